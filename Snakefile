@@ -1,0 +1,35 @@
+# The path grammar: a folder is a kind of row, a file is a batch or a shard (k-of-n).
+#
+#   results/run_config.yaml                                  the merged configuration of this run
+#   results/corpus/{media,truth,audio,vocals}/{batch}/       media and audio; rows in {batch}.jsonl
+#   results/corpus/{turns,segments,quality,transcripts}/{batch}.jsonl
+#   results/roles/{identities,roles,voices,profiles}.jsonl   voices/ holds the reference clips
+#   results/roles/pending.tsv                                what a person should decide next
+#   results/dialogues/{drafts,classified,kept,dropped}/{shard}.jsonl
+#   results/dialogues/{train,out_of_domain,test}/{shard}.jsonl
+#   results/dialogues/speech/{split}/{shard}/                rows in {shard}.jsonl
+#   results/systems/{system}/{shard}/                        rows in {shard}.jsonl
+#   results/judging/{judge}/{system}/{shard}.jsonl
+#   results/paper/{table1..table7,corpus_quality,figure2}.{csv,md,tex}  figure3..5.{pdf,svg,png}
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/corpus.smk"
+include: "rules/roles.smk"
+include: "rules/dialogues.smk"
+include: "rules/systems.smk"
+include: "rules/judging.smk"
+include: "rules/paper.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.paper.input,

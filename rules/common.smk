@@ -1,0 +1,88 @@
+"""What every rule uses: checked config and tables, wildcard sets, model specs, environments."""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, workflow.basedir)
+from scripts.common import config as settings
+from scripts.common.stage import UserError
+
+
+def project(path):
+    """A file of the project or of the user: relative paths are looked up beside the Snakefile."""
+    return path if Path(path).exists() else str(Path(workflow.basedir) / path)
+
+
+def table(key, schema, column=None):
+    """The checked rows of the table that config key `key` names; `column` must be unique."""
+    path = project(config[key])
+    rows = settings.read_table(path, schema)
+    if column:
+        settings.unique(rows, column, path)
+    return rows
+
+
+def model(name, capability, where):
+    """The spec of a model of config["models"], by its name."""
+    return settings.spec(config["models"], name, capability, where)
+
+
+def stage_model(stage, capability):
+    """The spec of the one model of a stage."""
+    return model(config[stage][capability], capability, f"{stage}.{capability}")
+
+
+def env_of(*models):
+    """The environment file that the backends of a rule share."""
+    envs = {settings.constant(spec, "ENV") for spec in models} or {"core"}
+    if len(envs) > 1:
+        raise UserError(f"one job cannot run in the environments {sorted(envs)} at once.")
+    return f"../envs/{envs.pop()}.yaml"
+
+
+def gpus(*models):
+    """1 if a backend of the rule wants a GPU."""
+    return int(any(settings.constant(spec, "GPU") for spec in models))
+
+
+try:
+    settings.check(config, "config", "the configuration")
+    MEDIA = table("media", "media", "media")
+    ROLES = table("roles", "roles", "role")
+    BATCHES = config["batches"] or sorted({row["batch"] for row in MEDIA})
+    for batch in BATCHES:
+        known = {row["batch"] for row in MEDIA}
+        if batch not in known:
+            raise UserError(
+                f"batches: no row of {config['media']} is of batch '{batch}'"
+                f"{settings.nearest(batch, known)}"
+            )
+    SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
+    JUDGE = model(config["judge"], "judge", "judge")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+SHARDS = [f"{k}-of-{config['shards']}" for k in range(1, config["shards"] + 1)]
+SPLITS = ["train", "out_of_domain", "test"]
+code = settings.code
+
+
+wildcard_constraints:
+    batch="|".join(map(re.escape, BATCHES)),
+    shard="|".join(SHARDS),
+    split="|".join(SPLITS),
+    system="|".join(map(re.escape, SYSTEMS)),
+    judge=re.escape(config["judge"]),
+
+
+onstart:
+    Path("results").mkdir(exist_ok=True)
+    Path("results/run_config.yaml").write_text(yaml.safe_dump(dict(config), allow_unicode=True))
+
+
+onerror:
+    print(
+        "A rule failed: its log is named above. Finished work is kept; run the same command again."
+    )

@@ -1,0 +1,201 @@
+"""Corpus: raw films, games and recordings -> rated, transcribed clips of single speakers.
+
+needs  config/media.tsv and what its locations name
+makes  results/corpus/: rows a batch, joined by id; audio and vocals as mono 16 kHz FLAC
+"""
+
+
+def media_of(batch):
+    """The rows of media.tsv of a batch."""
+    return [row for row in MEDIA if row["batch"] == batch]
+
+
+def own_files(batch):
+    """Local files of a batch: changing one makes its batch again. A missing one is no error here:
+    fetch records why it could not be had, and the other media go on."""
+    cells = [row[key] for row in media_of(batch) for key in ("location", "truth", "music")]
+    paths = [project(cell.removeprefix("synth:")) for cell in cells if cell]
+    return [path for path in paths if Path(path).is_file()]
+
+
+rule fetch:
+    input:
+        lambda wildcards: own_files(wildcards.batch),
+    output:
+        media=directory("results/corpus/media/{batch}"),
+        truth=directory("results/corpus/truth/{batch}"),
+        index="results/corpus/media/{batch}.jsonl",
+    log:
+        "logs/fetch/{batch}.log",
+    benchmark:
+        "logs/fetch/{batch}.tsv"
+    conda:
+        env_of(stage_model("fetch", "tts"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("fetch", "tts")),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        rows=lambda wildcards: media_of(wildcards.batch),
+        tts=stage_model("fetch", "tts"),
+        code=code("corpus/fetch", stage_model("fetch", "tts")),
+    script:
+        "../scripts/corpus/fetch.py"
+
+
+rule extract:
+    input:
+        media="results/corpus/media/{batch}",
+        index="results/corpus/media/{batch}.jsonl",
+    output:
+        audio=directory("results/corpus/audio/{batch}"),
+        recordings="results/corpus/audio/{batch}.jsonl",
+    log:
+        "logs/extract/{batch}.log",
+    benchmark:
+        "logs/extract/{batch}.tsv"
+    conda:
+        env_of()
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("corpus/extract"),
+    script:
+        "../scripts/corpus/extract.py"
+
+
+rule separate:
+    input:
+        audio="results/corpus/audio/{batch}",
+        recordings="results/corpus/audio/{batch}.jsonl",
+    output:
+        vocals=directory("results/corpus/vocals/{batch}"),
+        separated="results/corpus/vocals/{batch}.jsonl",
+    log:
+        "logs/separate/{batch}.log",
+    benchmark:
+        "logs/separate/{batch}.tsv"
+    conda:
+        env_of(stage_model("separate", "separation"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("separate", "separation")),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        separation=stage_model("separate", "separation"),
+        code=code("corpus/separate", stage_model("separate", "separation")),
+    script:
+        "../scripts/corpus/separate.py"
+
+
+rule diarize:
+    input:
+        vocals="results/corpus/vocals/{batch}",
+        recordings="results/corpus/vocals/{batch}.jsonl",
+    output:
+        turns="results/corpus/turns/{batch}.jsonl",
+    log:
+        "logs/diarize/{batch}.log",
+    benchmark:
+        "logs/diarize/{batch}.tsv"
+    conda:
+        env_of(stage_model("diarize", "diarization"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("diarize", "diarization")),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        diarization=stage_model("diarize", "diarization"),
+        code=code("corpus/diarize", stage_model("diarize", "diarization")),
+    script:
+        "../scripts/corpus/diarize.py"
+
+
+rule segment:
+    input:
+        vocals="results/corpus/vocals/{batch}",
+        recordings="results/corpus/vocals/{batch}.jsonl",
+        turns="results/corpus/turns/{batch}.jsonl",
+    output:
+        segments="results/corpus/segments/{batch}.jsonl",
+    log:
+        "logs/segment/{batch}.log",
+    benchmark:
+        "logs/segment/{batch}.tsv"
+    conda:
+        env_of(stage_model("segment", "vad"))
+    threads: 1
+    resources:
+        gpu=gpus(stage_model("segment", "vad")),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        vad=stage_model("segment", "vad"),
+        shortest=config["segment"]["shortest"],
+        longest=config["segment"]["longest"],
+        join_gap=config["segment"]["join_gap"],
+        code=code("corpus/segment", stage_model("segment", "vad")),
+    script:
+        "../scripts/corpus/segment.py"
+
+
+rule rate:
+    input:
+        vocals="results/corpus/vocals/{batch}",
+        recordings="results/corpus/vocals/{batch}.jsonl",
+        segments="results/corpus/segments/{batch}.jsonl",
+    output:
+        quality="results/corpus/quality/{batch}.jsonl",
+    log:
+        "logs/rate/{batch}.log",
+    benchmark:
+        "logs/rate/{batch}.tsv"
+    conda:
+        env_of(stage_model("rate", "quality"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("rate", "quality")),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        model=stage_model("rate", "quality"),
+        lowest_ovrl=config["rate"]["lowest_ovrl"],
+        code=code("corpus/rate", stage_model("rate", "quality")),
+    script:
+        "../scripts/corpus/rate.py"
+
+
+rule transcribe:
+    input:
+        vocals="results/corpus/vocals/{batch}",
+        recordings="results/corpus/vocals/{batch}.jsonl",
+        segments="results/corpus/segments/{batch}.jsonl",
+    output:
+        transcripts="results/corpus/transcripts/{batch}.jsonl",
+    log:
+        "logs/transcribe/{batch}.log",
+    benchmark:
+        "logs/transcribe/{batch}.tsv"
+    conda:
+        env_of(stage_model("transcribe", "asr"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("transcribe", "asr")),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        asr=stage_model("transcribe", "asr"),
+        code=code("corpus/transcribe", stage_model("transcribe", "asr")),
+    script:
+        "../scripts/corpus/transcribe.py"
+
+
+rule corpus:
+    input:
+        expand("results/corpus/quality/{batch}.jsonl", batch=BATCHES),
+        expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),

@@ -1,0 +1,163 @@
+"""Dialogues: written for each role, classified, deduplicated, split and spoken, by shard of roles.
+
+needs  results/roles/profiles.jsonl and voices, config/prompts, config/test_items.tsv
+makes  results/dialogues/: drafts = kept + dropped; train, out_of_domain, test; speech
+"""
+
+EMBEDDERS = {
+    language: model(config["deduplicate"][language]["embedding"], "embedding", "deduplicate")
+    for language in ("English", "Chinese")
+}
+
+
+def classified_for(wildcards):
+    """What a shard is compared with: itself, or all shards where roles are compared too."""
+    if config["deduplicate"]["within"] == "role":
+        return f"results/dialogues/classified/{wildcards.shard}.jsonl"
+    return expand("results/dialogues/classified/{shard}.jsonl", shard=SHARDS)
+
+
+rule write:
+    input:
+        profiles="results/roles/profiles.jsonl",
+        voices="results/roles/voices.jsonl",
+        single_english=project(config["write"]["prompts"]["single"]["English"]),
+        single_chinese=project(config["write"]["prompts"]["single"]["Chinese"]),
+        multi_english=project(config["write"]["prompts"]["multi"]["English"]),
+        multi_chinese=project(config["write"]["prompts"]["multi"]["Chinese"]),
+    output:
+        drafts="results/dialogues/drafts/{shard}.jsonl",
+    log:
+        "logs/write/{shard}.log",
+    benchmark:
+        "logs/write/{shard}.tsv"
+    conda:
+        env_of(stage_model("write", "llm"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("write", "llm")),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        llm=stage_model("write", "llm"),
+        shard="{shard}",
+        single=config["write"]["single"],
+        multi=config["write"]["multi"],
+        batch=config["write"]["batch"],
+        attempts=config["write"]["attempts"],
+        excerpts=config["write"]["excerpts"],
+        seed=config["seed"],
+        code=code("dialogues/write", stage_model("write", "llm")),
+    script:
+        "../scripts/dialogues/write.py"
+
+
+rule classify:
+    input:
+        drafts="results/dialogues/drafts/{shard}.jsonl",
+        prompt=project(config["classify"]["prompt"]),
+        task_types=project("config/published/figure4_task_types.tsv"),
+    output:
+        classified="results/dialogues/classified/{shard}.jsonl",
+    log:
+        "logs/classify/{shard}.log",
+    benchmark:
+        "logs/classify/{shard}.tsv"
+    conda:
+        env_of(stage_model("classify", "llm"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("classify", "llm")),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        llm=stage_model("classify", "llm"),
+        code=code("dialogues/classify", stage_model("classify", "llm")),
+    script:
+        "../scripts/dialogues/classify.py"
+
+
+rule deduplicate:
+    input:
+        classified=classified_for,
+    output:
+        kept="results/dialogues/kept/{shard}.jsonl",
+        dropped="results/dialogues/dropped/{shard}.jsonl",
+    log:
+        "logs/deduplicate/{shard}.log",
+    benchmark:
+        "logs/deduplicate/{shard}.tsv"
+    conda:
+        env_of(*EMBEDDERS.values())
+    threads: 2
+    resources:
+        gpu=gpus(*EMBEDDERS.values()),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        embeddings=EMBEDDERS,
+        thresholds={name: config["deduplicate"][name]["threshold"] for name in EMBEDDERS},
+        compare=config["deduplicate"]["compare"],
+        within=config["deduplicate"]["within"],
+        shard="{shard}",
+        code=code("dialogues/deduplicate", *EMBEDDERS.values()),
+    script:
+        "../scripts/dialogues/deduplicate.py"
+
+
+rule split:
+    input:
+        kept="results/dialogues/kept/{shard}.jsonl",
+        test_items=project(config["test_items"]),
+    output:
+        train="results/dialogues/train/{shard}.jsonl",
+        out_of_domain="results/dialogues/out_of_domain/{shard}.jsonl",
+        test="results/dialogues/test/{shard}.jsonl",
+    log:
+        "logs/split/{shard}.log",
+    benchmark:
+        "logs/split/{shard}.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        single=config["split"]["single"],
+        multi=config["split"]["multi"],
+        code=code("dialogues/split"),
+    script:
+        "../scripts/dialogues/split.py"
+
+
+rule speak:
+    input:
+        dialogues="results/dialogues/{split}/{shard}.jsonl",
+        voices="results/roles/voices.jsonl",
+        clips="results/roles/voices",
+    output:
+        spoken="results/dialogues/speech/{split}/{shard}.jsonl",
+        speech=directory("results/dialogues/speech/{split}/{shard}"),
+    log:
+        "logs/speak/{split}/{shard}.log",
+    benchmark:
+        "logs/speak/{split}/{shard}.tsv"
+    conda:
+        env_of(stage_model("speak", "tts"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("speak", "tts")),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        tts=stage_model("speak", "tts"),
+        code=code("dialogues/speak", stage_model("speak", "tts")),
+    script:
+        "../scripts/dialogues/speak.py"
+
+
+rule dialogues:
+    input:
+        expand("results/dialogues/dropped/{shard}.jsonl", shard=SHARDS),
+        expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, shard=SHARDS),

@@ -1,0 +1,133 @@
+"""Roles: who each diarized speaker is, which clip is a role's reference voice, who the role is.
+
+needs  results/corpus, config/roles.tsv (who may speak in a work), config/identities.tsv (people)
+makes  results/roles/: identities, roles, pending.tsv, voices (rows and clips), profiles
+"""
+
+IDENTIFIERS = [model(name, "llm", "identify.llms") for name in config["identify"]["llms"]]
+REFERENCE = [stage_model("choose_voices", name) for name in ("speaker", "diarization")]
+
+
+rule identify:
+    input:
+        recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
+        turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
+        segments=expand("results/corpus/segments/{batch}.jsonl", batch=BATCHES),
+        transcripts=expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),
+        prompt=project(config["identify"]["prompt"]),
+    output:
+        identities="results/roles/identities.jsonl",
+    log:
+        "logs/identify.log",
+    benchmark:
+        "logs/identify.tsv"
+    conda:
+        env_of(*IDENTIFIERS)
+    threads: 2
+    resources:
+        gpu=gpus(*IDENTIFIERS),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        llms=IDENTIFIERS,
+        roles=ROLES,
+        code=code("roles/identify", *IDENTIFIERS),
+    script:
+        "../scripts/roles/identify.py"
+
+
+rule verify:
+    input:
+        identities="results/roles/identities.jsonl",
+        turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
+        decisions=project(config["identities"]),
+    output:
+        speakers="results/roles/roles.jsonl",
+        pending="results/roles/pending.tsv",
+    log:
+        "logs/verify.log",
+    benchmark:
+        "logs/verify.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        media=MEDIA,
+        roles=ROLES,
+        unverified=config["verify"]["unverified"],
+        code=code("roles/verify"),
+    script:
+        "../scripts/roles/verify.py"
+
+
+rule choose_voices:
+    input:
+        speakers="results/roles/roles.jsonl",
+        recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
+        vocals=expand("results/corpus/vocals/{batch}", batch=BATCHES),
+        turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
+        segments=expand("results/corpus/segments/{batch}.jsonl", batch=BATCHES),
+        quality=expand("results/corpus/quality/{batch}.jsonl", batch=BATCHES),
+        transcripts=expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),
+    output:
+        voices="results/roles/voices.jsonl",
+        clips=directory("results/roles/voices"),
+        refused="results/roles/voices_refused.jsonl",
+    log:
+        "logs/choose_voices.log",
+    benchmark:
+        "logs/choose_voices.tsv"
+    conda:
+        env_of(*REFERENCE)
+    threads: 2
+    resources:
+        gpu=gpus(*REFERENCE),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        roles=ROLES,
+        speaker=REFERENCE[0],
+        diarization=REFERENCE[1],
+        code=code("roles/choose_voices", *REFERENCE),
+    script:
+        "../scripts/roles/choose_voices.py"
+
+
+rule profile:
+    input:
+        [project(row[key]) for row in ROLES for key in ("script", "profile") if row[key]],
+        speakers="results/roles/roles.jsonl",
+        voices="results/roles/voices.jsonl",
+        recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
+        segments=expand("results/corpus/segments/{batch}.jsonl", batch=BATCHES),
+        transcripts=expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),
+        prompt=project(config["profile"]["prompt"]),
+    output:
+        profiles="results/roles/profiles.jsonl",
+    log:
+        "logs/profile.log",
+    benchmark:
+        "logs/profile.tsv"
+    conda:
+        env_of(stage_model("profile", "llm"))
+    threads: 2
+    resources:
+        gpu=gpus(stage_model("profile", "llm")),
+        mem_mb=4000,
+        runtime=60,
+    params:
+        llm=stage_model("profile", "llm"),
+        roles=ROLES,
+        code=code("roles/profile", stage_model("profile", "llm")),
+    script:
+        "../scripts/roles/profile.py"
+
+
+rule roles:
+    input:
+        rules.profile.output,
+        rules.choose_voices.output,
+        rules.verify.output,

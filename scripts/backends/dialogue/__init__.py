@@ -1,0 +1,52 @@
+"""Systems under test: speech in, speech out, in a role.
+
+A backend has
+- `voice_mode`: "cloned", "matched" or "own" (the system's voice cannot be chosen);
+- `rate`: samples a second of its replies;
+- `reply(requests)`: a list of `Request` -> a list of `Answer`. `respond` calls it once for each
+  turn number with the requests of all dialogues, so a backend can work in batches; earlier turns
+  are in `history`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply. `heard` and `text` are None where the system does not say them."""
+
+    audio: np.ndarray | None  # (n,) float32 at the backend's rate; None: no reply, see `reason`
+    text: str | None
+    heard: str | None
+    seconds: float  # from the end of the user's speech to the whole reply; the backend says how
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One user utterance for a role, with what was said before."""
+
+    role: str  # role id
+    language: str
+    name: str  # what the role is called
+    role_prompt: str  # who the role is, as text for a language model
+    manner: str  # how to answer: aloud, briefly, in the role's language
+    clip: np.ndarray  # reference voice, (n,) float32 at 16 kHz
+    clip_text: str
+    user: np.ndarray  # (n,) float32 at 16 kHz
+    history: tuple[tuple[np.ndarray, Answer], ...] = field(default=())  # (user audio, answer)
+
+
+def accept(backend, request: Request) -> None:
+    """Check a backend against the contract on one request; raises AssertionError."""
+    assert backend.voice_mode in ("cloned", "matched", "own")
+    assert backend.reply([]) == []
+    (answer,) = backend.reply([request])
+    assert answer.audio is not None and answer.audio.dtype == np.float32 and answer.seconds > 0
+    assert len(answer.audio) > 0.2 * backend.rate and np.abs(answer.audio).max() <= 1
+    (second,) = backend.reply([replace(request, history=((request.user, answer),))])
+    assert (second.audio is None) == (second.reason is not None)

@@ -1,0 +1,125 @@
+"""A cascaded system: speech recognition, a language model in the role, speech synthesis.
+
+Paper, section 5.1 (there: whisper-large-v3-turbo, an 8B model, F5-TTS in the role's voice). The
+parts are three models of the config; what it needs is what they need.
+
+What was said before is handed on as text: what the recogniser heard of the user, and the system's
+own replies as they were spoken. The reply is not bettered: if the model answers in the wrong
+language or out of the role, that is what is spoken. Only what cannot be spoken is taken out
+(stage directions, the role's name before its line, markup), and where the token limit cut the
+last of several sentences, that sentence.
+
+The requests of one role are answered together, so that which other roles are in a call changes
+nothing. `seconds` of an answer: recognition is timed utterance by utterance; of the time of the
+language model each request gets an equal share, of the synthesiser's a share by the length of its
+speech. So it is the cost of a reply where several are made: a lone request would wait longer.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from scripts import backends
+from scripts.backends.dialogue import Answer, Request
+from scripts.common.stage import progress
+
+ENV = "core"
+GPU = False
+
+DIRECTIONS = re.compile(r"\*[^*\n]{1,80}\*|[(（\[【][^()（）\[\]【】\n]{1,80}[)）\]】]")
+MARKUP = re.compile(r"[*_#`~<>|]+|^\s*(?:[-•]|\d+\.)\s+", re.MULTILINE)
+QUOTES = '"“”「」'
+WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)", re.DOTALL)  # whole sentences
+
+
+def load(asr: dict, llm: dict, tts: dict, role_prompt: bool = True, max_tokens: int = 60):
+    """Load the three parts (specs). `role_prompt` False leaves out who the role is: an ablation.
+
+    `max_tokens` is the most that the language model may answer.
+    """
+    parts = [backends.load(spec) for spec in (asr, llm, tts)]
+    return Cascade(*parts, role_prompt, max_tokens)
+
+
+class Cascade:
+    def __init__(self, asr, llm, tts, role_prompt: bool, max_tokens: int):
+        self.asr, self.llm, self.tts = asr, llm, tts
+        self.role_prompt = role_prompt
+        self.max_tokens = max_tokens
+        self.voice_mode = tts.voice_mode
+        self.rate = tts.rate
+        self.voices = {}  # role -> the synthesiser's voice
+
+    def reply(self, requests: list[Request]) -> list[Answer]:
+        """Answer each request; see the contract in scripts/backends/dialogue/__init__.py."""
+        answers = [None] * len(requests)
+        roles = sorted({request.role for request in requests})
+        for role in progress(roles, len(roles), "roles answered"):
+            own = [i for i, request in enumerate(requests) if request.role == role]
+            for i, answer in zip(own, self.as_role([requests[i] for i in own]), strict=True):
+                answers[i] = answer
+        return answers
+
+    def as_role(self, requests: list[Request]) -> list[Answer]:
+        """Answer the requests of one role."""
+        heard, seconds = [], []
+        for request in requests:
+            begun = time.monotonic()
+            (result,) = self.asr.transcribe([request.user], request.language)
+            heard.append(result["text"])
+            seconds.append(time.monotonic() - begun)
+        begun = time.monotonic()
+        chats = [self.chat(request, text) for request, text in zip(requests, heard, strict=True)]
+        written = self.llm.generate(chats, self.max_tokens)
+        share = (time.monotonic() - begun) / len(requests)
+        texts = [speakable(text, requests[0].name) for text in written]
+        voice = self.voice(requests[0])
+        lines = [(text, voice, requests[0].language) for text in texts]
+        begun = time.monotonic()
+        spoken = self.speak(lines)
+        lengths = [0 if isinstance(sound, str) else len(sound) for sound in spoken]
+        pace = (time.monotonic() - begun) / max(1, sum(lengths))
+        return [
+            Answer(None, text, user, spent + share, sound)
+            if isinstance(sound, str)
+            else Answer(sound, text, user, spent + share + pace * len(sound))
+            for text, user, spent, sound in zip(texts, heard, seconds, spoken, strict=True)
+        ]
+
+    def chat(self, request: Request, heard: str) -> list[dict[str, str]]:
+        """The messages for the language model: instruction, what was said before, what is asked."""
+        instruction = [request.role_prompt] if self.role_prompt else []
+        messages = [{"role": "system", "content": "\n\n".join([*instruction, request.manner])}]
+        for _, answer in request.history:
+            messages.append({"role": "user", "content": answer.heard or ""})
+            messages.append({"role": "assistant", "content": answer.text or ""})
+        return [*messages, {"role": "user", "content": heard}]
+
+    def speak(self, lines: list[tuple]) -> list:
+        """The speech of each line, or the reason why it has none."""
+        if len(lines) == 1 and not lines[0][0]:
+            return ["the language model's reply is empty"]
+        try:
+            return self.tts.speak(lines)
+        except ValueError as error:
+            if len(lines) == 1:
+                return [f"the reply cannot be spoken: {error}"]
+        return [sound for line in lines for sound in self.speak([line])]
+
+    def voice(self, request: Request):
+        """The role's voice, computed once (its time counts for no reply)."""
+        if request.role not in self.voices:
+            self.voices[request.role] = self.tts.voice(
+                request.clip, request.clip_text, request.language
+            )
+        return self.voices[request.role]
+
+
+def speakable(text: str, name: str) -> str:
+    """What is said aloud of a model's reply to be spoken as `name`; may be empty."""
+    text = MARKUP.sub(" ", DIRECTIONS.sub(" ", text))
+    text = re.sub(rf"^\s*{re.escape(name)}\s*[:：]\s*", "", text) if name else text
+    text = re.sub(r"\s+([,.!?;:])", r"\1", re.sub(r"\s+", " ", text)).strip(f" {QUOTES}")
+    whole = WHOLE.match(text)
+    return whole.group().strip() if whole else text

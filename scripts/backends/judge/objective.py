@@ -1,0 +1,190 @@
+"""Eight scores from things that can be measured: not the paper's judge, and no ear for acting.
+
+It stands in for the paper's listening language model (section 4.2) where there is none. Both
+sides are measured by the same rules, each as a whole (all turns of a dialogue in a row). A score
+is 1 + 9 x, where x in [0, 1] is made of the parts below; ramp(v, a, b) is 0 up to a, 1 from b on
+and straight between. The constants were set so that natural speech of the default models falls
+into the middle of the ramps; no weight was learned from anybody's ratings.
+
+What is *heard* is what the recogniser hears in the audio, in the language of the reply's own text;
+cos is the cosine of sentence embeddings; gain(c) is the mean log-likelihood a token of what is
+heard, after the user's words with c before them, less that after the user's words alone (nats).
+
+IA   script * mask * length * (.4 + .6 ramp(cos(asked, heard), .78, .90)): share of letters in the
+     role's script; .2 with an assistant's stock phrase, else 1; ramp(words, 0, 4) * ramp(words,
+     150, 60); does it speak to what was asked
+CC   .5 ramp(d, -.1, .8) + .5 ramp(cos(asked, heard), .78, .90), where d is the log-likelihood a
+     token after the user's words less that after "say something". Contradictions are not seen
+SF   (1 - errors) * (1 - 2 gaps) * (1 - 2 again) * pace: word (Chinese: character) errors between
+     the text meant and heard, left out where a system gives no text; seconds of pauses beyond .6 s
+     each over the duration; share of words said again at once, beyond the text meant;
+     ramp(syllables/s, 1, 2.5) * ramp(syllables/s, 9, 6.5)
+SN   ramp((OVRL + SIG) / 2, 1, 4), DNSMOS P.835 of the first 9 s
+PC   .5 ramp(cosine of speaker embeddings, .1, .6) + .2 ramp(|pitch|, 8, 1) + .15 ramp(|span|, 1.5,
+     .25) + .15 ramp(|pace|, 1, .15): beside the role's own clips, difference of the median pitch
+     in semitones, log2 of the ratio of pitch spans and of syllables a second
+EA   .5 e(pitch span) + .5 e(loudness span), e(v) = ramp(max(-r, r - 1), 1.5, 0), r = log2 of v over
+     what is due: the role's clips' span, a quarter more where all sentences are exclamations
+PeC  .6 ramp(gain(three of the role's lines), -.1, .5) + .4 ramp(mean cos(heard, its two nearest
+     lines), .78, .88)
+KC   .6 ramp(gain(the role's profile), -.1, .5) + .4 ramp(cos(heard, the nearest sentence of the
+     profile), .78, .88)
+
+Silence, or speech in which nothing is recognised, scores 1 on every metric. Without .2 s of voiced
+speech PC and EA have no score. The language model that judges should not be one that is judged:
+it would find its own words likely. The ramps of cos are those of multilingual-e5-small.
+
+Needs an asr, a quality, a speaker, an embedding and an llm model, praat-parselmouth and jiwer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from scripts import backends
+from scripts.backends.judge import Pair, Scores
+from scripts.judging.gather import Measured, Models, gather
+from scripts.judging.measures import error_rate, exclaimed, ramp, repeated, share_in, units
+
+ENV = "core"
+GPU = False
+
+MASK_OFF = (
+    *("as an ai", "an ai ", "language model", "virtual assistant", "artificial intelligence"),
+    *("can i assist", "may i assist", "how can i help", "happy to help", "here to help"),
+    *("人工智能", "语言模型", "ai助手", "虚拟助手", "为您服务", "可以帮您", "可以帮助您"),
+)
+Parts = tuple[float, str]  # x of the docstring, and what it was made of
+
+
+def load(asr: dict, quality: dict, speaker: dict, embedding: dict, llm: dict):
+    """Load the models that measure (specs)."""
+    specs = (asr, quality, speaker, embedding, llm)
+    return Objective(Models(*(backends.load(spec) for spec in specs)))
+
+
+class Objective:
+    """See the contract in scripts/backends/judge/__init__.py."""
+
+    def __init__(self, models: Models):
+        self.models = models
+
+    def judge(self, pairs: list[Pair], metrics: list[str]) -> list[list[Scores]]:
+        """Score both sides of each pair on each metric."""
+        sides = [(pair, side) for pair in pairs for side in (pair.test, pair.reference)]
+        found = gather(sides, self.models)
+        both = zip(found[::2], found[1::2], strict=True)
+        return [[compare(metric, *two) for metric in metrics] for two in both]
+
+
+def compare(metric: str, test: Measured, reference: Measured) -> Scores:
+    """The scores of one metric; both are None if one side has none."""
+    scores, words = [], []
+    for side in (test, reference):
+        part, why = FORMULAS[metric](side) if side.heard else (0.0, "nothing is heard")
+        scores.append(None if math.isnan(part) else round(1 + 9 * part, 2))
+        words.append(why)
+    rationale = f"test: {words[0]}; reference: {words[1]}"
+    if None in scores:
+        return Scores(None, None, rationale, reason="too little voiced speech to measure")
+    return Scores(*scores, rationale)
+
+
+def adherence(side: Measured) -> Parts:
+    script = share_in(side.meant or side.heard, side.language)
+    text = f"{side.meant or ''} {side.heard}".lower()
+    mask = 0.2 if any(phrase in text for phrase in MASK_OFF) else 1.0
+    words = len(units(side.heard))
+    length = ramp(words, 0, 4) * ramp(words, 150, 60)
+    answer = ramp(side.near_question, 0.78, 0.90)
+    return (
+        script * mask * length * (0.4 + 0.6 * answer),
+        f"script {script:.2f}, mask {mask:.1f}, {words} words, cos to question "
+        f"{side.near_question:.2f}",
+    )
+
+
+def coherence(side: Measured) -> Parts:
+    gain = side.asked - side.alone
+    return (
+        0.5 * ramp(gain, -0.1, 0.8) + 0.5 * ramp(side.near_question, 0.78, 0.90),
+        f"{gain:+.2f} nats a token from the question, cos to it {side.near_question:.2f}",
+    )
+
+
+def fluency(side: Measured) -> Parts:
+    errors = 0.0 if side.meant is None else error_rate(side.meant, side.heard)
+    again = max(0.0, repeated(side.heard) - repeated(side.meant or ""))
+    pauses = side.pauses / side.seconds
+    pace = side.prosody.pace if side.prosody else 0.0
+    steady = ramp(pace, 1, 2.5) * ramp(pace, 9, 6.5)
+    return (
+        (1 - errors) * max(0.0, 1 - 2 * pauses) * max(0.0, 1 - 2 * again) * steady,
+        f"errors {errors:.2f}, pauses {pauses:.2f}, repeated {again:.2f}, {pace:.1f} syllables/s",
+    )
+
+
+def naturalness(side: Measured) -> Parts:
+    return (
+        ramp((side.ovrl + side.sig) / 2, 1, 4),
+        f"DNSMOS OVRL {side.ovrl:.2f}, SIG {side.sig:.2f}",
+    )
+
+
+def prosody_consistency(side: Measured) -> Parts:
+    if side.prosody is None or side.role_prosody is None:
+        return math.nan, "no pitch"
+    own, usual = side.prosody, side.role_prosody
+    pitch = abs(own.pitch - usual.pitch)
+    span = abs(math.log2(own.pitch_span / usual.pitch_span))
+    pace = abs(math.log2(own.pace / usual.pace))
+    return (
+        0.5 * ramp(side.voice, 0.1, 0.6)
+        + 0.2 * ramp(pitch, 8, 1)
+        + 0.15 * ramp(span, 1.5, 0.25)
+        + 0.15 * ramp(pace, 1, 0.15),
+        f"voice {side.voice:.2f}, pitch {pitch:.1f} semitones off, span {span:.2f} and pace "
+        f"{pace:.2f} octaves off",
+    )
+
+
+def emotion(side: Measured) -> Parts:
+    if side.prosody is None or side.role_prosody is None:
+        return math.nan, "no pitch"
+    due = 1 + 0.25 * exclaimed(side.meant or side.heard)
+    pitch = math.log2(side.prosody.pitch_span / (due * side.role_prosody.pitch_span))
+    level = math.log2(side.prosody.loudness_span / (due * side.role_prosody.loudness_span))
+    fit = [ramp(max(-ratio, ratio - 1), 1.5, 0) for ratio in (pitch, level)]
+    return (
+        sum(fit) / 2,
+        f"pitch span {pitch:+.2f}, loudness span {level:+.2f} octaves from what is due",
+    )
+
+
+def personality(side: Measured) -> Parts:
+    gain = side.in_lines - side.asked
+    return (
+        0.6 * ramp(gain, -0.1, 0.5) + 0.4 * ramp(side.near_lines, 0.78, 0.88),
+        f"{gain:+.2f} nats a token from the role's lines, cos to them {side.near_lines:.2f}",
+    )
+
+
+def knowledge(side: Measured) -> Parts:
+    gain = side.in_profile - side.asked
+    return (
+        0.6 * ramp(gain, -0.1, 0.5) + 0.4 * ramp(side.near_profile, 0.78, 0.88),
+        f"{gain:+.2f} nats a token from the profile, cos to it {side.near_profile:.2f}",
+    )
+
+
+FORMULAS: dict[str, Callable[[Measured], Parts]] = {
+    "IA": adherence,
+    "CC": coherence,
+    "SF": fluency,
+    "SN": naturalness,
+    "PC": prosody_consistency,
+    "EA": emotion,
+    "PeC": personality,
+    "KC": knowledge,
+}

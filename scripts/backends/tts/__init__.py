@@ -1,0 +1,29 @@
+"""Speech synthesis.
+
+A backend has
+- `rate`: samples a second of what it speaks;
+- `voice_mode`: "cloned" (zero-shot from the reference clip) or "matched" (nearest stock voice);
+- `voice(clip, text, language)`: a reference clip (n,) float32 at 16 kHz and its transcript -> a
+  voice, computed once for a role, that JSON can hold;
+- `fixed_voice(language)` -> the one voice that all users speak with;
+- `speak(lines)`: a list of (text, voice, language) -> a list of (n,) float32 at `rate`. Long text
+  is spoken in pieces and joined: nothing is cut short. Text with nothing to say in it raises
+  ValueError.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def accept(backend, speech: np.ndarray, text: str) -> None:
+    """Check a backend against the contract on (n,) 16 kHz English `speech`."""
+    assert backend.voice_mode in ("cloned", "matched")
+    voice = backend.voice(speech, text, "English")
+    fixed = backend.fixed_voice("English")
+    short, long = backend.speak(
+        [("Good morning.", voice, "English"), ("Good morning, my friends. " * 3, fixed, "English")]
+    )
+    assert short.dtype == np.float32 and short.ndim == 1
+    assert len(long) > 1.5 * len(short) > 0.3 * backend.rate
+    assert max(np.abs(short).max(), np.abs(long).max()) <= 1

@@ -1,0 +1,53 @@
+"""Reading and writing audio: float32 mono in [-1, 1], 16 000 Hz unless said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from scripts.common.stage import UserError
+
+RATE = 16_000
+
+
+def read(path: Path, start: float = 0.0, end: float | None = None, rate: int = RATE) -> np.ndarray:
+    """Read seconds [start, end) of a file as (n,) float32 at `rate`; channels are averaged.
+
+    Raises UserError if the file is missing or cannot be decoded.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            file.seek(min(round(start * file.samplerate), file.frames))
+            count = -1 if end is None else max(0, round((end - start) * file.samplerate))
+            samples = file.read(count, dtype="float32", always_2d=True)
+            native = file.samplerate
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise UserError(f"cannot read audio from {path}: {error}") from error
+    return resample(samples.mean(axis=1), native, rate)
+
+
+def write(path: Path, samples: np.ndarray, rate: int = RATE) -> None:
+    """Write (n,) float32 as 16-bit FLAC (or whatever the suffix says).
+
+    Samples outside [-1, 1] would be clipped: they are refused with ValueError instead.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    if peak > 1.0:
+        raise ValueError(f"{path}: peak {peak:.2f} is above full scale")
+    soundfile.write(path, samples, rate, subtype="PCM_16")
+
+
+def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
+    """Resample (n,) float32 from `source` to `target` Hz (soxr, high quality)."""
+    if source == target or not len(samples):
+        return samples.astype(np.float32, copy=False)
+    return soxr.resample(samples, source, target).astype(np.float32, copy=False)
+
+
+def normalise(samples: np.ndarray, peak: float = 0.95) -> np.ndarray:
+    """Scale (n,) down so that its peak is at most `peak`; quieter audio is left as it is."""
+    loudest = float(np.abs(samples).max(initial=0.0))
+    return samples if loudest <= peak else (samples * (peak / loudest)).astype(np.float32)

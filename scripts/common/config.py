@@ -1,0 +1,207 @@
+"""Reads and checks the configuration, the tables and the choice of backends, before any job.
+
+The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import difflib
+import functools
+import hashlib
+import tokenize
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from scripts.common.stage import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+BACKENDS = ROOT / "scripts" / "backends"
+
+
+def check(document: Any, schema: str, where: str) -> None:
+    """Check `document` against config/schemas/<schema>.schema.yaml.
+
+    Raises UserError with one sentence: where, what is wrong, the nearest valid name.
+    """
+    rules = yaml.safe_load((ROOT / f"config/schemas/{schema}.schema.yaml").read_text("utf-8"))
+    errors = sorted(Draft202012Validator(rules).iter_errors(document), key=lambda e: list(e.path))
+    if not errors:
+        return
+    error = errors[0]
+    place = ".".join(str(part) for part in error.path)
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = sorted(set(error.instance) - set(known))[0]
+        key = f"{place}.{unknown}" if place else unknown
+        raise UserError(f"{where}: unknown key '{key}'{nearest(unknown, known)}")
+    raise UserError(f"{where}: {place or 'the document'}: {error.message}")
+
+
+def nearest(name: str, valid: Any) -> str:
+    """The end of an error sentence: a near valid name if there is one, else all of them."""
+    names = sorted(str(item) for item in valid)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; valid are: {', '.join(names)}."
+
+
+@functools.cache
+def read_table(path: Path, schema: str) -> list[dict[str, str]]:
+    """Read a tab-separated table with a header line and check each row against its schema.
+
+    Empty cells are empty strings; lines that start with # are comments. Raises UserError that
+    names the file and the line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"the table {path} does not exist.") from error
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if not _comment(line)]
+    if not lines:
+        raise UserError(f"{path} is empty: its first line must name the columns.")
+    header = lines[0][1].split("\t")
+    rows = []
+    for number, line in lines[1:]:
+        (cells,) = csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE)
+        if len(cells) != len(header):
+            raise UserError(
+                f"{path}, line {number}: {len(cells)} cells where the header has {len(header)} "
+                "(cells are separated by one tab)."
+            )
+        row = dict(zip(header, cells, strict=True))
+        check(row, schema, f"{path}, line {number}")
+        rows.append(row)
+    return rows
+
+
+def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
+    """Refuse a table in which two rows have the same value in `column`."""
+    seen: set[str] = set()
+    for row in rows:
+        if row[column] in seen:
+            raise UserError(f"{path}: two rows have {column} '{row[column]}'; names are unique.")
+        seen.add(row[column])
+
+
+def spec(models: dict[str, dict], name: str, capability: str, where: str) -> dict[str, Any]:
+    """The spec of the model `name`: {"capability", "backend", "options"}, nested models resolved.
+
+    Raises UserError for an unknown model, one of another capability, an unknown backend or an
+    option that the backend's `load` does not have.
+    """
+    if name not in models:
+        same = [key for key, model in models.items() if model["capability"] == capability]
+        raise UserError(f"{where}: no model is called '{name}'{nearest(name, same or models)}")
+    options = dict(models[name])
+    found, backend = options.pop("capability"), options.pop("backend")
+    if found != capability:
+        raise UserError(f"{where}: '{name}' is of capability {found}, {capability} is needed.")
+    valid = backends(capability)
+    if backend not in valid:
+        raise UserError(
+            f"models.{name}: there is no backend '{backend}' for {capability}"
+            f"{nearest(backend, valid)}"
+        )
+    allowed = _options(BACKENDS / capability / f"{backend}.py")
+    for key, value in options.items():
+        if key not in allowed:
+            raise UserError(
+                f"models.{name}: {capability}/{backend} has no option '{key}'"
+                f"{nearest(key, allowed)}"
+            )
+        if key in capabilities():
+            options[key] = spec(models, value, key, f"models.{name}.{key}")
+    return {"capability": capability, "backend": backend, "options": options}
+
+
+def capabilities() -> list[str]:
+    """The kinds of model there are: the folders of scripts/backends."""
+    return sorted(path.parent.name for path in BACKENDS.glob("*/__init__.py"))
+
+
+def backends(capability: str) -> list[str]:
+    """The backends of a capability: its files."""
+    files = (BACKENDS / capability).glob("*.py")
+    return sorted(path.stem for path in files if path.stem != "__init__")
+
+
+def constant(model: dict[str, Any], name: str) -> Any:
+    """`ENV` or `GPU` of the backend of a spec, read without importing it."""
+    path = BACKENDS / model["capability"] / f"{model['backend']}.py"
+    for node in _tree(path).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+            return ast.literal_eval(node.value)
+    raise UserError(f"{path} does not set {name}.")
+
+
+def code(stage: str, *models: dict[str, Any]) -> str:
+    """A digest of a stage, of the project's modules it imports and of its backends.
+
+    Comments and layout do not count. As a param it makes Snakemake rerun exactly the jobs whose
+    code changed; Snakemake itself looks only at the script, not at what it imports.
+    """
+    queue, seen = [ROOT / "scripts" / f"{stage}.py"], set()
+    for model in _flat(models):
+        queue.append(BACKENDS / model["capability"] / f"{model['backend']}.py")
+    while queue:
+        path = queue.pop()
+        if path not in seen:
+            seen.add(path)
+            queue.extend(_imports(path))
+    text = "".join(_tokens(path) for path in sorted(seen))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+
+
+def _flat(models: Any) -> list[dict[str, Any]]:
+    """All specs in `models`, those inside options too."""
+    found = []
+    for model in models:
+        nested = [v for v in model["options"].values() if isinstance(v, dict) and "backend" in v]
+        found += [model, *_flat(nested)]
+    return found
+
+
+@functools.cache
+def _imports(path: Path) -> list[Path]:
+    """The project's files that `path` imports anywhere in it."""
+    names = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scripts"):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("scripts")}
+    stems = [ROOT / name.replace(".", "/") for name in names]
+    candidates = [
+        file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")
+    ]
+    return [file for file in candidates if file.is_file()]
+
+
+@functools.cache
+def _tokens(path: Path) -> str:
+    """The file's code without comments and line breaks."""
+    skip = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING)
+    with path.open("rb") as file:
+        return " ".join(t.string for t in tokenize.tokenize(file.readline) if t.type not in skip)
+
+
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _options(path: Path) -> list[str]:
+    """The names of the parameters of a backend's `load`."""
+    for node in _tree(path).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "load":
+            return [arg.arg for arg in node.args.args + node.args.kwonlyargs]
+    raise UserError(f"{path} has no function load(**options).")
+
+
+def _comment(line: str) -> bool:
+    return not line.strip() or line.startswith("#")

@@ -1,0 +1,137 @@
+"""Runs a stage's function for a Snakemake rule or from a command line.
+
+A stage is a plain function; its parameters are named as the rule's inputs, outputs and params
+are. Outputs are written under a temporary name and renamed when the function returns, so a file
+that exists is whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+Item = TypeVar("Item")
+
+
+class UserError(Exception):
+    """A fault that a person can mend: one sentence that says what, where and the way out."""
+
+
+def run(function: Callable, job: Any = None) -> None:
+    """Run `function` with the arguments of the Snakemake `job`, or of the command line."""
+    progress.screen = sys.stderr
+    if job is not None and job.log:
+        progress.screen = os.fdopen(os.dup(2), "w", buffering=1)
+        with Path(job.log[0]).open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+    try:
+        arguments, outputs = _from_job(function, job) if job else _from_command_line(function)
+        _call(function, arguments, outputs)
+    except UserError as error:
+        print(f"{function.__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        traceback.print_exc()
+        print(f"{function.__name__}: {_about(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def progress(items: Iterable[Item], total: int, label: str, every: float = 10.0) -> Iterator[Item]:
+    """Yield `items`, telling on the screen how far the loop is, at most once in `every` seconds."""
+    begun = told = time.monotonic()
+    for number, item in enumerate(items):
+        now = time.monotonic()
+        if now - told > every and number:
+            told = now
+            left = (now - begun) / number * (total - number)
+            print(f"{label}: {number} of {total}, {left:.0f} s left", file=progress.screen)
+        yield item
+
+
+progress.screen = sys.stderr
+
+
+def _call(function: Callable, arguments: dict[str, Any], outputs: Iterable[str]) -> None:
+    """Call with temporary output names; rename them on success, remove them on failure."""
+    final = {name: arguments[name] for name in outputs}
+    temporary = {name: path.with_name(f".part-{path.name}") for name, path in final.items()}
+    for path in temporary.values():
+        _remove(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        function(**{**arguments, **temporary})
+        for name, path in final.items():
+            _remove(path)
+            temporary[name].rename(path)
+    finally:
+        for path in temporary.values():
+            _remove(path)
+
+
+def _from_job(function: Callable, job: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    given = {name: _paths(value) for name, value in job.input.items()}
+    outputs = {name: Path(value) for name, value in job.output.items()}
+    given |= outputs | {name: value for name, value in job.params.items() if name != "code"}
+    expected = inspect.signature(function).parameters
+    unknown = sorted(set(given) - set(expected))
+    missing = sorted(
+        name for name, p in expected.items() if p.default is p.empty and name not in given
+    )
+    if unknown or missing:
+        raise UserError(f"rule {job.rule}: unknown {unknown}, missing {missing}")
+    return given, tuple(outputs)
+
+
+def _paths(value: Any) -> Path | list[Path]:
+    return Path(value) if isinstance(value, str) else [Path(item) for item in value]
+
+
+def _from_command_line(function: Callable) -> tuple[dict[str, Any], tuple[str, ...]]:
+    parser = argparse.ArgumentParser(
+        description=inspect.getdoc(function), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    hints = get_type_hints(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind = hints.get(name, str)
+        required = parameter.default is parameter.empty
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            dest=name,
+            required=required,
+            default=None if required else parameter.default,
+            nargs="*" if kind == list[Path] else None,
+            type=kind if kind in (Path, int, float, str) else Path if kind == list[Path] else _json,
+            help=getattr(kind, "__name__", str(kind)),
+        )
+    return vars(parser.parse_args()), ()
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {text!r} ({error})") from error
+
+
+def _about(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == 28:
+        return f"the disk is full{where}; free some space and run again: finished work is kept."
+    return f"{error.strerror or error}{where}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""Diarization: who speaks when, by numbered speakers that are local to their medium.
+
+Paper, section 3.1: "groups the original audiovisual audio into segments corresponding to different
+speakers"; which character a number is, is the business of `identify`.
+"""
+
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import audio, stage
+from scripts.common.records import Recording, Turn, read_rows, write_rows
+
+
+def diarize(vocals: Path, recordings: Path, turns: Path, diarization: dict) -> None:
+    """Write the turns of every recording whose vocals lie in the folder `vocals`.
+
+    recordings: rows of `Recording`; turns: rows of `Turn`, by medium and start. Speakers are
+    called speaker_0, speaker_1 ... in the order in which they are first heard. A dropped or silent
+    recording has no turns.
+    """
+    rows = sorted(read_rows(recordings, Recording), key=lambda row: row.id)
+    usable = [row for row in rows if row.dropped is None]
+    model = backends.load(diarization) if usable else None
+    found: list[Turn] = []
+    for row in stage.progress(usable, len(usable), "diarize"):
+        found += to_rows(row, model.diarize(audio.read(vocals / row.file)))
+    write_rows(turns, found)
+
+
+def to_rows(recording: Recording, turns: list[dict]) -> list[Turn]:
+    """A backend's turns (see the contract) as rows that end with the recording.
+
+    A turn of less than a millisecond is nothing once rounded and gives no row.
+    """
+    names: dict[str, str] = {}
+    rows = []
+    for turn in sorted(turns, key=lambda turn: (turn["start"], turn["end"], turn["speaker"])):
+        row = Turn(
+            media=recording.id,
+            speaker=names.setdefault(turn["speaker"], f"speaker_{len(names)}"),
+            start=max(0.0, turn["start"]),
+            end=min(turn["end"], recording.duration),
+            overlap=turn["overlap"],
+        )
+        if row.start < row.end:
+            rows.append(row)
+    return rows
+
+
+if __name__ == "__main__":
+    stage.run(diarize, globals().get("snakemake"))

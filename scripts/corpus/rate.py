@@ -1,0 +1,51 @@
+"""Speech quality of every clip: DNSMOS P.835; clips below the limit are dropped.
+
+Paper, section 3.1: "clips with an overall quality score below 3 are filtered out" (OVRL).
+"""
+
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import audio, stage
+from scripts.common.records import Quality, Recording, Segment, read_rows, write_rows
+
+BATCH = 16  # clips in memory at a time
+
+
+def rate(
+    vocals: Path,
+    recordings: Path,
+    segments: Path,
+    quality: Path,
+    model: dict,
+    lowest_ovrl: float,
+) -> None:
+    """Write one row of `Quality` for each segment that `segment` kept.
+
+    vocals: folder of mono 16 kHz FLAC, named by the rows of `recordings`; scores run from 1 to 5.
+    A clip whose OVRL is below `lowest_ovrl` keeps its row, with the reason in `dropped`.
+    """
+    files = {row.id: row.file for row in read_rows(recordings, Recording)}
+    clips = [row for row in read_rows(segments, Segment) if row.dropped is None]
+    clips.sort(key=lambda row: (row.media, row.start))
+    rater = backends.load(model) if clips else None
+    rows: list[Quality] = []
+    starts = range(0, len(clips), BATCH)
+    for start in stage.progress(starts, len(starts), "rate, batches"):
+        batch = clips[start : start + BATCH]
+        sounds = [audio.read(vocals / files[row.media], row.start, row.end) for row in batch]
+        for row, scores in zip(batch, rater.rate(sounds), strict=True):
+            rows.append(judged(row.id, scores, lowest_ovrl))
+    write_rows(quality, rows)
+
+
+def judged(segment: str, scores: dict[str, float], lowest_ovrl: float) -> Quality:
+    """The row of a segment from its scores, rounded to 3 decimals before they are compared."""
+    row = Quality(id=segment, **{name: round(float(score), 3) for name, score in scores.items()})
+    if row.ovrl < lowest_ovrl:
+        row.dropped = f"OVRL {row.ovrl:.2f} is below {float(lowest_ovrl)}"
+    return row
+
+
+if __name__ == "__main__":
+    stage.run(rate, globals().get("snakemake"))

@@ -1,0 +1,36 @@
+"""Separation: the voices of every recording, without music and effects.
+
+Paper, section 3.1 "Audio Cleaning and Segmentation" (it uses the Emilia framework, whose first
+step this is). Everything after it works on the vocals.
+"""
+
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import audio as sound
+from scripts.common import stage
+from scripts.common.records import Recording, read_rows, write_rows
+
+
+def separate(
+    audio: Path, recordings: Path, vocals: Path, separated: Path, separation: dict
+) -> None:
+    """Write the vocals of each recording in the folder `audio` to the folder `vocals`.
+
+    recordings: rows of `Recording`; separated: the same rows, `file` now names the vocals
+    (mono 16 kHz FLAC). A dropped recording passes through as it is. Vocals are scaled down only
+    where they would clip.
+    """
+    vocals.mkdir(parents=True, exist_ok=True)
+    rows = sorted(read_rows(recordings, Recording), key=lambda row: row.id)
+    usable = [row for row in rows if row.dropped is None]
+    model = backends.load(separation) if usable else None
+    for row in stage.progress(usable, len(usable), "separate"):
+        voice = model.separate(sound.read(audio / row.file), sound.RATE)
+        row.file = f"{row.id}.flac"
+        sound.write(vocals / row.file, sound.normalise(voice))
+    write_rows(separated, rows)
+
+
+if __name__ == "__main__":
+    stage.run(separate, globals().get("snakemake"))

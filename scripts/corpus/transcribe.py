@@ -1,0 +1,48 @@
+"""Transcripts of everything that was said, in the language of the recording.
+
+Paper, section 3.1: clips are transcribed by Whisper (it prints `whisper-medium-v3`, which is not a
+published checkpoint). Segments that were dropped as clips are transcribed too, where they hold
+speech: they are the context by which a speaker is recognised.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import audio, stage
+from scripts.common.records import Recording, Segment, Transcript, read_rows, write_rows
+
+BATCH = 16  # clips a call
+
+
+def transcribe(
+    vocals: Path, recordings: Path, segments: Path, transcripts: Path, asr: dict
+) -> None:
+    """Write one row of `Transcript` for each segment that holds speech, by medium and start.
+
+    vocals: folder of mono 16 kHz FLAC, named by the rows of `recordings`. A segment in which
+    nothing was understood has an empty text.
+    """
+    media = {row.id: row for row in read_rows(recordings, Recording)}
+    spoken = [row for row in read_rows(segments, Segment) if row.speech > 0]
+    spoken.sort(key=lambda row: (row.media, row.start))
+    by_language: dict[str, list[Segment]] = defaultdict(list)
+    for row in spoken:
+        by_language[media[row.media].language].append(row)
+    batches = [
+        (language, rows[start : start + BATCH])
+        for language, rows in sorted(by_language.items())
+        for start in range(0, len(rows), BATCH)
+    ]
+    model = backends.load(asr) if batches else None
+    texts: dict[str, Transcript] = {}
+    for language, batch in stage.progress(batches, len(batches), "transcribe, batches"):
+        clips = [audio.read(vocals / media[row.media].file, row.start, row.end) for row in batch]
+        for row, heard in zip(batch, model.transcribe(clips, language), strict=True):
+            text = " ".join(heard["text"].split())
+            texts[row.id] = Transcript(id=row.id, text=text, language=language)
+    write_rows(transcripts, [texts[row.id] for row in spoken])
+
+
+if __name__ == "__main__":
+    stage.run(transcribe, globals().get("snakemake"))

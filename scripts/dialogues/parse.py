@@ -1,0 +1,114 @@
+"""Reads dialogues out of a language model's reply, leniently, and says what is wrong with each.
+
+Fences, words around the JSON, trailing commas and missing brackets are mended (json-repair); what
+the dialogues must be is checked with pydantic. A reply that ended in the middle of a line is never
+taken for whole.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import json_repair
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scripts.common.records import Exchange
+
+END = "\u2404"  # put behind the reply: where it turns up inside a line, that line was cut off
+FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
+HAN = re.compile(r"[\u3400-\u9fff]")
+LETTER = re.compile(r"[^\W\d_]")
+TURNS = {"single": (1, 1), "multi": (2, 4)}  # paper, Figures 6 to 9
+
+
+class WrittenTurn(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True)
+    user: str = Field(min_length=1)
+    role: str = Field(min_length=1)
+
+
+class Written(BaseModel):
+    """One dialogue of a reply; `context` holds numbers of excerpts or their words."""
+
+    dialogue: list[WrittenTurn]
+    context: Any = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dialogue of a reply, or in `fault` why it cannot be used."""
+
+    turns: list[Exchange]
+    context: str
+    fault: str | None = None
+
+
+def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str) -> list[Found]:
+    """The dialogues in `reply`, usable or not; an empty list means that there are none.
+
+    `excerpts` are those the model saw, in the order of their numbers; `prompt` is all that it saw:
+    a question that stands there already (the example's) is no new dialogue.
+    """
+    start = re.search(r"[\[{]", reply)
+    text = FENCE.sub("", reply[start.start() :] if start else "")
+    items = _dialogues(json_repair.loads(f"[{text}{END}")) if start else []
+    return [_found(item, mode, language, excerpts, prompt) for item in items]
+
+
+def _dialogues(value: Any) -> list[dict]:
+    """All objects with a field "dialogue", in order, however the reply nested them."""
+    if isinstance(value, list):
+        return [item for part in value for item in _dialogues(part)]
+    return [value] if isinstance(value, dict) and "dialogue" in value else []
+
+
+def _found(item: dict, mode: str, language: str, excerpts: list[str], prompt: str) -> Found:
+    try:
+        written = Written.model_validate(item)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return Found([], "", f"not a dialogue ({place}: {first['msg']})")
+    turns = [Exchange(user=turn.user, role=turn.role) for turn in written.dialogue]
+    context = _context(written.context, excerpts)
+    return Found(turns, context, _fault(turns, mode, language, prompt))
+
+
+def _fault(turns: list[Exchange], mode: str, language: str, prompt: str) -> str | None:
+    fewest, most = TURNS[mode]
+    lines = [line for turn in turns for line in (turn.user, turn.role)]
+    if not fewest <= len(turns) <= most:
+        return f"{len(turns)} turns; a {mode}-turn dialogue has {fewest} to {most}"
+    if any(END in line for line in lines):
+        return "the reply ended in the middle of a line"
+    for line in lines:
+        if not speaks(line, language):
+            return f"not {language}: {line}"
+    for turn in turns:
+        if turn.user in prompt:
+            return f"a question of the prompt's own: {turn.user}"
+    if len(set(lines)) < len(lines):
+        return "the same line twice"
+    return None
+
+
+def speaks(line: str, language: str) -> bool:
+    """Whether most letters of a line are of the language's script; a line without any is not."""
+    han, letters = len(HAN.findall(line)), len(LETTER.findall(line))
+    return letters > 0 and (han > letters / 2) == (language == "Chinese")
+
+
+def _context(value: Any, excerpts: list[str]) -> str:
+    """The script that a dialogue draws on: the excerpts named by number, or the reply's words.
+
+    A reply that says neither was given all the excerpts, so these are its context.
+    """
+    words = " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+    words = words.replace(END, "").strip()
+    if re.fullmatch(r"[\[\]\d\s,]*", words):
+        numbers = sorted({int(number) for number in re.findall(r"\d+", words)})
+        named = [excerpts[number - 1] for number in numbers if 1 <= number <= len(excerpts)]
+        return "\n\n".join(named or excerpts)
+    return words

@@ -1,0 +1,184 @@
+"""Writes single-turn and multi-turn dialogues for each role (paper, section 3.1, Figures 6 to 9).
+
+Every call asks for `batch` dialogues about one kind of question, from other stretches of the
+script; what a call shows is drawn by hashes of the seed, the role and the number of the call, so
+neither the order of roles nor the number of shards changes it. A call whose reply lacks usable
+dialogues is asked again for those, with another draw (greedy decoding would answer the same prompt
+in the same way), up to `attempts` times; then its places keep the last raw reply and the reason.
+So a role always has `single` + `multi` rows.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import stage
+from scripts.common.records import Dialogue, Profile, Voice, digest, read_rows, shard_of, write_rows
+from scripts.dialogues.parse import Found, parse
+from scripts.dialogues.prompts import Chat, Prompt, read_prompt
+
+PLACES = {"count", "name", "work", "profile", "script"}
+TOKENS = {"single": 250, "multi": 500}  # the longest reply, for each dialogue asked for
+
+
+@dataclass
+class Call:
+    """One request: `wanted` dialogues of a role, and what became of it so far."""
+
+    person: Profile
+    mode: str
+    number: int  # among the calls of this role and mode
+    wanted: int
+    found: list[Found] = field(default_factory=list)
+    raw: str = ""
+    fault: str = ""
+
+    @property
+    def missing(self) -> int:
+        return self.wanted - len(self.found)
+
+
+def write(
+    profiles: Path,
+    voices: Path,
+    single_english: Path,
+    single_chinese: Path,
+    multi_english: Path,
+    multi_chinese: Path,
+    drafts: Path,
+    llm: dict,
+    shard: str,
+    single: int,
+    multi: int,
+    batch: int,
+    attempts: int,
+    excerpts: int,
+    seed: int,
+) -> None:
+    """Write `single` and `multi` dialogues for each role of the shard that has a voice.
+
+    `excerpts` is how many stretches of script a call shows. Raises UserError where a prompt file
+    lacks a part or a place.
+    """
+    prompts = {
+        ("single", "English"): read_prompt(single_english, PLACES),
+        ("single", "Chinese"): read_prompt(single_chinese, PLACES),
+        ("multi", "English"): read_prompt(multi_english, PLACES),
+        ("multi", "Chinese"): read_prompt(multi_chinese, PLACES),
+    }
+    spoken = {voice.role: voice for voice in read_rows(voices, Voice)}
+    people = _people(read_rows(profiles, Profile), spoken, shard)
+    calls = [
+        Call(person, mode, number, min(batch, total - first))
+        for person in people
+        for mode, total in (("single", single), ("multi", multi))
+        for number, first in enumerate(range(0, total, batch))
+    ]
+    model = backends.load(llm) if calls else None
+    for attempt in range(attempts):
+        for key, prompt in prompts.items():
+            group = [c for c in calls if (c.mode, c.person.language) == key and c.missing]
+            _ask(model, prompt, group, attempt, excerpts, seed)
+    name = model.name if model else ""
+    rows = [row for call in calls for row in _rows(call, name, spoken[call.person.role].synthetic)]
+    used = sum(row.dropped is None for row in rows)
+    print(f"{len(rows)} dialogues asked for, {used} usable.")
+    write_rows(drafts, rows)
+
+
+def _people(profiles: list[Profile], voices: dict[str, Voice], shard: str) -> list[Profile]:
+    """The shard's roles that can be given a voice, by role id."""
+    number, count = map(int, shard.split("-of-"))
+    mine = [person for person in profiles if shard_of(person.role, count) == number]
+    for person in mine:
+        if person.role not in voices:
+            print(f"{person.role} has no reference voice: no dialogues are written for this role.")
+    return sorted((p for p in mine if p.role in voices), key=lambda person: person.role)
+
+
+def _ask(model, prompt: Prompt, calls: list[Call], attempt: int, excerpts: int, seed: int) -> None:
+    """Send the calls of one prompt together and sort out the replies."""
+    if not calls:
+        return
+    draws = [_draw(call, attempt, prompt.tasks, excerpts, seed) for call in calls]
+    chats = [
+        _chat(prompt, call, task, shown) for call, (task, shown) in zip(calls, draws, strict=True)
+    ]
+    longest = max(call.missing for call in calls) * TOKENS[calls[0].mode]
+    replies = model.generate(chats, max_tokens=longest, seed=seed + attempt)
+    for call, chat, (_, shown), reply in zip(calls, chats, draws, replies, strict=True):
+        _take(call, chat, shown, prompt.begun + reply)
+
+
+def _draw(
+    call: Call, attempt: int, tasks: list[str], count: int, seed: int
+) -> tuple[str, list[str]]:
+    """The kind of question and the stretches of script (in their order) that a call shows."""
+    role, script = call.person.role, call.person.excerpts or call.person.lines
+    key = (seed, role, call.mode, call.number, attempt)
+    order = sorted(range(len(script)), key=lambda index: digest(*key, index))
+    shown = [script[index] for index in sorted(order[:count])]
+    if not tasks:
+        return "", shown
+    # Calls go through the tasks in turn, each role, mode and attempt from another beginning.
+    begin = int(digest(seed, role, call.mode, attempt), 16)
+    return tasks[(begin + call.number) % len(tasks)], shown
+
+
+def _chat(prompt: Prompt, call: Call, task: str, shown: list[str]) -> Chat:
+    person = call.person
+    name, work = " ".join(person.name.split()), " ".join(person.work.split())
+    return prompt.chat(
+        count=str(call.missing),
+        name=name,
+        work=work,
+        profile="\n".join(text for text in (person.profile, person.background) if text),
+        script="\n\n".join(f"[{number}]\n{text}" for number, text in enumerate(shown, 1)),
+        task=task.replace("{name}", name),
+    )
+
+
+def _take(call: Call, chat: Chat, shown: list[str], reply: str) -> None:
+    """Keep the usable dialogues of a reply, at most as many as were missing."""
+    seen = "\n".join(message["content"] for message in chat)
+    found = parse(reply, call.mode, call.person.language, shown, seen)
+    good = [dialogue for dialogue in found if not dialogue.fault][: call.missing]
+    faults = [dialogue.fault for dialogue in found if dialogue.fault]
+    call.found += good
+    call.raw = reply
+    call.fault = faults[0] if faults else "fewer dialogues than asked for" if found else "no JSON"
+    if call.missing:
+        label = f"{call.person.role}, {call.mode} call {call.number + 1}"
+        print(f"{label}: {call.missing} of {call.wanted} missing: {call.fault}")
+
+
+def _rows(call: Call, model: str, synthetic: bool) -> list[Dialogue]:
+    """A row for every dialogue that the call was to bring."""
+    person = call.person
+    common = {
+        "role": person.role,
+        "mode": call.mode,
+        "language": person.language,
+        "pool": person.pool,
+        "model": model,
+        "synthetic": synthetic or person.synthetic,
+    }
+    rows = []
+    for place in range(call.wanted):
+        whole = call.found[place] if place < len(call.found) else None
+        content = whole.turns if whole else call.raw
+        rows.append(
+            Dialogue(
+                id=digest(person.role, call.mode, call.number, place, content),
+                turns=whole.turns if whole else [],
+                context=whole.context if whole else "",
+                raw=None if whole else call.raw,
+                dropped=None if whole else f"not usable: {call.fault}",
+                **common,
+            )
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    stage.run(write, globals().get("snakemake"))

@@ -1,0 +1,198 @@
+"""Measures many sides of judged pairs at once, with the models of the objective judge.
+
+A side is measured as a whole: the turns of a dialogue in a row, half a second apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scripts.backends.judge import Pair, Side
+from scripts.common.stage import progress
+from scripts.judging import measures
+from scripts.judging.measures import RATE, Prosody
+
+BETWEEN = np.zeros(RATE // 2, np.float32)  # between turns
+RATED = 9 * RATE  # samples that the quality model hears
+LONGEST_PAUSE = 0.6  # seconds within an utterance that are no fault
+LINES = 3  # of the role, shown to the language model
+PROFILE = {"English": 400, "Chinese": 130}  # characters shown to it
+SAY = {"English": "Say something.", "Chinese": "说句话吧。"}
+WHO = {"English": "You are {name} from {work}.", "Chinese": "你是《{work}》里的{name}。"}
+TALK = {"English": "This is how you talk:", "Chinese": "你平时这样说话："}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One side of a pair. Log-likelihoods are means over the tokens of what is heard (nats)."""
+
+    language: str  # the role's
+    heard: str  # by the recogniser; empty: nothing said, and all that follows is meaningless
+    meant: str | None  # the system's own text, None where a turn has none
+    seconds: float = 0.0
+    pauses: float = 0.0  # seconds too long
+    ovrl: float = 0.0
+    sig: float = 0.0
+    voice: float = 0.0  # cosine to the role's speaker embedding
+    prosody: Prosody | None = None
+    role_prosody: Prosody | None = None
+    alone: float = 0.0  # log-likelihood after "say something"
+    asked: float = 0.0  # ... after the user's words
+    in_lines: float = 0.0  # ... after the role's lines and the user's words
+    in_profile: float = 0.0  # ... after the role's profile and the user's words
+    near_question: float = 0.0  # cosine to the user's words
+    near_lines: float = 0.0  # mean cosine to the two nearest lines of the role
+    near_profile: float = 0.0  # cosine to the nearest sentence of the profile
+
+
+@dataclass(frozen=True)
+class Models:
+    """What measures; each as its contract in scripts/backends says."""
+
+    asr: Any
+    quality: Any
+    speaker: Any
+    embedding: Any
+    llm: Any
+
+
+def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
+    """Measure each side of a pair, beside its role."""
+    whole = [joined(side) for _, side in sides]
+    meant = [None if None in side.text else " ".join(side.text) for _, side in sides]
+    heard = hear(whole, meant, [pair.language for pair, _ in sides], models.asr)
+    found = [
+        Measured(language=pair.language, heard=text, meant=own)
+        for (pair, _), text, own in zip(sides, heard, meant, strict=True)
+    ]
+    said = [i for i, text in enumerate(heard) if text]
+    if not said:
+        return found
+    pairs = [sides[i][0] for i in said]
+    speech = [whole[i] for i in said]
+    texts = [heard[i] for i in said]
+    parts = zip(
+        said,
+        speech,
+        models.quality.rate([clip[:RATED] for clip in speech]),
+        voices(pairs, speech, models.speaker),
+        likelihoods(pairs, texts, models.llm),
+        nearness(pairs, texts, models.embedding),
+        strict=True,
+    )
+    for i, clip, quality, voice, likelihood, near in parts:
+        found[i] = Measured(
+            language=found[i].language,
+            heard=found[i].heard,
+            meant=found[i].meant,
+            seconds=len(clip) / RATE,
+            pauses=sum(measures.gaps(turn, LONGEST_PAUSE) for turn in sides[i][1].audio),
+            ovrl=quality["ovrl"],
+            sig=quality["sig"],
+            **voice,
+            **likelihood,
+            **near,
+        )
+    return found
+
+
+def joined(side: Side) -> np.ndarray:
+    """All turns in a row. (n,) float32 at 16 kHz."""
+    parts = [part for turn in side.audio for part in (turn, BETWEEN)]
+    return np.concatenate(parts[:-1]).astype(np.float32)
+
+
+def hear(clips: list, meant: list[str | None], languages: list[str], asr) -> list[str]:
+    """What is heard in each clip; empty for silence. A text's own language is what is expected."""
+    heard = [""] * len(clips)
+    expected = [
+        language if text is None else measures.language_of(text)
+        for text, language in zip(meant, languages, strict=True)
+    ]
+    for language in sorted(set(expected)):
+        chosen = [
+            i
+            for i, clip in enumerate(clips)
+            if expected[i] == language and measures.speaking(clip).any()
+        ]
+        results = asr.transcribe([clips[i] for i in chosen], language)
+        for i, result in zip(chosen, results, strict=True):
+            heard[i] = result["text"] if measures.units(result["text"]) else ""
+    return heard
+
+
+def voices(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
+    """`voice`, `prosody` and `role_prosody` of each clip of speech."""
+    roles = {role_of(pair): pair for pair in pairs}
+    own = {}
+    for key, pair in roles.items():
+        centre = speaker.embed(list(pair.clips)).mean(axis=0)
+        row = joined(Side(audio=pair.clips, text=()))
+        own[key] = (centre / np.linalg.norm(centre), measures.prosody(row))
+    rows = []
+    parts = zip(pairs, speech, speaker.embed(speech), strict=True)
+    for pair, clip, vector in progress(parts, len(pairs), "voices"):
+        centre, usual = own[role_of(pair)]
+        near = float(vector @ centre)
+        rows.append({"voice": near, "prosody": measures.prosody(clip), "role_prosody": usual})
+    return rows
+
+
+def likelihoods(pairs: list[Pair], texts: list[str], llm) -> list[dict]:
+    """`alone`, `asked`, `in_lines` and `in_profile` of each text."""
+    rows = []
+    parts = zip(pairs, texts, strict=True)
+    for pair, text in progress(parts, len(pairs), "likelihoods"):
+        chats = contexts(pair)
+        scores = llm.score([(chat, text) for chat in chats.values()])
+        means = [score["logprob"] / max(1, score["tokens"]) for score in scores]
+        rows.append(dict(zip(chats, means, strict=True)))
+    return rows
+
+
+def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:
+    """The chats after which a text's likelihood is taken, by the name of the measure."""
+    who = WHO[pair.language].format(name=pair.name, work=pair.work)
+    lines = "\n".join(f"- {line}" for line in pair.lines[:LINES])
+    profile = measures.first_sentences(pair.profile, PROFILE[pair.language])
+    asked = {"role": "user", "content": "\n".join(pair.questions)}
+    return {
+        "alone": [{"role": "user", "content": SAY[pair.language]}],
+        "asked": [asked],
+        "in_lines": [
+            {"role": "system", "content": f"{who}\n{TALK[pair.language]}\n{lines}"},
+            asked,
+        ],
+        "in_profile": [{"role": "system", "content": f"{who}\n{profile}"}, asked],
+    }
+
+
+def nearness(pairs: list[Pair], texts: list[str], embedding) -> list[dict]:
+    """`near_question`, `near_lines` and `near_profile` of each text."""
+    asked = [" ".join(pair.questions) for pair in pairs]
+    profiles = [measures.sentences(pair.profile) for pair in pairs]
+    lines = [pair.lines for pair in pairs]
+    everything = [*texts, *asked, *(t for group in (*profiles, *lines) for t in group)]
+    unique = sorted(set(everything))
+    vectors = dict(zip(unique, embedding.embed(unique), strict=True))
+
+    def near(text: str, others, nearest: int) -> float:
+        cosines = sorted(float(vectors[text] @ vectors[other]) for other in others)
+        return float(np.mean(cosines[-nearest:])) if cosines else 0.0
+
+    return [
+        {
+            "near_question": near(text, [question], 1),
+            "near_lines": near(text, own_lines, 2),
+            "near_profile": near(text, profile, 1),
+        }
+        for text, question, own_lines, profile in zip(texts, asked, lines, profiles, strict=True)
+    ]
+
+
+def role_of(pair: Pair) -> tuple[str, str, str]:
+    """What the pairs of one role have in common."""
+    return pair.name, pair.work, pair.language

@@ -1,0 +1,151 @@
+"""Scores each reply of a system beside the reference, metric by metric (paper, section 4.2).
+
+The reference of a test dialogue is its own role speech, as `speak` made it from the written
+dialogue. A judge gives both sides a number from 1 to 10.
+"""
+
+from pathlib import Path
+
+from scripts import backends
+from scripts.backends.judge import Pair, Scores, Side
+from scripts.common import audio, config, stage
+from scripts.common.records import (
+    Dialogue,
+    Profile,
+    Reply,
+    Spoken,
+    Verdict,
+    Voice,
+    read_rows,
+    write_rows,
+)
+
+CLIPS = 5  # of the role's own speech for each pair, the reference clip first
+
+
+def judge(
+    replies: Path,
+    answers: Path,
+    test: Path,
+    spoken: Path,
+    speech: Path,
+    profiles: Path,
+    voices: Path,
+    clips: Path,
+    metrics: Path,
+    verdicts: Path,
+    name: str,
+    backend: dict,
+) -> None:
+    """Write a Verdict row for each test dialogue and each metric of the table `metrics`.
+
+    `answers`, `speech` and `clips` hold the audio that the Reply, Spoken and Voice rows name.
+    A dialogue without a whole reply or a reference gets no scores but the reason. `name` is the
+    judge's in the config, `backend` its spec.
+    """
+    wanted = [row["metric"] for row in config.read_table(metrics, "metrics")]
+    systems = {row.id: row for row in read_rows(replies, Reply)}
+    references = {row.id: row for row in read_rows(spoken, Spoken)}
+    people = {row.role: row for row in read_rows(profiles, Profile)}
+    reference_voices = {row.role: row for row in read_rows(voices, Voice)}
+    dialogues = sorted(read_rows(test, Dialogue), key=lambda row: row.id)
+    scores, pairs = {}, []
+    for dialogue in dialogues:
+        if dialogue.id not in systems:
+            raise stage.UserError(
+                f"{replies} has no row for the test dialogue {dialogue.id}: delete it, and it "
+                "will be made again."
+            )
+        reason = unusable(systems[dialogue.id], references.get(dialogue.id))
+        if reason:
+            scores[dialogue.id] = [Scores(None, None, "", reason=reason)] * len(wanted)
+            continue
+        voice = reference_voices[dialogue.role]
+        pairs.append(
+            pair_of(
+                dialogue,
+                people[dialogue.role],
+                clips=[clips / file for file in (voice.file, *voice.others)[:CLIPS]],
+                test=[(answers / turn.audio, turn.text) for turn in systems[dialogue.id].turns],
+                reference=[
+                    (speech / sound.role_audio, turn.role)
+                    for sound, turn in zip(
+                        references[dialogue.id].turns, dialogue.turns, strict=True
+                    )
+                ],
+            )
+        )
+    if pairs:
+        judged = backends.load(backend).judge(pairs, wanted)
+        scores |= {pair.id: row for pair, row in zip(pairs, judged, strict=True)}
+    write_rows(
+        verdicts,
+        (
+            verdict(dialogue, systems[dialogue.id].system, name, metric, score)
+            for dialogue in dialogues
+            for metric, score in zip(wanted, scores[dialogue.id], strict=True)
+        ),
+    )
+
+
+def unusable(reply: Reply, reference: Spoken | None) -> str | None:
+    """Why a dialogue cannot be judged, or None."""
+    if reply.dropped:
+        return f"no whole reply: {reply.dropped}"
+    if reference is None or reference.dropped:
+        return f"no reference: {reference.dropped if reference else 'the dialogue was not spoken'}"
+    return None
+
+
+def pair_of(
+    dialogue: Dialogue,
+    person: Profile,
+    clips: list[Path],
+    test: list[tuple[Path, str | None]],
+    reference: list[tuple[Path, str | None]],
+) -> Pair:
+    """What a judge gets: both sides (audio file and text of each turn) and who the role is."""
+    return Pair(
+        id=dialogue.id,
+        language=dialogue.language,
+        name=person.name,
+        work=person.work,
+        profile=f"{person.profile}\n{person.background}".strip(),
+        lines=tuple(person.lines),
+        clips=tuple(audio.read(path) for path in clips),
+        questions=tuple(turn.user for turn in dialogue.turns),
+        test=side(test),
+        reference=side(reference),
+    )
+
+
+def side(turns: list[tuple[Path, str | None]]) -> Side:
+    """Read one side's audio files."""
+    return Side(
+        audio=tuple(audio.read(path) for path, _ in turns),
+        text=tuple(text for _, text in turns),
+    )
+
+
+def verdict(dialogue: Dialogue, system: str, name: str, metric: str, score: Scores) -> Verdict:
+    """The row of one metric of one dialogue; a score is given for both sides or for none."""
+    return Verdict(
+        id=dialogue.id,
+        system=system,
+        judge=name,
+        role=dialogue.role,
+        mode=dialogue.mode,
+        idx=dialogue.idx,
+        language=dialogue.language,
+        pool=dialogue.pool,
+        metric=metric,
+        score_test=score.test,
+        score_ref=score.reference,
+        rationale=score.rationale,
+        raw=score.raw,
+        dropped=score.reason,
+    )
+
+
+if __name__ == "__main__":
+    stage.run(judge, globals().get("snakemake"))

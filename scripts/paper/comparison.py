@@ -1,0 +1,152 @@
+"""The page of Tables 2 and 3: printed scores and this run's, never in one ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.common.records import Dialogue, Reply, Verdict, read_rows
+from scripts.paper.layout import EMPTY, Section, write_table
+from scripts.paper.printed import JUDGE, LANGUAGES, METRICS, SOURCES, printed
+from scripts.paper.scores import HEADER, POOLS, SCORES, missing_rows, score_rows
+
+NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
+NOTES = [
+    "A score is the mean over items of the judge's score of the system's reply divided by that of "
+    "the reference (section 4.2); overall is the mean of the eight. The best value is bold and the "
+    "second underlined, within a language and a source.",
+    "Intervals hold 95 % of 2000 resamples of whole roles (percentile bootstrap), followed by "
+    "items scored / missing; overall counts the scores of all eight metrics. Below some twenty "
+    "roles such an interval is too narrow, and with one role there is none. A missing score is in "
+    "no mean.",
+]
+
+
+def write_comparison(
+    published: Path,
+    verdicts: list[Verdict],
+    replies: list[Path],
+    test: list[Path],
+    systems: dict[str, dict],
+    domains: Sequence[str],
+    outputs: tuple[Path, Path, Path],
+    title: str,
+    sections: Sequence[Section] = (),
+    notes: Sequence[str] = (),
+) -> None:
+    """Write the csv, md and tex (`outputs`) of a table of scores.
+
+    `published` is the printed table; `systems` holds the spec of each system of this run, by
+    name. Printed rows come first within a language. `sections` and `notes` are added to the
+    page's own.
+    """
+    origin = _printed_rows(published, domains[0])
+    rows = sorted(
+        [*origin, *score_rows(verdicts, domains)], key=lambda row: LANGUAGES.index(row["language"])
+    )
+    made_up = {row.id for path in test for row in read_rows(path, Dialogue) if row.synthetic}
+    shown = [row | _labels(row, verdicts, made_up) for row in rows]
+    names = {key: name for key, name in NAMES.items() if key != "domain" or len(domains) > 1}
+    names |= {"label": "Source"}
+    page = [
+        Section(
+            shown,
+            names | {score: score for score in METRICS} | {"overall": "Overall"},
+            ranked=SCORES,
+            within=("language", "source", "judge"),
+        ),
+        *_intervals([row for row in shown if row["source"] == "run"]),
+    ]
+    missing = missing_rows(verdicts)
+    if missing:
+        columns = {"language": "Language", "system": "System", "metric": "Metric"}
+        columns |= {"reason": "Reason", "n": "Scores"}
+        page.append(Section(missing, columns, "Missing scores"))
+    if any(row["source"] == "run" and not row["overall_n"] for row in rows):
+        notes = [*notes, "A row of dashes: no role of this run has its language and domain."]
+    about = _about(verdicts, replies, systems, made_up, {row["system"] for row in origin})
+    notes = [*NOTES, *notes, *about]
+    write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=HEADER)
+
+
+def describe(spec: dict[str, Any]) -> str:
+    """A model's spec in words: its backend and options, those of the models inside it too."""
+    options = [
+        f"{key}: {describe(value) if isinstance(value, dict) and 'backend' in value else value}"
+        for key, value in spec["options"].items()
+    ]
+    return f"{spec['backend']} ({', '.join(options)})" if options else spec["backend"]
+
+
+def _printed_rows(published: Path, domain: str) -> list[dict[str, Any]]:
+    """Printed rows with the columns of `HEADER`; intervals and counts were not printed."""
+    common = dict.fromkeys(HEADER) | {"domain": domain, "judge": JUDGE, "source": "printed"}
+    return [common | row for row in printed(published)]
+
+
+def _labels(row: dict[str, Any], verdicts: list[Verdict], made_up: set[str]) -> dict[str, str]:
+    """Whose row it is, in words; a row in which every item is synthetic says so."""
+    label = SOURCES[row["source"]]
+    items = {
+        verdict.id
+        for verdict in verdicts
+        if verdict.language == row["language"] and verdict.pool in POOLS[row["domain"]]
+    }
+    synthetic = row["source"] == "run" and items and items <= made_up
+    return {"label": f"{label}, synthetic" if synthetic else label}
+
+
+def _intervals(rows: list[dict[str, Any]]) -> list[Section]:
+    """A grid a language and domain, with a line a score and a column a system."""
+    sections = []
+    for place in dict.fromkeys((row["language"], row["domain"]) for row in rows):
+        here = [row for row in rows if (row["language"], row["domain"]) == place]
+        columns = {"score": "Score"} | {f"{r['system']} {r['judge']}": r["system"] for r in here}
+        lines = [
+            {"score": score.capitalize() if score == "overall" else score}
+            | {f"{row['system']} {row['judge']}": _interval(row, score) for row in here}
+            for score in SCORES
+        ]
+        names = ", ".join(dict.fromkeys([here[0]["label"], *place])).removesuffix(", all")
+        sections.append(Section(lines, columns, f"95 % intervals and counts, {names}"))
+    return sections
+
+
+def _interval(row: dict[str, Any], score: str) -> str:
+    """'low to high (scored / missing)', a dash for an interval that cannot be had."""
+    low, high = row[f"{score}_lo"], row[f"{score}_hi"]
+    span = EMPTY if low is None else f"{low:.3f} to {high:.3f}"
+    return f"{span} ({row[f'{score}_n']} / {row[f'{score}_missing']})"
+
+
+def _about(
+    verdicts: list[Verdict],
+    replies: list[Path],
+    systems: dict[str, dict],
+    made_up: set[str],
+    known: set[str],
+) -> list[str]:
+    """What a reader must know about this run's rows before comparing them with printed ones."""
+    notes = []
+    for judge in sorted({verdict.judge for verdict in verdicts} - {JUDGE}):
+        notes.append(
+            f"The scores of this run are by the judge `{judge}`, which is not the paper's judge "
+            f"({JUDGE}): compare systems within a source, not numbers between sources."
+        )
+    voices: dict[str, set[str]] = {}
+    for path in replies:
+        for reply in read_rows(path, Reply):
+            voices.setdefault(reply.system, set()).add(reply.voice_mode)
+    for name, spec in systems.items():
+        stand_in = "" if name in known else " It is a small stand-in, not a system of the paper."
+        matched = "matched" in voices.get(name, ())
+        voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
+        notes.append(f"`{name}` = {describe(spec)}.{stand_in}{voice if matched else ''}")
+    items = {verdict.id for verdict in verdicts}
+    if items & made_up:
+        notes.append(
+            f"{len(items & made_up)} of this run's {len(items)} test items are of roles whose "
+            "voice or script is synthetic."
+        )
+    return notes

@@ -1,0 +1,36 @@
+"""The paper's printed tables, from config/published, and the names both sources go by."""
+
+from __future__ import annotations
+
+from csv import DictReader
+from pathlib import Path
+from typing import Any, get_args
+
+from scripts.common.records import Language, Metric
+from scripts.common.stage import UserError
+
+METRICS: tuple[str, ...] = get_args(Metric)
+LANGUAGES: tuple[str, ...] = get_args(Language)
+SOURCES = {"printed": "paper (printed)", "recomputed": "recomputed", "run": "this run"}
+JUDGE = "gemini-2.5-pro"  # who gave the printed scores (section 4.2)
+
+
+def printed(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table of config/published; cells that are numbers become numbers."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = list(DictReader(file, delimiter="\t"))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path} does not exist; it holds printed figures of the paper: restore the file."
+        ) from error
+    return [{key: _number(value) for key, value in row.items()} for row in rows]
+
+
+def _number(cell: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell

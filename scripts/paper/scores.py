@@ -1,0 +1,111 @@
+"""From verdicts to scores: the mean of test / reference (paper, section 4.2) and its interval."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scripts.common.records import Verdict
+from scripts.common.stage import UserError
+from scripts.common.statistics import cluster_totals, percentile_interval, resampled_means
+from scripts.paper.printed import LANGUAGES, METRICS
+
+POOLS = {
+    "all": ("train", "out_of_domain"),
+    "in_domain": ("train",),
+    "out_of_domain": ("out_of_domain",),
+}
+SCORES = (*METRICS, "overall")
+HEADER = [
+    *("language", "domain", "system", "judge", "source", *SCORES),
+    *(f"{score}_{part}" for score in SCORES for part in ("lo", "hi", "n", "missing")),
+]
+
+
+def score_rows(verdicts: list[Verdict], domains: Sequence[str]) -> list[dict[str, Any]]:
+    """One row a language, domain, system and judge; the columns are `HEADER`.
+
+    A score is the mean over items of score_test / score_ref, `overall` the mean of the eight.
+    `_lo` and `_hi` are a 95 % percentile interval of 2000 resamples of roles. A missing score is
+    counted in `_missing` and is in no mean; a metric without any score leaves it and `overall`
+    empty. For `overall`, `_n` and `_missing` are summed over the metrics. A system without items
+    in a domain of its language has a row that says n = 0.
+    """
+    rows = []
+    for language in LANGUAGES:
+        spoken = [verdict for verdict in verdicts if verdict.language == language]
+        systems = dict.fromkeys((verdict.system, verdict.judge) for verdict in spoken)
+        for domain in domains:
+            for system, judge in systems:
+                chosen = [
+                    verdict
+                    for verdict in spoken
+                    if (verdict.system, verdict.judge) == (system, judge)
+                    and verdict.pool in POOLS[domain]
+                ]
+                names = (language, domain, system, judge, "run")
+                rows.append(dict(zip(HEADER, names, strict=False)) | _scores(chosen))
+    return rows
+
+
+def ratio(verdict: Verdict) -> float | None:
+    """score_test / score_ref, None where one of them is missing."""
+    if verdict.score_test is None or verdict.score_ref is None:
+        return None
+    return verdict.score_test / verdict.score_ref
+
+
+def missing_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+    """How many scores are missing, by language, system, metric and reason."""
+    counts = Counter(
+        (v.language, v.system, v.metric, v.dropped or "no reason given")
+        for v in verdicts
+        if ratio(v) is None
+    )
+    keys = ("language", "system", "metric", "reason")
+    return [dict(zip(keys, key, strict=True)) | {"n": n} for key, n in counts.items()]
+
+
+def _scores(verdicts: list[Verdict]) -> dict[str, Any]:
+    """The score columns of one row."""
+    roles, values = _matrix(verdicts)
+    sums, counts = cluster_totals(roles, values)
+    scored = counts.sum(axis=0).astype(int)
+    absent = Counter(verdict.metric for verdict in verdicts if ratio(verdict) is None)
+    row: dict[str, Any] = dict.fromkeys(HEADER[5:])
+    for column, metric in enumerate(METRICS):
+        row[f"{metric}_n"], row[f"{metric}_missing"] = int(scored[column]), absent[metric]
+        if scored[column]:
+            row[metric] = float(sums[:, column].sum() / scored[column])
+    row |= {"overall_n": int(scored.sum()), "overall_missing": absent.total()}
+    if scored.all():
+        row["overall"] = float(np.mean([row[metric] for metric in METRICS]))
+    if scored.any():
+        means = resampled_means(sums, counts)
+        clusters = [*(counts > 0).sum(axis=0), (counts > 0).all(axis=1).sum()]
+        columns = [*means.T, means.mean(axis=1)]
+        for score, column, n in zip(SCORES, columns, clusters, strict=True):
+            row[f"{score}_lo"], row[f"{score}_hi"] = percentile_interval(column, n) or (None, None)
+    return row
+
+
+def _matrix(verdicts: list[Verdict]) -> tuple[list[str], np.ndarray]:
+    """The role of each item, and the ratios as (items, metrics) with NaN where one is missing."""
+    items = {verdict.id: verdict.role for verdict in verdicts}
+    place = {name: number for number, name in enumerate(items)}
+    values = np.full((len(items), len(METRICS)), np.nan)
+    seen: set[tuple[str, str]] = set()
+    for verdict in verdicts:
+        if (verdict.id, verdict.metric) in seen:
+            raise UserError(
+                f"two verdicts of {verdict.judge} on {verdict.metric} of item {verdict.id} by "
+                f"{verdict.system}; delete this judge's results to have them made again."
+            )
+        seen.add((verdict.id, verdict.metric))
+        value = ratio(verdict)
+        if value is not None:
+            values[place[verdict.id], METRICS.index(verdict.metric)] = value
+    return list(items.values()), values

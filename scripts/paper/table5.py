@@ -1,0 +1,141 @@
+"""Table 5: do people and the judge rank the systems alike?"""
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from scripts.common import stage
+from scripts.common.records import Verdict, read_rows
+from scripts.common.statistics import spearman, spearman_interval, spearman_p
+from scripts.paper.layout import write_table
+from scripts.paper.printed import METRICS, SOURCES, printed
+from scripts.paper.ratings import Rating, read_ratings
+from scripts.paper.scores import ratio
+
+HEADER = ["metric", "source", "spearman_rho", "p_exact", "ci_lo", "ci_hi", "n"]
+COLUMNS = {
+    "metric": "Metric",
+    "label": "Source",
+    "spearman_rho": "Spearman ρ",
+    "p_exact": "Exact p",
+    "ci_lo": "95 % from",
+    "ci_hi": "to",
+    "n": "Systems",
+}
+
+
+def table5(
+    published: Path,
+    human: Path,
+    automatic: Path,
+    ratings: Path,
+    verdicts: list[Path],
+    table_csv: Path,
+    table_md: Path,
+    table_tex: Path,
+    systems: list[str],
+    roles: list[str],
+) -> None:
+    """Spearman's rho between mean human and mean automatic scores of systems, per metric.
+
+    Sources: `printed`, `recomputed` from the printed Tables 4 (`human`) and 2 (`automatic`,
+    Chinese), and `run` where ratings of this run were given; its automatic means are over the
+    rated items. p is two-sided over all permutations (empty above nine systems), the interval by
+    Fisher's z with variance 1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
+    """
+    people = {row["metric"]: row for row in printed(human)}
+    judge = {row["system"]: row for row in printed(automatic) if row["language"] == "Chinese"}
+    names = [name for name in people["IA"] if name in judge]
+    rows = [
+        {"metric": row["metric"], "source": "printed", "spearman_rho": row["spearman_rho"]}
+        | {"n": len(names)}
+        for row in printed(published)
+    ]
+    for metric in METRICS:
+        pairs = [(people[metric][name], judge[name][metric]) for name in names]
+        rows.append(_agreement(metric, "recomputed", pairs))
+    given, lost = read_ratings(ratings, systems, roles), 0
+    if given:
+        scores = [row for path in verdicts for row in read_rows(path, Verdict)]
+        automatic_of = {_item(row): ratio(row) for row in scores}
+        rows += [
+            _agreement(metric, "run", _pairs(metric, given, automatic_of)) for metric in METRICS
+        ]
+        lost = sum(automatic_of.get(_item(rating)) is None for rating in given)
+    order = list(SOURCES)
+    rows.sort(key=lambda row: (METRICS.index(row["metric"]), order.index(row["source"])))
+    write_table(
+        [row | {"label": SOURCES[row["source"]]} for row in rows],
+        table_csv,
+        table_md,
+        table_tex,
+        "Table 5: agreement of people and judge on the ranking of systems",
+        notes=_notes(rows, len(given), lost),
+        columns=COLUMNS,
+        header=HEADER,
+    )
+
+
+def _agreement(metric: str, source: str, pairs: list[tuple[float, float]]) -> dict[str, Any]:
+    """One row of the table from the (human, automatic) means of the systems."""
+    human, automatic = [a for a, _ in pairs], [b for _, b in pairs]
+    rho = spearman(human, automatic)
+    low, high = spearman_interval(rho, len(pairs)) or (None, None)
+    return {
+        "metric": metric,
+        "source": source,
+        "spearman_rho": rho,
+        "p_exact": spearman_p(human, automatic),
+        "ci_lo": low,
+        "ci_hi": high,
+        "n": len(pairs),
+    }
+
+
+def _item(row: Rating | Verdict) -> tuple:
+    """What a rating and a verdict share: system, item and metric."""
+    return row.system, row.role, row.mode, row.idx, row.metric
+
+
+def _pairs(
+    metric: str, ratings: list[Rating], scores: dict[tuple, float | None]
+) -> list[tuple[float, float]]:
+    """(mean rating, mean score) of each system, over the items that have both."""
+    human, automatic = defaultdict(list), defaultdict(dict)
+    for rating in ratings:
+        item = _item(rating)
+        score = scores.get(item)
+        if rating.metric == metric and score is not None:
+            human[rating.system].append(rating.score)
+            automatic[rating.system][item] = score
+    return [(mean(human[name]), mean(automatic[name].values())) for name in human]
+
+
+def _notes(rows: list[dict[str, Any]], ratings: int, lost: int) -> list[str]:
+    """What the figures say, and what they do not."""
+    notes = []
+    for source in ("recomputed", "run"):
+        found = [row for row in rows if row["source"] == source and row.get("p_exact") is not None]
+        if found:
+            least = min(row["p_exact"] for row in found)
+            few = sum(row["p_exact"] < 0.05 for row in found)
+            notes.append(
+                f"{SOURCES[source].capitalize()}: {few or 'none'} of {len(found)} correlations "
+                f"{'is' if few < 2 else 'are'} significant at .05 (least exact p {least:.3f}, "
+                f"n = {max(row['n'] for row in found)} systems)."
+            )
+    if not ratings:
+        notes.append("No ratings of this run were given: it has no rows here.")
+    if lost:
+        notes.append(f"{lost} of {ratings} ratings have no automatic score beside them: not used.")
+    notes.append(
+        "Recomputed rows take the printed Table 4 and the Chinese half of the printed Table 2. p "
+        "is two-sided over all permutations; the interval is Fisher's z with variance "
+        "1.06 / (n - 3)."
+    )
+    return notes
+
+
+if __name__ == "__main__":
+    stage.run(table5, globals().get("snakemake"))

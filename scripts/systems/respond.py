@@ -1,0 +1,146 @@
+"""Lets a system under test answer the spoken test dialogues (paper, section 5.1).
+
+Turn by turn over all dialogues of a shard: the first user utterance of each, then the second of
+those that have one, with the system's own earlier replies as history. The system hears speech
+only; the role prompt tells it who it is.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from scripts import backends
+from scripts.backends.dialogue import Answer, Request
+from scripts.common import audio, stage
+from scripts.common.records import (
+    Dialogue,
+    Profile,
+    Reply,
+    ReplyTurn,
+    Spoken,
+    Voice,
+    read_rows,
+    write_rows,
+)
+from scripts.systems.role_prompt import fill, read_prompt
+
+
+def respond(
+    test: Path,
+    spoken: Path,
+    speech: Path,
+    profiles: Path,
+    voices: Path,
+    clips: Path,
+    prompt_english: Path,
+    prompt_chinese: Path,
+    replies: Path,
+    answers: Path,
+    name: str,
+    system: dict,
+) -> None:
+    """Write a Reply row for each Dialogue row of `test`, and the speech as FLAC into `answers`.
+
+    `speech` holds the files that the Spoken rows name, `clips` those of the Voice rows. The first
+    turn that gets no reply ends its dialogue: the row keeps what was answered until then and the
+    reason in `dropped`. `name` is the system's in the config, `system` its spec.
+    Raises UserError for a prompt file of another form.
+    """
+    prompts = {"English": read_prompt(prompt_english), "Chinese": read_prompt(prompt_chinese)}
+    people = {row.role: row for row in read_rows(profiles, Profile)}
+    reference = {row.role: row for row in read_rows(voices, Voice)}
+    heard = {row.id: row for row in read_rows(spoken, Spoken)}
+    rows, waiting, users = {}, {}, {}
+    for dialogue in sorted(read_rows(test, Dialogue), key=lambda row: row.id):
+        reason = unusable(dialogue, heard, people, reference)
+        rows[dialogue.id] = Reply(
+            id=dialogue.id,
+            system=name,
+            role=dialogue.role,
+            mode=dialogue.mode,
+            language=dialogue.language,
+            turns=[],
+            voice_mode="none" if reason else "",
+            dropped=reason,
+        )
+        if reason is None:
+            person, voice = people[dialogue.role], reference[dialogue.role]
+            clip = audio.read(clips / voice.file)
+            waiting[dialogue.id] = first_request(
+                dialogue, person, prompts[dialogue.language], clip, voice.text
+            )
+            users[dialogue.id] = [speech / turn.user_audio for turn in heard[dialogue.id].turns]
+    answers.mkdir(parents=True, exist_ok=True)
+    if waiting:
+        answer_all(backends.load(system), waiting, users, rows, answers)
+    write_rows(replies, rows.values())
+
+
+def answer_all(
+    backend, waiting: dict[str, Request], users: dict[str, list[Path]], rows: dict, answers: Path
+) -> None:
+    """Put the user's utterances (files, by dialogue) to the backend; fill the Reply `rows`."""
+    number = 0
+    while waiting:
+        ids = list(waiting)
+        print(f"turn {number + 1}: {len(ids)} dialogues")
+        requests = [replace(waiting[i], user=audio.read(users[i][number])) for i in ids]
+        for i, request, answer in zip(ids, requests, backend.reply(requests), strict=True):
+            row = rows[i]
+            row.voice_mode = backend.voice_mode
+            row.turns.append(keep(answer, answers / f"{i}-{number + 1}.flac", backend.rate))
+            history = (*request.history, (request.user, answer))
+            waiting[i] = replace(request, history=history)
+            if answer.audio is None:
+                row.dropped = f"turn {number + 1}: {answer.reason}"
+            if row.dropped or number + 1 == len(users[i]):
+                del waiting[i]
+        number += 1
+
+
+def unusable(dialogue: Dialogue, heard: dict, people: dict, reference: dict) -> str | None:
+    """Why a dialogue cannot be put to a system, or None."""
+    if dialogue.id not in heard:
+        return "the dialogue was not spoken"
+    if heard[dialogue.id].dropped:
+        return f"the dialogue was not spoken: {heard[dialogue.id].dropped}"
+    if dialogue.role not in people:
+        return f"no profile of role '{dialogue.role}'"
+    return None if dialogue.role in reference else f"no reference voice of role '{dialogue.role}'"
+
+
+def first_request(
+    dialogue: Dialogue,
+    person: Profile,
+    prompt: tuple[str, str],
+    clip: np.ndarray,
+    clip_text: str,
+) -> Request:
+    """What a dialogue's requests have in common, with nothing said yet."""
+    role, manner = (fill(part, person, dialogue) for part in prompt)
+    return Request(
+        role=dialogue.role,
+        language=dialogue.language,
+        name=person.name,
+        role_prompt=role,
+        manner=manner,
+        clip=clip,
+        clip_text=clip_text,
+        user=np.zeros(0, np.float32),
+    )
+
+
+def keep(answer: Answer, path: Path, rate: int) -> ReplyTurn:
+    """Write the speech of an answer; its row. The real-time factor is latency / seconds."""
+    said = {"heard": answer.heard, "text": answer.text, "latency": answer.seconds}
+    if answer.audio is None:
+        return ReplyTurn(audio=None, **said)
+    audio.write(path, answer.audio, rate)
+    seconds = len(answer.audio) / rate
+    rtf = round(answer.seconds / seconds, 3)
+    return ReplyTurn(audio=path.name, seconds=seconds, rtf=rtf, **said)
+
+
+if __name__ == "__main__":
+    stage.run(respond, globals().get("snakemake"))

@@ -1,0 +1,142 @@
+"""The cascade with parts of paper: what it hands on, what it leaves out, how it fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.backends import dialogue
+from scripts.backends.dialogue import Answer, Request
+from scripts.backends.dialogue.cascade import load, speakable
+
+USER = np.ones(1600, np.float32) * 0.1
+
+
+class Ears:
+    def transcribe(self, clips, language=None):
+        return [{"text": f"{len(clip)} in {language}", "language": language} for clip in clips]
+
+
+class Brain:
+    def __init__(self, replies=()):
+        self.calls = []
+        self.replies = list(replies)
+
+    def generate(self, chats, max_tokens, seed=0, temperature=0.0):
+        self.calls.append(chats)
+        return [self.replies.pop(0) if self.replies else "Fine, thanks." for _ in chats]
+
+
+class Mouth:
+    rate = 8000
+    voice_mode = "matched"
+
+    def __init__(self):
+        self.made, self.spoken = [], []
+
+    def voice(self, clip, text, language):
+        self.made.append(text)
+        return f"voice of {text}"
+
+    def speak(self, lines):
+        for text, _, _ in lines:
+            if not text.strip("."):
+                raise ValueError(f"nothing to say in {text!r}")
+        self.spoken += lines
+        return [np.full(4000, 0.1, np.float32) for _ in lines]
+
+
+@pytest.fixture
+def system(monkeypatch):
+    def make(replies=(), **options):
+        parts = {"asr": Ears(), "llm": Brain(replies), "tts": Mouth()}
+        monkeypatch.setattr(backends, "load", lambda spec: parts[spec])
+        return load("asr", "llm", "tts", **options)
+
+    return make
+
+
+def request(role="joe", **fields) -> Request:
+    given = {
+        "role": role,
+        "language": "English",
+        "name": "Joe",
+        "role_prompt": f"You are {role}.",
+        "manner": "Be brief.",
+        "clip": USER,
+        "clip_text": f"{role}'s clip",
+        "user": USER,
+    }
+    return Request(**{**given, **fields})
+
+
+def test_keeps_the_contract(system):
+    dialogue.accept(system(), request())
+
+
+def test_role_prompt_history_and_voice_are_handed_on(system):
+    cascade = system()
+    before = (USER, Answer(USER, "Hi yourself.", "Hi Joe.", 1.0))
+    cascade.reply([request(history=(before,)), request("faye", language="Chinese"), request()])
+    with_history, without = cascade.llm.calls[1]  # calls are by role: faye, then joe's two
+    assert with_history == [
+        {"role": "system", "content": "You are joe.\n\nBe brief."},
+        {"role": "user", "content": "Hi Joe."},
+        {"role": "assistant", "content": "Hi yourself."},
+        {"role": "user", "content": "1600 in English"},
+    ]
+    assert without[1:] == [{"role": "user", "content": "1600 in English"}]
+    assert cascade.tts.made == ["faye's clip", "joe's clip"]
+    assert cascade.tts.spoken[0] == ("Fine, thanks.", "voice of faye's clip", "Chinese")
+
+
+def test_without_role_prompt_only_the_manner_is_left(system):
+    cascade = system(role_prompt=False)
+    cascade.reply([request()])
+    assert cascade.llm.calls[0][0][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_answers_keep_the_order_of_the_requests(system):
+    cascade = system(["of faye", "of joe 1", "of joe 2"])
+    answers = cascade.reply([request(), request("faye"), request()])
+    assert [answer.text for answer in answers] == ["of joe 1", "of faye", "of joe 2"]
+
+
+@pytest.mark.parametrize("reply, reason", [("", "empty"), ("...", "nothing to say in '...'")])
+def test_what_cannot_be_spoken_has_a_reason(system, reply, reason):
+    first, second = system([reply, "Fine."]).reply([request(), request()])
+    assert first.audio is None and reason in first.reason and first.text == reply
+    assert second.audio is not None and second.reason is None
+
+
+def test_seconds_add_up_over_the_parts(system, monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(
+        "scripts.backends.dialogue.cascade.time.monotonic", lambda: float(next(clock))
+    )
+    one, two = system().reply([request(), request()])
+    assert one.seconds == two.seconds == 1 + 0.5 + 0.5  # heard, half the rest
+
+
+@pytest.mark.parametrize(
+    "raw, said",
+    [
+        ("Joe: *grins* Hello (waves), friend.", "Hello, friend."),
+        ("“Well, well.”\n", "Well, well."),
+        ("I fly planes. I also have", "I fly planes."),
+        ("It costs 3.5 dollars", "It costs 3.5 dollars"),
+        ("当然可以。我先去", "当然可以。"),
+        ("- One\n- Two", "One Two"),
+        ("*sighs*", ""),
+    ],
+)
+def test_only_what_is_said_aloud_is_spoken(raw, said):
+    assert speakable(raw, "Joe") == said
+
+
+def test_a_reply_in_the_wrong_language_is_left_alone(system):
+    (answer,) = system(["I speak English."]).reply([replace(request(), language="Chinese")])
+    assert answer.text == "I speak English."

@@ -1,0 +1,169 @@
+"""The objective judge on measurements that are given: every formula, and what has no score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.backends import judge
+from scripts.backends.judge import METRICS, Pair, Side
+from scripts.backends.judge.objective import FORMULAS, compare, load
+from scripts.judging.gather import Measured
+from scripts.judging.measures import Prosody
+
+VOICE = Prosody(pitch=90.0, pitch_span=6.0, loudness_span=12.0, pace=4.5)
+GOOD = Measured(
+    language="English",
+    heard="I fly the old plane over the jungle.",
+    meant="I fly the old plane over the jungle.",
+    seconds=3.0,
+    pauses=0.0,
+    ovrl=4.0,
+    sig=4.0,
+    voice=0.9,
+    prosody=VOICE,
+    role_prosody=VOICE,
+    alone=-4.0,
+    asked=-2.0,
+    in_lines=-0.5,
+    in_profile=-0.5,
+    near_question=1.0,
+    near_lines=1.0,
+    near_profile=1.0,
+)
+WORSE = {
+    "IA": [
+        {"meant": "你好，我是飞行员。"},
+        {"heard": "As an AI I cannot fly the old plane.", "meant": None},
+        {"heard": "No."},
+        {"heard": "word " * 140},
+        {"near_question": 0.7},
+    ],
+    "CC": [{"asked": -3.9}, {"near_question": 0.7}],
+    "SF": [
+        {"heard": "I try the gold pan over the jungle."},
+        {"pauses": 1.0},
+        {"heard": "I fly I fly the old plane over the jungle.", "meant": None},
+        {"prosody": replace(VOICE, pace=1.5)},
+        {"prosody": replace(VOICE, pace=8.5)},
+    ],
+    "SN": [{"ovrl": 2.0}, {"sig": 2.0}],
+    "PC": [
+        {"voice": 0.2},
+        {"prosody": replace(VOICE, pitch=96.0)},
+        {"prosody": replace(VOICE, pitch_span=2.0)},
+        {"prosody": replace(VOICE, pace=7.0)},
+    ],
+    "EA": [
+        {"prosody": replace(VOICE, pitch_span=2.0)},
+        {"prosody": replace(VOICE, loudness_span=4.0)},
+        {"prosody": replace(VOICE, pitch_span=20.0)},
+        {"meant": "I fly the old plane! Over the jungle!"},
+    ],
+    "PeC": [{"in_lines": -2.0}, {"near_lines": 0.7}],
+    "KC": [{"in_profile": -2.0}, {"near_profile": 0.7}],
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_faultless_side_gets_ten_and_equal_sides_are_equal(metric):
+    score = compare(metric, GOOD, GOOD)
+    assert score.test == score.reference == 10 and score.reason is None and score.rationale
+
+
+@pytest.mark.parametrize("metric, fault", [(m, f) for m, faults in WORSE.items() for f in faults])
+def test_each_part_of_a_formula_lowers_its_score(metric, fault):
+    score = compare(metric, replace(GOOD, **fault), GOOD)
+    assert 1 <= score.test < score.reference
+
+
+def test_every_metric_has_a_formula():
+    assert list(FORMULAS) == list(METRICS) == list(WORSE)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_silence_scores_one(metric):
+    score = compare(metric, Measured("English", heard="", meant="I fly."), GOOD)
+    assert (score.test, score.reference) == (1, 10) and "nothing is heard" in score.rationale
+
+
+@pytest.mark.parametrize("metric", ["PC", "EA"])
+def test_without_pitch_there_is_a_reason_and_no_score(metric):
+    score = compare(metric, replace(GOOD, prosody=None), GOOD)
+    assert score.test is None and score.reference is None and "voiced" in score.reason
+
+
+class Parts:
+    """All five models at once: hears what `words` says of a clip by its length."""
+
+    def __init__(self, words):
+        self.words = words
+        self.asked = []
+
+    def transcribe(self, clips, language=None):
+        self.asked += [language] * len(clips)
+        return [{"text": self.words[len(clip)], "language": language} for clip in clips]
+
+    def rate(self, clips):
+        return [{"ovrl": 3.0, "sig": 3.0, "bak": 3.0} for _ in clips]
+
+    def embed(self, items):
+        return np.ones((len(items), 1), np.float32)
+
+    def score(self, pairs):
+        return [{"logprob": -float(len(str(chat))), "tokens": 2} for chat, _ in pairs]
+
+
+def buzz(samples: int) -> np.ndarray:
+    return (0.2 * (np.arange(samples) / 100 % 1 - 0.5)).astype(np.float32)
+
+
+@pytest.fixture
+def pair_and_judge(monkeypatch):
+    parts = Parts({8000: "I fly.", 24000: "I fly. Far away.", 16000: "我飞得很远。"})
+    monkeypatch.setattr(backends, "load", lambda spec: parts)
+    pair = Pair(
+        id="d1",
+        language="English",
+        name="Joe",
+        work="A Game",
+        profile="Joe flies. Joe owes money.",
+        lines=("Hey.", "No plane, no pay."),
+        clips=(buzz(16000),),
+        questions=("What do you do?", "Where to?"),
+        test=Side((buzz(16000),), ("我飞得很远。",)),
+        reference=Side((buzz(8000), buzz(8000)), ("I fly.", "Far away.")),
+    )
+    return pair, load(*[{}] * 5), parts
+
+
+def test_keeps_the_contract_and_hears_turns_in_a_row(pair_and_judge):
+    pair, objective, parts = pair_and_judge
+    judge.accept(objective, pair)
+    ((fluency,),) = objective.judge([pair], ["SF"])
+    assert "errors 0.00" in fluency.rationale.split("; reference")[1]
+
+
+def test_a_reply_is_heard_in_its_own_language(pair_and_judge):
+    pair, objective, parts = pair_and_judge
+    ((adherence,),) = objective.judge([pair], ["IA"])
+    assert sorted(parts.asked) == ["Chinese", "English"]
+    assert adherence.test == 1 and "script 0.00" in adherence.rationale
+
+
+def test_scores_do_not_depend_on_the_other_pairs(pair_and_judge):
+    pair, objective, _ = pair_and_judge
+    other = replace(pair, id="d2", name="Faye", test=pair.reference, clips=(buzz(8000),))
+    alone = objective.judge([pair], list(METRICS))
+    assert objective.judge([other, pair], list(METRICS))[1:] == alone
+
+
+def test_a_silent_reply_is_scored_and_does_not_reach_the_models(pair_and_judge):
+    pair, objective, parts = pair_and_judge
+    silent = replace(pair, test=Side((np.zeros(8000, np.float32),), ("",)))
+    (scores,) = objective.judge([silent], list(METRICS))
+    assert [score.test for score in scores] == [1] * 8
+    assert parts.asked == ["English"]

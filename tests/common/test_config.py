@@ -1,0 +1,119 @@
+"""Bad configuration is refused before any job, with the nearest valid name."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common import config as settings
+from scripts.common.stage import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+
+
+def changed(**keys) -> dict:
+    return {**copy.deepcopy(DEFAULT), **keys}
+
+
+def test_the_default_config_is_valid():
+    settings.check(DEFAULT, "config", "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "bad, sentence",
+    [
+        ({"evalute": []}, "unknown key 'evalute'; did you mean 'evaluate'?"),
+        (
+            {"segment": {"vad": "silero", "shortest": 3, "longst": 9, "join_gap": 2}},
+            "unknown key 'segment.longst'; did you mean 'longest'?",
+        ),
+        ({"shards": 0}, "shards: 0 is less than the minimum of 1"),
+        ({"verify": {"unverified": "maybe"}}, "verify.unverified"),
+    ],
+)
+def test_a_bad_key_is_told(bad, sentence):
+    with pytest.raises(UserError) as error:
+        settings.check(changed(**bad), "config", "config.yaml")
+    assert sentence in str(error.value)
+
+
+MODELS = {
+    "ear": {"capability": "asr", "backend": "faster_whisper", "weights": "whisper-base"},
+    "deaf": {"capability": "asr", "backend": "faster_wisper"},
+    "odd": {"capability": "asr", "backend": "faster_whisper", "wieghts": "whisper-base"},
+}
+
+
+@pytest.mark.parametrize(
+    "name, capability, sentence",
+    [
+        ("eer", "asr", "no model is called 'eer'; did you mean 'ear'?"),
+        ("deaf", "asr", "no backend 'faster_wisper' for asr; did you mean 'faster_whisper'?"),
+        ("odd", "asr", "has no option 'wieghts'; did you mean 'weights'?"),
+        ("ear", "tts", "'ear' is of capability asr, tts is needed"),
+    ],
+)
+def test_a_bad_model_is_told(name, capability, sentence):
+    with pytest.raises(UserError) as error:
+        settings.spec(MODELS, name, capability, "transcribe.asr")
+    assert sentence in str(error.value)
+
+
+def test_nested_models_are_resolved():
+    spec = settings.spec(DEFAULT["models"], DEFAULT["evaluate"][0], "dialogue", "evaluate")
+    assert spec["options"]["asr"]["backend"] == "faster_whisper"
+
+
+HEADER = "role\tname\tcategory\tlanguage\tgender\twork\tpool\tscript\tprofile"
+
+
+@pytest.mark.parametrize(
+    "row, sentence",
+    [
+        ("joe\tJoe\tGame\tEnglish", "line 2: 4 cells where the header has 9"),
+        ("a/b\tJoe\tGame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: role"),
+        ("..\tJoe\tGame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: role"),
+        ("j" * 300 + "\tJoe\tGame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: role"),
+        ("joe\tJoe\tgame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: category"),
+    ],
+)
+def test_a_malformed_table_row_is_told(tmp_path, row, sentence):
+    path = tmp_path / "roles.tsv"
+    path.write_text(f"{HEADER}\n{row}\n", encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        settings.read_table(path, "roles")
+    assert str(path) in str(error.value) and sentence in str(error.value)
+
+
+def test_a_chinese_role_is_welcome(tmp_path):
+    path = tmp_path / "roles.tsv"
+    row = "胡桃\t胡桃\tGame\tChinese\tFemale\t原神\ttrain\t\t"
+    path.write_text(f"# a comment\n{HEADER}\n{row}\n", encoding="utf-8")
+    assert settings.read_table(path, "roles")[0]["role"] == "胡桃"
+
+
+def test_two_rows_of_one_name_are_refused(tmp_path):
+    with pytest.raises(UserError, match="two rows have role 'joe'"):
+        settings.unique([{"role": "joe"}, {"role": "joe"}], "role", tmp_path)
+
+
+def test_a_missing_table_is_told(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        settings.read_table(tmp_path / "no.tsv", "roles")
+
+
+def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
+    spec = settings.spec(DEFAULT["models"], "whisper-base", "asr", "transcribe")
+    before = settings.code("corpus/transcribe", spec)
+    assert before == settings.code("corpus/transcribe", spec)
+    assert before != settings.code("corpus/transcribe")
+    assert before != settings.code("corpus/rate", spec)
+    source = tmp_path / "a.py"
+    source.write_text("x = 1\n")
+    plain = settings._tokens.__wrapped__(source)
+    source.write_text("x = 1  # said why\n")
+    assert settings._tokens.__wrapped__(source) == plain

@@ -1,0 +1,51 @@
+"""Diarization: a backend's turns become rows of numbered local speakers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.common import audio
+from scripts.common.records import Recording, Turn, read_rows, write_rows
+from scripts.corpus.diarize import diarize
+
+
+def test_speakers_are_numbered_as_they_are_heard(tmp_path, monkeypatch):
+    turns = [
+        {"start": 1.0, "end": 1.2, "speaker": "A", "overlap": True},
+        {"start": 1.0, "end": 1.2, "speaker": "B", "overlap": True},
+        {"start": 0.12345, "end": 1.0, "speaker": "B", "overlap": False},
+        {"start": 1.5, "end": 1.5001, "speaker": "C", "overlap": False},
+        {"start": 1.6, "end": 2.05, "speaker": "A", "overlap": False},
+    ]
+
+    class Diarizer:
+        def diarize(self, samples):
+            return turns if len(samples) == 32_000 else []
+
+    monkeypatch.setattr(backends, "load", lambda spec: Diarizer())
+    common = {"work": "", "language": "English"}
+    for name, seconds in (("b", 1), ("a", 2)):
+        audio.write(tmp_path / f"{name}.flac", np.zeros(16_000 * seconds, np.float32))
+    rows = [
+        Recording(id="b", file="b.flac", duration=1, **common),
+        Recording(id="a", file="a.flac", duration=2, **common),
+        Recording(id="c", file=None, dropped="it is cut short", **common),
+    ]
+    write_rows(tmp_path / "recordings", rows)
+    diarize(tmp_path, tmp_path / "recordings", tmp_path / "turns", {})
+    found = read_rows(tmp_path / "turns", Turn)
+    assert [(row.media, row.speaker, row.start, row.end, row.overlap) for row in found] == [
+        ("a", "speaker_0", 0.123, 1.0, False),
+        ("a", "speaker_1", 1.0, 1.2, True),
+        ("a", "speaker_0", 1.0, 1.2, True),
+        ("a", "speaker_1", 1.6, 2.0, False),
+    ]
+
+
+def test_nothing_to_do_loads_no_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(backends, "load", lambda spec: pytest.fail("a model was loaded"))
+    write_rows(tmp_path / "recordings", [])
+    diarize(tmp_path, tmp_path / "recordings", tmp_path / "turns", {})
+    assert read_rows(tmp_path / "turns", Turn) == []

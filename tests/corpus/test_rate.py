@@ -1,0 +1,54 @@
+"""Rating: one row a kept segment, and the reason where quality is too low."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.common import audio
+from scripts.common.records import Quality, Recording, Segment, read_rows, write_rows
+from scripts.corpus.rate import BATCH, judged, rate
+
+
+def segment(name, start, end, dropped=None):
+    times = {"start": start, "end": end, "speech": end - start}
+    return Segment(id=name, media="m", speaker="speaker_0", dropped=dropped, **times)
+
+
+def run(folder, segments):
+    media = [Recording(id="m", work="", language="English", file="m.flac", duration=60)]
+    write_rows(folder / "recordings", media)
+    write_rows(folder / "segments", segments)
+    paths = [folder, folder / "recordings", folder / "segments", folder / "quality"]
+    rate(*paths, model={}, lowest_ovrl=3.0)
+    return read_rows(folder / "quality", Quality)
+
+
+def test_each_kept_segment_is_rated_and_low_ones_say_why(tmp_path, monkeypatch):
+    class Loudness:
+        """Its score is 2 plus the seconds of the clip / 3: the clip that it got can be told."""
+
+        def rate(self, clips):
+            assert 0 < len(clips) <= BATCH
+            return [{"ovrl": 2 + len(c) / 48_000, "sig": 3.0, "bak": 4.0} for c in clips]
+
+    monkeypatch.setattr(backends, "load", lambda spec: Loudness())
+    audio.write(tmp_path / "m.flac", np.zeros(16_000 * 60, np.float32))
+    many = [segment(f"s{n}", n, n + 3 + n % 2) for n in range(BATCH + 4)]
+    short = segment("short", 50, 51, "shorter than 3 s")
+    rows = run(tmp_path, [*reversed(many), short])
+    assert [row.id for row in rows] == [row.id for row in many]
+    assert {row.ovrl for row in rows} == {3.0, 3.333}
+    assert all(row.dropped is None for row in rows)
+
+
+def test_the_reason_names_both_figures():
+    scores = {"ovrl": 2.7149, "sig": 3, "bak": 4}
+    assert judged("s", scores, 3).dropped == "OVRL 2.71 is below 3.0"
+    assert judged("s", scores | {"ovrl": 2.9996}, 3).dropped is None
+
+
+def test_nothing_to_do_loads_no_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(backends, "load", lambda spec: pytest.fail("a model was loaded"))
+    assert run(tmp_path, [segment("a", 0, 1, "shorter than 3 s")]) == []

@@ -1,0 +1,76 @@
+"""Transcripts: everything with speech, in the recording's language, joined by id."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.common import audio
+from scripts.common.records import Recording, Segment, Transcript, read_rows, write_rows
+from scripts.corpus.transcribe import BATCH, transcribe
+
+
+def segment(name, media, start, speech=1.0, dropped=None):
+    times = {"start": start, "end": start + 1, "speech": speech}
+    return Segment(id=name, media=media, speaker="speaker_0", dropped=dropped, **times)
+
+
+def run(folder, segments):
+    languages = {"en": "English", "zh": "Chinese"}
+    media = [
+        Recording(id=name, work="", language=language, file=f"{name}.flac", duration=60)
+        for name, language in languages.items()
+    ]
+    write_rows(folder / "recordings", media)
+    write_rows(folder / "segments", segments)
+    transcribe(folder, folder / "recordings", folder / "segments", folder / "out", {})
+    return read_rows(folder / "out", Transcript)
+
+
+def test_all_speech_is_transcribed_in_batches_of_one_language(tmp_path, monkeypatch):
+    calls = []
+
+    class Reader:
+        """Each second of the audio holds its number as a level; that is what it hears."""
+
+        def transcribe(self, clips, language):
+            calls.append((language, len(clips)))
+            texts = [f" second \n {round(float(c.mean()) * 100)} " for c in clips]
+            return [{"text": text, "language": language} for text in texts]
+
+    monkeypatch.setattr(backends, "load", lambda spec: Reader())
+    steps = np.repeat(np.arange(60) / 100, 16_000).astype(np.float32)
+    for name in ("en", "zh"):
+        audio.write(tmp_path / f"{name}.flac", steps)
+    segments = [segment(f"e{n:02d}", "en", n) for n in range(BATCH + 2)]
+    segments += [
+        segment("z1", "zh", 40, dropped="shorter than 3 s"),
+        segment("z0", "zh", 30),
+        segment("z2", "zh", 50, speech=0, dropped="no speech found"),
+    ]
+    rows = run(tmp_path, segments[::-1])
+    names = [f"e{n:02d}" for n in range(BATCH + 2)]
+    assert [row.id for row in rows] == [*names, "z0", "z1"]
+    assert [row.text for row in rows[:2]] == ["second 0", "second 1"]
+    assert [(row.text, row.language) for row in rows[-2:]] == [
+        ("second 30", "Chinese"),
+        ("second 40", "Chinese"),
+    ]
+    assert calls == [("Chinese", 2), ("English", BATCH), ("English", 2)]
+
+
+def test_a_segment_not_understood_keeps_an_empty_row(tmp_path, monkeypatch):
+    class Deaf:
+        def transcribe(self, clips, language):
+            return [{"text": "", "language": language} for _ in clips]
+
+    monkeypatch.setattr(backends, "load", lambda spec: Deaf())
+    audio.write(tmp_path / "en.flac", np.zeros(32_000, np.float32))
+    (row,) = run(tmp_path, [segment("e", "en", 0)])
+    assert (row.id, row.text) == ("e", "")
+
+
+def test_nothing_to_do_loads_no_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(backends, "load", lambda spec: pytest.fail("a model was loaded"))
+    assert run(tmp_path, [segment("a", "en", 0, speech=0, dropped="no speech found")]) == []

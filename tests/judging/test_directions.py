@@ -1,0 +1,241 @@
+"""Which way the objective judge's metrics point: ten made pairs each, at least eight must be right.
+
+The reference is a role's own line in its own voice; the test side is the same spoilt in the one
+respect that the metric is about. Metrics of what is said get their texts from a stand-in for the
+recogniser, so that they are tested alone; everything else is the models of the default config.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import parselmouth
+import pytest
+import yaml
+from parselmouth.praat import call
+
+from scripts import backends
+from scripts.backends.judge import Pair, Side
+from scripts.backends.judge.objective import Objective
+from scripts.common import audio
+from scripts.common import config as settings
+from scripts.judging.gather import Models
+from scripts.judging.measures import RATE, loudness
+from tests.judging.talks import ROLES, Role
+
+CONFIG = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
+VOICES = ("am_michael", "bf_emma", "am_adam", "zf_xiaobei")  # of the four roles
+TEN = [(role, talk) for talk in range(3) for role in range(4)][:10]
+ASSISTANT = {
+    "English": "As a language model I have no plane, but how can I assist you today?",
+    "Chinese": "作为一个人工智能助手，我可以帮助您解答这个问题。",
+}
+FOREIGN = {
+    "English": "我不知道你在说什么，我们还是明天再谈吧。",
+    "Chinese": "I do not know what you mean, let us talk about it tomorrow.",
+}
+ASIDE = {
+    "English": "Potatoes should be boiled for twenty minutes in salted water.",
+    "Chinese": "土豆要放在盐水里煮二十分钟。",
+}
+
+PILOT_IN_CHINESE = (
+    "暴风雨把我的老飞机打进了丛林，它再也飞不起来了。",
+    "怕？我欠的债比这丛林里的野兽还吓人呢，女士。",
+    "他是我的机械师，用口香糖修飞机。",
+)
+
+
+class Nothing:
+    """Stands in for the models that a test does not need: everything is the same to it."""
+
+    def rate(self, clips):
+        return [{"ovrl": 3.0, "sig": 3.0, "bak": 3.0} for _ in clips]
+
+    def embed(self, items):
+        return np.ones((len(items), 1), np.float32)
+
+    def score(self, pairs):
+        return [{"logprob": -1.0, "tokens": 1} for _ in pairs]
+
+    def transcribe(self, clips, language=None):
+        return [{"text": "something", "language": language} for _ in clips]
+
+
+class Reader(Nothing):
+    """Speaks texts as hums of different lengths and hears them back without a fault."""
+
+    def __init__(self):
+        self.texts = {}
+
+    def side(self, text: str) -> Side:
+        length = RATE // 2 + len(self.texts)
+        self.texts[length] = text
+        return Side((hum(length if text else 0),), (text,))
+
+    def transcribe(self, clips, language=None):
+        return [{"text": self.texts[len(clip)], "language": language} for clip in clips]
+
+
+def hum(samples: int) -> np.ndarray:
+    return (0.1 * np.sin(np.arange(samples) / 15)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def load():
+    """Loads a model of the default judge by its capability."""
+    models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
+    options = settings.spec(models, "objective", "judge", "the tests")["options"]
+    loaded = {}
+
+    def one(capability):
+        if capability not in loaded:
+            loaded[capability] = backends.load(options[capability])
+        return loaded[capability]
+
+    return one
+
+
+@pytest.fixture(scope="module")
+def spoken():
+    """What each role answers, in its voice: [role][talk] -> (n,) float32 at 16 kHz."""
+    models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
+    tts = backends.load(settings.spec(models, "kokoro", "tts", "the tests"))
+    lines = [
+        (answer, {"voice": voice}, role.language)
+        for role, voice in zip(ROLES, VOICES, strict=True)
+        for _, answer in role.talks
+    ]
+    sounds = [audio.resample(sound, tts.rate, RATE) for sound in tts.speak(lines)]
+    return [sounds[i : i + 3] for i in range(0, len(sounds), 3)]
+
+
+def pair_of(role: Role, talk: int, test: Side, reference: Side, clips=()) -> Pair:
+    return Pair(
+        id=f"{role.name}-{talk}",
+        language=role.language,
+        name=role.name,
+        work=role.work,
+        profile=role.profile,
+        lines=role.lines,
+        clips=tuple(clips) or (hum(RATE),),
+        questions=(role.talks[talk][0],),
+        test=test,
+        reference=reference,
+    )
+
+
+def spoilt(spoken, spoil) -> list[Pair]:
+    """Ten pairs whose test side is `spoil(role, talk, speech)` of the reference's speech."""
+    pairs = []
+    for role, talk in TEN:
+        speech, text = spoken[role][talk], ROLES[role].talks[talk][1]
+        clips = [clip for i, clip in enumerate(spoken[role]) if i != talk]
+        test = Side((spoil(role, talk, speech),), (text,))
+        pairs.append(pair_of(ROLES[role], talk, test, Side((speech,), (text,)), clips))
+    return pairs
+
+
+def worse(pairs: list[Pair], metrics: list[str], **models) -> dict[str, int]:
+    """In how many pairs the test side scores below the reference, by metric."""
+    parts = ("asr", "quality", "speaker", "embedding", "llm")
+    judge = Objective(Models(*(models.get(part, Nothing()) for part in parts)))
+    judged = judge.judge(pairs, metrics)
+    for pair, scores in zip(pairs, judged, strict=True):
+        for metric, score in zip(metrics, scores, strict=True):
+            print(f"{pair.id} {metric} {score.test} {score.reference} {score.rationale}")
+    return {
+        metric: sum(scores[i].test < scores[i].reference for scores in judged)
+        for i, metric in enumerate(metrics)
+    }
+
+
+def test_noise_lowers_sn(spoken, load):
+    def noisy(role, talk, speech):
+        noise = np.random.default_rng(talk).standard_normal(len(speech))
+        mixed = speech + noise * np.sqrt(np.mean(speech**2)) * 10 ** (-15 / 20)
+        return audio.normalise(mixed.astype(np.float32))
+
+    assert worse(spoilt(spoken, noisy), ["SN"], quality=load("quality"))["SN"] >= 8
+
+
+def test_gaps_and_stutters_lower_sf(spoken, load):
+    def broken(role, talk, speech):
+        third = len(speech) // 3
+        if talk == 0:
+            gap = np.zeros(int(1.5 * RATE), np.float32)
+            return np.concatenate([speech[:third], gap, speech[third:]])
+        return np.concatenate(
+            [speech[: 2 * third], *[speech[third : 2 * third]] * 3, speech[third:]]
+        )
+
+    assert worse(spoilt(spoken, broken), ["SF"], asr=load("asr"))["SF"] >= 8
+
+
+def test_another_voice_lowers_pc(spoken, load):
+    def other(role, talk, speech):
+        return spoken[(role + 1 + talk) % 4][talk]
+
+    assert worse(spoilt(spoken, other), ["PC"], speaker=load("speaker"))["PC"] >= 8
+
+
+def test_a_flat_voice_lowers_ea(spoken):
+    def flat(role, talk, speech):
+        return monotone(speech) if talk % 2 == 0 else level(speech)
+
+    assert worse(spoilt(spoken, flat), ["EA"])["EA"] >= 8
+
+
+def test_no_reply_to_the_instruction_lowers_ia(load):
+    reader = Reader()
+    wrong = [ASSISTANT, FOREIGN, ASIDE, {"English": "", "Chinese": ""}]
+    pairs = []
+    for number, (role, talk) in enumerate(TEN):
+        text = wrong[number % 4][ROLES[role].language]
+        own = reader.side(ROLES[role].talks[talk][1])
+        pairs.append(pair_of(ROLES[role], talk, reader.side(text), own))
+    assert worse(pairs, ["IA"], asr=reader, embedding=load("embedding"))["IA"] >= 8
+
+
+def test_another_roles_reply_lowers_cc_pec_and_kc(load):
+    reader = Reader()
+    pairs = []
+    for role, talk in TEN:
+        other = (role + 1) % 3 if role < 3 else 0
+        text = ROLES[other].talks[talk][1] if role < 3 else PILOT_IN_CHINESE[talk]
+        own = reader.side(ROLES[role].talks[talk][1])
+        pairs.append(pair_of(ROLES[role], talk, reader.side(text), own))
+    metrics = ["CC", "PeC", "KC"]
+    right = worse(pairs, metrics, asr=reader, embedding=load("embedding"), llm=load("llm"))
+    assert min(right.values()) >= 8, right
+
+
+def test_equal_sides_score_the_same(spoken, load):
+    pairs = spoilt(spoken, lambda role, talk, speech: speech)[:2]
+    assert set(worse(pairs, ["SF", "SN", "PC", "EA"]).values()) == {0}
+    pairs = [replace(pair, test=pair.reference, reference=pair.test) for pair in pairs]
+    assert set(worse(pairs, ["SF", "SN", "PC", "EA"]).values()) == {0}
+
+
+def monotone(speech: np.ndarray) -> np.ndarray:
+    """The same speech at its median pitch throughout."""
+    sound = parselmouth.Sound(speech.astype(np.float64), RATE)
+    median = call(sound.to_pitch(), "Get quantile", 0, 0, 0.5, "Hertz")
+    manipulation = call(sound, "To Manipulation", 0.01, 65, 500)
+    tier = call(manipulation, "Extract pitch tier")
+    call(tier, "Remove points between", 0, sound.duration)
+    call(tier, "Add point", sound.duration / 2, median)
+    call([tier, manipulation], "Replace pitch tier")
+    flat = call(manipulation, "Get resynthesis (overlap-add)")
+    return audio.normalise(flat.values[0].astype(np.float32))
+
+
+def level(speech: np.ndarray) -> np.ndarray:
+    """The same speech with 70 % of its differences in loudness taken out."""
+    levels = loudness(speech)
+    gains = np.where(levels > -60, 0.7 * (levels.max() - levels), 0)
+    at = np.arange(len(speech)) / 160 - 0.5
+    louder = speech * 10 ** (np.interp(at, np.arange(len(gains)), gains) / 20)
+    return audio.normalise(louder.astype(np.float32))

@@ -1,0 +1,195 @@
+"""judge, with a judge that scores by the length of the speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.backends.judge import METRICS, Scores
+from scripts.common import audio
+from scripts.common.records import (
+    Dialogue,
+    Exchange,
+    Profile,
+    Reply,
+    ReplyTurn,
+    Spoken,
+    SpokenTurn,
+    Verdict,
+    Voice,
+    read_rows,
+    write_rows,
+)
+from scripts.common.stage import UserError
+from scripts.judging.judge import CLIPS, judge
+
+TABLE = Path(__file__).resolve().parents[2] / "config" / "metrics.tsv"
+
+
+class Ruler:
+    def __init__(self):
+        self.pairs = []
+
+    def judge(self, pairs, metrics):
+        self.pairs += pairs
+        return [[self.score(pair, metric) for metric in metrics] for pair in pairs]
+
+    def score(self, pair, metric):
+        if metric == "EA":
+            return Scores(None, None, "listened", raw="8 or 9", reason="no number")
+        return Scores(len(pair.test.audio[0]) / 1600, 5.0, "measured")
+
+
+@pytest.fixture
+def shard(tmp_path, monkeypatch):
+    """Runs judge on replies {id: reason for having none, or None}; rows and the judge."""
+
+    def run(replies: dict[str, str | None], unspoken=(), dialogues=None, others=2):
+        ruler = Ruler()
+        monkeypatch.setattr(backends, "load", lambda spec: ruler)
+        for name, samples in (("test.flac", 3200), ("ref.flac", 8000), ("clip.flac", 1600)):
+            audio.write(tmp_path / name, np.full(samples, 0.1, np.float32))
+        ids = dialogues or replies
+        write_rows(tmp_path / "test.jsonl", [dialogue(name) for name in ids])
+        write_rows(tmp_path / "replies.jsonl", [reply(*item) for item in replies.items()])
+        write_rows(tmp_path / "spoken.jsonl", [spoken(name, name in unspoken) for name in ids])
+        write_rows(tmp_path / "profiles.jsonl", [PERSON])
+        write_rows(tmp_path / "voices.jsonl", [voice(others)])
+        rows = ("replies", "test", "spoken", "profiles", "voices", "verdicts")
+        judge(
+            **{name: tmp_path / f"{name}.jsonl" for name in rows},
+            **{name: tmp_path for name in ("answers", "speech", "clips")},
+            metrics=TABLE,
+            name="ruler",
+            backend={},
+        )
+        return read_rows(tmp_path / "verdicts.jsonl", Verdict), ruler
+
+    return run
+
+
+def dialogue(name: str) -> Dialogue:
+    return Dialogue(
+        id=name,
+        role="joe",
+        mode="single",
+        language="English",
+        pool="out_of_domain",
+        turns=[Exchange(user="Who are you?", role="A pilot.")],
+        context="",
+        model="none",
+        idx=1,
+    )
+
+
+def reply(name: str, dropped: str | None) -> Reply:
+    turn = ReplyTurn(heard=None, text="Joe.", audio=None if dropped else "test.flac")
+    return Reply(
+        id=name,
+        system="echo",
+        role="joe",
+        mode="single",
+        language="English",
+        turns=[turn],
+        voice_mode="own",
+        dropped=dropped,
+    )
+
+
+def spoken(name: str, dropped: bool) -> Spoken:
+    turn = SpokenTurn(user_audio="none", user_seconds=1, role_audio="ref.flac", role_seconds=1)
+    return Spoken(
+        id=name,
+        role="joe",
+        language="English",
+        turns=[turn],
+        sample_rate=16_000,
+        voice="none",
+        voice_mode="matched",
+        flags=[],
+        dropped="no voice" if dropped else None,
+    )
+
+
+PERSON = Profile(
+    role="joe",
+    name="Joe",
+    work="A Game",
+    language="English",
+    gender="Male",
+    pool="out_of_domain",
+    profile="Flies.",
+    background="Owes.",
+    lines=["Hey."],
+    excerpts=[],
+    origin="a test",
+    synthetic=False,
+    flags=[],
+)
+
+
+def voice(others: int) -> Voice:
+    return Voice(
+        role="joe",
+        language="English",
+        segment="s",
+        media="m",
+        file="clip.flac",
+        start=0,
+        end=0.1,
+        text="",
+        similarity=None,
+        clips=1 + others,
+        others=["clip.flac"] * others,
+        synthetic=False,
+        redistribute=False,
+        flags=[],
+    )
+
+
+def test_a_row_an_item_and_metric(shard):
+    rows, ruler = shard({"b": None, "a": None})
+    assert [(row.id, row.metric) for row in rows] == [(i, m) for i in "ab" for m in METRICS]
+    first = rows[0]
+    assert (first.system, first.judge, first.role, first.idx) == ("echo", "ruler", "joe", 1)
+    assert (first.score_test, first.score_ref, first.rationale) == (2.0, 5.0, "measured")
+    assert first.pool == "out_of_domain" and first.dropped is None
+    pair = ruler.pairs[0]
+    assert pair.questions == ("Who are you?",) and pair.profile == "Flies.\nOwes."
+    assert pair.test.text == ("Joe.",) and pair.reference.text == ("A pilot.",)
+    assert len(pair.reference.audio[0]) == 8000 and len(pair.clips) == 3
+
+
+def test_a_missing_score_keeps_reason_and_raw_reply(shard):
+    rows, _ = shard({"a": None})
+    row = next(row for row in rows if row.metric == "EA")
+    assert row.score_test is None and row.score_ref is None
+    assert (row.dropped, row.raw) == ("no number", "8 or 9")
+
+
+def test_what_cannot_be_judged_says_why_for_every_metric(shard):
+    rows, ruler = shard({"a": "turn 1: empty", "b": None}, unspoken=["b"])
+    assert not ruler.pairs and len(rows) == 2 * len(METRICS)
+    assert {row.dropped for row in rows} == {
+        "no whole reply: turn 1: empty",
+        "no reference: no voice",
+    }
+    assert all(row.score_test is None for row in rows)
+
+
+def test_only_some_of_many_clips_are_listened_to(shard):
+    _, ruler = shard({"a": None}, others=30)
+    assert len(ruler.pairs[0].clips) == CLIPS
+
+
+def test_a_lost_reply_row_is_told(shard):
+    with pytest.raises(UserError, match="no row for the test dialogue b"):
+        shard({"a": None}, dialogues=["a", "b"])
+
+
+def test_no_test_dialogues_load_no_judge(shard):
+    rows, ruler = shard({})
+    assert rows == [] and not ruler.pairs

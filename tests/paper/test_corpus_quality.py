@@ -1,0 +1,189 @@
+"""The table of corpus quality: a small made-up batch whose every figure is known."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from scripts.common import audio
+from scripts.common.records import (
+    Identity,
+    Quality,
+    Recording,
+    Segment,
+    Transcript,
+    Turn,
+    Vote,
+    write_rows,
+)
+from scripts.media.truth import TruthLine
+from scripts.media.truth import write as write_truth
+from scripts.paper.corpus_quality import LEAST_SPEAKERS, corpus_quality, judged
+
+KINDS = ["recordings", "turns", "segments", "quality", "transcripts"]
+
+
+def line(start, end, speaker, text):
+    return TruthLine(start=start, end=end, speaker=speaker, character=speaker.title(), text=text)
+
+
+def segment(name, speaker, start, end, dropped=None):
+    times = {"start": start, "end": end, "speech": end - start}
+    return Segment(id=name, media="m", speaker=speaker, dropped=dropped, **times)
+
+
+def identity(speaker, role, agreed):
+    votes = [Vote(model="a", role=role, scores={"joe": 0.5, "faye": 0.5})]
+    candidates = ["faye", "joe", "lola", "sparky"]
+    return Identity(
+        media="m",
+        speaker=speaker,
+        work="game",
+        candidates=candidates,
+        votes=votes,
+        agreed=agreed,
+        role=role,
+        seconds=5,
+        evidence=[],
+    )
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Runs the stage on one batch of rows and returns the rows of the csv."""
+
+    def run(rows, identities=(), batch="queen"):
+        for folder in ("truth", "audio", "vocals"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        for kind in KINDS:
+            write_rows(tmp_path / f"{kind}.jsonl", rows.get(kind, []))
+        write_rows(tmp_path / "identities.jsonl", identities)
+        folders = [[tmp_path / name] for name in ("truth", "audio", "vocals")]
+        files = [[tmp_path / f"{kind}.jsonl"] for kind in KINDS]
+        outputs = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
+        corpus_quality(*folders, *files, tmp_path / "identities.jsonl", *outputs, batches=[batch])
+        with outputs[0].open(encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    return run
+
+
+def recording(name="m", **fields):
+    common = {"work": "game", "language": "English", "duration": 10, "file": f"{name}.flac"}
+    return Recording(**{"id": name, **common, **fields})
+
+
+def found():
+    """Two speakers, the border between them found one second late."""
+    return {
+        "recordings": [
+            recording(),
+            recording("n", file=None, duration=0, dropped="no audio stream"),
+        ],
+        "turns": [
+            Turn(media="m", speaker="speaker_0", start=0, end=6),
+            Turn(media="m", speaker="speaker_1", start=6, end=10),
+        ],
+        "segments": [
+            segment("b", "speaker_1", 6, 10),
+            segment("a", "speaker_0", 0, 4),
+            segment("c", "speaker_0", 4.5, 6, "shorter than 3 s"),
+        ],
+        "quality": [
+            Quality(id="a", ovrl=3.2, sig=3, bak=3),
+            Quality(id="b", ovrl=2.7, sig=3, bak=3, dropped="OVRL 2.70 is below 3.0"),
+        ],
+        "transcripts": [
+            Transcript(id="b", text="Hello, Joe!", language="English"),
+            Transcript(id="a", text="Faye, where", language="English"),
+            Transcript(id="c", text="Are you?", language="English"),
+        ],
+    }
+
+
+def with_truth(folder, clean):
+    (folder / "truth").mkdir()
+    turns = [(0, 5, "joe"), (5, 10, "faye")]
+    lines = [line(0, 5, "joe", "Faye... where were you?"), line(5, 10, "faye", "Hello, Joe.")]
+    write_truth(folder / "truth", "m", turns, lines, clean)
+
+
+def test_every_figure_of_a_known_medium(tmp_path, table):
+    rng = np.random.default_rng(0)
+    clean, noise = (0.1 * rng.standard_normal((2, 160_000))).astype(np.float32)
+    with_truth(tmp_path, clean)
+    for name, level in (("audio", 1.0), ("vocals", 0.1)):
+        (tmp_path / name).mkdir()
+        audio.write(tmp_path / f"{name}/m.flac", clean + level * noise)
+    names = [identity("speaker_0", "joe", True), identity("speaker_1", "lola", False)]
+    m, n, total, *targets = table(found(), names)
+    assert (m["kind"], m["batch"], m["synthetic"]) == ("medium", "queen", "False")
+    assert (m["true_speakers"], m["found_speakers"]) == ("2", "2")
+    assert float(m["der"]) == pytest.approx(0.1)
+    assert float(m["der_forgiving"]) == pytest.approx(0.75 / 9)
+    assert float(m["wer"]) == pytest.approx(1 / 6) and m["cer"] == ""
+    assert float(m["mix"]) == pytest.approx(0, abs=0.2)
+    assert float(m["vocals"]) == pytest.approx(20, abs=0.2)
+    assert float(m["gain"]) == pytest.approx(20, abs=0.2)
+    assert (m["segments"], m["clips"]) == ("3", "1")
+    assert m["dropped: shorter than 3 s"] == m["dropped: OVRL is below 3.0"] == "1"
+    assert (m["identified"], m["identity"], m["agreement"]) == ("2", "0.5", "0.5")
+    assert float(m["chance"]) == pytest.approx(0.25)
+    assert n["note"] == "no audio stream" and n["der"] == n["segments"] == ""
+    assert (total["kind"], total["der"], total["clips"]) == ("batch", m["der"], "1")
+    assert [row["met"] for row in targets] == ["yes", "yes", "yes", "missed"]
+    page = (tmp_path / "table.md").read_text("utf-8")
+    assert "DER ≤ 0.18" in page and "no audio stream" in page and "Shorter than 3 s" in page
+
+
+def test_counts_add_up(tmp_path, table):
+    row = table(found())[0]
+    dropped = [int(value) for key, value in row.items() if key.startswith("dropped: ")]
+    assert int(row["segments"]) == int(row["clips"]) + sum(dropped)
+
+
+def test_what_is_not_known_stays_empty(table):
+    m, _, total = table(found())
+    unknown = ["true_speakers", "der", "der_forgiving", "wer", "cer", "mix", "gain", "identity"]
+    assert {row[key] for row in (m, total) for key in unknown} == {""}
+    assert m["found_speakers"] == "2"
+
+
+def test_a_line_without_text_leaves_the_word_error_empty(tmp_path, table):
+    with_truth(tmp_path, None)
+    path = tmp_path / "truth/m.jsonl"
+    lines = [json.loads(text) for text in path.read_text("utf-8").splitlines()]
+    lines[0]["text"] = ""
+    path.write_text("".join(json.dumps(row) + "\n" for row in lines), encoding="utf-8")
+    m = table(found())[0]
+    assert m["wer"] == "" and m["der"] != ""
+
+
+def test_chinese_is_scored_by_characters(tmp_path, table):
+    with_truth(tmp_path, None)
+    path = tmp_path / "truth/m.jsonl"
+    path.write_text(line(0, 5, "joe", "灯塔在哪里？").model_dump_json() + "\n", encoding="utf-8")
+    rows = found()
+    rows["recordings"][0] = recording(language="Chinese", synthetic=True)
+    rows["transcripts"] = [Transcript(id="a", text="灯塔再哪里", language="Chinese")]
+    m = table(rows, batch="chinese")[0]
+    assert (m["wer"], float(m["cer"]), m["synthetic"]) == ("", 0.2, "True")
+
+
+def test_no_media_is_a_valid_empty_table(table, tmp_path):
+    (row,) = table({})
+    assert (row["kind"], row["medium"], row["der"]) == ("batch", "all", "")
+    assert (tmp_path / "table.tex").is_file()
+
+
+def test_targets_need_measurements_and_enough_speakers():
+    medium = {"batch": "queen", "kind": "medium", "true_speakers": 2, "found_speakers": 3}
+    total = {"batch": "queen", "kind": "batch", "identity": 0.9, "chance": 0.1, "identified": 8}
+    assert [row["met"] for row in judged([medium, total])] == ["missed", "missed", "missed", "yes"]
+    total |= {"identified": LEAST_SPEAKERS - 1, "der": 0.18, "gain": 3.0}
+    medium["found_speakers"] = 2
+    assert [row["met"] for row in judged([medium, total])] == ["yes", "yes", "yes", "missed"]
+    assert judged([medium | {"batch": "mine"}, total]) == []

@@ -1,0 +1,30 @@
+"""Figure 2: one test dialogue a task category, always the same one."""
+
+from scripts.common.records import Exchange
+from scripts.paper.figure2 import figure2
+from tests.paper.made_up import PUBLISHED, ROLES, dialogue, files
+
+
+def test_each_category_has_a_dialogue_or_says_that_it_has_none(tmp_path):
+    turns = [
+        Exchange(user="Why did you go?", role="She asked\nme."),
+        Exchange(user="Who?", role="F"),
+    ]
+    rows = [
+        dialogue("b", subtask="Skills and Abilities"),
+        dialogue("a", "luyuanhang", subtask="Skills and Abilities"),
+        dialogue("c", "faye", subtask="Reasoning and Motivation", mode="multi", turns=turns),
+        dialogue("d", subtask=None),
+    ]
+    md, tex = tmp_path / "figure2.md", tmp_path / "figure2.tex"
+    types = PUBLISHED / "figure4_task_types.tsv"
+    figure2(types, files(tmp_path, "test", rows), md, tex, roles=ROLES)
+    page = md.read_text("utf-8")
+    heads = [line[3:] for line in page.splitlines() if line.startswith("## ")]
+    assert heads == ["Internal Reasoning", "Experiential Narration", "Social Communication"]
+    assert "Faye; English; 2 turns; Reasoning and Motivation; written by tiny" in page
+    assert "**Faye:** She asked me." in page and "**User:** Who?" in page
+    assert "陆远航; Chinese; single-turn" in page and "synthetic" in page
+    assert "**Joe:**" not in page  # the lowest id of a category is shown
+    assert "None of the 4 test dialogues of this run is of this category." in page
+    assert r"5 \% of the way" in tex.read_text("utf-8")

@@ -1,0 +1,54 @@
+"""Table 2: printed and run scores side by side, each ranked among its own."""
+
+from scripts.paper.scores import HEADER
+from scripts.paper.table2 import table2
+from tests.paper.made_up import PUBLISHED, SYSTEMS, cells, dialogue, files, outputs, reply, verdicts
+
+
+def build(tmp_path, items, scores, ablations=None):
+    table2(
+        PUBLISHED / "table2.tsv",
+        files(tmp_path, "verdicts", scores),
+        files(tmp_path, "replies", [reply(row, name) for row in items for name in SYSTEMS]),
+        files(tmp_path, "test", items),
+        **outputs(tmp_path),
+        systems=SYSTEMS,
+        ablations=ablations or {},
+    )
+    return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
+
+
+def test_rows_shapes_and_marks(tmp_path):
+    items = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "luyuanhang")]
+    scores = [v for row in items for v in verdicts(row, "good", 7.5)]
+    scores += [v for row in items for v in verdicts(row, "bare", 6)]
+    rows, page = build(tmp_path, items, scores, {"bare": "good"})
+    assert list(rows[0]) == HEADER and {row["domain"] for row in rows} == {"all"}
+    assert [row["source"] for row in rows].count("printed") == 13
+    run = {(row["language"], row["system"]): row for row in rows if row["source"] == "run"}
+    assert len(run) == 4 and run["English", "good"]["IA"] == "0.9375"
+    assert {row["judge"] for row in run.values()} == {"objective"}
+    assert {row["judge"] for row in rows if row["source"] == "printed"} == {"gemini-2.5-pro"}
+    assert "| English | good | objective | this run | **0.938** |" in page
+    assert "| English | bare | objective | this run | <ins>0.750</ins> |" in page
+    assert "| English | GPT-4o Audio | gemini-2.5-pro | paper (printed) | 0.901 | **0.990**" in page
+    assert "| Chinese | good | objective | this run, synthetic |" in page
+
+
+def test_the_page_says_what_a_reader_must_know(tmp_path):
+    items = [dialogue("a"), dialogue("c", "luyuanhang")]
+    scores = [v for row in items for v in verdicts(row, "good", 7)]
+    lost = {"score_test": None, "score_ref": None, "dropped": "no whole reply: too short"}
+    scores[0] = scores[0].model_copy(update=lost)
+    _, page = build(tmp_path, items, scores, {"bare": "good"})
+    assert "`objective`, which is not the paper's judge" in page
+    assert "`good` = cascade (llm: tiny (weights: w)). It is a small stand-in" in page
+    assert "voice matching" in page
+    assert "1 of this run's 2 test items are of roles whose voice or script is synthetic" in page
+    assert "| English | good | IA | no whole reply: too short | 1 |" in page
+    assert "| bare | good | PeC | English | 0 |" in page and "no items" in page
+
+
+def test_no_verdicts_leave_the_printed_rows(tmp_path):
+    rows, page = build(tmp_path, [], [])
+    assert len(rows) == 13 and "this run |" not in page

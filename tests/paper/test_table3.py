@@ -1,0 +1,32 @@
+"""Table 3 lists every system of this run in both domains, beside the printed rows."""
+
+from scripts.paper.scores import HEADER
+from scripts.paper.table3 import table3
+from tests.paper.made_up import PUBLISHED, SYSTEMS, cells, dialogue, files, outputs, reply, verdicts
+
+
+def test_every_system_is_in_both_domains(tmp_path):
+    items = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "luyuanhang")]
+    scores = [v for row in items for name in SYSTEMS for v in verdicts(row, name, 6)]
+    table3(
+        PUBLISHED / "table3.tsv",
+        files(tmp_path, "verdicts", scores),
+        files(tmp_path, "replies", [reply(row, name) for row in items for name in SYSTEMS]),
+        files(tmp_path, "test", items),
+        **outputs(tmp_path),
+        systems=SYSTEMS,
+    )
+    rows = cells(tmp_path / "table.csv")
+    assert list(rows[0]) == HEADER
+    run = {(r["language"], r["domain"], r["system"]): r for r in rows if r["source"] == "run"}
+    assert len(run) == 8
+    assert run["English", "out_of_domain", "good"]["IA_n"] == "1"
+    assert run["Chinese", "out_of_domain", "good"]["IA"] == ""
+    printed = [row for row in rows if row["source"] == "printed"]
+    assert len(printed) == 8 and printed[0]["domain"] == "in_domain"
+    page = (tmp_path / "table.md").read_text("utf-8")
+    assert "A row of dashes: no role of this run" in page
+    assert (
+        "| English | in_domain | SpeechRole-Agent | gemini-2.5-pro | paper (printed) | **0.806**"
+        in page
+    )

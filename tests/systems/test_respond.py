@@ -1,0 +1,197 @@
+"""respond, with a system that says how many turns it remembers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.backends.dialogue import Answer
+from scripts.common import audio
+from scripts.common.records import (
+    Dialogue,
+    Exchange,
+    Profile,
+    Reply,
+    Spoken,
+    SpokenTurn,
+    Voice,
+    read_rows,
+    write_rows,
+)
+from scripts.systems.respond import respond
+
+RATE = 8000
+PROMPT = "# Role\nYou are {name}.\n# Answer\nBriefly."
+
+
+class Echo:
+    """Answers with 0.5 s for each turn so far; the reply to a user of `mute` samples fails."""
+
+    voice_mode = "own"
+    rate = RATE
+
+    def __init__(self, mute=0):
+        self.mute = mute
+        self.calls = []
+
+    def reply(self, requests):
+        self.calls.append(requests)
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        if len(request.user) == self.mute:
+            return Answer(None, "", "what?", 0.2, "the language model's reply is empty")
+        turns = len(request.history) + 1
+        speech = np.full(RATE // 2 * turns, 0.1, np.float32)
+        return Answer(speech, f"turn {turns}", "words", 0.25)
+
+
+@pytest.fixture
+def shard(tmp_path, monkeypatch):
+    """Runs respond on dialogues {id: number of turns}; returns its rows by id and the system."""
+
+    def run(turns: dict[str, int], system=None, spoken_dropped=(), roles=("joe",), seconds=1):
+        system = system or Echo()
+        monkeypatch.setattr(backends, "load", lambda spec: system)
+        for folder in ("speech", "clips"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        audio.write(tmp_path / "clips" / "joe.flac", np.zeros(1600, np.float32))
+        write_rows(tmp_path / "test.jsonl", [dialogue(i, n) for i, n in turns.items()])
+        write_rows(
+            tmp_path / "spoken.jsonl",
+            [spoken(i, n, tmp_path / "speech", i in spoken_dropped) for i, n in turns.items()],
+        )
+        write_rows(tmp_path / "profiles.jsonl", [profile(role) for role in roles])
+        write_rows(tmp_path / "voices.jsonl", [voice(role) for role in roles])
+        (tmp_path / "prompt.md").write_text(PROMPT, encoding="utf-8")
+        respond(
+            test=tmp_path / "test.jsonl",
+            spoken=tmp_path / "spoken.jsonl",
+            speech=tmp_path / "speech",
+            profiles=tmp_path / "profiles.jsonl",
+            voices=tmp_path / "voices.jsonl",
+            clips=tmp_path / "clips",
+            prompt_english=tmp_path / "prompt.md",
+            prompt_chinese=tmp_path / "prompt.md",
+            replies=tmp_path / "replies.jsonl",
+            answers=tmp_path / "answers",
+            name="echo",
+            system={},
+        )
+        rows = read_rows(tmp_path / "replies.jsonl", Reply)
+        return {row.id: row for row in rows}, system, tmp_path / "answers"
+
+    return run
+
+
+def dialogue(name: str, turns: int) -> Dialogue:
+    return Dialogue(
+        id=name,
+        role="joe",
+        mode="single" if turns == 1 else "multi",
+        language="English",
+        pool="train",
+        turns=[Exchange(user="Hi.", role="Hello.")] * turns,
+        context="",
+        model="none",
+        idx=0,
+    )
+
+
+def spoken(name: str, turns: int, folder, dropped: bool) -> Spoken:
+    """User audio of turn k of dialogue d2 is 2000 + k samples at 16 kHz."""
+    rows = []
+    for number in range(turns):
+        samples = 1000 * int(name[1:]) + number
+        file = f"{name}-{number}.flac"
+        audio.write(folder / file, np.zeros(samples, np.float32))
+        rows.append(SpokenTurn(user_audio=file, user_seconds=1, role_audio="none", role_seconds=1))
+    return Spoken(
+        id=name,
+        role="joe",
+        language="English",
+        turns=rows,
+        sample_rate=16_000,
+        voice="none",
+        voice_mode="matched",
+        flags=[],
+        dropped="no voice" if dropped else None,
+    )
+
+
+def profile(role: str) -> Profile:
+    return Profile(
+        role=role,
+        name=role.title(),
+        work="A Game",
+        language="English",
+        gender="Male",
+        pool="train",
+        profile="",
+        background="",
+        lines=[],
+        excerpts=[],
+        origin="a test",
+        synthetic=False,
+        flags=[],
+    )
+
+
+def voice(role: str) -> Voice:
+    return Voice(
+        role=role,
+        language="English",
+        segment="s",
+        media="m",
+        file="joe.flac",
+        start=0,
+        end=0.1,
+        text="my clip",
+        similarity=None,
+        clips=1,
+        others=[],
+        synthetic=False,
+        redistribute=False,
+        flags=[],
+    )
+
+
+def test_every_turn_is_answered_in_its_history(shard):
+    rows, system, answers = shard({"d2": 3, "d1": 1})
+    assert list(rows) == ["d1", "d2"]
+    assert [len(call) for call in system.calls] == [2, 1, 1]
+    assert [turn.text for turn in rows["d2"].turns] == ["turn 1", "turn 2", "turn 3"]
+    last = system.calls[2][0]
+    assert [len(user) for user, _ in last.history] == [2000, 2001] and len(last.user) == 2002
+    assert last.role_prompt == "You are Joe." and last.manner == "Briefly."
+    assert last.clip_text == "my clip"
+    turn = rows["d2"].turns[1]
+    assert (turn.seconds, turn.latency, turn.rtf) == (1.0, 0.25, 0.25)
+    assert len(audio.read(answers / turn.audio, rate=RATE)) == RATE
+    assert rows["d2"].voice_mode == "own" and rows["d2"].dropped is None
+
+
+def test_a_failed_turn_ends_its_dialogue_alone_and_says_why(shard):
+    rows, system, _ = shard({"d1": 2, "d2": 3}, Echo(mute=2001))
+    assert rows["d2"].dropped == "turn 2: the language model's reply is empty"
+    assert [turn.audio is None for turn in rows["d2"].turns] == [False, True]
+    assert rows["d2"].turns[1].heard == "what?"
+    assert rows["d1"].dropped is None and len(rows["d1"].turns) == 2
+    assert [len(call) for call in system.calls] == [2, 2]
+
+
+def test_what_was_not_spoken_is_not_asked_but_kept(shard):
+    rows, system, _ = shard({"d1": 1, "d2": 1}, spoken_dropped=["d1"])
+    assert rows["d1"].dropped == "the dialogue was not spoken: no voice" and not rows["d1"].turns
+    assert len(system.calls[0]) == 1
+
+
+def test_a_role_without_voice_or_profile_is_not_asked(shard):
+    rows, system, _ = shard({"d1": 1}, roles=["faye"])
+    assert "joe" in rows["d1"].dropped and not system.calls
+
+
+def test_no_dialogues_load_no_model(shard, monkeypatch):
+    rows, system, answers = shard({})
+    assert rows == {} and not system.calls and list(answers.iterdir()) == []

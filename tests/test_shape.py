@@ -1,0 +1,177 @@
+"""The project's shape: one name everywhere, imports that point one way, docs that agree."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common import config as settings
+
+ROOT = Path(__file__).resolve().parents[1]
+PHASES = ["corpus", "roles", "dialogues", "systems", "judging", "paper"]
+PYTHON = sorted(
+    path for folder in ("scripts", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+)
+SECTION = re.compile(r"^    (\w+):", re.MULTILINE)
+NAMED = re.compile(r"^        (\w+)=", re.MULTILINE)
+BINDING = ("input", "output", "params")
+
+
+def rules() -> dict[str, tuple[str, dict[str, list[str]], str]]:
+    """rule -> (phase, {section: its names}, text) of every rule that runs a script."""
+    found = {}
+    for phase in PHASES:
+        text = (ROOT / f"rules/{phase}.smk").read_text("utf-8")
+        for block in re.split(r"^(?=rule )", text, flags=re.MULTILINE)[1:]:
+            name = re.match(r"rule (\w+):", block).group(1)
+            parts = SECTION.split(block)[1:]
+            sections = dict(zip(parts[::2], parts[1::2], strict=True))
+            if "script" in sections:
+                names = {key: NAMED.findall(body) for key, body in sections.items()}
+                found[name] = (phase, names, block)
+    return found
+
+
+RULES = rules()
+
+
+def function_of(path: Path, name: str) -> ast.FunctionDef:
+    tree = ast.parse(path.read_text("utf-8"))
+    return next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
+
+
+def test_there_are_rules_of_every_phase():
+    assert {phase for phase, _, _ in RULES.values()} == set(PHASES)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_is_script_is_function_is_log_is_test(name):
+    phase, sections, block = RULES[name]
+    assert f'"../scripts/{phase}/{name}.py"' in block
+    assert f'"logs/{name}' in block
+    assert (ROOT / f"tests/{phase}/test_{name}.py").is_file()
+    function = function_of(ROOT / f"scripts/{phase}/{name}.py", name)
+    assert ast.get_docstring(function)
+    arguments = function.args
+    have = [a.arg for a in arguments.args + arguments.kwonlyargs]
+    given = [key for section in BINDING for key in sections.get(section, []) if key != "code"]
+    defaults = len(arguments.defaults) + sum(d is not None for d in arguments.kw_defaults)
+    assert set(given) <= set(have) and len(have) - defaults <= len(given)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_script_has_no_future_import(name):
+    """Snakemake puts lines of its own before a script, so such an import would not be first."""
+    text = (ROOT / f"scripts/{RULES[name][0]}/{name}.py").read_text("utf-8")
+    assert "from __future__" not in text and f"stage.run({name}, globals()" in text
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule_block_is_complete(name):
+    _, sections, _ = RULES[name]
+    wanted = {"input", "output", "log", "benchmark", "params", "conda", "threads", "resources"}
+    assert wanted <= set(sections)
+    assert "code" in sections["params"]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.startswith("scripts")}
+
+
+def test_imports_point_one_way():
+    """common <- backends <- phases; no phase imports a later one's code."""
+    allowed = {"common": {"common"}, "media": {"common", "backends", "media"}}
+    allowed["backends"] = {"common", "backends", "judging"}
+    allowed["setup"] = {"common", "setup"}
+    for number, phase in enumerate(PHASES):
+        allowed[phase] = {"common", "backends", "media", *PHASES[: number + 1]}
+    wrong = []
+    for path in (ROOT / "scripts").rglob("*.py"):
+        area = path.relative_to(ROOT / "scripts").parts[0]
+        for name in imports(path):
+            parts = name.split(".")
+            if len(parts) > 1 and area in allowed and parts[1] not in allowed[area]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong
+
+
+def test_the_snakefile_imports_no_science_stack():
+    for name in ("config", "stage"):
+        text = (ROOT / f"scripts/common/{name}.py").read_text("utf-8")
+        assert not re.search(r"import (numpy|torch|pandas|scipy|soundfile|pydantic)", text)
+
+
+BACKENDS = [(c, b) for c in settings.capabilities() for b in settings.backends(c)]
+
+
+@pytest.mark.parametrize("capability, backend", BACKENDS)
+def test_backend_says_what_it_is(capability, backend):
+    path = ROOT / f"scripts/backends/{capability}/{backend}.py"
+    tree = ast.parse(path.read_text("utf-8"))
+    assert ast.get_docstring(tree)
+    spec = {"capability": capability, "backend": backend}
+    assert (ROOT / f"envs/{settings.constant(spec, 'ENV')}.yaml").is_file()
+    assert isinstance(settings.constant(spec, "GPU"), bool)
+    function_of(path, "load")
+
+
+def test_every_backend_is_reachable_from_the_default_config():
+    models = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))["models"]
+    used = {(model["capability"], model["backend"]) for model in models.values()}
+    assert used == set(BACKENDS)
+
+
+def test_each_environment_lists_its_lock():
+    for lock in sorted((ROOT / "envs").glob("*.txt")):
+        if lock.stem == "test":
+            continue
+        environment = yaml.safe_load(lock.with_suffix(".yaml").read_text("utf-8"))
+        pip = next(part["pip"] for part in environment["dependencies"] if isinstance(part, dict))
+        lines = [line for line in lock.read_text("utf-8").splitlines() if line[:1] not in ("", "#")]
+        assert pip == lines and all("==" in line for line in lines)
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_can_be_read_in_one_sitting(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 400
+    if text.strip():
+        assert ast.get_docstring(ast.parse(text)), "a file opens with what it is"
+
+
+def test_no_machine_paths_and_no_hosts():
+    wrong = []
+    pattern = re.compile(r"(^|[^\w.-])/(home|Users|work|root|opt|farm)/\w")
+    hosts = re.compile(r"https?://(pypi|files\.pythonhosted|registry\.npmjs|deb\.debian)")
+    for path in [*PYTHON, *ROOT.glob("rules/*.smk"), *ROOT.glob("config/**/*"), ROOT / "Makefile"]:
+        if path.is_file():
+            text = path.read_text("utf-8")
+            if path != Path(__file__) and (pattern.search(text) or hosts.search(text)):
+                wrong.append(str(path.relative_to(ROOT)))
+    assert not wrong
+
+
+def test_readme_names_every_target():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    tables = [f"table{n}" for n in range(1, 8)]
+    figures = [f"figure{n}" for n in range(2, 6)]
+    missing = [t for t in [*tables, *figures, "corpus_quality", *PHASES] if f"`{t}`" not in readme]
+    assert not missing
+
+
+def test_public_functions_of_common_say_what_they_do():
+    for path in (ROOT / "scripts/common").glob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                assert inspect.cleandoc(ast.get_docstring(node) or ""), f"{path.name}: {node.name}"

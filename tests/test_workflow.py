@@ -1,0 +1,144 @@
+"""The workflow as a user runs it: config/toy.yaml end to end, and what must not run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scripts.common.records import Dialogue, Recording, Segment, read_rows
+
+ROOT = Path(__file__).resolve().parents[1]
+TOY = ("--configfile", str(ROOT / "config/toy.yaml"))
+NOTHING = "Nothing to be done"
+
+
+def planned(printed: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run announces."""
+    stats = printed.split("Job stats:")[1] if "Job stats:" in printed else ""
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory, snakemake) -> Path:
+    """The folder of a finished toy run."""
+    folder = tmp_path_factory.mktemp("toy")
+    snakemake(*TOY, "all", directory=folder)
+    return folder
+
+
+def test_every_table_and_figure_is_there(toy):
+    paper = toy / "results/paper"
+    for name in [f"table{n}" for n in range(1, 8)] + ["corpus_quality"]:
+        for suffix in ("csv", "md", "tex"):
+            assert (paper / f"{name}.{suffix}").stat().st_size > 0
+    for name in ("figure3", "figure4", "figure5"):
+        assert (paper / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (paper / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert "<svg" in (paper / f"{name}.svg").read_text("utf-8")
+    assert (paper / "figure2.md").stat().st_size > 0
+    assert (toy / "results/run_config.yaml").is_file()
+
+
+def test_the_counts_of_every_step_add_up(toy):
+    dialogues = toy / "results/dialogues"
+
+    def ids(kind: str) -> list[str]:
+        return [row.id for path in dialogues.glob(f"{kind}/*.jsonl") for row in rows(path)]
+
+    def rows(path: Path) -> list[Dialogue]:
+        return read_rows(path, Dialogue)
+
+    kept, dropped = ids("kept"), ids("dropped")
+    assert kept and sorted(ids("drafts")) == sorted(kept + dropped)
+    split = ids("train") + ids("out_of_domain") + ids("test")
+    assert sorted(split) == sorted(kept)
+
+
+def test_a_second_run_has_nothing_to_do(toy, snakemake):
+    assert NOTHING in snakemake(*TOY, "all", directory=toy)
+
+
+def test_another_backend_code_reruns_exactly_what_uses_it(toy, snakemake, tmp_path):
+    """In a copy of the project, the quality backend is edited: rate and the judge use it."""
+    project = tmp_path / "project"
+    for name in ("scripts", "rules", "config", "envs", "profiles"):
+        shutil.copytree(ROOT / name, project / name)
+    shutil.copy(ROOT / "Snakefile", project)
+    again = ("--snakefile", str(project / "Snakefile"), "-n", "all")
+    assert NOTHING in snakemake(*TOY, *again, directory=toy)
+    backend = project / "scripts/backends/quality/dnsmos.py"
+    backend.write_text(backend.read_text("utf-8") + "\n# a comment changes nothing\n", "utf-8")
+    assert NOTHING in snakemake(*TOY, *again, directory=toy)
+    backend.write_text(backend.read_text("utf-8") + "\nEDITED = True\n", "utf-8")
+    jobs = planned(snakemake(*TOY, *again, directory=toy))
+    assert {"rate", "judge"} <= set(jobs)
+    assert not {"fetch", "extract", "separate", "diarize", "segment", "transcribe"} & set(jobs)
+
+
+@pytest.mark.parametrize(
+    "target, needs, spares",
+    [
+        ("table1", {"speak", "split"}, {"respond", "judge", "table2"}),
+        ("table2", {"respond", "judge"}, {"table1", "corpus_quality"}),
+        ("table4", set(), {"fetch", "respond", "judge"}),
+        ("table6", set(), {"fetch", "respond", "judge"}),
+        ("figure5", set(), {"fetch", "respond", "judge"}),
+        ("corpus_quality", {"identify", "rate"}, {"write", "respond", "judge"}),
+        ("corpus", {"rate", "transcribe"}, {"identify", "respond"}),
+    ],
+)
+def test_a_target_runs_only_its_chain(target, needs, spares, snakemake, tmp_path):
+    jobs = set(planned(snakemake(*TOY, "-n", target, directory=tmp_path)))
+    assert target in jobs and needs <= jobs and not spares & jobs
+
+
+def test_a_dry_run_needs_no_science_stack(snakemake, tmp_path, monkeypatch):
+    for name in ("numpy", "torch", "pandas", "scipy", "soundfile", "matplotlib", "pydantic"):
+        (tmp_path / f"{name}.py").write_text(f"raise ImportError('{name} was imported')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert planned(snakemake("-n", "all", directory=tmp_path / "run"))["judge"] >= 3
+
+
+@pytest.mark.parametrize(
+    "setting, sentence",
+    [
+        ("evalute=[]", "unknown key 'evalute'; did you mean 'evaluate'?"),
+        ("judge=objectiv", "no model is called 'objectiv'; did you mean 'objective'?"),
+        ("roles=config/rolls.tsv", "config/rolls.tsv does not exist"),
+        ("batches=[quen]", "no row of config/media.tsv is of batch 'quen'"),
+    ],
+)
+def test_a_typo_is_refused_before_any_job(setting, sentence, snakemake, tmp_path):
+    printed = snakemake("-n", "all", "--config", setting, directory=tmp_path, ok=False)
+    assert sentence in " ".join(printed.split()) and "Traceback" not in printed
+
+
+def test_targets_are_listed(snakemake, tmp_path):
+    listed = snakemake("--list-target-rules", directory=tmp_path).split()
+    tables = [f"table{n}" for n in range(1, 8)] + [f"figure{n}" for n in range(2, 6)]
+    phases = ["corpus", "roles", "dialogues", "systems", "judging", "paper", "corpus_quality"]
+    assert set(tables + phases + ["all"]) <= set(listed)
+
+
+def test_bad_media_never_stop_the_others(snakemake, tmp_path):
+    """A batch of nothing but bad files ends as a valid, empty corpus that says why."""
+    header = (ROOT / "config/media.tsv").read_text("utf-8").splitlines()
+    columns = next(line for line in header if not line.startswith("#")).split("\t")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\nfile.ts\n")
+    lines = ["\t".join(columns)]
+    for name in ("empty.mp4", "list.mp4", "missing.mp4"):
+        cells = dict.fromkeys(columns, "")
+        cells |= {"media": name.split(".")[0], "batch": "bad", "location": str(tmp_path / name)}
+        cells |= {"language": "English", "licence": "own", "redistribute": "no"}
+        lines.append("\t".join(cells[column] for column in columns))
+    (tmp_path / "media.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+    own = ("--config", f"media={tmp_path / 'media.tsv'}")
+    snakemake("corpus", *own, directory=tmp_path / "run")
+    corpus = tmp_path / "run/results/corpus"
+    recordings = read_rows(corpus / "audio/bad.jsonl", Recording)
+    assert len(recordings) == 3 and all(row.dropped for row in recordings)
+    assert read_rows(corpus / "segments/bad.jsonl", Segment) == []
