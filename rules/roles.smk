@@ -5,6 +5,7 @@ makes  results/roles/: identities, roles, pending.tsv, voices (rows and clips), 
 """
 
 IDENTIFIERS = [model(name, "llm", "identify.llms") for name in config["identify"]["llms"]]
+PLAYED = [row for row in ROLES if row["pool"]]
 REFERENCE = [stage_model("choose_voices", name) for name in ("speaker", "diarization")]
 
 
@@ -14,7 +15,8 @@ rule identify:
         turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
         segments=expand("results/corpus/segments/{batch}.jsonl", batch=BATCHES),
         transcripts=expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),
-        prompt=project(config["identify"]["prompt"]),
+        english=project(config["identify"]["prompts"]["English"]),
+        chinese=project(config["identify"]["prompts"]["Chinese"]),
     output:
         identities="results/roles/identities.jsonl",
     log:
@@ -88,7 +90,7 @@ rule choose_voices:
         mem_mb=2000,
         runtime=60,
     params:
-        roles=ROLES,
+        roles=PLAYED,
         speaker=REFERENCE[0],
         diarization=REFERENCE[1],
         code=code("roles/choose_voices", *REFERENCE),
@@ -98,13 +100,14 @@ rule choose_voices:
 
 rule profile:
     input:
-        [project(row[key]) for row in ROLES for key in ("script", "profile") if row[key]],
+        [project(row[key]) for row in PLAYED for key in ("script", "profile") if row[key]],
         speakers="results/roles/roles.jsonl",
         voices="results/roles/voices.jsonl",
         recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
         segments=expand("results/corpus/segments/{batch}.jsonl", batch=BATCHES),
         transcripts=expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),
-        prompt=project(config["profile"]["prompt"]),
+        english=project(config["profile"]["prompts"]["English"]),
+        chinese=project(config["profile"]["prompts"]["Chinese"]),
     output:
         profiles="results/roles/profiles.jsonl",
     log:
@@ -120,7 +123,7 @@ rule profile:
         runtime=60,
     params:
         llm=stage_model("profile", "llm"),
-        roles=ROLES,
+        roles=PLAYED,
         code=code("roles/profile", stage_model("profile", "llm")),
     script:
         "../scripts/roles/profile.py"

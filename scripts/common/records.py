@@ -321,6 +321,11 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
+def media_id(row: dict[str, str]) -> str:
+    """The id of a row of media.tsv: a digest of its location, so that titles go no further."""
+    return digest(row["location"])
+
+
 def shard_of(role: str, count: int) -> int:
     """The number (1 to count) of the shard that holds a role's rows."""
     return int(hashlib.sha256(role.encode("utf-8")).hexdigest(), 16) % count + 1

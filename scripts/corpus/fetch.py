@@ -16,7 +16,7 @@ from typing import Any
 
 from scripts.common import stage
 from scripts.common.audio import RATE, normalise, resample
-from scripts.common.records import Medium, digest, write_rows
+from scripts.common.records import Medium, media_id, write_rows
 from scripts.common.stage import UserError
 from scripts.media import episode, game, locate, synth
 from scripts.media.truth import read as read_truth
@@ -39,7 +39,7 @@ def fetch(
     truth.mkdir(parents=True, exist_ok=True)
     made: dict[str, Medium] = {}
     for row in stage.progress(rows, len(rows), "fetch"):
-        name = digest(row["location"])
+        name = media_id(row)
         if name in made:
             print(f"{row['media']}: another row has the location {row['location']}; it is used.")
             continue

@@ -85,7 +85,7 @@ def segment(
         samples = audio.read(vocals / row.file)
         speech = [(to_ms(start), to_ms(end)) for start, end in detector.speech(samples)]
         found = cut(row.id, by_media[row.id], speech, samples, limits)
-        nobody = total(speech) / 1000 - sum(segment.speech for segment in found)
+        nobody = (total(speech) - sum(to_ms(segment.speech) for segment in found)) / 1000
         print(f"{row.id}: {len(found)} segments; {nobody:.1f} s of speech in nobody's turn")
         rows += found
     write_rows(segments, rows)

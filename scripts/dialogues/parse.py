@@ -19,7 +19,7 @@ from scripts.common.records import Exchange
 END = "\u2404"  # put behind the reply: where it turns up inside a line, that line was cut off
 FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
 HAN = re.compile(r"[\u3400-\u9fff]")
-LETTER = re.compile(r"[^\W\d_]")
+WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
 TURNS = {"single": (1, 1), "multi": (2, 4)}  # paper, Figures 6 to 9
 
 
@@ -48,8 +48,8 @@ class Found:
 def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str) -> list[Found]:
     """The dialogues in `reply`, usable or not; an empty list means that there are none.
 
-    `excerpts` are those the model saw, in the order of their numbers; `prompt` is all that it saw:
-    a question that stands there already (the example's) is no new dialogue.
+    `excerpts` are those the model saw, in the order of their numbers; `prompt` is the text of the
+    prompt file: a question that stands there already (the example's) is no new dialogue.
     """
     start = re.search(r"[\[{]", reply)
     text = FENCE.sub("", reply[start.start() :] if start else "")
@@ -95,9 +95,12 @@ def _fault(turns: list[Exchange], mode: str, language: str, prompt: str) -> str 
 
 
 def speaks(line: str, language: str) -> bool:
-    """Whether most letters of a line are of the language's script; a line without any is not."""
-    han, letters = len(HAN.findall(line)), len(LETTER.findall(line))
-    return letters > 0 and (han > letters / 2) == (language == "Chinese")
+    """Whether a line has more words of the language's script than of the other one.
+
+    A Han character counts as a word; names in the other script are allowed.
+    """
+    han, words = len(HAN.findall(line)), len(WORD.findall(line))
+    return han >= max(words, 1) if language == "Chinese" else words > han
 
 
 def _context(value: Any, excerpts: list[str]) -> str:

@@ -39,10 +39,9 @@ class Prompt:
         ]
 
     @property
-    def begun(self) -> str:
-        """How the reply begins: a last message under "# Reply"."""
-        last = self.messages[-1]
-        return last["content"] if last["role"] == "assistant" else ""
+    def text(self) -> str:
+        """All that stands in the file's messages, places not filled."""
+        return "\n".join(message["content"] for message in self.messages)
 
 
 def read_prompt(path: Path, needed: set[str]) -> Prompt:
@@ -54,7 +53,9 @@ def read_prompt(path: Path, needed: set[str]) -> Prompt:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise UserError(f"the prompt {path} does not exist; see the prompts in the config.") from error
+        raise UserError(
+            f"the prompt {path} does not exist; see the prompts in the config."
+        ) from error
     pieces = HEADING.split(COMMENT.sub("", text))
     messages, tasks = [], []
     for title, body in zip(pieces[1::2], pieces[2::2], strict=True):

@@ -107,7 +107,7 @@ def _ask(model, prompt: Prompt, calls: list[Call], attempt: int, excerpts: int, 
     longest = max(call.missing for call in calls) * TOKENS[calls[0].mode]
     replies = model.generate(chats, max_tokens=longest, seed=seed + attempt)
     for call, chat, (_, shown), reply in zip(calls, chats, draws, replies, strict=True):
-        _take(call, chat, shown, prompt.begun + reply)
+        _take(call, _whole(chat[-1], reply), shown, prompt.text)
 
 
 def _draw(
@@ -127,7 +127,7 @@ def _draw(
 
 def _chat(prompt: Prompt, call: Call, task: str, shown: list[str]) -> Chat:
     person = call.person
-    name, work = " ".join(person.name.split()), " ".join(person.work.split())
+    name, work = (" ".join(text.replace('"', "'").split()) for text in (person.name, person.work))
     return prompt.chat(
         count=str(call.missing),
         name=name,
@@ -138,10 +138,17 @@ def _chat(prompt: Prompt, call: Call, task: str, shown: list[str]) -> Chat:
     )
 
 
-def _take(call: Call, chat: Chat, shown: list[str], reply: str) -> None:
+def _whole(last: dict[str, str], reply: str) -> str:
+    """A reply with the beginning that it was given, unless the model began anew by itself."""
+    if last["role"] != "assistant" or reply.lstrip().startswith(("[", "{", "```")):
+        return reply
+    begun = last["content"]
+    return begun + (" " if begun.endswith(",") else "") + reply.lstrip()
+
+
+def _take(call: Call, reply: str, shown: list[str], template: str) -> None:
     """Keep the usable dialogues of a reply, at most as many as were missing."""
-    seen = "\n".join(message["content"] for message in chat)
-    found = parse(reply, call.mode, call.person.language, shown, seen)
+    found = parse(reply, call.mode, call.person.language, shown, template)
     good = [dialogue for dialogue in found if not dialogue.fault][: call.missing]
     faults = [dialogue.fault for dialogue in found if dialogue.fault]
     call.found += good
@@ -166,10 +173,10 @@ def _rows(call: Call, model: str, synthetic: bool) -> list[Dialogue]:
     rows = []
     for place in range(call.wanted):
         whole = call.found[place] if place < len(call.found) else None
-        content = whole.turns if whole else call.raw
+        lines = [line for turn in whole.turns for line in (turn.user, turn.role)] if whole else []
         rows.append(
             Dialogue(
-                id=digest(person.role, call.mode, call.number, place, content),
+                id=digest(person.role, call.mode, call.number, place, *(lines or [call.raw])),
                 turns=whole.turns if whole else [],
                 context=whole.context if whole else "",
                 raw=None if whole else call.raw,

@@ -5,7 +5,9 @@ A side is measured as a whole: the turns of a dialogue in a row, half a second a
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,14 @@ PROFILE = {"English": 400, "Chinese": 130}  # characters shown to it
 SAY = {"English": "Say something.", "Chinese": "说句话吧。"}
 WHO = {"English": "You are {name} from {work}.", "Chinese": "你是《{work}》里的{name}。"}
 TALK = {"English": "This is how you talk:", "Chinese": "你平时这样说话："}
+UNRELATED = {
+    "English": (
+        "The meeting begins at nine on Monday.",
+        "The bridge is forty metres long.",
+        "Mix the flour with two eggs.",
+    ),
+    "Chinese": ("会议星期一九点开始。", "这座桥有四十米长。", "把面粉和两个鸡蛋拌匀。"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,9 +53,9 @@ class Measured:
     asked: float = 0.0  # ... after the user's words
     in_lines: float = 0.0  # ... after the role's lines and the user's words
     in_profile: float = 0.0  # ... after the role's profile and the user's words
-    near_question: float = 0.0  # cosine to the user's words
-    near_lines: float = 0.0  # mean cosine to the two nearest lines of the role
-    near_profile: float = 0.0  # cosine to the nearest sentence of the profile
+    near_question: float = 0.0  # to the user's words, see `nearness`
+    near_lines: float = 0.0  # to the two nearest lines of the role
+    near_profile: float = 0.0  # to the nearest sentence of the profile
 
 
 @dataclass(frozen=True)
@@ -126,30 +136,32 @@ def hear(clips: list, meant: list[str | None], languages: list[str], asr) -> lis
 
 def voices(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
     """`voice`, `prosody` and `role_prosody` of each clip of speech."""
-    roles = {role_of(pair): pair for pair in pairs}
-    own = {}
-    for key, pair in roles.items():
-        centre = speaker.embed(list(pair.clips)).mean(axis=0)
-        row = joined(Side(audio=pair.clips, text=()))
-        own[key] = (centre / np.linalg.norm(centre), measures.prosody(row))
+    known = {}  # a role's clips come with each of its pairs
     rows = []
     parts = zip(pairs, speech, speaker.embed(speech), strict=True)
     for pair, clip, vector in progress(parts, len(pairs), "voices"):
-        centre, usual = own[role_of(pair)]
+        own = joined(Side(audio=pair.clips, text=()))
+        key = hashlib.sha256(own.tobytes()).digest()
+        if key not in known:
+            centre = speaker.embed(list(pair.clips)).mean(axis=0)
+            known[key] = (centre / np.linalg.norm(centre), measures.prosody(own))
+        centre, usual = known[key]
         near = float(vector @ centre)
         rows.append({"voice": near, "prosody": measures.prosody(clip), "role_prosody": usual})
     return rows
 
 
 def likelihoods(pairs: list[Pair], texts: list[str], llm) -> list[dict]:
-    """`alone`, `asked`, `in_lines` and `in_profile` of each text."""
+    """`alone`, `asked`, `in_lines` and `in_profile` of each text; the sides of a pair together."""
     rows = []
-    parts = zip(pairs, texts, strict=True)
-    for pair, text in progress(parts, len(pairs), "likelihoods"):
-        chats = contexts(pair)
-        scores = llm.score([(chat, text) for chat in chats.values()])
+    sides = zip(pairs, texts, strict=True)
+    groups = [list(group) for _, group in groupby(sides, key=lambda side: side[0].id)]
+    for group in progress(groups, len(groups), "likelihoods"):
+        chats = contexts(group[0][0])
+        scores = llm.score([(chat, text) for _, text in group for chat in chats.values()])
         means = [score["logprob"] / max(1, score["tokens"]) for score in scores]
-        rows.append(dict(zip(chats, means, strict=True)))
+        for i in range(0, len(means), len(chats)):
+            rows.append(dict(zip(chats, means[i : i + len(chats)], strict=True)))
     return rows
 
 
@@ -171,28 +183,29 @@ def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:
 
 
 def nearness(pairs: list[Pair], texts: list[str], embedding) -> list[dict]:
-    """`near_question`, `near_lines` and `near_profile` of each text."""
-    asked = [" ".join(pair.questions) for pair in pairs]
+    """`near_question`, `near_lines` and `near_profile` of each text.
+
+    Each is how much higher a cosine is than the text's mean cosine to UNRELATED sentences: some
+    models find all texts alike, and those of one language more so than those of another.
+    """
+    asked = [(" ".join(pair.questions),) for pair in pairs]
     profiles = [measures.sentences(pair.profile) for pair in pairs]
-    lines = [pair.lines for pair in pairs]
-    everything = [*texts, *asked, *(t for group in (*profiles, *lines) for t in group)]
-    unique = sorted(set(everything))
+    groups = [*asked, *profiles, *(pair.lines for pair in pairs), *UNRELATED.values(), texts]
+    unique = sorted({text for group in groups for text in group})
     vectors = dict(zip(unique, embedding.embed(unique), strict=True))
 
     def near(text: str, others, nearest: int) -> float:
         cosines = sorted(float(vectors[text] @ vectors[other]) for other in others)
         return float(np.mean(cosines[-nearest:])) if cosines else 0.0
 
-    return [
-        {
-            "near_question": near(text, [question], 1),
-            "near_lines": near(text, own_lines, 2),
-            "near_profile": near(text, profile, 1),
-        }
-        for text, question, own_lines, profile in zip(texts, asked, lines, profiles, strict=True)
-    ]
-
-
-def role_of(pair: Pair) -> tuple[str, str, str]:
-    """What the pairs of one role have in common."""
-    return pair.name, pair.work, pair.language
+    rows = []
+    for pair, text, question, profile in zip(pairs, texts, asked, profiles, strict=True):
+        usual = near(text, UNRELATED[pair.language], len(UNRELATED[pair.language]))
+        rows.append(
+            {
+                "near_question": near(text, question, 1) - usual,
+                "near_lines": near(text, pair.lines, 2) - usual,
+                "near_profile": near(text, profile, 1) - usual,
+            }
+        )
+    return rows

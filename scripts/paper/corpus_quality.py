@@ -185,32 +185,34 @@ def judged(rows: list[dict]) -> list[dict]:
         target(
             f"DER ≤ {HIGHEST_DER}, without collar",
             shown(der),
-            der is not None and der <= HIGHEST_DER,
+            None if der is None else der <= HIGHEST_DER,
         ),
         target(
             f"separation gains {LEAST_GAIN:g} dB SI-SDR or more",
             shown(gain),
-            gain is not None and gain >= LEAST_GAIN,
+            None if gain is None else gain >= LEAST_GAIN,
         ),
         target(
             f"identity better than chance, over {LEAST_SPEAKERS} speakers or more",
-            f"{shown(identity)} where chance is {shown(chance)}, n = {n or 0}",
-            identity is not None and identity > chance and n >= LEAST_SPEAKERS,
+            f"{shown(identity)} (chance {shown(chance)}, n = {n or 0})",
+            None if identity is None else identity > chance and n >= LEAST_SPEAKERS,
         ),
     ]
 
 
-def target(wanted: str, value: str, met: bool) -> dict:
-    return {"kind": "target", "target": wanted, "value": value, "met": "yes" if met else "missed"}
+def target(wanted: str, value: str, met: bool | None) -> dict:
+    verdict = {True: "yes", False: "missed", None: "not measured"}[met]
+    return {"kind": "target", "target": wanted, "value": value, "met": verdict}
 
 
 def shown(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:.3f}"
 
 
 def headings(keys: Iterable[str]) -> dict[str, str]:
     """Columns by key; a reason is its own heading."""
-    return {key: COLUMNS.get(key, key.removeprefix(DROPPED).capitalize()) for key in keys}
+    reasons = {key: key.removeprefix(DROPPED) for key in keys}
+    return {key: COLUMNS.get(key, text[0].upper() + text[1:]) for key, text in reasons.items()}
 
 
 if __name__ == "__main__":

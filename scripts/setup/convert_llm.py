@@ -60,7 +60,7 @@ def decoder(reader, fact):
     One matrix at a time is held in full precision, so that memory stays near twice the result.
     """
     import numpy as np
-    from ctranslate2.specs import attention_spec, common_spec, transformer_spec
+    from ctranslate2.specs import common_spec, transformer_spec
     from gguf import dequantize
 
     tensors = {tensor.name: tensor for tensor in reader.tensors}

@@ -126,6 +126,7 @@ def test_seconds_add_up_over_the_parts(system, monkeypatch):
     [
         ("Joe: *grins* Hello (waves), friend.", "Hello, friend."),
         ("“Well, well.”\n", "Well, well."),
+        ('I saw "The Office".', 'I saw "The Office".'),
         ("I fly planes. I also have", "I fly planes."),
         ("It costs 3.5 dollars", "It costs 3.5 dollars"),
         ("当然可以。我先去", "当然可以。"),

@@ -40,9 +40,9 @@ WORSE = {
         {"heard": "As an AI I cannot fly the old plane.", "meant": None},
         {"heard": "No."},
         {"heard": "word " * 140},
-        {"near_question": 0.7},
+        {"near_question": -0.1},
     ],
-    "CC": [{"asked": -3.9}, {"near_question": 0.7}],
+    "CC": [{"asked": -3.9}, {"near_question": -0.1}],
     "SF": [
         {"heard": "I try the gold pan over the jungle."},
         {"pauses": 1.0},
@@ -63,8 +63,8 @@ WORSE = {
         {"prosody": replace(VOICE, pitch_span=20.0)},
         {"meant": "I fly the old plane! Over the jungle!"},
     ],
-    "PeC": [{"in_lines": -2.0}, {"near_lines": 0.7}],
-    "KC": [{"in_profile": -2.0}, {"near_profile": 0.7}],
+    "PeC": [{"in_lines": -2.0}, {"near_lines": -0.1}],
+    "KC": [{"in_profile": -2.0}, {"near_profile": -0.1}],
 }
 
 

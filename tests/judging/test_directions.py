@@ -7,6 +7,7 @@ recogniser, so that they are tested alone; everything else is the models of the 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,13 +88,11 @@ def hum(samples: int) -> np.ndarray:
 def load():
     """Loads a model of the default judge by its capability."""
     models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
-    options = settings.spec(models, "objective", "judge", "the tests")["options"]
-    loaded = {}
+    names = models["objective"]
 
+    @functools.cache
     def one(capability):
-        if capability not in loaded:
-            loaded[capability] = backends.load(options[capability])
-        return loaded[capability]
+        return backends.load(settings.spec(models, names[capability], capability, "the tests"))
 
     return one
 
@@ -132,7 +131,7 @@ def spoilt(spoken, spoil) -> list[Pair]:
     pairs = []
     for role, talk in TEN:
         speech, text = spoken[role][talk], ROLES[role].talks[talk][1]
-        clips = [clip for i, clip in enumerate(spoken[role]) if i != talk]
+        clips = [spoken[role][0 if talk == 2 else 2]]
         test = Side((spoil(role, talk, speech),), (text,))
         pairs.append(pair_of(ROLES[role], talk, test, Side((speech,), (text,)), clips))
     return pairs

@@ -1,51 +1,156 @@
-"""Whisper by CTranslate2, int8 on the CPU (default weights: Whisper base).
+"""Whisper by faster-whisper (CTranslate2, int8), English and Chinese, on clips of a few seconds.
 
-Source: https://github.com/SYSTRAN/faster-whisper (MIT); weights by OpenAI (MIT).
-Needs faster-whisper; weights by `make weights`.
+Radford et al., 2022 (MIT); default size: base, Systran's conversion of OpenAI's checkpoint. The
+paper uses larger ones: any folder with a Whisper that CTranslate2 can read will do.
+
+Whisper always hears 30 s, most of it silence for a short clip, and that is nearly all of its work.
+Here it hears 15 s, or the clip and 5 s more. Cut that short it now and then repeats itself or
+rambles; such a reply (see `doubtful`) is made again with the whole 30 s and a wider beam, and the
+likelier of the two is kept. Clips longer than a window go the usual way. Every clip is heard on
+its own and without random sampling, so its text never depends on its neighbours.
+
+Options: `weights`, a name in config/weights.tsv or the path (with a /) of a folder; `beam` (1 is
+greedy); `threads`, CPU threads.
+Needs faster-whisper; opencc-python-reimplemented for simplified characters.
 """
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import dataclass
+
 import numpy as np
+
+from scripts.common.weights import path
 
 ENV = "core"
 GPU = False
-CODES = {"English": "en", "Chinese": "zh"}
-# Whisper writes simplified characters when what came before is in them.
-SIMPLIFIED = "以下是普通话的句子。"
+
+RATE = 16_000
+WHOLE = 30  # seconds: the window that the model was trained with
+SHORT, MARGIN = 15, 5  # seconds
+SECOND_BEAM = 5  # of the second attempt
+SHORTEST = 0.1  # seconds; in less the model invents a word
+HOP = 160  # samples a frame of features
+LANGUAGES = {"English": "en", "Chinese": "zh"}
 
 
-def load(weights: str, threads: int = 2, beam: int = 5):
-    """Load weights/<weights>/; `beam` hypotheses are kept, on `threads` threads."""
+def load(weights: str = "whisper-base", beam: int = 1, threads: int = 2):
     from faster_whisper import WhisperModel
 
-    from scripts.common.weights import path
+    folder = weights if "/" in weights else str(path(weights))
+    net = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads)
+    return FasterWhisper(net, beam)
 
-    model = WhisperModel(str(path(weights)), device="cpu", compute_type="int8", cpu_threads=threads)
-    return FasterWhisper(model, beam)
+
+@dataclass(frozen=True)
+class Heard:
+    """One attempt: mean log-probability a token, how far the text repeats itself, and the model's
+    probability that nobody speaks."""
+
+    text: str
+    logprob: float
+    compression: float
+    no_speech: float
+    endless: bool  # cut off at the most tokens that so short a clip can hold
 
 
 class FasterWhisper:
-    def __init__(self, model, beam: int):
-        self.model, self.beam = model, beam
+    """See the contract in scripts/backends/asr/__init__.py."""
+
+    def __init__(self, net, beam: int):
+        from opencc import OpenCC
+
+        self.net, self.beam = net, beam
+        self.simplify = OpenCC("t2s").convert
 
     def transcribe(
         self, clips: list[np.ndarray], language: str | None = None
     ) -> list[dict[str, str]]:
-        """Each clip on its own: (n,) float32 at 16 kHz -> {"text", "language"}."""
-        return [self._one(clip, CODES[language] if language else None) for clip in clips]
+        """Text of each (n,) float32 clip and its language; see the contract.
 
-    def _one(self, clip: np.ndarray, code: str | None) -> dict[str, str]:
-        if not np.abs(clip).max(initial=0.0) > 1e-4:
-            found = {"en": "English", "zh": "Chinese"}.get(code or "en")
-            return {"text": "", "language": found}
-        segments, info = self.model.transcribe(
-            clip,
-            language=code,
-            beam_size=self.beam,
-            condition_on_previous_text=False,
-            initial_prompt=SIMPLIFIED if code == "zh" else None,
-            without_timestamps=True,
+        Without a language, the likelier of English and Chinese is taken, clip by clip.
+        """
+        return [self._transcribe(clip, language) for clip in clips]
+
+    def _transcribe(self, clip: np.ndarray, language: str | None) -> dict[str, str]:
+        language = language or self._language(clip)
+        text = self._text(clip, language)
+        return {
+            "text": self.simplify(text) if language == "Chinese" else text,
+            "language": language,
+        }
+
+    def _text(self, clip: np.ndarray, language: str) -> str:
+        seconds = len(clip) / RATE
+        if seconds < SHORTEST or not np.any(clip):
+            return ""
+        if seconds + MARGIN > WHOLE:
+            return self._long(clip, language)
+        heard = self._hear(clip, language, max(SHORT, seconds + MARGIN), self.beam)
+        if doubtful(heard):
+            again = self._hear(clip, language, WHOLE, SECOND_BEAM)
+            heard = min(heard, again, key=lambda one: (doubtful(one), -one.logprob))
+        return "" if silent(heard) else heard.text
+
+    def _hear(self, clip: np.ndarray, language: str, seconds: float, beam: int) -> Heard:
+        tokenizer = self._tokenizer(language)
+        prompt = self.net.get_prompt(tokenizer, [], without_timestamps=True)
+        # Nobody says more than eight tokens a second.
+        most = int(8 * len(clip) / RATE) + 16
+        (result,) = self.net.model.generate(
+            self._encode(clip, seconds),
+            [prompt],
+            beam_size=beam,
+            max_length=len(prompt) + most,
+            return_scores=True,
+            return_no_speech_prob=True,
         )
-        text = "".join(segment.text for segment in segments).strip()
-        return {"text": text, "language": "Chinese" if info.language == "zh" else "English"}
+        tokens = result.sequences_ids[0]
+        text = tokenizer.decode([token for token in tokens if token < tokenizer.eot]).strip()
+        written = text.encode()
+        return Heard(
+            text,
+            logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
+            compression=len(written) / len(zlib.compress(written)),
+            no_speech=result.no_speech_prob,
+            endless=len(tokens) >= most,
+        )
+
+    def _encode(self, clip: np.ndarray, seconds: float):
+        """The encoder's output for the clip, with silence after it up to `seconds`."""
+        frames = int(seconds * RATE) // HOP // 2 * 2
+        padded = np.pad(clip, (0, max(0, frames * HOP - len(clip))))
+        features = self.net.feature_extractor(padded, padding=HOP)[None, :, :frames]
+        return self.net.encode(features)
+
+    def _long(self, clip: np.ndarray, language: str) -> str:
+        parts, _ = self.net.transcribe(
+            clip,
+            language=LANGUAGES[language],
+            beam_size=self.beam,
+            temperature=0,
+            condition_on_previous_text=False,
+        )
+        return " ".join(part.text.strip() for part in parts)
+
+    def _language(self, clip: np.ndarray) -> str:
+        encoded = self._encode(clip[: WHOLE * RATE], WHOLE)
+        likely = dict(self.net.model.detect_language(encoded)[0])
+        return max(LANGUAGES, key=lambda name: likely[f"<|{LANGUAGES[name]}|>"])
+
+    def _tokenizer(self, language: str):
+        from faster_whisper.tokenizer import Tokenizer
+
+        code = LANGUAGES[language]
+        return Tokenizer(self.net.hf_tokenizer, True, task="transcribe", language=code)
+
+
+def doubtful(heard: Heard) -> bool:
+    """Whisper's own tests for a failed attempt: unlikely, or repeating itself."""
+    return heard.endless or heard.logprob < -1 or heard.compression > 2.4
+
+
+def silent(heard: Heard) -> bool:
+    """Whisper's own test for a clip without speech."""
+    return heard.no_speech > 0.6 and heard.logprob < -1

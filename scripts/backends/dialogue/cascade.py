@@ -29,7 +29,7 @@ GPU = False
 
 DIRECTIONS = re.compile(r"\*[^*\n]{1,80}\*|[(（\[【][^()（）\[\]【】\n]{1,80}[)）\]】]")
 MARKUP = re.compile(r"[*_#`~<>|]+|^\s*(?:[-•]|\d+\.)\s+", re.MULTILINE)
-QUOTES = '"“”「」'
+QUOTED = re.compile(r"[\"“「]([^\"“”「」]*)[\"”」]")
 WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)", re.DOTALL)  # whole sentences
 
 
@@ -120,6 +120,8 @@ def speakable(text: str, name: str) -> str:
     """What is said aloud of a model's reply to be spoken as `name`; may be empty."""
     text = MARKUP.sub(" ", DIRECTIONS.sub(" ", text))
     text = re.sub(rf"^\s*{re.escape(name)}\s*[:：]\s*", "", text) if name else text
-    text = re.sub(r"\s+([,.!?;:])", r"\1", re.sub(r"\s+", " ", text)).strip(f" {QUOTES}")
+    text = re.sub(r"\s+([,.!?;:])", r"\1", re.sub(r"\s+", " ", text)).strip()
+    quoted = QUOTED.fullmatch(text)
+    text = quoted[1] if quoted else text
     whole = WHOLE.match(text)
-    return whole.group().strip() if whole else text
+    return whole[0].strip() if whole else text

@@ -6,33 +6,36 @@ is 1 + 9 x, where x in [0, 1] is made of the parts below; ramp(v, a, b) is 0 up 
 and straight between. The constants were set so that natural speech of the default models falls
 into the middle of the ramps; no weight was learned from anybody's ratings.
 
-What is *heard* is what the recogniser hears in the audio, in the language of the reply's own text;
-cos is the cosine of sentence embeddings; gain(c) is the mean log-likelihood a token of what is
-heard, after the user's words with c before them, less that after the user's words alone (nats).
+What is *heard* is what the recogniser hears in the audio, in the language of the reply's own text.
+near(t) is the cosine of the sentence embeddings of what is heard and t, less the mean cosine to
+three sentences about other things. gain(c) is the mean log-likelihood a token of what is heard
+after the user's words with c before them, less that after the user's words alone (nats).
 
-IA   script * mask * length * (.4 + .6 ramp(cos(asked, heard), .78, .90)): share of letters in the
-     role's script; .2 with an assistant's stock phrase, else 1; ramp(words, 0, 4) * ramp(words,
-     150, 60); does it speak to what was asked
-CC   .5 ramp(d, -.1, .8) + .5 ramp(cos(asked, heard), .78, .90), where d is the log-likelihood a
-     token after the user's words less that after "say something". Contradictions are not seen
+IA   script * mask * length * (.4 + .6 ramp(near(asked), -.04, .08)): share of letters in the role's
+     script; .2 with an assistant's stock phrase, else 1; ramp(words, 0, 4) * ramp(words, 150, 60);
+     does it speak to what was asked
+CC   .5 ramp(d, -.4, .9) + .5 ramp(near(asked), -.04, .08), where d is the log-likelihood a token
+     after the user's words less that after "say something". Contradictions are not seen
 SF   (1 - errors) * (1 - 2 gaps) * (1 - 2 again) * pace: word (Chinese: character) errors between
      the text meant and heard, left out where a system gives no text; seconds of pauses beyond .6 s
      each over the duration; share of words said again at once, beyond the text meant;
      ramp(syllables/s, 1, 2.5) * ramp(syllables/s, 9, 6.5)
 SN   ramp((OVRL + SIG) / 2, 1, 4), DNSMOS P.835 of the first 9 s
-PC   .5 ramp(cosine of speaker embeddings, .1, .6) + .2 ramp(|pitch|, 8, 1) + .15 ramp(|span|, 1.5,
-     .25) + .15 ramp(|pace|, 1, .15): beside the role's own clips, difference of the median pitch
-     in semitones, log2 of the ratio of pitch spans and of syllables a second
+PC   .5 ramp(cosine of speaker embeddings, .25, .75) + .2 ramp(|pitch|, 8, 1) +
+     .15 ramp(|span|, 1.5, .25) + .15 ramp(|pace|, 1, .15): beside the role's own clips, the
+     difference of the median pitch in semitones, log2 of the ratio of pitch spans and of
+     syllables a second
 EA   .5 e(pitch span) + .5 e(loudness span), e(v) = ramp(max(-r, r - 1), 1.5, 0), r = log2 of v over
      what is due: the role's clips' span, a quarter more where all sentences are exclamations
-PeC  .6 ramp(gain(three of the role's lines), -.1, .5) + .4 ramp(mean cos(heard, its two nearest
-     lines), .78, .88)
-KC   .6 ramp(gain(the role's profile), -.1, .5) + .4 ramp(cos(heard, the nearest sentence of the
-     profile), .78, .88)
+PeC  .6 ramp(gain(three of the role's lines), 0, 1.2) + .4 ramp(near(its two nearest lines), .02,
+     .11)
+KC   .6 ramp(gain(the role's profile), -.1, 1) + .4 ramp(near(the nearest sentence of the profile),
+     0, .11)
 
 Silence, or speech in which nothing is recognised, scores 1 on every metric. Without .2 s of voiced
 speech PC and EA have no score. The language model that judges should not be one that is judged:
-it would find its own words likely. The ramps of cos are those of multilingual-e5-small.
+it would find its own words likely. The ramps of near() are for
+multilingual-e5-small.
 
 Needs an asr, a quality, a speaker, an embedding and an llm model, praat-parselmouth and jiwer.
 """
@@ -97,19 +100,19 @@ def adherence(side: Measured) -> Parts:
     mask = 0.2 if any(phrase in text for phrase in MASK_OFF) else 1.0
     words = len(units(side.heard))
     length = ramp(words, 0, 4) * ramp(words, 150, 60)
-    answer = ramp(side.near_question, 0.78, 0.90)
+    answer = ramp(side.near_question, -0.04, 0.08)
     return (
         script * mask * length * (0.4 + 0.6 * answer),
-        f"script {script:.2f}, mask {mask:.1f}, {words} words, cos to question "
-        f"{side.near_question:.2f}",
+        f"script {script:.2f}, mask {mask:.1f}, {words} words, near the question "
+        f"{side.near_question:+.2f}",
     )
 
 
 def coherence(side: Measured) -> Parts:
     gain = side.asked - side.alone
     return (
-        0.5 * ramp(gain, -0.1, 0.8) + 0.5 * ramp(side.near_question, 0.78, 0.90),
-        f"{gain:+.2f} nats a token from the question, cos to it {side.near_question:.2f}",
+        0.5 * ramp(gain, -0.4, 0.9) + 0.5 * ramp(side.near_question, -0.04, 0.08),
+        f"{gain:+.2f} nats a token from the question, near it {side.near_question:+.2f}",
     )
 
 
@@ -140,7 +143,7 @@ def prosody_consistency(side: Measured) -> Parts:
     span = abs(math.log2(own.pitch_span / usual.pitch_span))
     pace = abs(math.log2(own.pace / usual.pace))
     return (
-        0.5 * ramp(side.voice, 0.1, 0.6)
+        0.5 * ramp(side.voice, 0.25, 0.75)
         + 0.2 * ramp(pitch, 8, 1)
         + 0.15 * ramp(span, 1.5, 0.25)
         + 0.15 * ramp(pace, 1, 0.15),
@@ -165,16 +168,16 @@ def emotion(side: Measured) -> Parts:
 def personality(side: Measured) -> Parts:
     gain = side.in_lines - side.asked
     return (
-        0.6 * ramp(gain, -0.1, 0.5) + 0.4 * ramp(side.near_lines, 0.78, 0.88),
-        f"{gain:+.2f} nats a token from the role's lines, cos to them {side.near_lines:.2f}",
+        0.6 * ramp(gain, 0, 1.2) + 0.4 * ramp(side.near_lines, 0.02, 0.11),
+        f"{gain:+.2f} nats a token from the role's lines, near them {side.near_lines:+.2f}",
     )
 
 
 def knowledge(side: Measured) -> Parts:
     gain = side.in_profile - side.asked
     return (
-        0.6 * ramp(gain, -0.1, 0.5) + 0.4 * ramp(side.near_profile, 0.78, 0.88),
-        f"{gain:+.2f} nats a token from the profile, cos to it {side.near_profile:.2f}",
+        0.6 * ramp(gain, -0.1, 1) + 0.4 * ramp(side.near_profile, 0, 0.11),
+        f"{gain:+.2f} nats a token from the profile, near it {side.near_profile:+.2f}",
     )
 
 

@@ -1,0 +1,75 @@
+"""Prompt files: Markdown with a head comment and one message under each heading that is known.
+
+A place {name} is filled only if it is one of those the caller knows; JSON's braces are left alone,
+and what is filled in is never looked at again, so a role may be called "{count}".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.common.config import nearest
+from scripts.common.stage import UserError
+
+COMMENT = re.compile(r"\A\s*<!--.*?-->", re.DOTALL)
+HEADING = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
+PLACE = re.compile(r"\{([A-Za-z_]+)\}")
+SPEAKERS = {"System": "system", "User": "user", "Reply": "assistant"}
+
+Chat = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The messages of a prompt file in order; `tasks` are the kinds of question to draw from."""
+
+    messages: Chat
+    tasks: list[str]
+
+    def chat(self, **places: str) -> Chat:
+        """The messages with their places filled, in one pass; other braces stay."""
+        return [
+            {
+                "role": message["role"],
+                "content": PLACE.sub(lambda p: places.get(p[1], p[0]), message["content"]),
+            }
+            for message in self.messages
+        ]
+
+    @property
+    def text(self) -> str:
+        """All that stands in the file's messages, places not filled."""
+        return "\n".join(message["content"] for message in self.messages)
+
+
+def read_prompt(path: Path, needed: set[str]) -> Prompt:
+    """Read a prompt file in which the `needed` places must stand.
+
+    Where there are "# Tasks", {task} is needed too. Raises UserError naming the file and what is
+    missing, unknown or empty.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"the prompt {path} does not exist; see the prompts in the config.") from error
+    pieces = HEADING.split(COMMENT.sub("", text))
+    messages, tasks = [], []
+    for title, body in zip(pieces[1::2], pieces[2::2], strict=True):
+        if title == "Tasks":
+            tasks = [line.strip() for line in body.splitlines() if line.strip()]
+        elif title in SPEAKERS:
+            messages.append({"role": SPEAKERS[title], "content": body.strip()})
+        else:
+            valid = [*SPEAKERS, "Tasks"]
+            raise UserError(f"{path}: no part is called '# {title}'{nearest(title, valid)}")
+    if not any(message["role"] == "user" for message in messages):
+        raise UserError(f"{path} has no part '# User': what the model is asked stands there.")
+    needed = needed | {"task"} if tasks else needed
+    found = {place for message in messages for place in PLACE.findall(message["content"])}
+    for place in sorted(found - needed):
+        raise UserError(f"{path}: {{{place}}} stands for nothing{nearest(place, needed)}")
+    for place in sorted(needed - found):
+        raise UserError(f"{path}: the place {{{place}}} is missing; it must stand in a message.")
+    return Prompt(messages, tasks)

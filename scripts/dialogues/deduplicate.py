@@ -1,0 +1,119 @@
+"""Keeps one of dialogues that say nearly the same (paper, section 3.1).
+
+Near-duplicates are pairs whose embeddings have a cosine above the language's threshold. Dialogues
+are gone through in the order of their ids, which are hashes, and one is kept unless it is too near
+to one that was kept already: the result does not depend on the order of the file, no two kept ones
+are near-duplicates, and each dropped one names the kept one that it is nearest to. All pairs are
+compared, in blocks of a matrix product: no pair is lost in a crowd of near-identical dialogues.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from scripts import backends
+from scripts.common import stage
+from scripts.common.config import nearest
+from scripts.common.records import Dialogue, read_rows, shard_of, write_rows
+from scripts.common.stage import UserError
+
+BLOCK = 1024  # rows compared with as many at a time: 4 MB of cosines
+COMPARE = ("dialogue", "first_question")
+WITHIN = ("role", "language")
+
+
+def deduplicate(
+    classified: list[Path],
+    kept: Path,
+    dropped: Path,
+    embeddings: dict[str, dict],
+    thresholds: dict[str, float],
+    compare: str,
+    within: str,
+    shard: str,
+) -> None:
+    """Sort the shard's dialogues into `kept` and `dropped`; the counts of the two add up.
+
+    Rows that were dropped before pass on to `dropped` as they are. `compare`: the whole dialogue
+    or its first question only. `within`: dialogues of the same role, single-turn and multi-turn
+    together, or of all roles of a language. `classified` is the shard's file or, for the latter,
+    the files of all shards. `embeddings` and `thresholds` are by language. Raises UserError for
+    another word.
+    """
+    _check("compare", compare, COMPARE)
+    _check("within", within, WITHIN)
+    paths = classified if isinstance(classified, list) else [classified]
+    rows = sorted((r for path in paths for r in read_rows(path, Dialogue)), key=lambda r: r.id)
+    groups: dict[tuple[str, str], list[Dialogue]] = defaultdict(list)
+    for row in rows:
+        if row.dropped is None:
+            group = row.role if within == "role" else ""
+            groups[row.language, group].append(row)
+    models = {}
+    for (language, _), group in sorted(groups.items()):
+        if language not in models:
+            models[language] = backends.load(embeddings[language])
+        vectors = models[language].embed([text(row, compare) for row in group])
+        for row, near in zip(group, near_duplicates(vectors, thresholds[language]), strict=True):
+            if near is not None:
+                keeper, cosine = group[near[0]].id, near[1]
+                row.duplicate_of, row.similarity = keeper, round(cosine, 6)
+                row.dropped = f"near-duplicate of {keeper}"
+    number, count = map(int, shard.split("-of-"))
+    mine = [row for row in rows if shard_of(row.role, count) == number]
+    mine.sort(key=lambda row: (row.role, row.mode, row.id))
+    write_rows(kept, [row for row in mine if row.dropped is None])
+    write_rows(dropped, [row for row in mine if row.dropped is not None])
+    near = sum(row.duplicate_of is not None for row in mine)
+    lost = sum(row.dropped is not None for row in mine) - near
+    print(f"{len(mine)} drafts = {len(mine) - near - lost} kept + {near} alike + {lost} not usable")
+
+
+def text(row: Dialogue, compare: str) -> str:
+    """What of a dialogue is compared."""
+    if compare == "first_question":
+        return row.turns[0].user
+    return "\n".join(f"{turn.user}\n{turn.role}" for turn in row.turns)
+
+
+def near_duplicates(
+    vectors: np.ndarray, threshold: float, block: int = BLOCK
+) -> list[tuple[int, float] | None]:
+    """For each row of (n, d) unit `vectors`: None if it is kept, else (keeper, cosine).
+
+    A row is kept unless its cosine to a row kept before it is above `threshold`; the keeper named
+    is the nearest one, the earliest of equals. Uses O(block * (block + d)) memory beside the input.
+    """
+    result: list[tuple[int, float] | None] = [None] * len(vectors)
+    kept: list[int] = []
+    for first in range(0, len(vectors), block):
+        rows = vectors[first : first + block]
+        best, keeper = np.full(len(rows), -np.inf), np.zeros(len(rows), int)
+        for start in range(0, len(kept), block):
+            some = np.array(kept[start : start + block])
+            cosines = rows @ vectors[some].T
+            at = cosines.argmax(axis=1)
+            highest = cosines[np.arange(len(rows)), at]
+            better = highest > best
+            best[better], keeper[better] = highest[better], some[at[better]]
+        inside = rows @ rows.T
+        fresh = np.zeros(len(rows), bool)  # rows of this block that are kept
+        for i in range(len(rows)):
+            among = np.where(fresh[:i], inside[i, :i], -np.inf)
+            if i and among.max() > best[i]:
+                best[i], keeper[i] = among.max(), first + among.argmax()
+            fresh[i] = best[i] <= threshold
+            if not fresh[i]:
+                result[first + i] = int(keeper[i]), float(best[i])
+        kept.extend(int(i) for i in first + np.flatnonzero(fresh))
+    return result
+
+
+def _check(key: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise UserError(f"deduplicate.{key}: '{value}' is not known{nearest(value, valid)}")
+
+
+if __name__ == "__main__":
+    stage.run(deduplicate, globals().get("snakemake"))

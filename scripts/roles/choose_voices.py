@@ -1,0 +1,156 @@
+"""Chooses each role's reference voice: the clip most like the role's other clips.
+
+Paper, section 3.2: CAM++ embeddings, highest mean cosine to all other clips of the role. With unit
+vectors u and their sum S that mean is (u . S - 1) / (n - 1), so it costs O(N D), not O(N^2 D).
+A clip in which more than one speaker is found is refused as a reference, and the next best is
+taken: first by the medium's own turns, then by diarizing the clip by itself where it is long enough
+for that (`ALONE` seconds).
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from scripts import backends
+from scripts.common import audio, stage
+from scripts.common.records import (
+    Quality,
+    Recording,
+    RefusedVoice,
+    RoleSpeaker,
+    Segment,
+    Transcript,
+    Turn,
+    Voice,
+    read_rows,
+    write_rows,
+)
+
+ALONE = 5.0  # seconds: a shorter clip holds too few windows to tell two speakers apart by itself
+OTHERS = 5  # further clips kept of each role: how the role sounds, for the judge
+TOLERANCE = 0.2  # seconds of another speaker's turn at a clip's edge that count as inexactness
+
+
+def choose_voices(
+    speakers: Path,
+    recordings: list[Path],
+    vocals: list[Path],
+    turns: list[Path],
+    segments: list[Path],
+    quality: list[Path],
+    transcripts: list[Path],
+    voices: Path,
+    clips: Path,
+    refused: Path,
+    roles: list[dict],
+    speaker: dict,
+    diarization: dict,
+) -> None:
+    """Write one `Voice` a role that has a usable clip, its clips as FLAC, and what was refused.
+
+    recordings, vocals, turns ... are lists in the same order of batches; roles are the rows of
+    roles.tsv that are played. Clips are named by their segment's id. A role with a single clip gets
+    it, with a flag.
+    """
+    clips.mkdir(parents=True, exist_ok=True)
+    folders = {}
+    media: dict[str, Recording] = {}
+    for folder, path in zip(vocals, recordings, strict=True):
+        for row in read_rows(path, Recording):
+            media[row.id], folders[row.id] = row, folder
+    talk: dict[str, list[Turn]] = defaultdict(list)
+    for row in _all(turns, Turn):
+        talk[row.media].append(row)
+    said = {row.id: row.text for row in _all(transcripts, Transcript)}
+    good = {row.id for row in _all(quality, Quality) if row.dropped is None}
+    role_of = {
+        (row.media, row.speaker): row.role
+        for row in read_rows(speakers, RoleSpeaker)
+        if row.role and row.dropped is None
+    }
+    usable: dict[str, list[Segment]] = defaultdict(list)
+    for row in sorted(_all(segments, Segment), key=lambda row: row.id):
+        role = role_of.get((row.media, row.speaker))
+        if role and row.id in good and said.get(row.id):
+            usable[role].append(row)
+
+    def load(row: Segment) -> np.ndarray:
+        return audio.read(folders[row.media] / media[row.media].file, row.start, row.end)
+
+    embedder = backends.load(speaker) if usable else None
+    diarizer = backends.load(diarization) if usable else None
+    rows: list[Voice] = []
+    refusals: list[RefusedVoice] = []
+    for role in stage.progress(roles, len(roles), "choose voices"):
+        own = usable.get(role["role"], [])
+        if not own:
+            reason = "no clip of this role passed diarization, length and quality"
+            refusals.append(RefusedVoice(role=role["role"], segment=None, dropped=reason))
+            continue
+        samples = [load(row) for row in own]
+        likeness = mean_cosine(embedder.embed(samples))
+        order = sorted(range(len(own)), key=lambda i: (-likeness[i], own[i].id))
+        pure = []
+        for i in order:
+            fault = "" if len(pure) > OTHERS else mixed(own[i], talk, samples[i], diarizer)
+            if fault:
+                row = RefusedVoice(role=role["role"], segment=own[i].id, dropped=fault)
+                refusals.append(row)
+            elif len(pure) <= OTHERS:
+                pure.append(i)
+        if not pure:
+            reason = f"more than one speaker in each of its {len(own)} clips"
+            refusals.append(RefusedVoice(role=role["role"], segment=None, dropped=reason))
+            continue
+        for i in pure:
+            audio.write(clips / f"{own[i].id}.flac", audio.normalise(samples[i]))
+        best = own[pure[0]]
+        source = media[best.media]
+        rows.append(
+            Voice(
+                role=role["role"],
+                language=source.language,
+                segment=best.id,
+                media=best.media,
+                file=f"{best.id}.flac",
+                start=best.start,
+                end=best.end,
+                text=said[best.id],
+                similarity=round(float(likeness[pure[0]]), 4) if len(own) > 1 else None,
+                clips=len(own),
+                others=[f"{own[i].id}.flac" for i in pure[1:]],
+                synthetic=source.synthetic,
+                redistribute=source.redistribute,
+                flags=[] if len(own) > 1 else ["one clip only"],
+            )
+        )
+    write_rows(voices, rows)
+    write_rows(refused, refusals)
+
+
+def mean_cosine(vectors: np.ndarray) -> np.ndarray:
+    """Mean cosine of each of n unit rows (n, d) to the n - 1 others, (n,) float64; n = 1: zero."""
+    units = vectors.astype(np.float64)
+    return (units @ units.sum(axis=0) - 1) / max(1, len(units) - 1)
+
+
+def mixed(row: Segment, talk: dict[str, list[Turn]], samples: np.ndarray, diarizer) -> str:
+    """Why a clip is not of one speaker, or an empty string."""
+    for turn in talk[row.media]:
+        inside = min(turn.end, row.end) - max(turn.start, row.start)
+        if turn.speaker != row.speaker and inside > TOLERANCE:
+            return f"{turn.speaker} talks in it too"
+    if row.end - row.start >= ALONE:
+        heard = {turn["speaker"] for turn in diarizer.diarize(samples)}
+        if len(heard) > 1:
+            return f"diarized by itself it holds {len(heard)} speakers"
+    return ""
+
+
+def _all(paths: list[Path], kind: type) -> list:
+    return [row for path in paths for row in read_rows(path, kind)]
+
+
+if __name__ == "__main__":
+    stage.run(choose_voices, globals().get("snakemake"))

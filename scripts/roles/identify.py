@@ -1,0 +1,212 @@
+"""Finds out which role each diarized speaker is, by two language models (paper, section 3.2).
+
+The paper asks GPT-4.1 and DeepSeek-V3 for the name. The small models here take a name that somebody
+says for that person's own when they are asked, so they are not asked: they are told "Speaker A is
+Joe", once for each name of the work's cast, and the likelihood of what is then said around Speaker A
+is the name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL 2022,
+arXiv 2108.04106). All names score the same text, so neither their length nor their rareness counts.
+
+Speakers and names are matched one to one so that the sum of log-probabilities is highest (linear sum
+assignment), as two speakers of one medium are two people. The mean over the models decides. Nothing
+here is a fact before people have looked: `verify` joins their decisions.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from scripts import backends
+from scripts.common import stage
+from scripts.common.prompts import Prompt, read_prompt
+from scripts.common.records import (
+    Evidence,
+    Identity,
+    Recording,
+    Segment,
+    Transcript,
+    Turn,
+    Vote,
+    read_rows,
+    write_rows,
+)
+
+PLACES = {"work", "cast", "speaker", "name"}
+LINES = 8  # scored for each speaker and name: what this stage costs is in proportion
+LONGEST = 110  # characters of a line
+QUOTES = 3  # of a speaker, as evidence for people
+LABEL = {"English": "Speaker {}: {}", "Chinese": "说话人{}：{}"}
+
+
+class Scene:
+    """One medium: its speakers by first appearance, and its lines as (speaker, segment, text)."""
+
+    def __init__(self, medium: Recording, cast: list[dict], turns: list[Turn], lines: list):
+        self.medium, self.cast, self.lines = medium, cast, lines
+        self.seconds: dict[str, float] = defaultdict(float)
+        for turn in sorted(turns, key=lambda turn: turn.start):
+            self.seconds[turn.speaker] += turn.end - turn.start
+        self.speakers = list(self.seconds)
+
+
+def identify(
+    recordings: list[Path],
+    turns: list[Path],
+    segments: list[Path],
+    transcripts: list[Path],
+    english: Path,
+    chinese: Path,
+    identities: Path,
+    llms: list[dict],
+    roles: list[dict],
+) -> None:
+    """Write one `Identity` for each speaker of a medium whose work has roles, by medium.
+
+    recordings ... are lists in the same order of batches; roles are all rows of roles.tsv; english
+    and chinese are prompt files; llms are specs, loaded one after the other.
+    """
+    prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
+    found = scenes(
+        _all(recordings, Recording),
+        _all(turns, Turn),
+        _all(segments, Segment),
+        _all(transcripts, Transcript),
+        roles,
+    )
+    tables: dict[str, list[np.ndarray]] = {scene.medium.id: [] for scene in found}
+    names = []
+    for spec in llms if found else []:
+        model = backends.load(spec)
+        names.append(model.name)
+        for scene in stage.progress(found, len(found), f"identify with {model.name}"):
+            table = likelihoods(model, prompts[scene.medium.language], scene)
+            tables[scene.medium.id].append(table)
+        del model
+    rows = [row for scene in found for row in decided(scene, names, tables[scene.medium.id])]
+    write_rows(identities, rows)
+
+
+def scenes(
+    recordings: list[Recording],
+    turns: list[Turn],
+    segments: list[Segment],
+    transcripts: list[Transcript],
+    roles: list[dict],
+) -> list[Scene]:
+    """The media in which somebody is looked for and somebody speaks, by id."""
+    text = {row.id: row.text for row in transcripts if row.text}
+    lines, talk = defaultdict(list), defaultdict(list)
+    for row in sorted(segments, key=lambda row: row.start):
+        if row.id in text:
+            lines[row.media].append((row.speaker, row, text[row.id]))
+    for turn in turns:
+        talk[turn.media].append(turn)
+    found = []
+    for medium in sorted(recordings, key=lambda row: row.id):
+        cast = [role for role in roles if role["work"] == medium.work]
+        if medium.work and cast and talk[medium.id]:
+            found.append(Scene(medium, cast, talk[medium.id], lines[medium.id]))
+    return found
+
+
+def likelihoods(model, prompt: Prompt, scene: Scene) -> np.ndarray:
+    """Log-probability of each name for each speaker, (speakers, cast); rows sum to 1 as exp."""
+    language = scene.medium.language
+    letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
+    names = [role["name"] for role in scene.cast]
+    cast = ("、" if language == "Chinese" else ", ").join(names)
+    pairs = []
+    for speaker in scene.speakers:
+        lines = telling(scene, speaker, names)
+        said = "\n".join(LABEL[language].format(letters[who], text) for who, text in lines)
+        for name in names:
+            places = {"speaker": letters[speaker], "name": name}
+            pairs.append((prompt.chat(work=scene.medium.work, cast=cast, **places), said))
+    scores = [score["logprob"] for score in model.score(pairs)]
+    table = np.array(scores).reshape(len(scene.speakers), len(names))
+    return table - np.logaddexp.reduce(table, axis=1, keepdims=True)
+
+
+def telling(scene: Scene, speaker: str, names: list[str]) -> list[tuple[str, str]]:
+    """At most `LINES` lines that the speaker says, answers or is answered by, in their order.
+
+    Those in which a name is said come first, each with the lines before and after it.
+    """
+    lines = [(who, text[:LONGEST]) for who, _, text in scene.lines]
+    near = {
+        j
+        for i, (who, _) in enumerate(lines)
+        if who == speaker
+        for j in (i - 1, i, i + 1)
+        if 0 <= j < len(lines)
+    }
+    named = [i for i in sorted(near) if any(name in lines[i][1] for name in names)]
+    around = [j for i in named for j in (i, i - 1, i + 1) if j in near]
+    chosen = list(dict.fromkeys([*around, *sorted(near)]))[:LINES]
+    return [lines[i] for i in sorted(chosen)]
+
+
+def decided(scene: Scene, models: list[str], tables: list[np.ndarray]) -> list[Identity]:
+    """The rows of one medium from one table of log-probabilities a model."""
+    ids = [role["role"] for role in scene.cast]
+    joint = matched(np.mean(tables, axis=0))
+    own = [matched(table) for table in tables]
+    rows = []
+    for number, speaker in enumerate(scene.speakers):
+        votes = []
+        for model, table, match in zip(models, tables, own, strict=True):
+            shares = dict(zip(ids, softmax(table[number]), strict=True))
+            choice = match.get(number, int(table[number].argmax()))
+            votes.append(Vote(model=model, role=ids[choice], scores=shares))
+        role = ids[joint[number]] if number in joint else None
+        rows.append(
+            Identity(
+                media=scene.medium.id,
+                speaker=speaker,
+                work=scene.medium.work,
+                candidates=ids,
+                votes=votes,
+                agreed=len({vote.role for vote in votes}) == 1,
+                role=role,
+                seconds=scene.seconds[speaker],
+                evidence=quotes(scene, speaker),
+            )
+        )
+    return rows
+
+
+def matched(table: np.ndarray) -> dict[int, int]:
+    """Speaker number -> role number, one to one; with more speakers than roles some have none."""
+    speakers, roles = linear_sum_assignment(table, maximize=True)
+    return {int(s): int(r) for s, r in zip(speakers, roles, strict=True)}
+
+
+def softmax(row: np.ndarray) -> list[float]:
+    """Probabilities, rounded to 4 decimals."""
+    weights = np.exp(row - row.max())
+    return [round(float(value), 4) for value in weights / weights.sum()]
+
+
+def quotes(scene: Scene, speaker: str) -> list[Evidence]:
+    """The speaker's longest lines, in their order."""
+    mine = [(row, text) for name, row, text in scene.lines if name == speaker]
+    longest = sorted(mine, key=lambda pair: (-len(pair[1]), pair[0].start))[:QUOTES]
+    return [
+        Evidence(media=row.media, start=row.start, end=row.end, text=text)
+        for row, text in sorted(longest, key=lambda pair: pair[0].start)
+    ]
+
+
+def letter(number: int) -> str:
+    """A, B ... Z, A1, B1 ..."""
+    turn, place = divmod(number, 26)
+    return chr(ord("A") + place) + (str(turn) if turn else "")
+
+
+def _all(paths: list[Path], kind: type) -> list:
+    return [row for path in paths for row in read_rows(path, kind)]
+
+
+if __name__ == "__main__":
+    stage.run(identify, globals().get("snakemake"))

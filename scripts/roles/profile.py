@@ -1,0 +1,192 @@
+"""Writes each role's profile, background and lines (paper, section 3.1, "Role Metadata").
+
+Where roles.tsv names files, as the paper takes them from ChatHaruhi and RoleLLM, they are used: the
+profile as it stands, the script's lines and stretches. Otherwise all comes from what the role says
+in the transcripts, and a language model words profile and background. `origin` keeps which.
+"""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import stage
+from scripts.common.prompts import Prompt, read_prompt
+from scripts.common.records import (
+    Profile,
+    Recording,
+    RoleSpeaker,
+    Segment,
+    Transcript,
+    Voice,
+    read_rows,
+    write_rows,
+)
+from scripts.media import locate
+
+PLACES = {"name", "work", "lines"}
+LINES = 20  # of a role, the longest ones
+SHOWN = 12  # of them to the model
+WINDOW = 6  # consecutive lines of a scene in one excerpt
+TOKENS = 160
+BACKGROUND = re.compile(r"^\W*(?:Background|背景)\W*[:：]\W*", re.MULTILINE | re.IGNORECASE)
+
+
+def profile(
+    speakers: Path,
+    voices: Path,
+    recordings: list[Path],
+    segments: list[Path],
+    transcripts: list[Path],
+    english: Path,
+    chinese: Path,
+    profiles: Path,
+    llm: dict,
+    roles: list[dict],
+) -> None:
+    """Write one `Profile` a role that has a reference voice, by role id.
+
+    roles are the rows of roles.tsv that are played; english and chinese are prompt files. Raises
+    UserError where a role's files do not exist or never name the role: a profile of somebody else.
+    """
+    prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
+    spoken = {row.role: row for row in read_rows(voices, Voice)}
+    media = {row.id: row for row in _all(recordings, Recording)}
+    role_of = {
+        (row.media, row.speaker): row.role
+        for row in read_rows(speakers, RoleSpeaker)
+        if row.role and row.dropped is None
+    }
+    names = {row["role"]: row["name"] for row in roles}
+    scenes = told(_all(segments, Segment), _all(transcripts, Transcript), role_of)
+    rows = []
+    for row in sorted(roles, key=lambda row: row["role"]):
+        if row["role"] in spoken:
+            synthetic = spoken[row["role"]].synthetic
+            works = {key: lines for key, lines in scenes.items() if media[key].work == row["work"]}
+            rows.append(gathered(row, works, names, synthetic))
+    worded = [row for row in rows if not row.profile]
+    model = backends.load(llm) if worded else None
+    for language, prompt in prompts.items():
+        describe(model, prompt, [row for row in worded if row.language == language])
+    write_rows(profiles, rows)
+
+
+Scene = list[tuple[str | None, str]]  # (role or None, what was said), in time order
+
+
+def told(
+    segments: list[Segment], transcripts: list[Transcript], role_of: dict[tuple[str, str], str]
+) -> dict[str, Scene]:
+    """What is said in each medium, in order, with the role where it is known."""
+    text = {row.id: row.text for row in transcripts if row.text}
+    scenes: dict[str, Scene] = defaultdict(list)
+    for row in sorted(segments, key=lambda row: (row.media, row.start)):
+        if row.id in text:
+            scenes[row.media].append((role_of.get((row.media, row.speaker)), text[row.id]))
+    return scenes
+
+
+def gathered(
+    row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str], synthetic: bool
+) -> Profile:
+    """A role's lines and excerpts, and its profile where a file holds one."""
+    script = own_file(row, "script")
+    text = own_file(row, "profile") or ""
+    if script is None:
+        mine = [line for scene in scenes.values() for role, line in scene if role == row["role"]]
+        lines, excerpts = longest(mine), windows(row, scenes, names)
+        origin = f"transcripts, {len(mine)} segments"
+    else:
+        paragraphs = [part.strip() for part in re.split(r"\n\s*\n", script) if part.strip()]
+        mark = re.compile(rf"^{re.escape(row['name'])}\s*[:：]\s*(.+)$", re.MULTILINE)
+        lines, excerpts = longest(mark.findall(script)), paragraphs
+        origin = f"files: {row['script']}"
+    if text:
+        origin += f"; profile: {row['profile']}"
+    return Profile(
+        role=row["role"],
+        name=row["name"],
+        work=row["work"],
+        language=row["language"],
+        gender=row["gender"],
+        pool=row["pool"],
+        profile=text,
+        background="",
+        lines=lines,
+        excerpts=excerpts,
+        origin=origin,
+        synthetic=synthetic,
+        flags=[],
+    )
+
+
+def own_file(row: dict[str, str], key: str) -> str | None:
+    """The text of a role's script or profile file; None where roles.tsv names none."""
+    if not row[key]:
+        return None
+    text = locate.own(row[key]).read_text(encoding="utf-8").strip()
+    if row["name"] not in text:
+        raise stage.UserError(
+            f"role '{row['role']}': {row[key]} never says '{row['name']}', so it seems to be about "
+            "somebody else; mend the file's name or the role's name in roles.tsv."
+        )
+    return text
+
+
+def longest(lines: list[str]) -> list[str]:
+    """At most `LINES` different lines, the longest, in the order in which they are said."""
+    different = list(dict.fromkeys(lines))
+    chosen = set(sorted(different, key=lambda line: (-len(line), line))[:LINES])
+    return [line for line in different if line in chosen]
+
+
+def windows(row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str]) -> list[str]:
+    """Stretches of `WINDOW` lines in which the role speaks, speakers named where known."""
+    found = []
+    for _, scene in sorted(scenes.items()):
+        for start in range(0, len(scene), WINDOW):
+            part = scene[start : start + WINDOW]
+            if any(role == row["role"] for role, _ in part):
+                said = [f"{names.get(role, '?')}: {line}" for role, line in part]
+                found.append("\n".join(said))
+    return found
+
+
+def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
+    """Have the model word profile and background of `rows`, all in one call.
+
+    A reply without a background leaves it empty, one without anything leaves the lines to speak for
+    the role; both are flagged.
+    """
+    if not rows:
+        return
+    chats = [
+        prompt.chat(name=row.name, work=row.work, lines="\n".join(row.lines[:SHOWN]))
+        for row in rows
+    ]
+    for row, reply in zip(rows, model.generate(chats, max_tokens=TOKENS), strict=True):
+        parts = BACKGROUND.split(reply, maxsplit=1)
+        first = whole(parts[0])
+        row.profile = f"{row.name} {first}" if row.language == "English" else row.name + first
+        row.background = whole(parts[1]) if len(parts) > 1 else ""
+        if not first:
+            row.profile = "\n".join(row.lines)
+            row.flags.append("the model gave no profile: the lines stand for it")
+        if not row.background:
+            row.flags.append("the model gave no background")
+
+
+def whole(text: str) -> str:
+    """Text up to the end of its last whole sentence, on one line."""
+    line = " ".join(text.split())
+    end = max(line.rfind(mark) for mark in ".!?。！？")
+    return line[: end + 1] if end >= 0 else ""
+
+
+def _all(paths: list[Path], kind: type) -> list:
+    return [row for path in paths for row in read_rows(path, kind)]
+
+
+if __name__ == "__main__":
+    stage.run(profile, globals().get("snakemake"))

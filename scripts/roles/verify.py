@@ -1,0 +1,177 @@
+"""Joins what people decided about speakers to what the models think (paper, section 3.2).
+
+The paper checks every assignment by hand. A decision in config/identities.tsv names a stretch of
+speech (media, start, end) and a role; it holds for whoever speaks most in that stretch, so it
+survives another diarization. What it cannot settle, and every speaker nobody has decided on, goes
+to results/roles/pending.tsv with the times and quotes a person needs.
+"""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.common import config, stage
+from scripts.common.records import (
+    Identity,
+    RoleSpeaker,
+    Turn,
+    media_id,
+    read_rows,
+    write_rows,
+)
+
+CLEAR = 0.7  # the share of a stretch's speech that one speaker needs for a decision to be his
+
+
+class Decision(NamedTuple):
+    """A line of identities.tsv, checked."""
+
+    media: str  # id
+    start: float
+    end: float
+    role: str | None  # None: the stretch is nobody's who is looked for
+    by: str
+    where: str  # file and line, for messages
+
+
+def verify(
+    identities: Path,
+    turns: list[Path],
+    decisions: Path,
+    speakers: Path,
+    pending: Path,
+    media: list[dict],
+    roles: list[dict],
+    unverified: str,
+) -> None:
+    """Write one `RoleSpeaker` a diarized speaker of a work, and pending.tsv.
+
+    media and roles are rows of media.tsv and roles.tsv. `unverified` says what becomes of a
+    speaker on whom nobody decided: "drop", "keep" (the models' choice) or "fail". Raises UserError
+    for a malformed, unknown or contradictory decision, and with "fail".
+    """
+    names = {media_id(row): row["media"] for row in media}
+    talk: dict[str, list[Turn]] = defaultdict(list)
+    for path in turns:
+        for turn in read_rows(path, Turn):
+            talk[turn.media].append(turn)
+    found = read_rows(identities, Identity)
+    known = {(row.media, row.speaker) for row in found}
+    decided: dict[tuple[str, str], Decision] = {}
+    waiting = []
+    for decision in read_decisions(decisions, media, roles):
+        speaker, why = whose(decision, talk[decision.media])
+        if speaker is None or (decision.media, speaker) not in known:
+            reason = why or "nobody is looked for in this medium"
+            waiting.append(pending_row(names, decision, reason))
+            continue
+        before = decided.setdefault((decision.media, speaker), decision)
+        if before.role != decision.role:
+            raise stage.UserError(
+                f"{before.where} and {decision.where} give the same speaker ({speaker} of "
+                f"'{names[decision.media]}') two roles: {before.role} and {decision.role}; "
+                "change or remove one of them."
+            )
+    rows = [joined(row, decided.get((row.media, row.speaker)), unverified) for row in found]
+    open_rows = [row for row, out in zip(found, rows, strict=True) if out.status == "unverified"]
+    if unverified == "fail" and open_rows:
+        raise stage.UserError(
+            f"nobody has decided who these speakers are: "
+            f"{', '.join(f'{row.speaker} of {names[row.media]!r}' for row in open_rows)}; "
+            f"add lines to {decisions}, or set verify.unverified to drop or keep."
+        )
+    write_rows(speakers, rows)
+    write_pending(pending, waiting + [open_row(names, row) for row in open_rows])
+
+
+def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Decision]:
+    """The checked lines of identities.tsv, for media of this run; others are passed over."""
+    ids = {row["media"]: media_id(row) for row in media}
+    works = {row["media"]: row["work"] for row in media}
+    decisions = []
+    for number, row in enumerate(config.read_table(path, "identities"), start=1):
+        where = f"{path}, decision {number}"
+        start, end = float(row["start"]), float(row["end"])
+        if end <= start:
+            raise stage.UserError(f"{where}: the stretch ends ({end:g} s) before it starts.")
+        if row["media"] not in ids:
+            continue
+        cast = [role["role"] for role in roles if role["work"] == works[row["media"]]]
+        role = row["role"] if row["verdict"] == "yes" else None
+        if role and role not in cast:
+            raise stage.UserError(
+                f"{where}: no role of '{works[row['media']]}' is called '{role}'"
+                f"{config.nearest(role, cast)}"
+            )
+        decisions.append(Decision(ids[row["media"]], start, end, role, row["by"], where))
+    return decisions
+
+
+def whose(decision: Decision, turns: list[Turn]) -> tuple[str | None, str]:
+    """The speaker who talks most in the decision's stretch, or None and why."""
+    seconds: dict[str, float] = defaultdict(float)
+    for turn in turns:
+        inside = min(turn.end, decision.end) - max(turn.start, decision.start)
+        seconds[turn.speaker] += max(0.0, inside)
+    total = sum(seconds.values())
+    if not total:
+        return None, "nobody speaks in this stretch"
+    speaker = max(sorted(seconds), key=lambda name: seconds[name])
+    if seconds[speaker] < CLEAR * total:
+        return None, "more than one speaker talks in this stretch"
+    return speaker, ""
+
+
+def joined(row: Identity, decision: Decision | None, unverified: str) -> RoleSpeaker:
+    """A speaker's role after the decision, if there is one."""
+    base = {"media": row.media, "speaker": row.speaker, "work": row.work}
+    if decision is None:
+        dropped = "nobody has decided who this is" if unverified == "drop" else None
+        return RoleSpeaker(**base, role=row.role, status="unverified", by="models", dropped=dropped)
+    if decision.role is None:
+        reason = "a person said: nobody who is looked for"
+        return RoleSpeaker(**base, role=None, status="rejected", by=decision.by, dropped=reason)
+    return RoleSpeaker(**base, role=decision.role, status="verified", by=decision.by)
+
+
+COLUMNS = ["media", "start", "end", "verdict", "role", "by", "date", "why", "evidence"]
+
+
+def open_row(names: dict[str, str], row: Identity) -> dict[str, str]:
+    """A line for pending.tsv: a speaker without a decision, with the models' choice to confirm."""
+    first = row.evidence[0] if row.evidence else None
+    votes = ", ".join(f"{v.model}: {v.role} {v.scores[v.role]:.2f}" for v in row.votes)
+    return {
+        "media": names[row.media],
+        "start": f"{first.start:.2f}" if first else "",
+        "end": f"{first.end:.2f}" if first else "",
+        "role": row.role or "",
+        "why": f"{row.speaker}, {row.seconds:g} s of speech; {votes}",
+        "evidence": " | ".join(f"{e.start:.1f} s: {e.text}" for e in row.evidence),
+    }
+
+
+def pending_row(names: dict[str, str], decision: Decision, reason: str) -> dict[str, str]:
+    """A line for pending.tsv: a decision that settles nothing."""
+    return {
+        "media": names[decision.media],
+        "start": f"{decision.start:.2f}",
+        "end": f"{decision.end:.2f}",
+        "role": decision.role or "",
+        "by": decision.by,
+        "why": f"{decision.where}: {reason}",
+    }
+
+
+def write_pending(path: Path, rows: list[dict[str, str]]) -> None:
+    """Write pending.tsv in the columns of identities.tsv, so that a line can be copied there."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, delimiter="\t", restval="", lineterminator="\n")
+        writer.writeheader()
+        cleaned = [{key: " ".join(value.split()) for key, value in row.items()} for row in rows]
+        writer.writerows(cleaned)
+
+
+if __name__ == "__main__":
+    stage.run(verify, globals().get("snakemake"))

