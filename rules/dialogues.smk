@@ -124,6 +124,7 @@ rule split:
         mem_mb=2000,
         runtime=60,
     params:
+        shard="{shard}",
         single=config["split"]["single"],
         multi=config["split"]["multi"],
         code=code("dialogues/split"),

@@ -123,7 +123,7 @@ rule profile:
         runtime=60,
     params:
         llm=stage_model("profile", "llm"),
-        roles=PLAYED,
+        roles=ROLES,
         code=code("roles/profile", stage_model("profile", "llm")),
     script:
         "../scripts/roles/profile.py"

@@ -38,7 +38,10 @@ RUNS = re.compile(f"[{HAN}]+|[A-Za-z][A-Za-z' -]*|[^{HAN}A-Za-z]+")
 
 
 def phonemes(text: str, english: Callable[[str], str]) -> str:
-    """Phonemes of Chinese `text`; Latin letters in it are read by `english`."""
+    """Phonemes of Chinese `text`; Latin letters in it are read by `english`, a function of text.
+
+    Digits are read as a number; a sign that is neither letter nor number is kept as it is.
+    """
     import cn2an
     from pypinyin.seg import mmseg
 

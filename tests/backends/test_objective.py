@@ -41,6 +41,7 @@ WORSE = {
         {"heard": "No."},
         {"heard": "word " * 140},
         {"near_question": -0.1},
+        {"in_lines": -2.0, "in_profile": -2.0},
     ],
     "CC": [{"asked": -3.9}, {"near_question": -0.1}],
     "SF": [

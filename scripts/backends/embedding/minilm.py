@@ -40,7 +40,8 @@ class MiniLM:
 
         self.batch = batch
         self.size, self.net = bert(
-            load_file(folder / "model.safetensors"), json.loads((folder / "config.json").read_text())
+            load_file(folder / "model.safetensors"),
+            json.loads((folder / "config.json").read_text()),
         )
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_truncation()

@@ -3,17 +3,18 @@
 It stands in for the paper's listening language model (section 4.2) where there is none. Both
 sides are measured by the same rules, each as a whole (all turns of a dialogue in a row). A score
 is 1 + 9 x, where x in [0, 1] is made of the parts below; ramp(v, a, b) is 0 up to a, 1 from b on
-and straight between. The constants were set so that natural speech of the default models falls
-into the middle of the ramps; no weight was learned from anybody's ratings.
+and straight between. The constants were set by hand, so that lines as good and as bad as those of
+tests/judging/test_directions.py spread over the ramps; nothing was learned from anybody's ratings.
 
 What is *heard* is what the recogniser hears in the audio, in the language of the reply's own text.
 near(t) is the cosine of the sentence embeddings of what is heard and t, less the mean cosine to
 three sentences about other things. gain(c) is the mean log-likelihood a token of what is heard
 after the user's words with c before them, less that after the user's words alone (nats).
 
-IA   script * mask * length * (.4 + .6 ramp(near(asked), -.04, .08)): share of letters in the role's
-     script; .2 with an assistant's stock phrase, else 1; ramp(words, 0, 4) * ramp(words, 150, 60);
-     does it speak to what was asked
+IA   script * mask * length * (.4 + .3 ramp(near(asked), -.04, .08) + .3 ramp(g, -.1, .5)): share of
+     letters in the role's script; .2 with an assistant's stock phrase, else 1; ramp(words, 0, 4) *
+     ramp(words, 150, 60); does it speak to what was asked; g, does it follow the instruction to be
+     this role: the larger of gain(three of the role's lines) and gain(the role's profile)
 CC   .5 ramp(d, -.4, .9) + .5 ramp(near(asked), -.04, .08), where d is the log-likelihood a token
      after the user's words less that after "say something". Contradictions are not seen
 SF   (1 - errors) * (1 - 2 gaps) * (1 - 2 again) * pace: word (Chinese: character) errors between
@@ -34,8 +35,7 @@ KC   .6 ramp(gain(the role's profile), -.1, 1) + .4 ramp(near(the nearest senten
 
 Silence, or speech in which nothing is recognised, scores 1 on every metric. Without .2 s of voiced
 speech PC and EA have no score. The language model that judges should not be one that is judged:
-it would find its own words likely. The ramps of near() are for
-multilingual-e5-small.
+it would find its own words likely. The ramps of near() are for multilingual-e5-small.
 
 Needs an asr, a quality, a speaker, an embedding and an llm model, praat-parselmouth and jiwer.
 """
@@ -100,11 +100,12 @@ def adherence(side: Measured) -> Parts:
     mask = 0.2 if any(phrase in text for phrase in MASK_OFF) else 1.0
     words = len(units(side.heard))
     length = ramp(words, 0, 4) * ramp(words, 150, 60)
-    answer = ramp(side.near_question, -0.04, 0.08)
+    gain = max(side.in_lines, side.in_profile) - side.asked
+    answer = 0.3 * ramp(side.near_question, -0.04, 0.08) + 0.3 * ramp(gain, -0.1, 0.5)
     return (
-        script * mask * length * (0.4 + 0.6 * answer),
+        script * mask * length * (0.4 + answer),
         f"script {script:.2f}, mask {mask:.1f}, {words} words, near the question "
-        f"{side.near_question:+.2f}",
+        f"{side.near_question:+.2f}, {gain:+.2f} nats a token from the role",
     )
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from scripts.common.stage import UserError
-from scripts.dialogues.prompts import read_prompt
-from scripts.dialogues.write import PLACES
+from scripts.common.prompts import read_prompt
+from scripts.dialogues.write import DRAWN, PLACES
 
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "config/prompts").glob("write_*.md"))
 
@@ -16,11 +16,12 @@ def prompt(tmp_path, text):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_prompts_have_an_example_a_beginning_and_eight_tasks(path):
-    shipped = read_prompt(path, PLACES)
+def test_shipped_prompts_have_an_example_a_beginning_and_tasks(path):
+    shipped = read_prompt(path, PLACES, DRAWN)
     roles = [message["role"] for message in shipped.messages]
     assert roles == ["system", "user", "assistant", "user", "assistant"]
-    assert len(shipped.tasks) == 8
+    assert len(shipped.lists["Tasks"]) == 16  # two of each of the paper's eight sub-tasks
+    assert all(task and opening for task, opening in shipped.lists["Tasks"])
     assert "<!--" not in shipped.text
 
 
@@ -42,13 +43,17 @@ def test_a_place_is_filled_once_and_json_is_left_alone(tmp_path):
         ("# User\n{name} {count} {nmae}", "did you mean 'name'"),
         ("# Usr\n{name} {count}", "did you mean 'User'"),
         ("{name} {count}", "no part '# User'"),
-        ("# User\n{name} {count}\n# Tasks\na reason", "{task} is missing"),
     ],
 )
 def test_a_faulty_prompt_is_refused_with_a_sentence(tmp_path, text, sentence):
     with pytest.raises(UserError) as error:
         read_prompt(prompt(tmp_path, text), {"name", "count"})
     assert sentence in str(error.value) and "prompt.md" in str(error.value)
+
+
+def test_lists_are_pairs_of_what_stands_beside_a_bar(tmp_path):
+    path = prompt(tmp_path, "# User\n{name} {task}\n# Tasks\na | b\n\nc\n")
+    assert read_prompt(path, {"name"}, {"task"}).lists == {"Tasks": [("a", "b"), ("c", "")]}
 
 
 def test_a_missing_prompt_is_refused_with_a_sentence(tmp_path):

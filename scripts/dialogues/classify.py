@@ -1,0 +1,68 @@
+"""Sorts dialogues by the eight sub-tasks of the paper's Figure 4, by likelihood.
+
+The paper does not say how; here a language model is asked what the user's first question is about,
+and of the eight answers that the prompt file words, the likeliest wins. Some wordings are likelier
+than others whatever the question, so that from each log-probability that of the same wording after
+a question of no content is taken off (contextual calibration, Zhao et al. 2021, arXiv:2102.09690).
+"""
+
+import csv
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import stage
+from scripts.common.config import nearest
+from scripts.common.records import Dialogue, read_rows, write_rows
+from scripts.common.stage import UserError
+from scripts.common.prompts import Prompt, read_prompt
+
+NEUTRAL = "..."  # a question of no content
+
+
+def classify(drafts: Path, prompt: Path, task_types: Path, classified: Path, llm: dict) -> None:
+    """Set `subtask` of every usable dialogue; rows dropped before pass on as they are.
+
+    `prompt` asks about {question} ({answer}, the role's first, may stand there too) and words each
+    sub-task under "# Labels"; `task_types` is the paper's table of them. Raises UserError where the
+    two do not name the same.
+    """
+    asked = read_prompt(prompt, {"question"}, {"answer"})
+    labels = _labels(asked, prompt, task_types)
+    rows = read_rows(drafts, Dialogue)
+    usable = [row for row in rows if row.dropped is None]
+    if usable:
+        model = backends.load(llm)
+        (neutral,) = _scores(model, asked, labels, [(NEUTRAL, NEUTRAL)])
+        firsts = [(row.turns[0].user, row.turns[0].role) for row in usable]
+        for row, scores in zip(usable, _scores(model, asked, labels, firsts), strict=True):
+            gains = {name: scores[name] - neutral[name] for name in labels}
+            row.subtask = max(gains, key=gains.get)
+    write_rows(classified, rows)
+
+
+def _labels(asked: Prompt, prompt: Path, task_types: Path) -> dict[str, str]:
+    """sub-task: its wording, for exactly the sub-tasks of the table, in its order."""
+    with Path(task_types).open(encoding="utf-8", newline="") as file:
+        names = [row["subtask"] for row in csv.DictReader(file, delimiter="\t")]
+    worded = dict(asked.lists.get("Labels", []))
+    for name in names:
+        if not worded.get(name):
+            raise UserError(f"{prompt}: '# Labels' has no wording for '{name}' ('{name} | words').")
+    for name in worded:
+        if name not in names:
+            raise UserError(f"{prompt}: no sub-task is called '{name}'{nearest(name, names)}")
+    return {name: worded[name] for name in names}
+
+
+def _scores(
+    model, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
+) -> list[dict[str, float]]:
+    """Log-probability of each label's wording after each (question, answer)."""
+    chats = [asked.chat(question=question, answer=answer) for question, answer in firsts]
+    pairs = [(chat, f" {words}") for chat in chats for words in labels.values()]
+    found = iter(model.score(pairs))
+    return [{name: next(found)["logprob"] for name in labels} for _ in chats]
+
+
+if __name__ == "__main__":
+    stage.run(classify, globals().get("snakemake"))

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from scripts.common.records import Dialogue, Exchange, read_rows
+from scripts.common.stage import UserError
+from scripts.dialogues.classify import classify
+from tests.dialogues.tiny import dialogue, use, written
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+SHIPPED = CONFIG / "prompts/classify.md"
+TYPES = CONFIG / "published/figure4_task_types.tsv"
+
+
+class Scorer:
+    """Finds "what happened" likely after anything, and likelier still what the question is on."""
+
+    name = "tiny"
+
+    def __init__(self):
+        self.asked = 0
+
+    def score(self, pairs):
+        self.asked += 1
+        return [{"logprob": self.likelihood(chat, words), "tokens": 3} for chat, words in pairs]
+
+    def likelihood(self, chat, words):
+        bias = -1.0 if words == " what happened" else -9.0
+        on = {"why": "reason", "advise": "advice", "do": "happened"}
+        question = chat[0]["content"].lower()
+        return bias + sum(word in question and about in words for word, about in on.items())
+
+
+def run(tmp_path, monkeypatch, rows, prompt=SHIPPED):
+    model = Scorer()
+    use(monkeypatch, model)
+    classified = tmp_path / "classified.jsonl"
+    classify(written(tmp_path / "drafts.jsonl", rows), prompt, TYPES, classified, llm={})
+    return read_rows(classified, Dialogue), model
+
+
+def asks(question):
+    return dialogue(question, turns=[Exchange(user=question, role="Well.")])
+
+
+def test_the_sub_task_is_the_likeliest_beyond_its_wordings_own_likelihood(tmp_path, monkeypatch):
+    rows = [asks("Why me?"), asks("What would you advise?"), asks("What did you do then?")]
+    result, _ = run(tmp_path, monkeypatch, rows)
+    assert [row.subtask for row in result] == [
+        "Reasoning and Motivation",
+        "Advice and Life Experience",
+        "Action Description and Retrospection",
+    ]
+    assert [row.id for row in result] == [row.id for row in rows]
+
+
+def test_dropped_rows_pass_on_untouched(tmp_path, monkeypatch):
+    lost = dialogue("lost", turns=[], raw="Sorry.", dropped="not usable: no JSON")
+    result, model = run(tmp_path, monkeypatch, [lost, asks("Why me?")])
+    assert result[0] == lost and result[1].subtask
+    result, model = run(tmp_path, monkeypatch, [lost])
+    assert result == [lost] and model.asked == 0
+
+
+@pytest.mark.parametrize(
+    "old, new, sentence",
+    [
+        (
+            "Skills and Abilities |",
+            "Skill and Abilities |",
+            "no wording for 'Skills and Abilities'",
+        ),
+        ("a skill\n", "a skill\nGossip | a rumour\n", "no sub-task is called 'Gossip'"),
+        ("{question}\n", "{quest}\n", "did you mean 'question'"),
+    ],
+)
+def test_a_prompt_with_other_labels_is_refused(tmp_path, monkeypatch, old, new, sentence):
+    path = tmp_path / "classify.md"
+    path.write_text(SHIPPED.read_text("utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match=sentence):
+        run(tmp_path, monkeypatch, [], prompt=path)

@@ -1,0 +1,182 @@
+import gc
+import itertools
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.common.prompts import read_prompt
+from scripts.common.records import Identity, read_rows
+from scripts.roles.identify import LINES, PLACES, Scene, identify, letter, matched, telling
+from tests.roles.tiny import (
+    ID,
+    MEDIUM,
+    ROLES,
+    SILENT,
+    recording,
+    role,
+    said,
+    segment,
+    turn,
+    written,
+)
+
+PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"
+TALK = [  # (speaker, text), 2 s each
+    ("speaker_0", "Hello Ann, have you seen the pilot and her old map anywhere?"),
+    ("speaker_1", "No, Joe."),
+    ("speaker_2", "He is right behind you, Ann."),
+    ("speaker_1", "Thank you, Zoe. Where did you say that you had found it?"),
+]
+
+
+class NobodySaysTheirOwnName:
+    """Scores a scene low where the speaker who is said to be {name} says that name."""
+
+    def __init__(self, name, weight=5.0):
+        self.name = name
+        self.weight = weight
+
+    def score(self, pairs):
+        results = []
+        for chat, scene in pairs:
+            asked = chat[-1]["content"]
+            letter, name = asked.split("Speaker ")[1].split(".")[0].split(" is ")
+            own = [line for line in scene.splitlines() if line.startswith(f"Speaker {letter}:")]
+            others = [line for line in scene.splitlines() if line not in own]
+            count = sum(name in line for line in own) - sum(name in line for line in others)
+            results.append({"logprob": -20 - self.weight * count, "tokens": 10})
+        return results
+
+
+def run(tmp_path, monkeypatch, models, talk=TALK, roles=ROLES, medium=MEDIUM):
+    loaded = iter(models)
+    monkeypatch.setattr(backends, "load", lambda spec: next(loaded)())
+    key = recording(medium).id
+    turns = [turn(2 * n, 2 * n + 2, who, key) for n, (who, _) in enumerate(talk)]
+    segments = [
+        segment(f"s{n}", 2 * n, 2 * n + 2, who, media=key) for n, (who, _) in enumerate(talk)
+    ]
+    identities = tmp_path / "identities.jsonl"
+    identify(
+        recordings=[written(tmp_path / "recordings.jsonl", [recording(medium)])],
+        turns=[written(tmp_path / "turns.jsonl", turns)],
+        segments=[written(tmp_path / "segments.jsonl", segments)],
+        transcripts=[
+            written(
+                tmp_path / "transcripts.jsonl",
+                [said(f"s{n}", text) for n, (_, text) in enumerate(talk) if text],
+            )
+        ],
+        english=PROMPTS / "identify_en.md",
+        chinese=PROMPTS / "identify_zh.md",
+        identities=identities,
+        llms=[{} for _ in models],
+        roles=roles,
+    )
+    return read_rows(identities, Identity)
+
+
+def two(**changed):
+    return [lambda: NobodySaysTheirOwnName("one"), lambda: NobodySaysTheirOwnName("two", **changed)]
+
+
+def test_speakers_get_the_names_that_others_call_them(tmp_path, monkeypatch):
+    rows = run(tmp_path, monkeypatch, two())
+    assert {row.speaker: row.role for row in rows} == {
+        "speaker_0": "joe", "speaker_1": "ann", "speaker_2": "zoe"
+    }  # fmt: skip
+    for row in rows:
+        assert row.agreed and row.candidates == ["joe", "ann", "zoe"] and row.media == ID
+        assert [vote.model for vote in row.votes] == ["one", "two"]
+        for vote in row.votes:
+            assert sum(vote.scores.values()) == pytest.approx(1, abs=1e-3)
+    assert [row.seconds for row in rows] == [2, 4, 2]
+
+
+def test_evidence_is_the_speaker_s_own_longest_lines_with_times(tmp_path, monkeypatch):
+    row = run(tmp_path, monkeypatch, two())[1]
+    assert [(quote.start, quote.end) for quote in row.evidence] == [(6, 8), (2, 4)]
+    assert row.evidence[1].text == "No, Joe."
+
+
+def test_models_that_differ_do_not_agree_and_their_mean_decides(tmp_path, monkeypatch):
+    rows = run(tmp_path, monkeypatch, two(weight=-1.0))
+    assert not all(row.agreed for row in rows)
+    assert [row.role for row in rows] == ["joe", "ann", "zoe"]
+
+
+def test_a_model_is_gone_before_the_next_is_loaded(tmp_path, monkeypatch):
+    alive = []
+
+    def load():
+        gc.collect()
+        assert not [reference for reference in alive if reference()]
+        model = NobodySaysTheirOwnName(str(len(alive)))
+        alive.append(weakref.ref(model))
+        return model
+
+    run(tmp_path, monkeypatch, [load, load])
+    assert len(alive) == 2
+
+
+@pytest.mark.parametrize(
+    "medium", [SILENT, MEDIUM | {"work": "A work without roles"}], ids=["no work", "no roles"]
+)
+def test_where_nobody_is_looked_for_no_model_is_loaded(tmp_path, monkeypatch, medium):
+    assert run(tmp_path, monkeypatch, [], medium=medium) == []
+
+
+def test_a_speaker_of_whom_nothing_was_understood_keeps_a_row(tmp_path, monkeypatch):
+    rows = run(tmp_path, monkeypatch, two(), talk=[("speaker_0", "")])
+    assert len(rows) == 1 and rows[0].evidence == []
+    assert rows[0].votes[0].scores == {"joe": 0.3333, "ann": 0.3333, "zoe": 0.3333}
+
+
+def test_more_speakers_than_roles(tmp_path, monkeypatch):
+    rows = run(tmp_path, monkeypatch, two(), roles=[role("Ann")])
+    assert sorted(str(row.role) for row in rows) == ["None", "None", "ann"]
+
+
+def test_one_to_one_is_the_best_of_all_ways():
+    table = np.random.default_rng(0).normal(size=(3, 5))
+    best = max(
+        itertools.permutations(range(5), 3),
+        key=lambda way: sum(table[i, j] for i, j in enumerate(way)),
+    )
+    assert matched(table) == dict(enumerate(best))
+
+
+def scene(talk):
+    lines = [(who, segment(f"s{n}", n, n + 1, who), text) for n, (who, text) in enumerate(talk)]
+    return Scene(recording(), ROLES, [], lines)
+
+
+def test_a_speaker_s_lines_are_those_with_names_and_their_neighbours():
+    talk = [("A", f"Word {n}.") if n % 2 else ("B", f"Answer {n}.") for n in range(40)]
+    talk[31] = ("A", "Listen, Joe!")
+    lines = telling(scene(talk), "A", ["Joe", "Ann"])
+    assert len(lines) == LINES and lines[-3:] == [talk[30], talk[31], talk[32]]
+    assert lines[0] == talk[0]
+    assert telling(scene(talk), "C", ["Joe"]) == []
+
+
+def test_a_line_is_cut_to_a_length_that_a_model_can_read():
+    ((_, text),) = telling(scene([("A", "long " * 200)]), "A", ["Joe"])
+    assert len(text) <= 110
+
+
+def test_letters_are_never_the_same():
+    letters = [letter(number) for number in range(200)]
+    assert len(set(letters)) == 200 and letters[:2] == ["A", "B"] and letters[26] == "A1"
+
+
+@pytest.mark.parametrize("name", ["identify_en.md", "identify_zh.md"])
+def test_the_prompts_end_on_who_the_speaker_is(name):
+    chat = read_prompt(PROMPTS / name, PLACES).chat(
+        work="雾港灯塔", cast="陆远航、苏小满", speaker="B", name="苏小满"
+    )
+    text = "\n".join(message["content"] for message in chat)
+    assert all(word in text for word in ("雾港灯塔", "陆远航、苏小满", "B", "苏小满"))
