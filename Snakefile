@@ -10,7 +10,8 @@
 #   results/dialogues/speech/{split}/{shard}/                rows in {shard}.jsonl
 #   results/systems/{system}/{shard}/                        rows in {shard}.jsonl
 #   results/judging/{judge}/{system}/{shard}.jsonl
-#   results/paper/{table1..table7,corpus_quality,figure2}.{csv,md,tex}  figure3..5.{pdf,svg,png}
+#   results/paper/{table1..table7,corpus_quality}.{csv,md,tex}  figure2.{md,tex}
+#   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
 
 from snakemake.utils import min_version
 
@@ -21,6 +22,7 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/corpus.smk"
 include: "rules/roles.smk"
 include: "rules/dialogues.smk"

@@ -1,4 +1,4 @@
-"""What every rule uses: checked config and tables, wildcard sets, model specs, environments."""
+"""Checked config and tables, wildcard sets, model specs, environments: what all phases use."""
 
 import sys
 from pathlib import Path
@@ -84,5 +84,5 @@ onstart:
 
 onerror:
     print(
-        "A rule failed: its log is named above. Finished work is kept; run the same command again."
+        "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
     )

@@ -5,19 +5,6 @@ makes  results/corpus/: rows a batch, joined by id; audio and vocals as mono 16 
 """
 
 
-def media_of(batch):
-    """The rows of media.tsv of a batch."""
-    return [row for row in MEDIA if row["batch"] == batch]
-
-
-def own_files(batch):
-    """Local files of a batch: changing one makes its batch again. A missing one is no error here:
-    fetch records why it could not be had, and the other media go on."""
-    cells = [row[key] for row in media_of(batch) for key in ("location", "truth", "music")]
-    paths = [project(cell.removeprefix("synth:")) for cell in cells if cell]
-    return [path for path in paths if Path(path).is_file()]
-
-
 rule fetch:
     input:
         lambda wildcards: own_files(wildcards.batch),

@@ -10,13 +10,6 @@ EMBEDDERS = {
 }
 
 
-def classified_for(wildcards):
-    """What a shard is compared with: itself, or all shards where roles are compared too."""
-    if config["deduplicate"]["within"] == "role":
-        return f"results/dialogues/classified/{wildcards.shard}.jsonl"
-    return expand("results/dialogues/classified/{shard}.jsonl", shard=SHARDS)
-
-
 rule write:
     input:
         profiles="results/roles/profiles.jsonl",

@@ -21,32 +21,6 @@ SPOKEN = expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, 
 ROLE_NAMES = [row["role"] for row in ROLES]
 
 
-def dialogues_of(kind):
-    """The files of a kind of dialogue rows."""
-    return expand(f"results/dialogues/{kind}/{{shard}}.jsonl", shard=SHARDS)
-
-
-def corpus_of(pattern):
-    """The files or folders of every batch."""
-    return expand(f"results/corpus/{pattern}", batch=BATCHES)
-
-
-def published(name):
-    """A printed table."""
-    return project(f"config/published/{name}.tsv")
-
-
-def shown(path, category):
-    """An output that `snakemake --report` shows under `category`, with its caption."""
-    name = Path(path).stem
-    return report(
-        path,
-        caption=f"../scripts/paper/captions/{name}.rst",
-        category=category,
-        labels={"what": name},
-    )
-
-
 rule table1:
     input:
         published=published("table1"),

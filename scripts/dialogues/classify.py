@@ -12,9 +12,9 @@ from pathlib import Path
 from scripts import backends
 from scripts.common import stage
 from scripts.common.config import nearest
+from scripts.common.prompts import Prompt, read_prompt
 from scripts.common.records import Dialogue, read_rows, write_rows
 from scripts.common.stage import UserError
-from scripts.common.prompts import Prompt, read_prompt
 
 NEUTRAL = "..."  # a question of no content
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from scripts import backends
 from scripts.common import stage
+from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.common.records import Dialogue, Profile, Voice, digest, read_rows, shard_of, write_rows
 from scripts.dialogues.parse import Found, parse
-from scripts.common.prompts import Chat, Prompt, read_prompt
 
 PLACES = {"count", "name", "work", "profile", "script"}
 TOKENS = {"single": 200, "multi": 400}  # the longest reply, for each dialogue asked for

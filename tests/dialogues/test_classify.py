@@ -1,3 +1,5 @@
+"""The sub-task of a dialogue is the label most likely beside what a neutral prompt gives."""
+
 from pathlib import Path
 
 import pytest

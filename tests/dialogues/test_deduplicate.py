@@ -1,3 +1,5 @@
+"""Near-duplicates: one is kept, whatever the order, and each dropped row names it."""
+
 import random
 
 import numpy as np

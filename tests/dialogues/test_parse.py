@@ -1,3 +1,5 @@
+"""Replies of language models are read leniently, and what cannot be used says why."""
+
 import json
 
 import pytest

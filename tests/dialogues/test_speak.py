@@ -1,3 +1,5 @@
+"""Every line is spoken in its voice; one that cannot be drops its dialogue and no other."""
+
 import json
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Test items are taken out of their pool, by hash or by a table."""
+
 import pytest
 
 from scripts.common.records import Dialogue, read_rows

@@ -1,3 +1,5 @@
+"""Dialogues are asked for, asked for again, and recorded where none came."""
+
 import inspect
 import json
 from pathlib import Path

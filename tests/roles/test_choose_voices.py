@@ -1,3 +1,5 @@
+"""The reference clip is the one most like the others, and of one speaker."""
+
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""Speakers are matched with names by what makes a scene likely."""
+
 import gc
 import itertools
 import weakref

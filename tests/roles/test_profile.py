@@ -1,3 +1,5 @@
+"""Profiles come from the role's files or transcripts, never from somebody else's."""
+
 from pathlib import Path
 
 import pytest

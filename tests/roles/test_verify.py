@@ -1,3 +1,5 @@
+"""People's decisions hold for whoever speaks most, whatever the diarization."""
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

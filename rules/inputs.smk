@@ -1,0 +1,47 @@
+"""Inputs that a plain pattern cannot say, for the rules of all phases."""
+
+
+def media_of(batch):
+    """The rows of media.tsv of a batch."""
+    return [row for row in MEDIA if row["batch"] == batch]
+
+
+def own_files(batch):
+    """Local files of a batch: changing one makes its batch again. A missing one is no error here:
+    fetch records why it could not be had, and the other media go on."""
+    cells = [row[key] for row in media_of(batch) for key in ("location", "truth", "music")]
+    paths = [project(cell.removeprefix("synth:")) for cell in cells if cell]
+    return [path for path in paths if Path(path).is_file()]
+
+
+def classified_for(wildcards):
+    """What a shard is compared with: itself, or all shards where roles are compared too."""
+    if config["deduplicate"]["within"] == "role":
+        return f"results/dialogues/classified/{wildcards.shard}.jsonl"
+    return expand("results/dialogues/classified/{shard}.jsonl", shard=SHARDS)
+
+
+def dialogues_of(kind):
+    """The files of a kind of dialogue rows."""
+    return expand(f"results/dialogues/{kind}/{{shard}}.jsonl", shard=SHARDS)
+
+
+def corpus_of(pattern):
+    """The files or folders of every batch."""
+    return expand(f"results/corpus/{pattern}", batch=BATCHES)
+
+
+def published(name):
+    """A printed table."""
+    return project(f"config/published/{name}.tsv")
+
+
+def shown(path, category):
+    """An output that `snakemake --report` shows under `category`, with its caption."""
+    name = Path(path).stem
+    return report(
+        path,
+        caption=f"../scripts/paper/captions/{name}.rst",
+        category=category,
+        labels={"what": name},
+    )
