@@ -18,6 +18,11 @@ VERDICTS = expand(
 )
 REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
 SPOKEN = expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, shard=SHARDS)
+ABLATIONS = {
+    ablated: whole
+    for ablated, whole in config["ablations"].items()
+    if ablated in SYSTEMS and whole in SYSTEMS
+}
 ROLE_NAMES = [row["role"] for row in ROLES]
 
 
@@ -70,7 +75,7 @@ rule table2:
         runtime=60,
     params:
         systems=SYSTEMS,
-        ablations=config["ablations"],
+        ablations=ABLATIONS,
         code=code("paper/table2"),
     script:
         "../scripts/paper/table2.py"
