@@ -77,7 +77,7 @@ class ChatModel:
             choice = {"sampling_topk": 50, "sampling_temperature": temperature}
         prompts = [self.prompt(chat) for chat in chats]
         replies = [""] * len(prompts)
-        for group in groups([len(prompt) for prompt in prompts], self.batch, max_tokens // 2):
+        for group in groups([len(p) for p in prompts], self.batch, 2 * max_tokens):
             shared = common([prompts[i] for i in group])
             results = self.generator.generate_batch(
                 [prompts[i][shared:] for i in group],
@@ -154,7 +154,8 @@ def groups(lengths: list[int], size: int, spread: int) -> list[list[int]]:
     """Numbers of the prompts to be answered together: at most `size` of similar length.
 
     Within a group the prompts are read at once only as far as the shortest goes; from there on a
-    longer prompt costs a step a token, as a reply does. So lengths differ by at most `spread`.
+    longer prompt costs a step a token, as a reply does. A group of its own costs a whole reply, so
+    lengths may differ by `spread`, some replies long.
     """
     found: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
