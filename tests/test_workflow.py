@@ -11,7 +11,7 @@ import pytest
 from scripts.common.records import Dialogue, Recording, Segment, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
-TOY = ("--configfile", str(ROOT / "config/toy.yaml"))
+TOY = (f"--configfile={ROOT / 'config/toy.yaml'}",)
 NOTHING = "Nothing to be done"
 
 
