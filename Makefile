@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 
 .PHONY: help demo test weights lint bench
 help:
-	@echo "make demo     environment, model weights, media, every table and figure (25 minutes)"
-	@echo "make test     the tests (12 minutes); make lint for the style checks alone"
+	@echo "make demo     environment, model weights, media, every table and figure (40 minutes)"
+	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make weights  only the environment and the model weights"
 	@echo "make bench    measured speed and size of the demo's last run"
 
