@@ -25,7 +25,7 @@ def snakemake():
         ]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
         done = subprocess.run(
-            command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=600
+            command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=1800
         )
         printed = done.stdout + done.stderr
         assert (done.returncode == 0) == ok, printed[-6000:]
