@@ -18,7 +18,7 @@ from scripts.common.records import Dialogue, Profile, Voice, digest, read_rows, 
 from scripts.dialogues.parse import Found, parse
 
 PLACES = {"count", "name", "work", "profile", "script"}
-TOKENS = {"single": 200, "multi": 400}  # the longest reply, for each dialogue asked for
+TOKENS = {"single": 120, "multi": 280}  # the longest reply, for each dialogue asked for
 DRAWN = {"task", "opening"}  # places of a prompt's list of tasks
 
 
