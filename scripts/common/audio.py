@@ -41,10 +41,13 @@ def write(path: Path, samples: np.ndarray, rate: int = RATE) -> None:
 
 
 def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
-    """Resample (n,) float32 from `source` to `target` Hz (soxr, high quality)."""
+    """Resample (n,) float32 from `source` to `target` Hz (soxr, high quality).
+
+    The filter may overshoot full scale where the samples reach it; such audio is scaled down to 1.
+    """
     if source == target or not len(samples):
         return samples.astype(np.float32, copy=False)
-    return soxr.resample(samples, source, target).astype(np.float32, copy=False)
+    return normalise(soxr.resample(samples, source, target).astype(np.float32, copy=False), 1.0)
 
 
 def normalise(samples: np.ndarray, peak: float = 0.95) -> np.ndarray:

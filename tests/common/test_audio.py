@@ -37,3 +37,8 @@ def test_audio_above_full_scale_is_refused(tmp_path):
         audio.write(tmp_path / "a.flac", np.full(10, 2.0, np.float32))
     quiet = audio.normalise(np.full(10, 2.0, np.float32))
     assert quiet.max() == pytest.approx(0.95)
+
+
+def test_resampling_never_leaves_full_scale():
+    square = np.sign(np.sin(np.arange(24_000) / 20)).astype(np.float32)
+    assert np.abs(audio.resample(square, 24_000, 16_000)).max() <= 1
