@@ -308,6 +308,11 @@ def read_rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
     return rows
 
 
+def read_all(paths: Iterable[Path], kind: type[AnyRow]) -> list[AnyRow]:
+    """The rows of several files, in the order of the files."""
+    return [row for path in paths for row in read_rows(path, kind)]
+
+
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON lines (UTF-8), one row a line; an empty list makes an empty file."""
     with Path(path).open("w", encoding="utf-8") as file:

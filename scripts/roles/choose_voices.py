@@ -25,6 +25,7 @@ from scripts.common.records import (
     Transcript,
     Turn,
     Voice,
+    read_all,
     read_rows,
     write_rows,
 )
@@ -63,10 +64,10 @@ def choose_voices(
         for row in read_rows(path, Recording):
             media[row.id], folders[row.id] = row, folder
     talk: dict[str, list[Turn]] = defaultdict(list)
-    for row in _all(turns, Turn):
+    for row in read_all(turns, Turn):
         talk[row.media].append(row)
-    said = {row.id: row.text for row in _all(transcripts, Transcript)}
-    good = {row.id for row in _all(quality, Quality) if row.dropped is None}
+    said = {row.id: row.text for row in read_all(transcripts, Transcript)}
+    good = {row.id for row in read_all(quality, Quality) if row.dropped is None}
     role_of = {
         (row.media, row.speaker): row.role
         for row in read_rows(speakers, RoleSpeaker)
@@ -75,7 +76,7 @@ def choose_voices(
     played = {role["role"] for role in roles}
     usable: dict[str, list[Segment]] = defaultdict(list)
     refusals: list[RefusedVoice] = []
-    for row in sorted(_all(segments, Segment), key=lambda row: row.id):
+    for row in sorted(read_all(segments, Segment), key=lambda row: row.id):
         role = role_of.get((row.media, row.speaker))
         if role not in played or row.dropped is not None or row.id not in good:
             continue
@@ -159,10 +160,6 @@ def mixed(row: Segment, talk: dict[str, list[Turn]], samples: np.ndarray, diariz
         if len(heard) > 1:
             return f"diarized by itself it holds {len(heard)} speakers"
     return ""
-
-
-def _all(paths: list[Path], kind: type) -> list:
-    return [row for path in paths for row in read_rows(path, kind)]
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from scripts.common.records import (
     Transcript,
     Turn,
     Vote,
-    read_rows,
+    read_all,
     write_rows,
 )
 
@@ -68,10 +68,10 @@ def identify(
     """
     prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     found = scenes(
-        _all(recordings, Recording),
-        _all(turns, Turn),
-        _all(segments, Segment),
-        _all(transcripts, Transcript),
+        read_all(recordings, Recording),
+        read_all(turns, Turn),
+        read_all(segments, Segment),
+        read_all(transcripts, Transcript),
         roles,
     )
     tables: dict[str, list[np.ndarray]] = {scene.medium.id: [] for scene in found}
@@ -202,10 +202,6 @@ def letter(number: int) -> str:
     """A, B ... Z, A1, B1 ..."""
     turn, place = divmod(number, 26)
     return chr(ord("A") + place) + (str(turn) if turn else "")
-
-
-def _all(paths: list[Path], kind: type) -> list:
-    return [row for path in paths for row in read_rows(path, kind)]
 
 
 if __name__ == "__main__":

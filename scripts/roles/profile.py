@@ -19,6 +19,7 @@ from scripts.common.records import (
     Segment,
     Transcript,
     Voice,
+    read_all,
     read_rows,
     write_rows,
 )
@@ -52,14 +53,14 @@ def profile(
     """
     prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     spoken = {row.role: row for row in read_rows(voices, Voice)}
-    media = {row.id: row for row in _all(recordings, Recording)}
+    media = {row.id: row for row in read_all(recordings, Recording)}
     role_of = {
         (row.media, row.speaker): row.role
         for row in read_rows(speakers, RoleSpeaker)
         if row.role and row.dropped is None
     }
     names = {row["role"]: row["name"] for row in roles}
-    scenes = told(_all(segments, Segment), _all(transcripts, Transcript), role_of)
+    scenes = told(read_all(segments, Segment), read_all(transcripts, Transcript), role_of)
     rows = []
     for row in sorted(roles, key=lambda row: row["role"]):
         if row["pool"] and row["role"] in spoken:
@@ -195,10 +196,6 @@ def whole(text: str) -> str:
     line = " ".join(text.split())
     end = max(line.rfind(mark) for mark in ".!?。！？")
     return line[: end + 1] if end >= 0 else ""
-
-
-def _all(paths: list[Path], kind: type) -> list:
-    return [row for path in paths for row in read_rows(path, kind)]
 
 
 if __name__ == "__main__":
