@@ -32,9 +32,9 @@ def classify(drafts: Path, prompt: Path, task_types: Path, classified: Path, llm
     usable = [row for row in rows if row.dropped is None]
     if usable:
         model = backends.load(llm)
-        (neutral,) = _scores(model, asked, labels, [(NEUTRAL, NEUTRAL)])
         firsts = [(row.turns[0].user, row.turns[0].role) for row in usable]
-        for row, scores in zip(usable, _scores(model, asked, labels, firsts), strict=True):
+        neutral, *found = _scores(model, asked, labels, [(NEUTRAL, NEUTRAL), *firsts])
+        for row, scores in zip(usable, found, strict=True):
             gains = {name: scores[name] - neutral[name] for name in labels}
             row.subtask = max(gains, key=gains.get)
     write_rows(classified, rows)

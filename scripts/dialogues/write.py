@@ -78,13 +78,15 @@ def write(
     ]
     model = backends.load(llm) if calls else None
     for attempt in range(attempts):
-        for key, prompt in prompts.items():
-            group = [c for c in calls if (c.mode, c.person.language) == key and c.missing]
+        for mode in ("single", "multi"):
+            group = [c for c in calls if c.mode == mode and c.missing]
             if group:
+                asked = [prompts[mode, c.person.language] for c in group]
                 draws = [
-                    _draw(c, c.number + attempt * len(sizes), prompt, excerpts, seed) for c in group
+                    _draw(c, c.number + attempt * len(sizes), prompt, excerpts, seed)
+                    for c, prompt in zip(group, asked, strict=True)
                 ]
-                _ask(model, prompt, group, draws, seed + attempt)
+                _ask(model, group, asked, draws, seed + attempt)
     name = model.name if model else ""
     rows = [row for call in calls for row in _rows(call, name, spoken[call.person.role].synthetic)]
     used = sum(row.dropped is None for row in rows)
@@ -125,12 +127,13 @@ def _draw(call: Call, number: int, prompt: Prompt, excerpts: int, seed: int) -> 
     return Draw(*tasks[(int(digest(seed, role), 16) + number) % len(tasks)], shown)
 
 
-def _ask(model, prompt: Prompt, calls: list[Call], draws: list[Draw], seed: int) -> None:
-    """Send the calls of one prompt together and sort out the replies."""
-    chats = [_chat(prompt, call, draw) for call, draw in zip(calls, draws, strict=True)]
+def _ask(model, calls: list[Call], prompts: list[Prompt], draws: list[Draw], seed: int) -> None:
+    """Send the calls of one mode together and sort out the replies."""
+    asked = list(zip(calls, prompts, draws, strict=True))
+    chats = [_chat(prompt, call, draw) for call, prompt, draw in asked]
     longest = max(call.missing for call in calls) * TOKENS[calls[0].mode]
     replies = model.generate(chats, max_tokens=longest, seed=seed)
-    for call, chat, draw, reply in zip(calls, chats, draws, replies, strict=True):
+    for (call, prompt, draw), chat, reply in zip(asked, chats, replies, strict=True):
         _take(call, _whole(chat[-1], reply), draw.script, prompt.text)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -152,17 +151,19 @@ def voices(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
 
 
 def likelihoods(pairs: list[Pair], texts: list[str], llm) -> list[dict]:
-    """`alone`, `asked`, `in_lines` and `in_profile` of each text; the sides of a pair together."""
-    rows = []
-    sides = zip(pairs, texts, strict=True)
-    groups = [list(group) for _, group in groupby(sides, key=lambda side: side[0].id)]
-    for group in progress(groups, len(groups), "likelihoods"):
-        chats = contexts(group[0][0])
-        scores = llm.score([(chat, text) for _, text in group for chat in chats.values()])
-        means = [score["logprob"] / max(1, score["tokens"]) for score in scores]
-        for i in range(0, len(means), len(chats)):
-            rows.append(dict(zip(chats, means[i : i + len(chats)], strict=True)))
-    return rows
+    """`alone`, `asked`, `in_lines` and `in_profile` of each text."""
+    asked = [
+        (name, chat, text)
+        for pair, text in zip(pairs, texts, strict=True)
+        for name, chat in contexts(pair).items()
+    ]
+    scores = llm.score([(chat, text) for _, chat, text in asked])
+    found = [
+        (name, score["logprob"] / max(1, score["tokens"]))
+        for (name, _, _), score in zip(asked, scores, strict=True)
+    ]
+    size = len(found) // max(1, len(pairs))
+    return [dict(found[i : i + size]) for i in range(0, len(found), size)]
 
 
 def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:

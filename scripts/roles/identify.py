@@ -116,15 +116,15 @@ def likelihoods(model, prompt: Prompt, scene: Scene) -> np.ndarray:
     letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
     names = [role["name"] for role in scene.cast]
     cast = ("、" if language == "Chinese" else ", ").join(names)
-    table = np.zeros((len(scene.speakers), len(names)))
-    for number, speaker in enumerate(scene.speakers):
+    pairs = []
+    for speaker in scene.speakers:
         lines = telling(scene, speaker, names)
-        if not lines:
-            continue  # nothing was understood: all names are alike
+        # Where nothing was understood this is empty, and all names are alike.
         said = "\n".join(LABEL[language].format(letters[who], text) for who, text in lines)
         places = {"work": scene.medium.work, "cast": cast, "speaker": letters[speaker]}
-        scores = model.score([(prompt.chat(**places, name=name), said) for name in names])
-        table[number] = [score["logprob"] for score in scores]
+        pairs += [(prompt.chat(**places, name=name), said) for name in names]
+    scores = [score["logprob"] for score in model.score(pairs)]
+    table = np.reshape(scores, (len(scene.speakers), len(names)))
     return table - np.logaddexp.reduce(table, axis=1, keepdims=True)
 
 

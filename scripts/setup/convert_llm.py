@@ -1,29 +1,31 @@
-"""Turn a Qwen2.5 GGUF file into an int8 CTranslate2 model, without a compiler or a GPU.
+"""Turn a Qwen2.5 GGUF file into a folder that OpenVINO GenAI loads, without a compiler or a GPU.
 
-The registry packages carry Qwen's own GGUF files (Q4_K_M); CTranslate2, which already serves the
-speech recogniser, has no reader for them. Each tensor is therefore de-quantized by the `gguf`
-package, quantized to int8 with one scale a row, and laid into CTranslate2's decoder specification.
-Layer names follow llama.cpp's GGUF naming; the layout is that of Qwen2 (grouped attention,
-rotary positions, gated SiLU, RMS norm). Tokenizer and chat template come from the same file.
+The registry packages carry Qwen's own GGUF files (Q4_K_M). OpenVINO GenAI reads these and saves
+what it read in its own format, which loads in two seconds instead of fifteen. It has no reader for
+the 5-bit blocks of which the 0.5B file is made, so these are first put into 8-bit ones (by the
+`gguf` package). Tokenizer and chat template come from the same file.
 """
 
 import json
 from pathlib import Path
 
-END = "<|endoftext|>"
 # The splitting rule of Qwen2's tokenizer (`tokenizer.ggml.pre = qwen2`).
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # token types of GGUF
+READ = {"F32", "F16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"}  # what OpenVINO GenAI reads
+ENDS = ("<|im_end|>", "<|endoftext|>")
 
 
 def convert(gguf: Path, out: Path) -> None:
-    """Write `out` (model.bin, config.json, vocabulary.json, tokenizer.json, chat_template.jinja).
+    """Write `out`: openvino_model.{xml,bin}, generation_config.json, tokenizer.json,
+    chat_template.jinja.
 
     Raises ValueError when the file is not of the Qwen2 architecture.
     """
+    import openvino_genai
     from gguf import GGUFReader
 
     reader = GGUFReader(str(gguf))
@@ -36,78 +38,48 @@ def convert(gguf: Path, out: Path) -> None:
             f"{gguf} holds a model of architecture '{fact('general.architecture')}'; "
             "only 'qwen2' can be converted."
         )
-    tokens = fact("tokenizer.ggml.tokens")
-    spec = decoder(reader, fact)
-    spec.register_vocabulary(tokens)
-    spec.config.bos_token = spec.config.unk_token = END
-    spec.config.eos_token = tokens[fact("tokenizer.ggml.eos_token_id")]
-    spec.config.layer_norm_epsilon = fact("qwen2.attention.layer_norm_rms_epsilon")
-    spec.validate()
-    spec.optimize()  # stores once what occurs twice
-
     out.mkdir(parents=True, exist_ok=True)
-    spec.save(str(out))
+    # The model is saved beside the file it was read from.
+    readable = out / "model.gguf"
+    if {tensor.tensor_type.name for tensor in reader.tensors} <= READ:
+        readable.hardlink_to(gguf)
+    else:
+        requantize(reader, readable)
+    settings = openvino_genai.SchedulerConfig()
+    openvino_genai.ContinuousBatchingPipeline(
+        str(readable), settings, "CPU", {"enable_save_ov_model": True}
+    )
+    readable.unlink()
+
+    tokens = fact("tokenizer.ggml.tokens")
     bpe = tokenizer(tokens, fact("tokenizer.ggml.token_type"), fact("tokenizer.ggml.merges"))
     bpe.save(str(out / "tokenizer.json"))
+    ends = {"eos_token_id": [bpe.token_to_id(end) for end in ENDS]}
+    (out / "generation_config.json").write_text(json.dumps(ends) + "\n")
     (out / "chat_template.jinja").write_text(fact("tokenizer.chat_template"), encoding="utf-8")
-    name = fact("general.name")
-    (out / "source.json").write_text(json.dumps({"name": name, "file": gguf.name}) + "\n")
 
 
-def decoder(reader, fact):
-    """CTranslate2 specification of the model, filled with int8 matrices and float32 vectors.
+def requantize(reader, target: Path) -> None:
+    """Write `target`, the same GGUF file with each tensor of a type not in READ as Q8_0."""
+    from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter, dequantize, quantize
 
-    One matrix at a time is held in full precision, so that memory stays near twice the result.
-    """
-    import numpy as np
-    from ctranslate2.specs import common_spec, transformer_spec
-    from gguf import dequantize
-
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
-
-    def read(name: str):
-        return dequantize(tensors[name].data, tensors[name].tensor_type).astype(np.float32)
-
-    def fill(linear, *names: str) -> None:
-        """One weight matrix, or several stacked (query, key and value are one product)."""
-        weight = np.concatenate([read(f"{name}.weight") for name in names])
-        peak = np.maximum(weight.max(axis=1), -weight.min(axis=1))
-        linear.weight_scale = 127 / np.where(peak == 0, np.float32(127), peak)
-        weight *= linear.weight_scale[:, None]
-        linear.weight = np.rint(weight, out=weight).astype(np.int8)
-        if f"{names[0]}.bias" in tensors:
-            linear.bias = np.concatenate([read(f"{name}.bias") for name in names])
-
-    spec = transformer_spec.TransformerDecoderModelSpec.from_config(
-        fact("qwen2.block_count"),
-        fact("qwen2.attention.head_count"),
-        activation=common_spec.Activation.SWISH,
-        pre_norm=True,
-        ffn_glu=True,
-        rms_norm=True,
-        rotary_dim=0,
-        rotary_interleave=False,
-        rotary_base=fact("qwen2.rope.freq_base"),
-        num_heads_kv=fact("qwen2.attention.head_count_kv"),
-    )
-    model = spec.decoder
-    model.scale_embeddings = False
-    model.layer_norm.gamma = read("output_norm.weight")
-    # These models share one matrix between input and output. The file holds it twice, quantized
-    # more finely for the output; the finer one serves both, and is stored once.
-    fill(model.projection, "output")
-    model.embeddings.weight = model.projection.weight
-    model.embeddings.weight_scale = model.projection.weight_scale
-    for index, layer in enumerate(model.layer):
-        block = f"blk.{index}."
-        layer.self_attention.layer_norm.gamma = read(block + "attn_norm.weight")
-        layer.ffn.layer_norm.gamma = read(block + "ffn_norm.weight")
-        fill(layer.self_attention.linear[0], *(f"{block}attn_{part}" for part in "qkv"))
-        fill(layer.self_attention.linear[1], block + "attn_output")
-        fill(layer.ffn.linear_0, block + "ffn_gate")
-        fill(layer.ffn.linear_0_noact, block + "ffn_up")
-        fill(layer.ffn.linear_1, block + "ffn_down")
-    return spec
+    writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name == "general.architecture":
+            continue
+        kind, *rest = field.types
+        parts = rest[-1] if kind == GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), kind, parts)
+    for tensor in reader.tensors:
+        data, kind = tensor.data, tensor.tensor_type
+        if kind.name not in READ:
+            data = quantize(dequantize(data, kind), GGMLQuantizationType.Q8_0)
+            kind = GGMLQuantizationType.Q8_0
+        writer.add_tensor(tensor.name, data, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def tokenizer(tokens: list[str], kinds: list[int], merges: list[str]):

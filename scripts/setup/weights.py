@@ -248,10 +248,10 @@ def safetensors(joined: Path, names: list[str], target: Path) -> None:
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, target)
 
 
-def ctranslate2(joined: Path, names: list[str], target: Path) -> None:
+def openvino(joined: Path, names: list[str], target: Path) -> None:
     from scripts.setup.convert_llm import convert
 
-    say("converting a language model to int8 ...")
+    say("converting a language model ...")
     convert(joined, target)
 
 
@@ -259,7 +259,7 @@ CONVERSIONS: dict[str, Callable[[Path, list[str], Path], None]] = {
     "copy": copy,
     "voices->npz": voices,
     "pickle->safetensors": safetensors,
-    "gguf->ctranslate2": ctranslate2,
+    "gguf->openvino": openvino,
 }
 
 

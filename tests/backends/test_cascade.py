@@ -81,7 +81,7 @@ def test_role_prompt_history_and_voice_are_handed_on(system):
     cascade = system()
     before = (USER, Answer(USER, "Hi yourself.", "Hi Joe.", 1.0))
     cascade.reply([request(history=(before,)), request("faye", language="Chinese"), request()])
-    with_history, without = cascade.llm.calls[1]  # calls are by role: faye, then joe's two
+    ((with_history, _, without),) = cascade.llm.calls
     assert with_history == [
         {"role": "system", "content": "You are joe.\n\nBe brief."},
         {"role": "user", "content": "Hi Joe."},
@@ -89,8 +89,8 @@ def test_role_prompt_history_and_voice_are_handed_on(system):
         {"role": "user", "content": "1600 in English"},
     ]
     assert without[1:] == [{"role": "user", "content": "1600 in English"}]
-    assert cascade.tts.made == ["faye's clip", "joe's clip"]
-    assert cascade.tts.spoken[0] == ("Fine, thanks.", "voice of faye's clip", "Chinese")
+    assert cascade.tts.made == ["joe's clip", "faye's clip"]
+    assert cascade.tts.spoken[1] == ("Fine, thanks.", "voice of faye's clip", "Chinese")
 
 
 def test_without_role_prompt_only_the_manner_is_left(system):
@@ -100,7 +100,7 @@ def test_without_role_prompt_only_the_manner_is_left(system):
 
 
 def test_answers_keep_the_order_of_the_requests(system):
-    cascade = system(["of faye", "of joe 1", "of joe 2"])
+    cascade = system(["of joe 1", "of faye", "of joe 2"])
     answers = cascade.reply([request(), request("faye"), request()])
     assert [answer.text for answer in answers] == ["of joe 1", "of faye", "of joe 2"]
 

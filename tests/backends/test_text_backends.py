@@ -7,10 +7,10 @@ import pytest
 
 from scripts import backends
 from scripts.backends import embedding, llm
-from scripts.backends.llm.ctranslate2 import common, groups
+from scripts.backends.llm.openvino import BLOCK, heads
 from scripts.common import mandarin
 from scripts.common.stage import UserError
-from scripts.setup.convert_llm import tokenizer
+from scripts.setup.convert_llm import requantize, tokenizer
 
 SPEAKER = {"capability": "speaker", "backend": "campplus", "options": {}}
 
@@ -23,7 +23,7 @@ def model(capability, backend, **options):
 
 @pytest.fixture
 def chat_model():
-    return model("llm", "ctranslate2", weights="qwen2.5-0.5b")
+    return model("llm", "openvino", weights="qwen2.5-0.5b")
 
 
 @pytest.fixture
@@ -47,8 +47,9 @@ def test_a_begun_reply_is_continued_and_not_repeated(chat_model):
 
 
 def test_the_prompt_ends_where_the_assistant_goes_on(chat_model):
-    text = "".join(chat_model.prompt(ask("Hello", "I am")))
-    assert text.endswith("<|im_start|>assistantĊIĠam")
+    tokens = chat_model.prompt(ask("Hello", "I am"))
+    text = chat_model.tokenizer.decode(tokens, skip_special_tokens=False)
+    assert text.endswith("<|im_start|>assistant\nI am")
     assert "<|im_end|>" not in text[text.rindex("assistant") :]
 
 
@@ -58,13 +59,35 @@ def test_sampling_follows_the_seed(chat_model):
     assert draw(seed=1) == draw(seed=1) != draw(seed=2)
 
 
-def test_both_ways_of_scoring_agree(chat_model):
-    prompt = chat_model.prompt(ask("What is the capital of France?", "The capital is"))
-    answers = [chat_model.tokens(text) for text in (" Paris", " Berlin", " a big banana")]
-    alone = chat_model._score_one_by_one(prompt, answers)
-    together = chat_model._score_at_once(prompt, answers)
-    assert alone == pytest.approx(together, abs=1.0)  # int8: some tenths of a nat
-    assert np.argmax(alone) == np.argmax(together) == 0
+def test_company_changes_nothing_but_the_last_digits(chat_model):
+    """Prompts are shared between the texts of a call; nothing of one must get into another."""
+    chat = ask("Where do the ships lie? " * 20, "They lie")
+    ends = [" at the bottom of the sea.", " banana banana.", " where the", " and cheat us all,"]
+    pairs = [(chat, text) for text in ends] + [(ask("And now?"), text) for text in ends]
+    together = chat_model.score([*pairs, *pairs])
+    assert together[: len(pairs)] == together[len(pairs) :]
+    for pair, found in zip(pairs, together, strict=False):
+        (alone,) = chat_model.score([pair])
+        assert found["tokens"] == alone["tokens"]
+        assert found["logprob"] == pytest.approx(alone["logprob"], rel=0.03, abs=0.5)
+
+
+def test_scores_are_those_of_the_words_themselves(chat_model):
+    """The chance of a continuation is that of its beginning times that of its rest."""
+    whole, start, rest = chat_model.score(
+        [
+            (ask("What is the capital of France?"), "The capital is Paris"),
+            (ask("What is the capital of France?"), "The capital"),
+            (ask("What is the capital of France?", "The capital"), " is Paris"),
+        ]
+    )
+    assert whole["tokens"] == start["tokens"] + rest["tokens"]
+    assert whole["logprob"] == pytest.approx(start["logprob"] + rest["logprob"], abs=0.5)
+
+
+def test_a_prompt_longer_than_the_model_reads_is_refused(chat_model):
+    with pytest.raises(UserError, match="has 4.... tokens and the model reads at most 32768"):
+        chat_model.generate([ask("sea " * 40_000)], 4)
 
 
 def test_nothing_to_continue_scores_nothing(chat_model):
@@ -72,22 +95,42 @@ def test_nothing_to_continue_scores_nothing(chat_model):
     assert scores == [{"logprob": 0.0, "tokens": 0}] * 2
 
 
-def test_groups_hold_each_prompt_once_and_are_of_similar_length():
-    lengths = [300, 10, 12, 290, 11, 900]
-    found = groups(lengths, size=2, spread=20)
-    assert sorted(i for group in found for i in group) == list(range(6))
-    assert all(len(group) <= 2 for group in found)
-    for group in found:
-        chosen = [lengths[i] for i in group]
-        assert max(chosen) - min(chosen) <= 20
-    assert groups([], 2, 20) == []
+def test_what_several_prompts_begin_with_is_read_once():
+    rules, role = [1] * 2 * BLOCK, [5] * BLOCK
+    prompts = [[*rules, *role, 7], [*rules, 2, 8], [*rules, *role, 9], [*rules, 3]]
+    assert heads(prompts) == [rules, [*rules, *role]]
+    assert heads([]) == heads([rules]) == []
 
 
-def test_the_common_beginning_leaves_two_tokens():
-    assert common([list("abcd"), list("abcxyz")]) == 2
-    assert common([list("abcd"), list("abcd")]) == 2
-    assert common([list("ab"), list("cd")]) == 0
-    assert common([list("a")]) == 0
+def test_a_head_ends_before_its_prompt_does():
+    prompt = list(range(3 * BLOCK))
+    assert heads([prompt, prompt, [*prompt, 1]]) == [prompt[: 2 * BLOCK]]
+
+
+def test_a_file_of_blocks_without_a_reader_is_put_into_8_bits(tmp_path):
+    from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, dequantize, quantize
+
+    rng = np.random.default_rng(0)
+    weight, norm = rng.normal(size=(4, 64)).astype(np.float32), np.ones(4, np.float32)
+    writer = GGUFWriter(tmp_path / "old.gguf", "qwen2")
+    writer.add_array("tokenizer.ggml.tokens", ["he", "你"])
+    writer.add_block_count(3)
+    five = GGMLQuantizationType.Q5_0
+    writer.add_tensor("blk.0.weight", quantize(weight, five), raw_dtype=five)
+    writer.add_tensor("blk.0.norm", norm)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    requantize(GGUFReader(tmp_path / "old.gguf"), tmp_path / "new.gguf")
+    new = GGUFReader(tmp_path / "new.gguf")
+    assert new.fields["tokenizer.ggml.tokens"].contents() == ["he", "你"]
+    assert new.fields["qwen2.block_count"].contents() == 3
+    assert new.fields["general.architecture"].contents() == "qwen2"
+    first, second = new.tensors
+    assert first.tensor_type == GGMLQuantizationType.Q8_0
+    assert np.allclose(dequantize(first.data, first.tensor_type), weight, atol=0.15)
+    assert np.array_equal(second.data, norm)
 
 
 def test_a_tokenizer_from_lists_gives_back_what_it_read():

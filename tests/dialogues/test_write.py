@@ -77,7 +77,7 @@ def test_each_role_gets_its_dialogues_in_its_language(tmp_path, monkeypatch):
     assert {row.pool for row in rows if row.role == "faye"} == {"out_of_domain"}
     assert {row.language for row in rows if row.role == "lu"} == {"Chinese"}
     assert all(row.context in person().excerpts for row in rows)
-    assert len(asked) == 4  # one call of the model a prompt, nothing asked twice
+    assert len(asked) == 2  # one call of the model a mode, nothing asked twice
 
 
 def test_calls_of_a_role_differ_in_kind_of_question_and_script(tmp_path, monkeypatch):

@@ -9,10 +9,10 @@ language or out of the role, that is what is spoken. Only what cannot be spoken 
 (stage directions, the role's name before its line, markup), and where the token limit cut the
 last of several sentences, that sentence.
 
-The requests of one role are answered together, so that which other roles are in a call changes
-nothing. `seconds` of an answer: recognition is timed utterance by utterance; of the time of the
-language model each request gets an equal share, of the synthesiser's a share by the length of its
-speech. So it is the cost of a reply where several are made: a lone request would wait longer.
+All requests of a call are answered together. `seconds` of an answer: recognition is timed utterance
+by utterance; of the time of the language model each request gets an equal share, of the
+synthesiser's a share by the length of its speech. So it is the cost of a reply where several are
+made: a lone request would wait longer.
 """
 
 from __future__ import annotations
@@ -53,18 +53,8 @@ class Cascade:
 
     def reply(self, requests: list[Request]) -> list[Answer]:
         """Answer each request; see the contract in scripts/backends/dialogue/__init__.py."""
-        answers = [None] * len(requests)
-        roles = sorted({request.role for request in requests})
-        for role in progress(roles, len(roles), "roles answered"):
-            own = [i for i, request in enumerate(requests) if request.role == role]
-            for i, answer in zip(own, self.as_role([requests[i] for i in own]), strict=True):
-                answers[i] = answer
-        return answers
-
-    def as_role(self, requests: list[Request]) -> list[Answer]:
-        """Answer the requests of one role."""
         heard, seconds = [], []
-        for request in requests:
+        for request in progress(requests, len(requests), "utterances heard"):
             begun = time.monotonic()
             (result,) = self.asr.transcribe([request.user], request.language)
             heard.append(result["text"])
@@ -72,10 +62,11 @@ class Cascade:
         begun = time.monotonic()
         chats = [self.chat(request, text) for request, text in zip(requests, heard, strict=True)]
         written = self.llm.generate(chats, self.max_tokens)
-        share = (time.monotonic() - begun) / len(requests)
-        texts = [speakable(text, requests[0].name) for text in written]
-        voice = self.voice(requests[0])
-        lines = [(text, voice, requests[0].language) for text in texts]
+        share = (time.monotonic() - begun) / max(1, len(requests))
+        lines = [
+            (speakable(text, request.name), self.voice(request), request.language)
+            for text, request in zip(written, requests, strict=True)
+        ]
         begun = time.monotonic()
         spoken = self.speak(lines)
         lengths = [0 if isinstance(sound, str) else len(sound) for sound in spoken]
@@ -84,7 +75,7 @@ class Cascade:
             Answer(None, text, user, spent + share, sound)
             if isinstance(sound, str)
             else Answer(sound, text, user, spent + share + pace * len(sound))
-            for text, user, spent, sound in zip(texts, heard, seconds, spoken, strict=True)
+            for (text, _, _), user, spent, sound in zip(lines, heard, seconds, spoken, strict=True)
         ]
 
     def chat(self, request: Request, heard: str) -> list[dict[str, str]]:

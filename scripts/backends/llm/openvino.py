@@ -1,0 +1,164 @@
+"""A chat model by OpenVINO GenAI, 4 to 8 bit on the CPU (by default Qwen2.5-Coder-Instruct).
+
+Source: https://github.com/openvinotoolkit/openvino.genai (Apache-2.0); weights by Qwen
+(Apache-2.0), assembled and converted by `make weights`. Any folder in OpenVINO's format with a
+tokenizer.json and a chat_template.jinja will do. Needs openvino-genai, tokenizers and jinja2; no
+torch.
+
+Chats are answered side by side (continuous batching), and what several of a call begin with, the
+same instructions say, is read once: put what is common first, and all you have into one call. The
+order of the arithmetic follows the company a chat is in, so that now and then a greedy reply
+differs by a word between calls.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from os.path import commonprefix
+from pathlib import Path
+
+from scripts.common.stage import UserError, progress
+
+ENV = "core"
+GPU = False
+
+BLOCK = 32  # tokens: what is kept of a prompt is kept in blocks of so many
+READ = 512  # tokens read at once
+
+
+def load(weights: str, threads: int = 2, batch: int = 8, context: int = 32_768):
+    """Load weights/<weights>/; at most `batch` chats are answered together on `threads` threads.
+
+    `context` is the most tokens that the model can read.
+    """
+    import openvino_genai
+
+    from scripts.common.weights import path
+
+    folder = path(weights)
+    settings = openvino_genai.SchedulerConfig()
+    settings.cache_size = 1  # GB, some 70,000 tokens of the 1.5B model
+    settings.max_num_seqs = batch
+    settings.max_num_batched_tokens = READ
+    settings.enable_prefix_caching = True
+    # Single precision wherever it runs: some machines would choose half.
+    options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+    start = functools.partial(
+        openvino_genai.ContinuousBatchingPipeline, str(folder), settings, "CPU", options
+    )
+    return ChatModel(weights, folder, start, context)
+
+
+class ChatModel:
+    """See the contract in scripts/backends/llm/__init__.py."""
+
+    def __init__(self, name: str, folder: Path, start: Callable, context: int):
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+        from tokenizers import Tokenizer
+
+        self.name = name
+        self.start = start
+        self.pipeline, self.fresh = start(), True
+        self.context = context
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        self.template = environment.from_string(template)
+
+    def prompt(self, chat: list[dict[str, str]]) -> list[int]:
+        """Tokens up to where the assistant speaks, or to the end of what it has begun to say."""
+        begun = chat[-1]["content"] if chat[-1]["role"] == "assistant" else ""
+        messages = chat[:-1] if begun else chat
+        text = self.template.render(messages=messages, add_generation_prompt=True)
+        found = self.tokens(text + begun)
+        if len(found) >= self.context:
+            raise UserError(
+                f"a prompt for {self.name} has {len(found)} tokens and the model reads at most "
+                f"{self.context}: shorten what is filled in. It begins: {text[:200]!r}"
+            )
+        return found
+
+    def tokens(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def generate(
+        self,
+        chats: list[list[dict[str, str]]],
+        max_tokens: int,
+        seed: int = 0,
+        temperature: float = 0.0,
+    ) -> list[str]:
+        """One reply a chat, of at most `max_tokens` tokens; see the contract."""
+        choice = {"do_sample": False}
+        if temperature > 0:
+            choice = {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": seed}
+        prompts = [self.prompt(chat) for chat in chats]
+        results = self.ask(prompts, prompts, max_new_tokens=max_tokens, **choice)
+        return [self.tokenizer.decode(result.generated_ids) for result in results]
+
+    def score(self, pairs: list[tuple[list[dict[str, str]], str]]) -> list[dict]:
+        """Log-probability and number of tokens of each continuation; see the contract."""
+        prompts = [self.prompt(chat) for chat, _ in pairs]
+        answers = [self.tokens(continuation) for _, continuation in pairs]
+        texts = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+        results = self.ask(prompts, texts, max_new_tokens=1, echo=True, logprobs=1)
+        scores = []
+        for result, answer in zip(results, answers, strict=True):
+            # The last is of the one new token; before it are those of all that was not shared.
+            found = result.generated_log_probs[-1 - len(answer) : -1]
+            assert len(found) == len(answer)
+            scores.append({"logprob": float(sum(found)), "tokens": len(answer)})
+        return scores
+
+    def ask(self, prompts: list[list[int]], texts: list[list[int]], **options) -> list:
+        """What becomes of each text, after what several prompts begin with has been read.
+
+        Every call starts anew, on what no other has read. OpenVINO GenAI (2026.4) lets two texts
+        that are read together write into the same block if an earlier one ended in its middle.
+        """
+        if not self.fresh:
+            self.pipeline = self.start()
+        self.fresh = not texts
+        for head in heads(prompts):
+            self.run([head], max_new_tokens=1)
+        once = sorted({tuple(text) for text in texts})
+        found = dict(zip(once, self.run(once, **options), strict=True))
+        return [found[tuple(text)] for text in texts]
+
+    def run(self, texts: list[Sequence[int]], **options) -> list:
+        """Put all texts to the model together; what becomes of each."""
+        import numpy as np
+        import openvino
+        import openvino_genai
+
+        settings = self.pipeline.get_config()
+        settings.update_generation_config(**options)
+        handles = [
+            self.pipeline.add_request(i, openvino.Tensor(np.array([text], np.int64)), settings)
+            for i, text in enumerate(texts)
+        ]
+        status = openvino_genai.GenerationStatus
+        results = []
+        for handle in progress(handles, len(handles), f"texts for {self.name}"):
+            while handle.get_status() == status.RUNNING:
+                self.pipeline.step()
+            if handle.get_status() == status.IGNORED:
+                raise UserError(f"{self.name}: a prompt does not fit into the cache of 1 GB.")
+            results += handle.read_all()
+        return results
+
+
+def heads(prompts: list[list[int]]) -> list[list[int]]:
+    """What several prompts begin with, in whole blocks, where it is longer than found before.
+
+    A head ends before the last token of its prompt, so that there is something left to read.
+    """
+    prompts = sorted(prompts)
+    found, before = [], 0
+    for one, other in zip(prompts, prompts[1:], strict=False):
+        shared = min(len(commonprefix([one, other])), len(one) - 1) // BLOCK
+        if shared > before:
+            found.append(one[: shared * BLOCK])
+        before = shared
+    return found
