@@ -16,7 +16,10 @@ from scripts.common.stage import UserError
 COMMENT = re.compile(r"\A\s*<!--.*?-->", re.DOTALL)
 HEADING = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
 PLACE = re.compile(r"\{([A-Za-z_]+)\}")
-SPEAKERS = {"System": "system", "User": "user", "Reply": "assistant"}
+SPEAKERS = {
+    **{"System": "system", "User": "user", "Reply": "assistant"},
+    **{"Role": "system", "Answer": "system"},  # of a system under test: who it is, how it answers
+}
 LISTS = ("Tasks", "Labels")
 BAR = " | "  # between the two halves of a list's line
 
@@ -46,10 +49,16 @@ class Prompt:
         return "\n".join(message["content"] for message in self.messages)
 
 
-def read_prompt(path: Path, needed: set[str], allowed: set[str] = frozenset()) -> Prompt:
+def read_prompt(
+    path: Path,
+    needed: set[str],
+    allowed: set[str] = frozenset(),
+    parts: tuple[str, ...] = ("User",),
+) -> Prompt:
     """Read a prompt file in which the `needed` places must stand and the `allowed` ones may.
 
-    Raises UserError naming the file and what is missing, unknown or empty.
+    `parts` are the headings that it must have, in this order. Raises UserError naming the file
+    and what is missing, unknown or empty.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -66,8 +75,10 @@ def read_prompt(path: Path, needed: set[str], allowed: set[str] = frozenset()) -
         else:
             valid = [*SPEAKERS, *LISTS]
             raise UserError(f"{path}: no part is called '# {title}'{nearest(title, valid)}")
-    if not any(message["role"] == "user" for message in messages):
-        raise UserError(f"{path} has no part '# User': what the model is asked stands there.")
+    titles = iter(pieces[1::2])
+    for part in parts:
+        if part not in titles:
+            raise UserError(f"{path} has no part '# {part}' where one must stand ({parts}).")
     found = {place for message in messages for place in PLACE.findall(message["content"])}
     for place in sorted(found - needed - allowed):
         raise UserError(f"{path}: {{{place}}} stands for nothing{nearest(place, needed | allowed)}")

@@ -13,6 +13,7 @@ import numpy as np
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request
 from scripts.common import audio, stage
+from scripts.common.prompts import Prompt, read_prompt
 from scripts.common.records import (
     Dialogue,
     Profile,
@@ -23,7 +24,9 @@ from scripts.common.records import (
     read_rows,
     write_rows,
 )
-from scripts.systems.role_prompt import fill, read_prompt
+
+PLACES = {"name", "work", "profile", "lines", "context"}  # context: what it was written from
+LINES = 4  # examples of how a role talks
 
 
 def respond(
@@ -47,7 +50,11 @@ def respond(
     reason in `dropped`. `name` is the system's in the config, `system` its spec.
     Raises UserError for a prompt file of another form.
     """
-    prompts = {"English": read_prompt(prompt_english), "Chinese": read_prompt(prompt_chinese)}
+    files = {"English": prompt_english, "Chinese": prompt_chinese}
+    prompts = {
+        language: read_prompt(file, set(), PLACES, ("Role", "Answer"))
+        for language, file in files.items()
+    }
     people = {row.role: row for row in read_rows(profiles, Profile)}
     reference = {row.role: row for row in read_rows(voices, Voice)}
     heard = {row.id: row for row in read_rows(spoken, Spoken)}
@@ -113,18 +120,24 @@ def unusable(dialogue: Dialogue, heard: dict, people: dict, reference: dict) -> 
 def first_request(
     dialogue: Dialogue,
     person: Profile,
-    prompt: tuple[str, str],
+    prompt: Prompt,
     clip: np.ndarray,
     clip_text: str,
 ) -> Request:
     """What a dialogue's requests have in common, with nothing said yet."""
-    role, manner = (fill(part, person, dialogue) for part in prompt)
+    role, manner = prompt.chat(
+        name=person.name,
+        work=person.work,
+        profile=f"{person.profile}\n{person.background}".strip(),
+        lines="\n".join(f"- {line}" for line in person.lines[:LINES]),
+        context=dialogue.context,
+    )
     return Request(
         role=dialogue.role,
         language=dialogue.language,
         name=person.name,
-        role_prompt=role,
-        manner=manner,
+        role_prompt=role["content"],
+        manner=manner["content"],
         clip=clip,
         clip_text=clip_text,
         user=np.zeros(0, np.float32),

@@ -53,6 +53,12 @@ def test_a_faulty_prompt_is_refused_with_a_sentence(tmp_path, text, sentence):
     assert sentence in str(error.value) and "prompt.md" in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["# Role\nBe {name}.", "# Answer\nBriefly.\n# Role\nBe it."])
+def test_parts_must_stand_in_their_order(tmp_path, text):
+    with pytest.raises(UserError, match="no part '# Answer'"):
+        read_prompt(prompt(tmp_path, text), set(), {"name"}, ("Role", "Answer"))
+
+
 def test_lists_are_pairs_of_what_stands_beside_a_bar(tmp_path):
     path = prompt(tmp_path, "# User\n{name} {task}\n# Tasks\na | b\n\nc\n")
     assert read_prompt(path, {"name"}, {"task"}).lists == {"Tasks": [("a", "b"), ("c", "")]}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from scripts import backends
 from scripts.backends.dialogue import Answer
 from scripts.common import audio
+from scripts.common.prompts import read_prompt
 from scripts.common.records import (
     Dialogue,
     Exchange,
@@ -19,7 +22,7 @@ from scripts.common.records import (
     read_rows,
     write_rows,
 )
-from scripts.systems.respond import respond
+from scripts.systems.respond import LINES, PLACES, first_request, respond
 
 RATE = 8000
 PROMPT = "# Role\nYou are {name}.\n# Answer\nBriefly."
@@ -195,3 +198,19 @@ def test_a_role_without_voice_or_profile_is_not_asked(shard):
 def test_no_dialogues_load_no_model(shard, monkeypatch):
     rows, system, answers = shard({})
     assert rows == {} and not system.calls and list(answers.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["respond_en.md", "respond_zh.md"])
+def test_the_shipped_prompts_name_who_the_role_is(file):
+    path = Path(__file__).resolve().parents[2] / "config" / "prompts" / file
+    prompt = read_prompt(path, set(), PLACES, ("Role", "Answer"))
+    lines = [f"Line {number}." for number in range(9)]
+    person = profile("joe").model_copy(
+        update={"name": "Joe King", "lines": lines, "background": "Owes money {name}."}
+    )
+    clip = np.zeros(1600, np.float32)
+    request = first_request(dialogue("d1", 1), person, prompt, clip, "my clip")
+    for known in ("Joe King", person.work, person.profile, "Owes money {name}.", "- Line 0."):
+        assert known in request.role_prompt
+    assert f"Line {LINES}." not in request.role_prompt
+    assert "Joe" not in request.manner, "the ablation must not learn who the role is"
