@@ -33,7 +33,7 @@ from scripts.common.records import (
 )
 
 PLACES = {"work", "cast", "speaker", "name"}
-LINES = 8  # scored for each speaker and name: what this stage costs is in proportion
+LINES = 6  # scored for each speaker and name: what this stage costs is in proportion
 LONGEST = 110  # characters of a line
 QUOTES = 3  # of a speaker, as evidence for people
 LABEL = {"English": "Speaker {}: {}", "Chinese": "说话人{}：{}"}

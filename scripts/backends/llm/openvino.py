@@ -27,10 +27,17 @@ BLOCK = 32  # tokens: what is kept of a prompt is kept in blocks of so many
 READ = 512  # tokens read at once
 
 
-def load(weights: str, threads: int = 2, batch: int = 8, context: int = 32_768):
+def load(
+    weights: str,
+    threads: int = 2,
+    batch: int = 8,
+    context: int = 32_768,
+    repetition_penalty: float = 1.0,
+):
     """Load weights/<weights>/; at most `batch` chats are answered together on `threads` threads.
 
-    `context` is the most tokens that the model can read.
+    `context` is the most tokens that the model can read. A `repetition_penalty` above 1 makes
+    tokens that stand in the chat already less likely in a reply; scores are taken without it.
     """
     import openvino_genai
 
@@ -47,13 +54,13 @@ def load(weights: str, threads: int = 2, batch: int = 8, context: int = 32_768):
     start = functools.partial(
         openvino_genai.ContinuousBatchingPipeline, str(folder), settings, "CPU", options
     )
-    return ChatModel(weights, folder, start, context)
+    return ChatModel(weights, folder, start, context, repetition_penalty)
 
 
 class ChatModel:
     """See the contract in scripts/backends/llm/__init__.py."""
 
-    def __init__(self, name: str, folder: Path, start: Callable, context: int):
+    def __init__(self, name: str, folder: Path, start: Callable, context: int, penalty: float):
         from jinja2.sandbox import ImmutableSandboxedEnvironment
         from tokenizers import Tokenizer
 
@@ -61,6 +68,7 @@ class ChatModel:
         self.start = start
         self.pipeline, self.fresh = start(), True
         self.context = context
+        self.penalty = penalty
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         template = (folder / "chat_template.jinja").read_text(encoding="utf-8")
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
@@ -90,9 +98,9 @@ class ChatModel:
         temperature: float = 0.0,
     ) -> list[str]:
         """One reply a chat, of at most `max_tokens` tokens; see the contract."""
-        choice = {"do_sample": False}
+        choice = {"do_sample": False, "repetition_penalty": self.penalty}
         if temperature > 0:
-            choice = {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": seed}
+            choice |= {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": seed}
         prompts = [self.prompt(chat) for chat in chats]
         results = self.ask(prompts, prompts, max_new_tokens=max_tokens, **choice)
         return [self.tokenizer.decode(result.generated_ids) for result in results]
