@@ -8,6 +8,7 @@ import yaml
 sys.path.insert(0, workflow.basedir)
 from scripts.common import config as settings
 from scripts.common.stage import UserError
+from scripts.paper.released import files_of
 
 
 def project(path):

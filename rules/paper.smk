@@ -1,8 +1,8 @@
 """Paper: every table and figure, this run's figures beside the printed ones, each labelled.
 
 needs  config/published (what the paper prints) and, each rule, only the rows it counts
-makes  results/paper/: table1..table7 and corpus_quality (csv, md, tex), figure2 (md, tex),
-       figure3..figure5 (csv, pdf, svg, png)
+makes  results/paper/: table1..table7, corpus_quality, differences, agreement, compare and errata
+       (csv, md, tex), figure2 (md, tex), figure3..figure5 (csv, pdf, svg, png)
 """
 
 try:
@@ -10,6 +10,15 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+# Scores that were released stand in for a run: nothing is made, only they are read.
+try:
+    RELEASED = [
+        str(file) for path in config["released_scores"] for file in files_of(Path(project(path)))
+    ]
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
 VERDICTS = expand(
     "results/judging/{judge}/{system}/{shard}.jsonl",
     judge=config["judge"],
@@ -56,9 +65,11 @@ rule table1:
 rule table2:
     input:
         published=published("table2"),
-        verdicts=VERDICTS,
-        replies=REPLIES,
-        test=dialogues_of("test"),
+        verdicts=[] if RELEASED else VERDICTS,
+        released=RELEASED,
+        published_roles=published("roles"),
+        replies=[] if RELEASED else REPLIES,
+        test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv="results/paper/table2.csv",
         table_md=shown("results/paper/table2.md", "Tables"),
@@ -74,8 +85,10 @@ rule table2:
         mem_mb=2000,
         runtime=60,
     params:
-        systems=SYSTEMS,
-        ablations=ABLATIONS,
+        systems={} if RELEASED else SYSTEMS,
+        roles=ROLES,
+        max_missing=config["max_missing"],
+        ablations={} if RELEASED else ABLATIONS,
         code=code("paper/table2"),
     script:
         "../scripts/paper/table2.py"
@@ -84,9 +97,11 @@ rule table2:
 rule table3:
     input:
         published=published("table3"),
-        verdicts=VERDICTS,
-        replies=REPLIES,
-        test=dialogues_of("test"),
+        verdicts=[] if RELEASED else VERDICTS,
+        released=RELEASED,
+        published_roles=published("roles"),
+        replies=[] if RELEASED else REPLIES,
+        test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv="results/paper/table3.csv",
         table_md=shown("results/paper/table3.md", "Tables"),
@@ -102,7 +117,9 @@ rule table3:
         mem_mb=2000,
         runtime=60,
     params:
-        systems=SYSTEMS,
+        systems={} if RELEASED else SYSTEMS,
+        roles=ROLES,
+        max_missing=config["max_missing"],
         code=code("paper/table3"),
     script:
         "../scripts/paper/table3.py"
@@ -345,6 +362,114 @@ rule corpus_quality:
         "../scripts/paper/corpus_quality.py"
 
 
+rule differences:
+    input:
+        verdicts=[] if RELEASED else VERDICTS,
+        released=RELEASED,
+        published_roles=published("roles"),
+    output:
+        table_csv="results/paper/differences.csv",
+        table_md=shown("results/paper/differences.md", "Tables"),
+        table_tex="results/paper/differences.tex",
+    log:
+        "logs/differences.log",
+    benchmark:
+        "logs/differences.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        roles=ROLES,
+        code=code("paper/differences"),
+    script:
+        "../scripts/paper/differences.py"
+
+
+rule agreement:
+    input:
+        ratings=project(config["human_ratings"]),
+        verdicts=VERDICTS if RATINGS else [],
+    output:
+        table_csv="results/paper/agreement.csv",
+        table_md=shown("results/paper/agreement.md", "Tables"),
+        table_tex="results/paper/agreement.tex",
+    log:
+        "logs/agreement.log",
+    benchmark:
+        "logs/agreement.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        systems=list(SYSTEMS),
+        roles=ROLE_NAMES,
+        code=code("paper/agreement"),
+    script:
+        "../scripts/paper/agreement.py"
+
+
+rule compare:
+    input:
+        table1=published("table1"),
+        table2=published("table2"),
+        table3=published("table3"),
+        table4=published("table4"),
+        table5=published("table5"),
+        published_roles=published("roles"),
+        released=RELEASED or SHIPPED_SCORES,
+    output:
+        table_csv="results/paper/compare.csv",
+        table_md=shown("results/paper/compare.md", "Paper"),
+        table_tex="results/paper/compare.tex",
+    log:
+        "logs/compare.log",
+    benchmark:
+        "logs/compare.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        roles=ROLES,
+        code=code("paper/compare"),
+    script:
+        "../scripts/paper/compare.py"
+
+
+rule errata:
+    input:
+        table2=published("table2"),
+        table3=published("table3"),
+        table4=published("table4"),
+        published_roles=published("roles"),
+    output:
+        table_csv="results/paper/errata.csv",
+        table_md=shown("results/paper/errata.md", "Paper"),
+        table_tex="results/paper/errata.tex",
+    log:
+        "logs/errata.log",
+    benchmark:
+        "logs/errata.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("paper/errata"),
+    script:
+        "../scripts/paper/errata.py"
+
+
 rule paper:
     input:
         rules.table1.output,
@@ -359,3 +484,7 @@ rule paper:
         rules.figure4.output,
         rules.figure5.output,
         rules.corpus_quality.output,
+        rules.differences.output,
+        rules.agreement.output,
+        rules.compare.output,
+        rules.errata.output,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from pathlib import Path
@@ -95,6 +96,37 @@ def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):
 def test_a_target_runs_only_its_chain(target, needs, spares, snakemake, tmp_path):
     jobs = set(planned(snakemake(*TOY, "-n", target, directory=tmp_path)))
     assert target in jobs and needs <= jobs and not spares & jobs
+
+
+def test_released_scores_stand_in_for_a_run(snakemake, tmp_path):
+    """Another group's scores: the tables alone, from anywhere, nothing of the demo."""
+    shipped = (ROOT / "config/published/released_scores_qwen2.5-omni_zh.csv").read_text("utf-8")
+    (tmp_path / "theirs.csv").write_text(shipped.replace("Qwen2.5-Omni", "Their System"), "utf-8")
+    given = (
+        "table2",
+        "table3",
+        "differences",
+        "compare",
+        "--config",
+        "released_scores=[theirs.csv]",
+    )
+    jobs = set(planned(snakemake("-n", *given, directory=tmp_path)))
+    assert jobs == {"table2", "table3", "differences", "compare", "total"}
+    snakemake(*given, directory=tmp_path)
+    with (tmp_path / "results/paper/table2.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = [row for row in csv.DictReader(file) if row["source"] == "run"]
+    assert (row["system"], row["language"], row["IA_n"]) == ("Their System", "Chinese", "64")
+    assert float(row["overall"]) == pytest.approx(0.686, abs=0.0005)
+
+
+def test_a_wrong_released_score_is_refused_by_file_and_line(snakemake, tmp_path):
+    bad = "system,role,mode,idx,metric,score_test,score_ref\nNew,hutao,single,0,IA,11,9\n"
+    (tmp_path / "bad.csv").write_text(bad, "utf-8")
+    given = ("table2", "--config", "released_scores=[bad.csv]")
+    printed = " ".join(snakemake(*given, directory=tmp_path, ok=False).split())
+    assert "bad.csv, line 2: IA, score_test is '11'; a score is a whole number from 1" in printed
+    given = ("-n", "table2", "--config", "released_scores=[none.csv]")
+    assert "none.csv does not exist" in snakemake(*given, directory=tmp_path, ok=False)
 
 
 def test_a_dry_run_needs_no_science_stack(snakemake, tmp_path, monkeypatch):

@@ -1,22 +1,27 @@
-"""How sure a score is: cluster bootstrap over roles, rank correlation and its exact test.
+"""How sure a score is: intervals and tests over roles, rank correlation, agreement of raters.
 
 Items of one role share its voice, profile and language model prompt, so they are not independent:
-what is drawn again is whole roles (A. C. Cameron et al., "Bootstrap-Based Improvements for
-Inference with Clustered Errors", 2008). Everything here is seeded and gives the same numbers in
-every run.
+what counts is the mean of each role, and what is drawn again is whole roles (A. C. Cameron et al.,
+"Bootstrap-Based Improvements for Inference with Clustered Errors", 2008). With few roles the
+bootstrap covers too little, so that the interval of a score is Student's t of role means.
+Everything here is seeded and gives the same numbers in every run.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.stats import norm, permutation_test, rankdata, t
 
 EXACT_UP_TO = 9  # n! orders are tried: 362 880 for n = 9
 TIE = 1e-9
+DRAWS = 10_000
+FEWEST = 5  # clusters, for an interval
+ENOUGH = 20  # clusters, for a bootstrap
+FLIPPED = 16  # clusters, up to which all signs are tried
 
 
 def cluster_totals(
@@ -38,7 +43,7 @@ def cluster_totals(
 
 
 def resampled_means(
-    sums: np.ndarray, counts: np.ndarray, draws: int = 2000, seed: int = 0
+    sums: np.ndarray, counts: np.ndarray, draws: int = DRAWS, seed: int = 0
 ) -> np.ndarray:
     """Means of each column in `draws` resamples of the clusters, shape (draws, columns).
 
@@ -56,14 +61,96 @@ def percentile_interval(
 ) -> tuple[float, float] | None:
     """The middle `level` of the resampled `means` (draws,); NaN draws are left out.
 
-    None with fewer than two clusters: nothing can be said about the spread between roles. With
-    few clusters the interval is too narrow.
+    None with fewer than 20 clusters, where such an interval is too narrow.
     """
     means = means[~np.isnan(means)]
-    if clusters < 2 or not len(means):
+    if clusters < ENOUGH or not len(means):
         return None
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def t_interval(means: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
+    """Student's t interval of cluster means (clusters,) with G - 1 degrees of freedom.
+
+    NaN is a cluster without a value. None with fewer than five clusters.
+    """
+    means = means[~np.isnan(means)]
+    if len(means) < FEWEST:
+        return None
+    error = means.std(ddof=1) / math.sqrt(len(means))
+    half = float(t.ppf((1 + level) / 2, len(means) - 1) * error)
+    return float(means.mean()) - half, float(means.mean()) + half
+
+
+def jackknife_interval(
+    statistic: Callable[[np.ndarray], float | None], values: np.ndarray, clusters: np.ndarray
+) -> tuple[float, float] | None:
+    """Interval of any statistic of `values` (rows, items) whose items lie in `clusters` (items,).
+
+    Student's t of the pseudo-values G * whole - (G - 1) * without (R. G. Miller, "The jackknife - a
+    review", 1974). None with fewer than five clusters, or where the statistic is not defined.
+    """
+    names = sorted(set(clusters.tolist()))
+    if len(names) < FEWEST:
+        return None
+    whole = statistic(values)
+    parts = [statistic(values[:, clusters != name]) for name in names]
+    if whole is None or None in parts:
+        return None
+    return t_interval(len(names) * whole - (len(names) - 1) * np.array(parts))
+
+
+def sign_flip_p(differences: np.ndarray, seed: int = 0) -> np.ndarray | None:
+    """Two-sided p of each column of paired differences, (clusters, columns), by flips of sign.
+
+    A cluster's signs are flipped together: all patterns up to 16 clusters, else 9,999 random ones.
+    None with fewer than two clusters.
+    """
+    if len(differences) < 2:
+        return None
+    return permutation_test(
+        (differences, np.zeros_like(differences)),
+        lambda a, b, axis: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf if len(differences) <= FLIPPED else DRAWS - 1,
+        rng=seed,
+    ).pvalue
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """The p values of one family, adjusted by Holm's method; None stays None."""
+    from statsmodels.stats.multitest import multipletests
+
+    given = [p for p in p_values if p is not None]
+    adjusted = iter(multipletests(given, method="holm")[1] if given else ())
+    return [None if p is None else float(next(adjusted)) for p in p_values]
+
+
+def rank_intervals(means: np.ndarray, level: float = 0.95) -> list[tuple[int, int]]:
+    """The middle `level` of each system's rank (1 = highest) in resampled `means` (draws, systems).
+
+    Systems that share a place share its best rank. The draws must be of the same clusters for all.
+    """
+    ranks = rankdata(-means, axis=1, method="min")
+    bounds = np.quantile(
+        ranks, [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf"
+    ).astype(int)
+    return [(int(low), int(high)) for low, high in bounds.T]
+
+
+def krippendorff_alpha(ratings: np.ndarray) -> float | None:
+    """Krippendorff's alpha, ordinal, of `ratings` (raters, items); NaN is an item not rated.
+
+    None where nobody shares an item, or all ratings are the same.
+    """
+    import krippendorff
+
+    shared = ratings[:, (~np.isnan(ratings)).sum(axis=0) > 1]
+    if not shared.size or len(np.unique(shared[~np.isnan(shared)])) < 2:
+        return None
+    return float(krippendorff.alpha(shared, level_of_measurement="ordinal"))
 
 
 def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:

@@ -9,17 +9,24 @@ from typing import Any
 from scripts.common.records import Dialogue, Reply, Verdict, read_rows
 from scripts.paper.layout import EMPTY, Section, write_table
 from scripts.paper.printed import JUDGE, LANGUAGES, METRICS, SOURCES, printed
-from scripts.paper.scores import HEADER, POOLS, SCORES, missing_rows, score_rows
+from scripts.paper.scores import (
+    HEADER,
+    POOLS,
+    SCORES,
+    missing_rows,
+    refuse_missing,
+    score_rows,
+)
 
 NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
 NOTES = [
     "A score is the mean over items of the judge's score of the system's reply divided by that of "
     "the reference (section 4.2); overall is the mean of the eight. The best value is bold and the "
     "second underlined, within a language and a source.",
-    "Intervals hold 95 % of 2000 resamples of whole roles (percentile bootstrap), followed by "
-    "items scored / missing; overall counts the scores of all eight metrics. Below some twenty "
-    "roles such an interval is too narrow, and with one role there is none. A missing score is in "
-    "no mean.",
+    "Intervals are 95 % t intervals of role means (items of a role are not independent), followed "
+    "by items scored / missing; overall counts the scores of all eight metrics. With fewer than "
+    "five roles there is none. From twenty roles on the 95 % of 10,000 resamples of whole roles "
+    "(cluster bootstrap) stand beside them. A missing score is in no mean.",
 ]
 
 
@@ -29,6 +36,7 @@ def write_comparison(
     replies: list[Path],
     test: list[Path],
     systems: dict[str, dict],
+    max_missing: float,
     domains: Sequence[str],
     outputs: tuple[Path, Path, Path],
     title: str,
@@ -39,8 +47,9 @@ def write_comparison(
 
     `published` is the printed table; `systems` holds the spec of each system of this run, by
     name. Printed rows come first within a language. `sections` and `notes` are added to the
-    page's own.
+    page's own. Raises UserError if more than `max_missing` of a system's scores are missing.
     """
+    refuse_missing(verdicts, max_missing)
     origin = _printed_rows(published, domains[0])
     rows = sorted(
         [*origin, *score_rows(verdicts, domains)], key=lambda row: LANGUAGES.index(row["language"])
@@ -114,10 +123,13 @@ def _intervals(rows: list[dict[str, Any]]) -> list[Section]:
 
 
 def _interval(row: dict[str, Any], score: str) -> str:
-    """'low to high (scored / missing)', a dash for an interval that cannot be had."""
+    """'low to high; bootstrap (scored / missing)', a dash for an interval that cannot be had."""
     low, high = row[f"{score}_lo"], row[f"{score}_hi"]
     span = EMPTY if low is None else f"{low:.3f} to {high:.3f}"
-    return f"{span} ({row[f'{score}_n']} / {row[f'{score}_missing']})"
+    drawn = ""
+    if row.get(f"{score}_boot_lo") is not None:
+        drawn = "; {:.3f} to {:.3f}".format(row[f"{score}_boot_lo"], row[f"{score}_boot_hi"])
+    return f"{span}{drawn} ({row[f'{score}_n']} / {row[f'{score}_missing']})"
 
 
 def _about(
@@ -134,6 +146,14 @@ def _about(
             f"The scores of this run are by the judge `{judge}`, which is not the paper's judge "
             f"({JUDGE}): compare systems within a source, not numbers between sources."
         )
+    judged: dict[tuple[str, str], set[str]] = {}
+    for verdict in verdicts:
+        judged.setdefault((verdict.system, verdict.language), set()).add(verdict.judge)
+    for (system, language), judges in judged.items():
+        if len(judges) > 1:
+            told = f"{system} ({language}) has scores of {len(judges)} judges ({', '.join(judges)})"
+            notes.append(f"{told}: a row each, as scores of different judges are never mixed.")
+            print(f"warning: {notes[-1]}")
     voices: dict[str, set[str]] = {}
     for path in replies:
         for reply in read_rows(path, Reply):

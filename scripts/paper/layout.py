@@ -1,7 +1,7 @@
 """Writes a table three times: csv for programs (unrounded), md and tex for people (rounded).
 
-The tex is a fragment: it needs the packages booktabs and graphicx (wide grids are shrunk to the
-line) and, where the text is Chinese, XeLaTeX.
+The tex is a fragment: it needs the packages booktabs, graphicx (wide grids are shrunk to the line)
+and xcolor (for what is red) and, where the text is Chinese, XeLaTeX.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ TEX = {
     "±": r"$\pm$",
 }
 MARKS = {
-    "md": {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"},
-    "tex": {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"},
+    "md": {"best": "**{}**", "second": "<ins>{}</ins>", "red": "🟥 {}", "": "{}"},
+    "tex": {
+        **{"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"},
+        **{"red": r"\textcolor{{red}}{{{}}}", "": "{}"},
+    },
 }
 
 
@@ -42,7 +45,8 @@ class Section:
 
     `columns` maps a key of the rows to its heading. In each of the `ranked` columns the highest
     value is bold and the second highest underlined, among the rows that agree in all `within`
-    columns (no marks where such a group holds one value only).
+    columns (no marks where such a group holds one value only). With `red` the `difference` of
+    each row that does not `agree` is red.
     """
 
     rows: list[dict[str, Any]]
@@ -51,6 +55,7 @@ class Section:
     digits: int = 3
     ranked: Sequence[str] = ()
     within: Sequence[str] = ()
+    red: bool = False
 
 
 def write_table(
@@ -116,7 +121,7 @@ def latex(title: str, sections: Sequence[Section], notes: Sequence[str]) -> str:
 
     The title stands as plain text, not as a caption: it carries the paper's own number.
     """
-    parts = [f"% {title}: needs booktabs and graphicx; Chinese text needs XeLaTeX."]
+    parts = [f"% {title}: needs booktabs, graphicx and xcolor; Chinese text needs XeLaTeX."]
     for number, section in enumerate(sections, start=1):
         heading = f"{title} – {section.title}" if section.title else title
         grid = _tabular(section)
@@ -173,7 +178,7 @@ def _grid(section: Section, form: str, escape: Any) -> list[list[str]]:
 
 
 def _marks(section: Section) -> dict[tuple[int, str], str]:
-    """{(row number, column): "best" or "second"}; equal values share a mark."""
+    """{(row number, column): "best", "second" or "red"}; equal values share a mark."""
     groups: dict[tuple, list[int]] = {}
     for number, row in enumerate(section.rows):
         groups.setdefault(tuple(row.get(key) for key in section.within), []).append(number)
@@ -187,6 +192,8 @@ def _marks(section: Section) -> dict[tuple[int, str], str]:
             order = sorted(set(values.values()), reverse=True)
             names = dict(zip(order, ("best", "second"), strict=False))
             marks |= {(n, key): names[v] for n, v in values.items() if v in names}
+    if section.red:
+        marks |= {(n, "difference"): "red" for n, r in enumerate(section.rows) if not r["agrees"]}
     return marks
 
 

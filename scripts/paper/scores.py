@@ -10,7 +10,12 @@ import numpy as np
 
 from scripts.common.records import Verdict
 from scripts.common.stage import UserError
-from scripts.common.statistics import cluster_totals, percentile_interval, resampled_means
+from scripts.common.statistics import (
+    cluster_totals,
+    percentile_interval,
+    resampled_means,
+    t_interval,
+)
 from scripts.paper.printed import LANGUAGES, METRICS
 
 POOLS = {
@@ -19,6 +24,7 @@ POOLS = {
     "out_of_domain": ("out_of_domain",),
 }
 SCORES = (*METRICS, "overall")
+NAMED = 10  # items with missing scores in an error
 HEADER = [
     *("language", "domain", "system", "judge", "source", *SCORES),
     *(f"{score}_{part}" for score in SCORES for part in ("lo", "hi", "n", "missing")),
@@ -29,10 +35,11 @@ def score_rows(verdicts: list[Verdict], domains: Sequence[str]) -> list[dict[str
     """One row a language, domain, system and judge; the columns are `HEADER`.
 
     A score is the mean over items of score_test / score_ref, `overall` the mean of the eight.
-    `_lo` and `_hi` are a 95 % percentile interval of 2000 resamples of roles. A missing score is
-    counted in `_missing` and is in no mean; a metric without any score leaves it and `overall`
-    empty. For `overall`, `_n` and `_missing` are summed over the metrics. A system without items
-    in a domain of its language has a row that says n = 0.
+    `_lo` and `_hi` are the 95 % t interval of role means, None under five roles; `_boot_lo` and
+    `_boot_hi`, beside the columns of `HEADER`, the percentile interval of 10,000 resamples of
+    roles, None under twenty. A missing score is counted in `_missing` and is in no mean; a metric
+    without any score leaves it and `overall` empty. For `overall`, `_n` and `_missing` are summed
+    over the metrics. A system without items in a domain of its language has a row with n = 0.
     """
     rows = []
     for language in LANGUAGES:
@@ -58,6 +65,23 @@ def ratio(verdict: Verdict) -> float | None:
     return verdict.score_test / verdict.score_ref
 
 
+def refuse_missing(verdicts: list[Verdict], most: float) -> None:
+    """Raise UserError if a system lacks more than `most` (a share) of a judge's scores."""
+    for system, judge in dict.fromkeys((v.system, v.judge) for v in verdicts):
+        own = [v for v in verdicts if (v.system, v.judge) == (system, judge)]
+        lost = [v for v in own if ratio(v) is None]
+        if len(lost) > most * len(own):
+            items = dict.fromkeys(
+                f"{v.role}, {v.mode} {v.idx} ({v.dropped or 'no reason given'})" for v in lost
+            )
+            more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
+            raise UserError(
+                f"{len(lost)} of the {len(own)} scores of {system} by {judge} are missing, more "
+                f"than max_missing ({most:.3g}) allows: {'; '.join([*items][:NAMED])}{more}. Have "
+                "them made again, or raise max_missing in the config."
+            )
+
+
 def missing_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     """How many scores are missing, by language, system, metric and reason."""
     counts = Counter(
@@ -71,7 +95,7 @@ def missing_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
 
 def _scores(verdicts: list[Verdict]) -> dict[str, Any]:
     """The score columns of one row."""
-    roles, values = _matrix(verdicts)
+    roles, values = matrix(verdicts)
     sums, counts = cluster_totals(roles, values)
     scored = counts.sum(axis=0).astype(int)
     absent = Counter(verdict.metric for verdict in verdicts if ratio(verdict) is None)
@@ -84,15 +108,25 @@ def _scores(verdicts: list[Verdict]) -> dict[str, Any]:
     if scored.all():
         row["overall"] = float(np.mean([row[metric] for metric in METRICS]))
     if scored.any():
-        means = resampled_means(sums, counts)
-        clusters = [*(counts > 0).sum(axis=0), (counts > 0).all(axis=1).sum()]
-        columns = [*means.T, means.mean(axis=1)]
-        for score, column, n in zip(SCORES, columns, clusters, strict=True):
-            row[f"{score}_lo"], row[f"{score}_hi"] = percentile_interval(column, n) or (None, None)
+        means = with_overall(
+            np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+        )
+        drawn = with_overall(resampled_means(sums, counts))
+        clusters = (~np.isnan(means)).sum(axis=0)
+        for column, score in enumerate(SCORES):
+            own = t_interval(means[:, column]) or (None, None)
+            boot = percentile_interval(drawn[:, column], clusters[column]) or (None, None)
+            row[f"{score}_lo"], row[f"{score}_hi"] = own
+            row[f"{score}_boot_lo"], row[f"{score}_boot_hi"] = boot
     return row
 
 
-def _matrix(verdicts: list[Verdict]) -> tuple[list[str], np.ndarray]:
+def with_overall(means: np.ndarray) -> np.ndarray:
+    """Means of the eight metrics, (rows, 8), with their mean as the ninth column."""
+    return np.hstack([means, means.mean(axis=1, keepdims=True)])
+
+
+def matrix(verdicts: list[Verdict]) -> tuple[list[str], np.ndarray]:
     """The role of each item, and the ratios as (items, metrics) with NaN where one is missing."""
     items = {verdict.id: verdict.role for verdict in verdicts}
     place = {name: number for number, name in enumerate(items)}

@@ -3,34 +3,42 @@
 from pathlib import Path
 
 from scripts.common import stage
-from scripts.common.records import Verdict, read_rows
 from scripts.paper.ablation import ablation_section
 from scripts.paper.comparison import write_comparison
+from scripts.paper.released import read_scores
 
 
 def table2(
     published: Path,
     verdicts: list[Path],
+    released: list[Path],
+    published_roles: Path,
     replies: list[Path],
     test: list[Path],
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
     systems: dict[str, dict],
+    roles: list[dict],
+    max_missing: float,
     ablations: dict[str, str],
 ) -> None:
     """Printed and run scores by language and system; ablations as a section of the page.
 
-    `systems` holds the specs of this run's systems, `ablations` names for an ablated system the
-    one it was made from. csv columns: scripts.paper.scores.HEADER, domain `all`.
+    Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
+    `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
+    systems, `ablations` names for an ablated system the one it was made from. Raises UserError if
+    more than `max_missing` of a system's scores are missing. csv columns:
+    scripts.paper.scores.HEADER, domain `all`.
     """
-    rows = [row for path in verdicts for row in read_rows(path, Verdict)]
+    rows = read_scores(verdicts, released, published_roles, roles)
     write_comparison(
         published,
         rows,
         replies,
         test,
         systems,
+        max_missing,
         ["all"],
         (table_csv, table_md, table_tex),
         "Table 2: scores of all systems",

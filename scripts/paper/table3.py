@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from scripts.common import stage
-from scripts.common.records import Verdict, read_rows
 from scripts.paper.comparison import write_comparison
+from scripts.paper.released import read_scores
 
 NOTE = (
     "The paper compares Qwen2.5-Omni with SpeechRole-Agent, the same model trained on 78 roles. "
@@ -16,23 +16,28 @@ NOTE = (
 def table3(
     published: Path,
     verdicts: list[Path],
+    released: list[Path],
+    published_roles: Path,
     replies: list[Path],
     test: list[Path],
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
     systems: dict[str, dict],
+    roles: list[dict],
+    max_missing: float,
 ) -> None:
     """Printed and run scores by language, domain and system; every system in both domains.
 
-    `systems` holds the specs of this run's systems. csv columns: scripts.paper.scores.HEADER.
+    Arguments are those of table2. csv columns: scripts.paper.scores.HEADER.
     """
     write_comparison(
         published,
-        [row for path in verdicts for row in read_rows(path, Verdict)],
+        read_scores(verdicts, released, published_roles, roles),
         replies,
         test,
         systems,
+        max_missing,
         ["in_domain", "out_of_domain"],
         (table_csv, table_md, table_tex),
         "Table 3: scores in and out of domain",

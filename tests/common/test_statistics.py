@@ -1,5 +1,7 @@
 """The statistics behind the tables: bootstrap over roles, rank correlation, exact test."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,11 +10,16 @@ from scipy import stats
 
 from scripts.common.statistics import (
     cluster_totals,
+    holm,
+    krippendorff_alpha,
     percentile_interval,
+    rank_intervals,
     resampled_means,
+    sign_flip_p,
     spearman,
     spearman_interval,
     spearman_p,
+    t_interval,
 )
 
 ratios = st.floats(0.1, 10, allow_nan=False)
@@ -58,7 +65,7 @@ def test_a_draw_without_values_is_left_out_of_the_interval():
     sums, counts = cluster_totals(["a", "b"], np.array([[2.0], [np.nan]]))
     means = resampled_means(sums, counts)[:, 0]
     assert np.isnan(means).any()
-    assert percentile_interval(means, clusters=2) == (2.0, 2.0)
+    assert percentile_interval(means, clusters=20) == (2.0, 2.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,7 +73,7 @@ def test_a_draw_without_values_is_left_out_of_the_interval():
 def test_interval_holds_the_mean_and_stays_among_the_clusters(items):
     clusters, values = items
     sums, counts = cluster_totals(clusters, values)
-    low, high = percentile_interval(resampled_means(sums, counts)[:, 0], len(sums))
+    low, high = percentile_interval(resampled_means(sums, counts)[:, 0], clusters=20)
     assert low - 1e-9 <= values.mean() <= high + 1e-9
     means = sums / counts
     assert means.min() - 1e-9 <= low <= high <= means.max() + 1e-9
@@ -94,9 +101,60 @@ def test_bootstrap_covers_the_true_mean_with_many_roles():
     assert 0.90 <= held / 200 <= 0.99
 
 
-def test_one_cluster_has_no_interval():
-    sums, counts = cluster_totals(["a", "a"], np.array([[1.0], [2.0]]))
-    assert percentile_interval(resampled_means(sums, counts)[:, 0], clusters=1) is None
+def test_few_clusters_have_no_bootstrap():
+    means = np.linspace(0, 1, 100)
+    assert percentile_interval(means, clusters=19) is None
+    assert percentile_interval(means, clusters=20) == pytest.approx((0.025, 0.975))
+
+
+def test_t_interval_equals_that_of_scipy():
+    means = np.array([0.5, 0.7, np.nan, 0.9, 0.4, 0.6])
+    given = means[~np.isnan(means)]
+    low, high = stats.t.interval(0.95, 4, given.mean(), stats.sem(given))
+    assert t_interval(means) == pytest.approx((low, high))
+    assert t_interval(means[:5]) is None  # four clusters
+
+
+def test_t_interval_covers_the_true_mean_with_five_roles():
+    rng = np.random.default_rng(2)
+    held = [low <= 0.8 <= high for low, high in map(t_interval, rng.normal(0.8, 0.1, (400, 5)))]
+    assert 0.92 <= np.mean(held) <= 0.98
+
+
+def test_sign_flips_equal_a_plain_loop():
+    values = np.array([0.3, -0.1, 0.4, 0.2, 0.5])
+    patterns = list(itertools.product((-1, 1), repeat=5))
+    sums = [abs(sum(s * v for s, v in zip(signs, values, strict=True))) for signs in patterns]
+    exact = sum(total >= abs(values.sum()) - 1e-9 for total in sums) / len(patterns)
+    assert sign_flip_p(values[:, None]) == pytest.approx([exact])
+
+
+def test_random_sign_flips_are_near_the_t_test():
+    values = np.random.default_rng(5).normal(0.3, 1, (17, 2))
+    found = sign_flip_p(values)
+    assert found == pytest.approx(stats.ttest_1samp(values, 0).pvalue, abs=0.03)
+    assert np.array_equal(found, sign_flip_p(values))
+    assert sign_flip_p(values[:1]) is None
+
+
+def test_holm_multiplies_the_least_p_by_the_number_of_tests():
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+    assert holm([None]) == [None]
+
+
+def test_ranks_spread_where_systems_are_near():
+    rng = np.random.default_rng(3)
+    means = np.stack([rng.normal(m, 0.1, 4000) for m in (0.9, 0.5, 0.5)], axis=1)
+    assert rank_intervals(means) == [(1, 1), (2, 3), (2, 3)]
+    assert rank_intervals(np.array([[0.5, 0.5]])) == [(1, 1), (1, 1)]
+
+
+def test_alpha_is_one_where_raters_agree_and_undefined_where_nothing_is_shared():
+    ratings = np.array([[1, 5, 9, np.nan], [1, 5, 9, 3]], float)
+    assert krippendorff_alpha(ratings) == pytest.approx(1)
+    assert krippendorff_alpha(np.array([[1, 5, 9], [9, 5, 1]], float)) < 0
+    assert krippendorff_alpha(np.array([[1, np.nan], [np.nan, 2]])) is None
+    assert krippendorff_alpha(np.full((2, 3), 4.0)) is None
 
 
 @settings(max_examples=20, deadline=None)
@@ -111,7 +169,8 @@ def test_rho_and_p_equal_those_of_scipy(data, x):
     ranks = stats.rankdata(y)
     exact = stats.permutation_test(
         (x,),
-        lambda values: np.abs(stats.pearsonr(stats.rankdata(values), ranks).statistic),
+        # Rounded: SciPy's own tolerance is too small for ties at 0.
+        lambda values: np.round(abs(stats.pearsonr(stats.rankdata(values), ranks).statistic), 9),
         permutation_type="pairings",
         alternative="greater",
         n_resamples=np.inf,

@@ -1,11 +1,13 @@
 """Scores from verdicts: the paper's formula, its interval, and scores that are missing."""
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from scripts.common.stage import UserError
 from scripts.paper.ablation import ablation_rows
 from scripts.paper.printed import METRICS
-from scripts.paper.scores import HEADER, missing_rows, score_rows
+from scripts.paper.scores import HEADER, missing_rows, refuse_missing, score_rows
 from tests.paper.made_up import dialogue, verdicts
 
 
@@ -18,19 +20,50 @@ def without(rows, metric, reason="the reply was empty"):
 def test_a_score_is_the_mean_of_ratios_not_the_ratio_of_sums():
     rows = verdicts(dialogue("a"), "good", 4, 8) + verdicts(dialogue("b"), "good", 9, 9)
     (row,) = score_rows(rows, ["all"])
-    assert list(row) == HEADER
+    assert list(row)[: len(HEADER)] == HEADER
     assert (row["language"], row["domain"], row["source"]) == ("English", "all", "run")
     assert row["IA"] == row["overall"] == pytest.approx(0.75)
     assert row["IA_n"] == 2 and row["overall_n"] == 16 and row["overall_missing"] == 0
 
 
-def test_one_role_has_no_interval_and_two_have_one():
-    one = verdicts(dialogue("a"), "good", 4) + verdicts(dialogue("b"), "good", 6)
-    (row,) = score_rows(one, ["all"])
-    assert row["IA_lo"] is None and row["overall_hi"] is None
-    (row,) = score_rows(one + verdicts(dialogue("c", "faye"), "good", 8), ["all"])
-    assert 0.625 <= row["IA_lo"] <= row["IA"] <= row["IA_hi"] <= 1
-    assert (row["overall_lo"], row["overall_hi"]) == pytest.approx((row["IA_lo"], row["IA_hi"]))
+def of_roles(number):
+    """One item each of so many roles, scores rising from 0.5."""
+    return [
+        row.model_copy(update={"role": f"role{n:02}"})
+        for n in range(number)
+        for row in verdicts(dialogue(f"i{n}"), "good", 4 + n / 10)
+    ]
+
+
+def test_intervals_are_t_intervals_of_role_means_from_five_roles_on():
+    (row,) = score_rows(of_roles(4), ["all"])
+    assert row["IA"] and row["IA_lo"] is None and row["overall_hi"] is None
+    (row,) = score_rows(of_roles(5), ["all"])
+    means = [(4 + n / 10) / 8 for n in range(5)]
+    expected = stats.t.interval(0.95, 4, np.mean(means), stats.sem(means))
+    assert (row["IA_lo"], row["IA_hi"]) == pytest.approx(expected)
+    assert (row["overall_lo"], row["overall_hi"]) == pytest.approx(expected)
+    assert row["IA_boot_lo"] is None
+
+
+def test_the_bootstrap_stands_beside_them_from_twenty_roles_on():
+    (row,) = score_rows(of_roles(20), ["all"])
+    assert row["IA_lo"] < row["IA_boot_lo"] < row["IA"] < row["IA_boot_hi"] < row["IA_hi"]
+    assert row["overall_boot_lo"] == pytest.approx(row["IA_boot_lo"])
+
+
+def test_too_many_missing_scores_are_refused_by_name():
+    rows = of_roles(20)
+    lost = {"score_test": None, "score_ref": None, "dropped": "no whole reply"}
+    rows[3] = rows[3].model_copy(update=lost)
+    refuse_missing(rows, 0.01)  # 1 of 160
+    rows[11] = rows[11].model_copy(update=lost)
+    with pytest.raises(UserError) as error:
+        refuse_missing(rows, 0.01)
+    told = str(error.value)
+    assert "2 of the 160 scores of good by objective are missing" in told
+    assert "role00, single 0 (no whole reply); role01, single 0 (no whole reply)" in told
+    refuse_missing(rows, 0.02)
 
 
 def test_a_missing_score_is_counted_and_in_no_mean():

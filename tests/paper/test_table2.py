@@ -1,18 +1,35 @@
 """Table 2: printed and run scores side by side, each ranked among its own."""
 
+import pytest
+
+from scripts.common.stage import UserError
 from scripts.paper.scores import HEADER
 from scripts.paper.table2 import table2
-from tests.paper.made_up import PUBLISHED, SYSTEMS, cells, dialogue, files, outputs, reply, verdicts
+from tests.paper.made_up import (
+    PUBLISHED,
+    ROLES,
+    SYSTEMS,
+    cells,
+    dialogue,
+    files,
+    outputs,
+    reply,
+    verdicts,
+)
 
 
-def build(tmp_path, items, scores, ablations=None):
+def build(tmp_path, items, scores, ablations=None, max_missing=0.1):
     table2(
         PUBLISHED / "table2.tsv",
         files(tmp_path, "verdicts", scores),
+        [],
+        PUBLISHED / "roles.tsv",
         files(tmp_path, "replies", [reply(row, name) for row in items for name in SYSTEMS]),
         files(tmp_path, "test", items),
         **outputs(tmp_path),
         systems=SYSTEMS,
+        roles=ROLES,
+        max_missing=max_missing,
         ablations=ablations or {},
     )
     return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
@@ -52,3 +69,21 @@ def test_the_page_says_what_a_reader_must_know(tmp_path):
 def test_no_verdicts_leave_the_printed_rows(tmp_path):
     rows, page = build(tmp_path, [], [])
     assert len(rows) == 13 and "this run |" not in page
+
+
+def test_a_table_without_too_many_scores_is_not_written(tmp_path):
+    item = dialogue("a")
+    lost = {"score_test": None, "score_ref": None, "dropped": "no whole reply: too short"}
+    scores = [v.model_copy(update=lost) for v in verdicts(item, "good", 7)]
+    with pytest.raises(UserError, match=r"joe, single 0 \(no whole reply: too short\)"):
+        build(tmp_path, [item], scores)
+    assert not (tmp_path / "table.csv").exists()
+
+
+def test_two_judges_of_a_system_have_a_row_each_and_a_warning(tmp_path, capsys):
+    item = dialogue("a")
+    scores = verdicts(item, "good", 7)
+    scores += [v.model_copy(update={"judge": "objective-2"}) for v in scores]
+    rows, page = build(tmp_path, [item], scores)
+    assert [row["judge"] for row in rows if row["source"] == "run"] == ["objective", "objective-2"]
+    assert "scores of 2 judges (" in page and "warning" in capsys.readouterr().out

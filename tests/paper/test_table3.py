@@ -2,7 +2,17 @@
 
 from scripts.paper.scores import HEADER
 from scripts.paper.table3 import table3
-from tests.paper.made_up import PUBLISHED, SYSTEMS, cells, dialogue, files, outputs, reply, verdicts
+from tests.paper.made_up import (
+    PUBLISHED,
+    ROLES,
+    SYSTEMS,
+    cells,
+    dialogue,
+    files,
+    outputs,
+    reply,
+    verdicts,
+)
 
 
 def test_every_system_is_in_both_domains(tmp_path):
@@ -11,10 +21,14 @@ def test_every_system_is_in_both_domains(tmp_path):
     table3(
         PUBLISHED / "table3.tsv",
         files(tmp_path, "verdicts", scores),
+        [],
+        PUBLISHED / "roles.tsv",
         files(tmp_path, "replies", [reply(row, name) for row in items for name in SYSTEMS]),
         files(tmp_path, "test", items),
         **outputs(tmp_path),
         systems=SYSTEMS,
+        roles=ROLES,
+        max_missing=0.01,
     )
     rows = cells(tmp_path / "table.csv")
     assert list(rows[0]) == HEADER

@@ -1,0 +1,90 @@
+"""Table 2 of the paper's size, beside a plain loop (`python -m benchmarks.statistics`).
+
+392 items, 8 metrics, 8 systems: 25,088 invented score pairs. Prints how long the whole table takes
+(reading, checking, 10,000 resamples of roles, writing) and its memory, and how long the resampling
+alone takes for one system, vectorised and in plain Python (100 resamples, times 100).
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from scripts.common.statistics import DRAWS, cluster_totals, resampled_means
+from scripts.paper.printed import METRICS, printed
+from scripts.paper.table2 import table2
+
+PUBLISHED = Path(__file__).resolve().parents[1] / "config" / "published"
+SYSTEMS = 8
+LOOPS = 100
+
+
+def main() -> None:
+    draw = random.Random(0)
+    roles = [row["role"] for row in printed(PUBLISHED / "roles.tsv")]
+    with TemporaryDirectory() as folder:
+        scores = Path(folder) / "scores.csv"
+        scores.write_text("\n".join(lines(roles, draw)) + "\n", encoding="utf-8")
+        begun = time.perf_counter()
+        table2(
+            PUBLISHED / "table2.tsv",
+            [],
+            [scores],
+            PUBLISHED / "roles.tsv",
+            [],
+            [],
+            *(Path(folder) / f"table2.{kind}" for kind in ("csv", "md", "tex")),
+            systems={},
+            roles=[],
+            max_missing=0,
+            ablations={},
+        )
+        whole = time.perf_counter() - begun
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    print(f"table 2 from {len(roles) * 4 * 8 * SYSTEMS} score pairs, {DRAWS} resamples")
+    print(f"  seconds {whole:6.1f}   promise < 20   memory {memory:.2f} GB   promise < 1")
+
+    values = np.random.default_rng(0).uniform(0.2, 1.5, (len(roles) * 4, len(METRICS)))
+    clusters = [role for role in roles for _ in range(4)]
+    begun = time.perf_counter()
+    resampled_means(*cluster_totals(clusters, values))
+    fast = time.perf_counter() - begun
+    begun = time.perf_counter()
+    plain(clusters, values.tolist(), draw)
+    slow = (time.perf_counter() - begun) * DRAWS / LOOPS
+    print(f"{DRAWS} resamples of one system: {fast:.3f} s, plain loop {slow:.0f} s")
+    print(f"  ratio {slow / fast:.0f}")
+
+
+def lines(roles: list[str], draw: random.Random) -> list[str]:
+    """The invented CSV."""
+    return ["system,role,mode,idx,metric,score_test,score_ref"] + [
+        f"system {system},{role},{mode},{idx},{metric},{draw.randint(1, 10)},{draw.randint(5, 10)}"
+        for system in range(SYSTEMS)
+        for role in roles
+        for mode in ("single", "multi")
+        for idx in (0, 1)
+        for metric in METRICS
+    ]
+
+
+def plain(clusters: list[str], values: list[list[float]], draw: random.Random) -> list[list[float]]:
+    """`LOOPS` resamples, as one would write it first."""
+    of_role: dict[str, list[list[float]]] = {}
+    for role, row in zip(clusters, values, strict=True):
+        of_role.setdefault(role, []).append(row)
+    names = list(of_role)
+    means = []
+    for _ in range(LOOPS):
+        rows = [row for role in draw.choices(names, k=len(names)) for row in of_role[role]]
+        means.append([sum(column) / len(rows) for column in zip(*rows, strict=True)])
+    return means
+
+
+if __name__ == "__main__":
+    main()

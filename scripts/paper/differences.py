@@ -1,0 +1,174 @@
+"""How systems differ, and how sure that is: paired tests, ranks, and other scales than the ratio.
+
+The paper's score is the mean of test / reference. A ratio of scores from 1 to 10 is skewed and has
+no upper bound, so beside it stand the mean of its logarithm, the mean difference and how often a
+system wins against the reference.
+"""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.common import stage
+from scripts.common.records import Verdict
+from scripts.common.statistics import (
+    ENOUGH,
+    FEWEST,
+    cluster_totals,
+    holm,
+    rank_intervals,
+    resampled_means,
+    sign_flip_p,
+)
+from scripts.paper.layout import EMPTY, Section, write_table
+from scripts.paper.printed import LANGUAGES, METRICS
+from scripts.paper.released import read_scores
+from scripts.paper.scores import POOLS, SCORES, matrix, ratio, with_overall
+
+PLACE = ["language", "domain", "judge"]
+HEADER = [*PLACE, "system", "other", "metric", "difference", "p", "p_holm", "roles"]
+NAMES = {"language": "Language", "domain": "Domain", "judge": "Judge", "system": "System"}
+SCALES = {
+    **{"ratio": "Ratio", "log_ratio": "Log ratio", "difference": "Difference"},
+    **{"win": "Win", "tie": "Tie", "loss": "Loss", "n": "Scores"},
+}
+NOTES = [
+    "Difference: the mean over the roles that both systems have all scores for, of the role's mean "
+    "ratio. In brackets p of a sign-flip test over roles (all patterns up to 16 roles), adjusted "
+    "by Holm's method over the eight metrics; overall is tested alone. "
+    "With fewer than five roles there is no test.",
+    "Rank: the place of each system by overall (1 is best) and the middle 95 % of its places in "
+    "10,000 resamples of the roles that all systems share; no interval under twenty roles.",
+    "Scales, over all scores of all metrics. Ratio: test / reference (the paper's score). Log "
+    "ratio: the mean of its natural logarithm (0 is as good as the reference). Difference: test - "
+    "reference, in points of the judge's scale. Win, tie, loss: shares of scores above, equal to "
+    "and below the reference's.",
+]
+
+
+def differences(
+    verdicts: list[Path],
+    released: list[Path],
+    published_roles: Path,
+    table_csv: Path,
+    table_md: Path,
+    table_tex: Path,
+    roles: list[dict],
+) -> None:
+    """Pairwise differences (csv, and with ranks and scales on the page); arguments as in table2.
+
+    csv: one row a language, domain, judge, pair of systems and metric or `overall`.
+    """
+    scores = read_scores(verdicts, released, published_roles, roles)
+    rows, pairs, ranks, scales = [], [], [], []
+    for place in dict.fromkeys((v.language, v.judge) for v in scores):
+        for domain, pools in POOLS.items():
+            systems: dict[str, list[Verdict]] = {}
+            for v in scores:
+                if (v.language, v.judge) == place and v.pool in pools:
+                    systems.setdefault(v.system, []).append(v)
+            at = {"language": place[0], "domain": domain, "judge": place[1]}
+            means = {name: role_means(own) for name, own in systems.items()}
+            for one, other in combinations(means, 2):
+                found = pair_rows(means[one], means[other])
+                rows += [at | {"system": one, "other": other} | row for row in found]
+                cells = {row["metric"]: _told(row) for row in found}
+                pairs.append(at | {"system": f"{one} - {other}"} | cells)
+            ranks += [at | row for row in rank_rows(systems)]
+            scales += [at | {"system": name} | scale_row(own) for name, own in systems.items()]
+    for table in (rows, pairs, ranks, scales):
+        table.sort(
+            key=lambda row: (LANGUAGES.index(row["language"]), list(POOLS).index(row["domain"]))
+        )
+    sections = [
+        Section(
+            pairs,
+            NAMES | {score: score for score in METRICS} | {"overall": "Overall"},
+            "Paired differences",
+        ),
+        Section(ranks, NAMES | {"rank": "Rank", "span": "95 %", "roles": "Roles"}, "Ranks"),
+        Section(scales, NAMES | SCALES, "Other scales"),
+    ]
+    title = "Differences between systems"
+    write_table(
+        rows, table_csv, table_md, table_tex, title, NOTES, sections=sections, header=HEADER
+    )
+
+
+def role_means(verdicts: list[Verdict]) -> dict[str, np.ndarray]:
+    """Mean ratios of each role that has all eight metrics, (9,) with overall as the last."""
+    clusters, values = matrix(verdicts)
+    sums, counts = cluster_totals(clusters, values)
+    names = sorted(set(clusters))
+    whole = (counts > 0).all(axis=1)
+    means = with_overall(sums[whole] / counts[whole])
+    return dict(zip(np.array(names)[whole].tolist(), means, strict=True))
+
+
+def pair_rows(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """A row a metric and one for overall: mean difference over shared roles, p and adjusted p."""
+    shared = sorted(set(one) & set(other))
+    if not shared:
+        empty = {"difference": None, "p": None, "p_holm": None, "roles": 0}
+        return [{"metric": score} | empty for score in SCORES]
+    apart = np.array([one[role] - other[role] for role in shared])
+    found = sign_flip_p(apart) if len(shared) >= FEWEST else None
+    p_values = [None] * len(SCORES) if found is None else found.tolist()
+    adjusted = [*holm(p_values[:-1]), p_values[-1]]
+    return [
+        {"metric": score, "difference": float(mean), "p": p, "p_holm": p_holm, "roles": len(shared)}
+        for score, mean, p, p_holm in zip(
+            SCORES, apart.mean(axis=0), p_values, adjusted, strict=True
+        )
+    ]
+
+
+def rank_rows(systems: dict[str, list[Verdict]]) -> list[dict[str, Any]]:
+    """Each system's place by overall and its interval, over the roles that all systems share."""
+    means = {name: role_means(own) for name, own in systems.items()}
+    shared = sorted(set.intersection(*map(set, means.values()))) if means else []
+    if not shared:
+        return []
+    overall = np.array([[means[name][role][-1] for name in means] for role in shared])
+    places = rank_intervals(overall.mean(axis=0, keepdims=True))
+    spans = [EMPTY] * len(means)
+    if len(shared) >= ENOUGH:
+        drawn = resampled_means(overall, np.ones_like(overall))
+        spans = [f"{low} to {high}" for low, high in rank_intervals(drawn)]
+    return [
+        {"system": name, "rank": place[0], "span": span, "roles": len(shared)}
+        for name, place, span in sorted(
+            zip(means, places, spans, strict=True), key=lambda row: row[1]
+        )
+    ]
+
+
+def scale_row(verdicts: list[Verdict]) -> dict[str, Any]:
+    """Ratio, log ratio, difference and shares of win, tie and loss over all scores."""
+    pairs = [(v.score_test, v.score_ref) for v in verdicts if ratio(v) is not None]
+    if not pairs:
+        return dict.fromkeys(SCALES) | {"n": 0}
+    test, reference = np.array(pairs, float).T
+    return {
+        "ratio": float(np.mean(test / reference)),
+        "log_ratio": float(np.mean(np.log(test / reference))),
+        "difference": float(np.mean(test - reference)),
+        "win": float(np.mean(test > reference)),
+        "tie": float(np.mean(test == reference)),
+        "loss": float(np.mean(test < reference)),
+        "n": len(pairs),
+    }
+
+
+def _told(row: dict[str, Any]) -> str:
+    """'difference (adjusted p)'."""
+    if row["difference"] is None:
+        return EMPTY
+    p = "" if row["p_holm"] is None else f" ({row['p_holm']:.3f})"
+    return f"{row['difference']:+.3f}{p}"
+
+
+if __name__ == "__main__":
+    stage.run(differences, globals().get("snakemake"))

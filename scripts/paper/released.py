@@ -1,0 +1,226 @@
+"""Scores that others released: CSV files, and folders in the layout of the paper's authors.
+
+A CSV has one row a score pair, `system,role,mode,idx,metric,score_test,score_ref`, and may have a
+column `judge`. A folder has a file {system}/{single|multi}/{role}.json with a list of the role's
+items; an item is an object with "<metric>_results": {"score": [test, reference], ...} for each
+metric, in one of two shapes: flat, where its "idx" counts, or each in a list of its own, where
+"idx" is always 0 and the position counts.
+
+Nothing doubtful is taken: a file with one such score is refused, naming the place. A metric that
+an item lacks is missing, and counted as such.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.common.config import nearest
+from scripts.common.records import Verdict, read_rows
+from scripts.common.stage import UserError
+from scripts.paper.printed import METRICS, printed
+
+COLUMNS = ("system", "role", "mode", "idx", "metric", "score_test", "score_ref")
+JUDGE = "not stated"
+MODES = ("single", "multi")
+NAMES = {  # as the released files spell them
+    "Instruction_Adherence": "IA",
+    "Conversational_Coherence": "CC",
+    "Speech_Fluency": "SF",
+    "Speech_Naturalness": "SN",
+    "Prosodic_Consistency": "PC",
+    "Emotion_Appropriateness": "EA",
+    "Personality_Consistency": "PeC",
+    "Knowledge_Consistency": "KC",
+}
+RESULTS = "_results"  # at the end of a metric's key in the authors' files
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score pair as it was given, and where."""
+
+    where: str
+    system: str
+    judge: str
+    role: str
+    mode: str
+    idx: Any
+    metric: str
+    score_test: Any
+    score_ref: Any
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file itself, or the score files of a folder. Raises UserError if there is none."""
+    if path.is_file():
+        return [path]
+    if not path.exists():
+        raise UserError(f"released_scores: {path} does not exist.")
+    found = sorted(file for mode in MODES for file in path.glob(f"**/{mode}/*.json"))
+    if not found:
+        raise UserError(
+            f"released_scores: {path} holds no files {{system}}/{{single|multi}}/{{role}}.json."
+        )
+    return found
+
+
+def read_scores(
+    verdicts: list[Path], released: list[Path], published_roles: Path, roles: list[dict[str, str]]
+) -> list[Verdict]:
+    """The Verdict rows of a run and those of released files, whose roles are of either table."""
+    own = [row for path in verdicts for row in read_rows(path, Verdict)]
+    playing = [row for row in roles if row["pool"]]
+    return own + (
+        read_released(released, [*printed(published_roles), *playing]) if released else []
+    )
+
+
+def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdict]:
+    """The score pairs of all files as Verdict rows; `roles` say what language and pool a role has.
+
+    A role may go by `role` or, if it has that column, by `role_as_printed`. Raises UserError for a
+    score that is not a whole number from 1 to 10, an unknown role, mode or metric, an item that
+    is there twice, a file that is given twice, and a file of another form.
+    """
+    known = {row.get("role_as_printed") or row["role"]: row for row in roles}
+    known |= {row["role"]: row for row in roles}
+    contents: dict[str, Path] = {}
+    verdicts: dict[tuple, Verdict] = {}
+    places: dict[tuple, str] = {}
+    for path in paths:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest in contents and path.suffix != ".json":
+            raise UserError(f"released_scores: {contents[digest]} and {path} are the same file.")
+        contents[digest] = path
+        for cell in _table(path) if path.suffix == ".csv" else _item_file(path):
+            row = _verdict(cell, known)
+            key = (row.system, row.judge, row.role, row.mode, row.idx, row.metric)
+            if key in verdicts:
+                raise UserError(
+                    f"{cell.where}: {row.metric} of {row.role}, {row.mode} {row.idx}, by "
+                    f"{row.system} stands in {places[key]} already; keep one of them."
+                )
+            verdicts[key], places[key] = row, cell.where
+    return [*verdicts.values(), *_absent(verdicts)]
+
+
+def _table(path: Path) -> Iterator[Cell]:
+    """The rows of a CSV file."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            header = reader.fieldnames or []
+            for name in header:
+                if name not in (*COLUMNS, "judge"):
+                    raise UserError(f"{path}: unknown column '{name}'{nearest(name, COLUMNS)}")
+            lacking = [name for name in COLUMNS if name not in header]
+            if lacking:
+                raise UserError(f"{path}, line 1: the column '{lacking[0]}' is missing.")
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise UserError(f"{where}: there must be {len(header)} cells.")
+                judge = row.get("judge") or JUDGE
+                yield Cell(where, judge=judge, **{name: row[name] for name in COLUMNS})
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}).") from error
+
+
+def _item_file(path: Path) -> Iterator[Cell]:
+    """The items of a role by a system, in either of the authors' shapes."""
+    try:
+        items = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not whole JSON ({error}); copy it again.") from error
+    if not isinstance(items, list) or not items:
+        raise UserError(f"{path}: a list with at least one item is expected.")
+    mode, system = path.parent.name, path.parent.parent.name
+    for place, entry in enumerate(items):
+        where = f"{path}, item {place + 1}"
+        parts = entry if isinstance(entry, list) else [entry]
+        if not parts or not all(isinstance(part, dict) for part in parts):
+            raise UserError(f"{where}: an object with the metrics' results is expected.")
+        for part in parts:
+            idx = place if isinstance(entry, list) else part.get("idx", place)
+            for key, result in part.items():
+                if key != "idx":
+                    name = key.removesuffix(RESULTS)
+                    test, reference = _pair(result, f"{where}, {name}")
+                    yield Cell(where, system, JUDGE, path.stem, mode, idx, name, test, reference)
+
+
+def _pair(result: Any, where: str) -> tuple[Any, Any]:
+    """The two scores of a metric's result."""
+    score = result.get("score") if isinstance(result, dict) else None
+    if not isinstance(score, list) or len(score) != 2:
+        raise UserError(f'{where}: "score": [system under test, reference] is expected.')
+    return score[0], score[1]
+
+
+def _verdict(cell: Cell, known: dict[str, dict[str, str]]) -> Verdict:
+    """The checked row of a cell."""
+    if not cell.system.strip():
+        raise UserError(f"{cell.where}: the system has no name.")
+    if cell.role not in known:
+        raise UserError(f"{cell.where}: unknown role '{cell.role}'{nearest(cell.role, known)}")
+    if cell.mode not in MODES:
+        raise UserError(f"{cell.where}: unknown mode '{cell.mode}'{nearest(cell.mode, MODES)}")
+    metric = NAMES.get(cell.metric, cell.metric)
+    if metric not in METRICS:
+        near = nearest(cell.metric, [*NAMES, *METRICS])
+        raise UserError(f"{cell.where}: unknown metric '{cell.metric}'{near}")
+    idx = _whole(cell.idx)
+    if idx is None:
+        raise UserError(f"{cell.where}: idx is {cell.idx!r}; a whole number from 0 is expected.")
+    scores = {"score_test": _whole(cell.score_test), "score_ref": _whole(cell.score_ref)}
+    for name, score in scores.items():
+        if score is None or not 1 <= score <= 10:
+            given = getattr(cell, name)
+            raise UserError(
+                f"{cell.where}: {metric}, {name} is {given!r}; a score is a whole number from 1 "
+                "to 10. Mend the row or remove it: missing scores are counted, none is guessed."
+            )
+    role = known[cell.role]
+    return Verdict(
+        id=f"{role['role']}/{cell.mode}/{idx}",
+        system=cell.system.strip(),
+        judge=cell.judge,
+        role=role["role"],
+        mode=cell.mode,
+        idx=idx,
+        language=role["language"],
+        pool=role["pool"],
+        metric=metric,
+        rationale="",
+        **scores,
+    )
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number given as one, as text or as 8.0; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return int(float(value)) if re.fullmatch(r"[0-9]{1,6}(\.0+)?", value.strip()) else None
+    return int(value) if isinstance(value, int | float) and value % 1 == 0 else None
+
+
+def _absent(verdicts: dict[tuple, Verdict]) -> list[Verdict]:
+    """A row without scores for each metric that an item of a system lacks."""
+    found: dict[tuple, dict[str, Verdict]] = {}
+    for (*item, metric), row in verdicts.items():
+        found.setdefault(tuple(item), {})[metric] = row
+    lost = {"score_test": None, "score_ref": None, "dropped": "not in the released scores"}
+    return [
+        next(iter(rows.values())).model_copy(update={"metric": metric, **lost})
+        for rows in found.values()
+        for metric in METRICS
+        if metric not in rows
+    ]

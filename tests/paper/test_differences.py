@@ -1,0 +1,75 @@
+"""differences: paired tests over roles, ranks and other scales."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scripts.paper.differences import HEADER, differences, rank_rows, scale_row
+from tests.paper.made_up import PUBLISHED, ROLES, cells, dialogue, files, outputs, verdicts
+
+
+def item(number, system, score, ref=8.0):
+    """Eight verdicts on the one item of role `number`."""
+    rows = verdicts(dialogue(f"i{number}"), system, score, ref)
+    return [row.model_copy(update={"role": f"role{number:02}"}) for row in rows]
+
+
+def run(tmp_path, rows):
+    differences(
+        files(tmp_path, "verdicts", rows),
+        [],
+        PUBLISHED / "roles.tsv",
+        **outputs(tmp_path),
+        roles=ROLES,
+    )
+    return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
+
+
+def test_a_difference_in_every_role_is_sure(tmp_path):
+    rows = [v for n in range(8) for v in item(n, "good", 8 - n % 2) + item(n, "bare", 6 - n % 2)]
+    found, page = run(tmp_path, rows)
+    assert list(found[0]) == HEADER
+    overall = {(r["domain"], r["metric"]): r for r in found}
+    row = overall["all", "IA"]
+    assert float(row["difference"]) == pytest.approx(0.25)
+    assert float(row["p"]) == pytest.approx(2 / 2**8)
+    assert float(row["p_holm"]) == pytest.approx(8 * 2 / 2**8)
+    assert float(overall["all", "overall"]["p_holm"]) == pytest.approx(2 / 2**8)
+    assert "| good - bare | +0.250 (0.062) |" in page
+    assert len(found) == 2 * 9  # all and in_domain; no role is out of domain
+
+
+def test_few_roles_have_no_test(tmp_path):
+    rows = [v for n in range(4) for v in item(n, "good", 8) + item(n, "bare", 6)]
+    found, _ = run(tmp_path, rows)
+    assert {row["p"] for row in found} == {""} and found[0]["roles"] == "4"
+
+
+def test_different_judges_are_never_paired(tmp_path):
+    rows = item(1, "good", 8)
+    rows += [row.model_copy(update={"judge": "another"}) for row in item(1, "bare", 6)]
+    found, page = run(tmp_path, rows)
+    assert not found and "| English | all | another | bare | 1 |" in page
+
+
+def test_ranks_have_intervals_from_twenty_roles_on():
+    rng = np.random.default_rng(0)
+    systems = {
+        name: [v for n in range(20) for v in item(n, name, float(score + rng.uniform(-1, 1)))]
+        for name, score in (("low", 3), ("high", 8), ("near", 3))
+    }
+    best, *rest = rank_rows(systems)
+    assert (best["system"], best["rank"], best["span"], best["roles"]) == ("high", 1, "1 to 1", 20)
+    assert {row["span"] for row in rest} <= {"2 to 3", "2 to 2", "3 to 3"}
+    few = rank_rows({name: rows[: 19 * 8] for name, rows in systems.items()})
+    assert {row["span"] for row in few} == {"–"}
+
+
+def test_other_scales_than_the_ratio():
+    rows = item(1, "good", 4, 8) + item(2, "good", 8, 4) + item(3, "good", 5, 5)
+    row = scale_row(rows)
+    assert row["ratio"] == pytest.approx((0.5 + 2 + 1) / 3)  # skewed: equal wins and losses
+    assert row["log_ratio"] == pytest.approx(0, abs=1e-12) and row["difference"] == 0
+    assert row["win"] == row["tie"] == row["loss"] == pytest.approx(1 / 3)
+    assert row["n"] == 24 and math.isclose(row["win"] + row["tie"] + row["loss"], 1)
