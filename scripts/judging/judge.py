@@ -4,6 +4,7 @@ The reference of a test dialogue is its own role speech, as `speak` made it from
 dialogue. A judge gives both sides a number from 1 to 10.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from scripts import backends
@@ -128,7 +129,15 @@ def side(turns: list[tuple[Path, str | None]]) -> Side:
 
 
 def verdict(dialogue: Dialogue, system: str, name: str, metric: str, score: Scores) -> Verdict:
-    """The row of one metric of one dialogue; a score is given for both sides or for none."""
+    """The row of one metric of one dialogue; a score is given for both sides or for none.
+
+    A pair in which one is not a number from 1 to 10 is missing, and says so: never clamped.
+    """
+    for value in (score.test, score.reference):
+        if value is not None and (isinstance(value, bool) or not 1 <= value <= 10):
+            reason = f"the judge gave {score.test} and {score.reference}, not scores from 1 to 10"
+            score = replace(score, test=None, reference=None, reason=reason)
+            break
     return Verdict(
         id=dialogue.id,
         system=system,

@@ -170,6 +170,18 @@ def test_a_missing_score_keeps_reason_and_raw_reply(shard):
     assert (row.dropped, row.raw) == ("no number", "8 or 9")
 
 
+@pytest.mark.parametrize("value", [0, 11, 0.99, float("nan"), True])
+def test_a_score_off_the_scale_is_missing_and_never_clamped(shard, monkeypatch, value):
+    off = Scores(value, 5.0, "measured")
+    monkeypatch.setattr(Ruler, "score", lambda self, pair, metric: off)
+    rows, _ = shard({"a": None})
+    assert all(row.score_test is None and row.score_ref is None for row in rows)
+    assert {row.dropped for row in rows} == {
+        f"the judge gave {value} and 5.0, not scores from 1 to 10"
+    }
+    assert {row.rationale for row in rows} == {"measured"}
+
+
 def test_what_cannot_be_judged_says_why_for_every_metric(shard):
     rows, ruler = shard({"a": "turn 1: empty", "b": None}, unspoken=["b"])
     assert not ruler.pairs and len(rows) == 2 * len(METRICS)
