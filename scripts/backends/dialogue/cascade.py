@@ -33,7 +33,7 @@ QUOTED = re.compile(r"[\"“「]([^\"“”「」]*)[\"”」]")
 WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)", re.DOTALL)  # whole sentences
 
 
-def load(asr: dict, llm: dict, tts: dict, role_prompt: bool = True, max_tokens: int = 50):
+def load(asr: dict, llm: dict, tts: dict, role_prompt: bool = True, max_tokens: int = 40):
     """Load the three parts (specs). `role_prompt` False leaves out who the role is: an ablation.
 
     `max_tokens` is the most that the language model may answer.
