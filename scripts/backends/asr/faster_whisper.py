@@ -10,17 +10,20 @@ likelier of the two is kept. Clips longer than a window go the usual way. Every 
 its own and without random sampling, so its text never depends on its neighbours.
 
 Options: `weights`, a name in config/weights.tsv or the path (with a /) of a folder; `beam` (1 is
-greedy); `threads`, CPU threads.
+greedy); `threads`, CPU threads: so many clips are heard at a time, each by one, which is nearly
+twice as fast as two threads for one clip.
 Needs faster-whisper; opencc-python-reimplemented for simplified characters.
 """
 
 from __future__ import annotations
 
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
+from scripts.common.stage import progress
 from scripts.common.weights import path
 
 ENV = "core"
@@ -39,8 +42,10 @@ def load(weights: str = "whisper-base", beam: int = 1, threads: int = 2):
     from faster_whisper import WhisperModel
 
     folder = weights if "/" in weights else str(path(weights))
-    net = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads)
-    return FasterWhisper(net, beam)
+    net = WhisperModel(
+        folder, device="cpu", compute_type="int8", cpu_threads=1, num_workers=threads
+    )
+    return FasterWhisper(net, beam, threads)
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,10 @@ class Heard:
 class FasterWhisper:
     """See the contract in scripts/backends/asr/__init__.py."""
 
-    def __init__(self, net, beam: int):
+    def __init__(self, net, beam: int, threads: int):
         from opencc import OpenCC
 
-        self.net, self.beam = net, beam
+        self.net, self.beam, self.threads = net, beam, threads
         self.simplify = OpenCC("t2s").convert
 
     def transcribe(
@@ -71,7 +76,9 @@ class FasterWhisper:
 
         Without a language, the likelier of English and Chinese is taken, clip by clip.
         """
-        return [self._transcribe(clip, language) for clip in clips]
+        with ThreadPoolExecutor(self.threads) as pool:
+            found = pool.map(lambda clip: self._transcribe(clip, language), clips)
+            return list(progress(found, len(clips), "clips heard"))
 
     def _transcribe(self, clip: np.ndarray, language: str | None) -> dict[str, str]:
         language = language or self._language(clip)

@@ -9,10 +9,10 @@ language or out of the role, that is what is spoken. Only what cannot be spoken 
 (stage directions, the role's name before its line, markup), and where the token limit cut the
 last of several sentences, that sentence.
 
-All requests of a call are answered together. `seconds` of an answer: recognition is timed utterance
-by utterance; of the time of the language model each request gets an equal share, of the
-synthesiser's a share by the length of its speech. So it is the cost of a reply where several are
-made: a lone request would wait longer.
+All requests of a call are answered together. `seconds` of an answer: of the time of the recogniser
+and of the language model each request gets an equal share, of the synthesiser's a share by the
+length of its speech. So it is the cost of a reply where several are made: a lone request would
+wait longer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import time
 
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request
-from scripts.common.stage import progress
 
 ENV = "core"
 GPU = False
@@ -53,13 +52,8 @@ class Cascade:
 
     def reply(self, requests: list[Request]) -> list[Answer]:
         """Answer each request; see the contract in scripts/backends/dialogue/__init__.py."""
-        heard, seconds = [], []
-        for request in progress(requests, len(requests), "utterances heard"):
-            begun = time.monotonic()
-            (result,) = self.asr.transcribe([request.user], request.language)
-            heard.append(result["text"])
-            seconds.append(time.monotonic() - begun)
         begun = time.monotonic()
+        heard = self.hear(requests)
         chats = [self.chat(request, text) for request, text in zip(requests, heard, strict=True)]
         written = self.llm.generate(chats, self.max_tokens)
         share = (time.monotonic() - begun) / max(1, len(requests))
@@ -72,11 +66,21 @@ class Cascade:
         lengths = [0 if isinstance(sound, str) else len(sound) for sound in spoken]
         pace = (time.monotonic() - begun) / max(1, sum(lengths))
         return [
-            Answer(None, text, user, spent + share, sound)
+            Answer(None, text, user, share, sound)
             if isinstance(sound, str)
-            else Answer(sound, text, user, spent + share + pace * len(sound))
-            for (text, _, _), user, spent, sound in zip(lines, heard, seconds, spoken, strict=True)
+            else Answer(sound, text, user, share + pace * len(sound))
+            for (text, _, _), user, sound in zip(lines, heard, spoken, strict=True)
         ]
+
+    def hear(self, requests: list[Request]) -> list[str]:
+        """What the user says in each request."""
+        heard = [""] * len(requests)
+        for language in sorted({request.language for request in requests}):
+            own = [i for i, request in enumerate(requests) if request.language == language]
+            results = self.asr.transcribe([requests[i].user for i in own], language)
+            for i, result in zip(own, results, strict=True):
+                heard[i] = result["text"]
+        return heard
 
     def chat(self, request: Request, heard: str) -> list[dict[str, str]]:
         """The messages for the language model: instruction, what was said before, what is asked."""
