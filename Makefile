@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help demo test weights lint bench
 help:
-	@echo "make demo     environment, model weights, media, every table and figure (40 minutes)"
+	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make weights  only the environment and the model weights"
 	@echo "make bench    measured speed and size of the demo's last run"
