@@ -121,6 +121,9 @@ def test_released_scores_stand_in_for_a_run(snakemake, tmp_path):
         (row,) = [row for row in csv.DictReader(file) if row["source"] == "run"]
     assert (row["system"], row["language"], row["IA_n"]) == ("Their System", "Chinese", "64")
     assert float(row["overall"]) == pytest.approx(0.686, abs=0.0005)
+    page = (tmp_path / "results/paper/table2.md").read_text("utf-8")
+    assert "| Their System | gemini-2.5-pro | released scores |" in page
+    assert "this run |" not in page
 
 
 def test_a_wrong_released_score_is_refused_by_file_and_line(snakemake, tmp_path):

@@ -76,13 +76,15 @@ def judge(
                 ],
             )
         )
+    whole = False
     if pairs:
-        judged = backends.load(backend).judge(pairs, wanted)
+        model = backends.load(backend)
+        whole, judged = model.whole, model.judge(pairs, wanted)
         scores |= {pair.id: row for pair, row in zip(pairs, judged, strict=True)}
     write_rows(
         verdicts,
         (
-            verdict(dialogue, systems[dialogue.id].system, name, metric, score)
+            verdict(dialogue, systems[dialogue.id].system, name, metric, score, whole)
             for dialogue in dialogues
             for metric, score in zip(wanted, scores[dialogue.id], strict=True)
         ),
@@ -128,14 +130,19 @@ def side(turns: list[tuple[Path, str | None]]) -> Side:
     )
 
 
-def verdict(dialogue: Dialogue, system: str, name: str, metric: str, score: Scores) -> Verdict:
+def verdict(
+    dialogue: Dialogue, system: str, name: str, metric: str, score: Scores, whole: bool
+) -> Verdict:
     """The row of one metric of one dialogue; a score is given for both sides or for none.
 
-    A pair in which one is not a number from 1 to 10 is missing, and says so: never clamped.
+    A pair in which one is not a number from 1 to 10 (a whole one, if the judge's scale is `whole`)
+    is missing, and says so: never clamped.
     """
     for value in (score.test, score.reference):
-        if value is not None and (isinstance(value, bool) or not 1 <= value <= 10):
-            reason = f"the judge gave {score.test} and {score.reference}, not scores from 1 to 10"
+        off = isinstance(value, bool) or (value is not None and not 1 <= value <= 10)
+        if off or (whole and value is not None and value % 1):
+            kind = "whole numbers" if whole else "scores"
+            reason = f"the judge gave {score.test} and {score.reference}, not {kind} from 1 to 10"
             score = replace(score, test=None, reference=None, reason=reason)
             break
     return Verdict(

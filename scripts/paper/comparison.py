@@ -18,6 +18,7 @@ from scripts.paper.scores import (
     score_rows,
 )
 
+RELEASED = "released scores"
 NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
 NOTES = [
     "A score is the mean over items of the judge's score of the system's reply divided by that of "
@@ -55,7 +56,9 @@ def write_comparison(
         [*origin, *score_rows(verdicts, domains)], key=lambda row: LANGUAGES.index(row["language"])
     )
     made_up = {row.id for path in test for row in read_rows(path, Dialogue) if row.synthetic}
-    shown = [row | _labels(row, verdicts, made_up) for row in rows]
+    # A run has systems of its own; without them the scores were released by somebody.
+    own = SOURCES["run"] if systems else RELEASED
+    shown = [row | _labels(row, verdicts, made_up, own) for row in rows]
     names = {key: name for key, name in NAMES.items() if key != "domain" or len(domains) > 1}
     names |= {"label": "Source"}
     page = [
@@ -94,9 +97,11 @@ def _printed_rows(published: Path, domain: str) -> list[dict[str, Any]]:
     return [common | row for row in printed(published)]
 
 
-def _labels(row: dict[str, Any], verdicts: list[Verdict], made_up: set[str]) -> dict[str, str]:
+def _labels(
+    row: dict[str, Any], verdicts: list[Verdict], made_up: set[str], own: str
+) -> dict[str, str]:
     """Whose row it is, in words; a row in which every item is synthetic says so."""
-    label = SOURCES[row["source"]]
+    label = own if row["source"] == "run" else SOURCES[row["source"]]
     items = {
         verdict.id
         for verdict in verdicts
@@ -143,7 +148,7 @@ def _about(
     notes = []
     for judge in sorted({verdict.judge for verdict in verdicts} - {JUDGE}):
         notes.append(
-            f"The scores of this run are by the judge `{judge}`, which is not the paper's judge "
+            f"Scores that are not printed are by the judge `{judge}`, not by the paper's "
             f"({JUDGE}): compare systems within a source, not numbers between sources."
         )
     judged: dict[tuple[str, str], set[str]] = {}

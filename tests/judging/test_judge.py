@@ -30,6 +30,8 @@ TABLE = Path(__file__).resolve().parents[2] / "config" / "metrics.tsv"
 
 
 class Ruler:
+    whole = False
+
     def __init__(self):
         self.pairs = []
 
@@ -180,6 +182,15 @@ def test_a_score_off_the_scale_is_missing_and_never_clamped(shard, monkeypatch, 
         f"the judge gave {value} and 5.0, not scores from 1 to 10"
     }
     assert {row.rationale for row in rows} == {"measured"}
+
+
+def test_a_judge_of_whole_numbers_gives_no_fractions(shard, monkeypatch):
+    monkeypatch.setattr(Ruler, "whole", True)
+    monkeypatch.setattr(Ruler, "score", lambda self, pair, metric: Scores(8.5, 5.0, "heard"))
+    rows, _ = shard({"a": None})
+    assert {(row.score_test, row.dropped) for row in rows} == {
+        (None, "the judge gave 8.5 and 5.0, not whole numbers from 1 to 10")
+    }
 
 
 def test_what_cannot_be_judged_says_why_for_every_metric(shard):

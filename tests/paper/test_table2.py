@@ -58,7 +58,7 @@ def test_the_page_says_what_a_reader_must_know(tmp_path):
     lost = {"score_test": None, "score_ref": None, "dropped": "no whole reply: too short"}
     scores[0] = scores[0].model_copy(update=lost)
     _, page = build(tmp_path, items, scores, {"bare": "good"})
-    assert "`objective`, which is not the paper's judge" in page
+    assert "`objective`, not by the paper's" in page
     assert "`good` = cascade (llm: tiny (weights: w)). It is a small stand-in" in page
     assert "voice matching" in page
     assert "1 of this run's 2 test items are of roles whose voice or script is synthetic" in page

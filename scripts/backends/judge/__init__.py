@@ -1,7 +1,10 @@
 """Judges: pairwise scores from 1 to 10 for a system's reply and the reference (paper, 4.2).
 
-A backend has `judge(pairs, metrics)`: a list of `Pair` and a list of metric ids -> for each pair a
-list, in the order of `metrics`, of `Scores`. A verdict that could not be had is `Scores` with None
+A backend has
+- `whole`: whether its scale holds whole numbers only, as that of a judge who is asked for one;
+- `judge(pairs, metrics)`: a list of `Pair` and a list of metric ids -> for each pair a list, in the
+  order of `metrics`, of `Scores`.
+A verdict that could not be had is `Scores` with None
 and a reason: never a zero.
 """
 
@@ -51,6 +54,7 @@ class Scores:
 
 def accept(backend, pair: Pair) -> None:
     """Check a backend against the contract on one pair; raises AssertionError."""
+    assert backend.whole in (True, False)
     ((*scores,),) = backend.judge([pair], list(METRICS))
     assert len(scores) == len(METRICS)
     for score in scores:

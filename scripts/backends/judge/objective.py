@@ -70,6 +70,8 @@ def load(asr: dict, quality: dict, speaker: dict, embedding: dict, llm: dict):
 class Objective:
     """See the contract in scripts/backends/judge/__init__.py."""
 
+    whole = False  # measured, not chosen
+
     def __init__(self, models: Models):
         self.models = models
 
