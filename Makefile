@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test weights lint bench
+MODELS := .venv-models
+
+.PHONY: help demo test test-models weights lint bench bench-models locks
 help:
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
+	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
 	@echo "make weights  only the environment and the model weights"
-	@echo "make bench    measured speed and size of the demo's last run"
+	@echo "make bench    measured speed and size of the demo's last run; make bench-models: each backend beside its package"
+	@echo "make locks    compiles envs/*.in anew"
 
 # PYTHONPATH of the caller would shadow the pinned packages.
 unexport PYTHONPATH
@@ -39,7 +43,22 @@ demo: weights
 	@echo "All rows behind them   results/ (the path grammar is at the top of the Snakefile)"
 
 test: $(VENV)/.test weights lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/models
+
+$(MODELS)/.installed: envs/models.txt envs/models-alone.txt tests/models/cpu_torch.py
+	$(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/python -m pip install --quiet --upgrade pip
+	$(MODELS)/bin/python -m pip install --quiet -r envs/models.txt
+	$(MODELS)/bin/python -m pip install --quiet --no-deps -r envs/models-alone.txt
+	$(MODELS)/bin/python -m tests.models.cpu_torch
+	@touch $@
+
+test-models: $(MODELS)/.installed
+	$(MODELS)/bin/python -m scripts.setup.weights dnsmos minilm
+	$(MODELS)/bin/python -m pytest tests/models
+
+bench-models: $(MODELS)/.installed
+	$(MODELS)/bin/python -m benchmarks.models
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -49,3 +68,10 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.core
 	$(BIN)/python -m benchmarks.demo
+
+# core and models are locked against a CPU build of PyTorch, where uv is told of one
+# (UV_FIND_LINKS, UV_EXTRA_INDEX_URL); the others against PyPI's, which brings CUDA.
+locks: $(VENV)/.test
+	$(BIN)/python -m scripts.setup.lock core models
+	env -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
+	  $(BIN)/python -m scripts.setup.lock torch cosyvoice personaplex vllm api

@@ -37,15 +37,15 @@ def stage_model(stage, capability):
 
 def env_of(*models):
     """The environment file that the backends of a rule share."""
-    envs = {settings.constant(spec, "ENV") for spec in models} or {"core"}
-    if len(envs) > 1:
-        raise UserError(f"one job cannot run in the environments {sorted(envs)} at once.")
-    return f"../envs/{envs.pop()}.yaml"
+    try:
+        return f"../envs/{settings.environment(*models)}.yaml"
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def gpus(*models):
-    """1 if a backend of the rule wants a GPU."""
-    return int(any(settings.constant(spec, "GPU") for spec in models))
+    """1 if a backend of the rule runs on a GPU."""
+    return int(settings.wants_gpu(*models))
 
 
 try:

@@ -8,6 +8,7 @@ EMBEDDERS = {
     language: model(config["deduplicate"][language]["embedding"], "embedding", "deduplicate")
     for language in ("English", "Chinese")
 }
+SPEAKERS = [model(config["speak"][key], "tts", f"speak.{key}") for key in ("tts", "user_tts")]
 
 
 rule write:
@@ -138,15 +139,16 @@ rule speak:
     benchmark:
         "logs/speak/{split}/{shard}.tsv"
     conda:
-        env_of(stage_model("speak", "tts"))
+        env_of(*SPEAKERS)
     threads: 2
     resources:
-        gpu=gpus(stage_model("speak", "tts")),
+        gpu=gpus(*SPEAKERS),
         mem_mb=2000,
         runtime=60,
     params:
-        tts=stage_model("speak", "tts"),
-        code=code("dialogues/speak", stage_model("speak", "tts")),
+        tts=SPEAKERS[0],
+        user_tts=SPEAKERS[1],
+        code=code("dialogues/speak", *SPEAKERS),
     script:
         "../scripts/dialogues/speak.py"
 

@@ -1,9 +1,12 @@
 """Interchangeable models. `scripts/backends/<capability>/<name>.py` is one backend.
 
 A backend file has a docstring (what it is, source, licence, what it needs), `ENV` (the file in
-envs/ that its rule runs in), `GPU` and `load(**options)`, which imports what is heavy and returns
-the object that the contract in `scripts/backends/<capability>/__init__.py` describes. Adding a
-backend is adding that file: it is found by its name.
+envs/ that its rule runs in, or several, the preferred one first), `GPU` (whether it can run on one)
+and `load(**options)`, which imports what is heavy and returns the object that the contract in
+`scripts/backends/<capability>/__init__.py` describes. Adding a backend is adding that file: it is
+found by its name.
+
+What can run on a GPU has the option `device`: "cuda" unless the config says "cpu".
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ def load(spec: dict[str, Any]) -> Any:
     try:
         return module.load(**spec["options"])
     except ModuleNotFoundError as error:
+        environment = module.ENV if isinstance(module.ENV, str) else module.ENV[0]
         raise UserError(
             f"backend {spec['capability']}/{spec['backend']} needs the package {error.name!r}; "
-            f"install what envs/{module.ENV}.yaml lists."
+            f"install what envs/{environment}.yaml lists."
         ) from error

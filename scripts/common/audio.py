@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
@@ -11,6 +15,8 @@ import soxr
 from scripts.common.stage import UserError
 
 RATE = 16_000
+Item = TypeVar("Item")
+Sound = TypeVar("Sound")
 
 
 def read(path: Path, start: float = 0.0, end: float | None = None, rate: int = RATE) -> np.ndarray:
@@ -27,6 +33,25 @@ def read(path: Path, start: float = 0.0, end: float | None = None, rate: int = R
     except (OSError, soundfile.LibsndfileError) as error:
         raise UserError(f"cannot read audio from {path}: {error}") from error
     return resample(samples.mean(axis=1), native, rate)
+
+
+def ahead(
+    items: Iterable[Item], read: Callable[[Item], Sound], waiting: int = 2
+) -> Iterator[tuple[Item, Sound]]:
+    """Yield each item with what `read` gives for it, read while the one before is worked on.
+
+    At most `waiting` results lie ready at a time. An error of `read` comes when its item is due.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        ready = deque()
+        for item in items:
+            ready.append((item, pool.submit(read, item)))
+            if len(ready) > waiting:
+                due, sound = ready.popleft()
+                yield due, sound.result()
+        while ready:
+            due, sound = ready.popleft()
+            yield due, sound.result()
 
 
 def write(path: Path, samples: np.ndarray, rate: int = RATE) -> None:

@@ -11,6 +11,7 @@ import difflib
 import functools
 import hashlib
 import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,55 @@ def backends(capability: str) -> list[str]:
 
 
 def constant(model: dict[str, Any], name: str) -> Any:
-    """`ENV` or `GPU` of the backend of a spec, read without importing it."""
+    """`ENV`, `GPU` ... of the backend of a spec, read without importing it."""
     path = BACKENDS / model["capability"] / f"{model['backend']}.py"
     for node in _tree(path).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
             return ast.literal_eval(node.value)
     raise UserError(f"{path} does not set {name}.")
+
+
+def flat(models: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All specs in `models`, those inside their options too."""
+    found = []
+    for model in models:
+        nested = [v for v in model["options"].values() if isinstance(v, dict) and "backend" in v]
+        found += [model, *flat(nested)]
+    return found
+
+
+def environment(*models: dict[str, Any]) -> str:
+    """The environment (a file in envs/) in which all backends of a job can run: the first of the
+    first model's that the others have too; "core" without models.
+
+    Raises UserError, naming two that share none.
+    """
+    shared: list[str] = []
+    whose = ""
+    for model in flat(models):
+        own = envs(model)
+        name = f"{model['capability']}/{model['backend']}"
+        both = [env for env in shared or own if env in own]
+        if not both:
+            raise UserError(
+                f"one job cannot run {whose} (environment {' or '.join(shared)}) and {name} "
+                f"(environment {' or '.join(own)}) at once; choose models that share one."
+            )
+        shared, whose = both, f"{whose}, {name}" if whose else name
+    return shared[0] if shared else "core"
+
+
+def envs(model: dict[str, Any]) -> list[str]:
+    """The environments that the backend of a spec can run in, the preferred one first."""
+    found = constant(model, "ENV")
+    return [found] if isinstance(found, str) else list(found)
+
+
+def wants_gpu(*models: dict[str, Any]) -> bool:
+    """Whether a backend of a job runs on a GPU: it can, and its `device` is not the CPU."""
+    return any(
+        constant(model, "GPU") and model["options"].get("device") != "cpu" for model in flat(models)
+    )
 
 
 def code(stage: str, *models: dict[str, Any]) -> str:
@@ -145,7 +189,7 @@ def code(stage: str, *models: dict[str, Any]) -> str:
     code changed; Snakemake itself looks only at the script, not at what it imports.
     """
     queue, seen = [ROOT / "scripts" / f"{stage}.py"], set()
-    for model in _flat(models):
+    for model in flat(models):
         queue.append(BACKENDS / model["capability"] / f"{model['backend']}.py")
     while queue:
         path = queue.pop()
@@ -154,15 +198,6 @@ def code(stage: str, *models: dict[str, Any]) -> str:
             queue.extend(_imports(path))
     text = "".join(_tokens(path) for path in sorted(seen))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
-
-
-def _flat(models: Any) -> list[dict[str, Any]]:
-    """All specs in `models`, those inside options too."""
-    found = []
-    for model in models:
-        nested = [v for v in model["options"].values() if isinstance(v, dict) and "backend" in v]
-        found += [model, *_flat(nested)]
-    return found
 
 
 @functools.cache

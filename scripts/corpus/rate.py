@@ -5,6 +5,8 @@ Paper, section 3.1: "clips with an overall quality score below 3 are filtered ou
 
 from pathlib import Path
 
+import numpy as np
+
 from scripts import backends
 from scripts.common import audio, stage
 from scripts.common.records import Quality, Recording, Segment, read_rows, write_rows
@@ -30,10 +32,13 @@ def rate(
     clips.sort(key=lambda row: (row.media, row.start))
     rater = backends.load(model) if clips else None
     rows: list[Quality] = []
-    starts = range(0, len(clips), BATCH)
-    for start in stage.progress(starts, len(starts), "rate, batches"):
-        batch = clips[start : start + BATCH]
-        sounds = [audio.read(vocals / files[row.media], row.start, row.end) for row in batch]
+    batches = [clips[start : start + BATCH] for start in range(0, len(clips), BATCH)]
+
+    def read(batch: list[Segment]) -> list[np.ndarray]:
+        return [audio.read(vocals / files[row.media], row.start, row.end) for row in batch]
+
+    due = audio.ahead(batches, read)
+    for batch, sounds in stage.progress(due, len(batches), "rate, batches"):
         for row, scores in zip(batch, rater.rate(sounds), strict=True):
             rows.append(judged(row.id, scores, lowest_ovrl))
     write_rows(quality, rows)

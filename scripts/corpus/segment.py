@@ -81,8 +81,8 @@ def segment(
     usable.sort(key=lambda row: row.id)
     detector = backends.load(vad) if usable else None
     rows: list[Segment] = []
-    for row in stage.progress(usable, len(usable), "segment"):
-        samples = audio.read(vocals / row.file)
+    due = audio.ahead(usable, lambda row: audio.read(vocals / row.file))
+    for row, samples in stage.progress(due, len(usable), "segment"):
         speech = [(to_ms(start), to_ms(end)) for start, end in detector.speech(samples)]
         found = cut(row.id, by_media[row.id], speech, samples, limits)
         nobody = (total(speech) - sum(to_ms(segment.speech) for segment in found)) / 1000

@@ -25,8 +25,9 @@ def separate(
     rows = sorted(read_rows(recordings, Recording), key=lambda row: row.id)
     usable = [row for row in rows if row.dropped is None]
     model = backends.load(separation) if usable else None
-    for row in stage.progress(usable, len(usable), "separate"):
-        voice = model.separate(sound.read(audio / row.file), sound.RATE)
+    due = sound.ahead(usable, lambda row: sound.read(audio / row.file))
+    for row, mix in stage.progress(due, len(usable), "separate"):
+        voice = model.separate(mix, sound.RATE)
         row.file = f"{row.id}.flac"
         sound.write(vocals / row.file, sound.normalise(voice))
     write_rows(separated, rows)

@@ -8,6 +8,8 @@ speech: they are the context by which a speaker is recognised.
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
+
 from scripts import backends
 from scripts.common import audio, stage
 from scripts.common.records import Recording, Segment, Transcript, read_rows, write_rows
@@ -36,8 +38,12 @@ def transcribe(
     ]
     model = backends.load(asr) if batches else None
     texts: dict[str, Transcript] = {}
-    for language, batch in stage.progress(batches, len(batches), "transcribe, batches"):
-        clips = [audio.read(vocals / media[row.media].file, row.start, row.end) for row in batch]
+
+    def read(due: tuple[str, list[Segment]]) -> list[np.ndarray]:
+        return [audio.read(vocals / media[row.media].file, row.start, row.end) for row in due[1]]
+
+    due = audio.ahead(batches, read)
+    for (language, batch), clips in stage.progress(due, len(batches), "transcribe, batches"):
         for row, heard in zip(batch, model.transcribe(clips, language), strict=True):
             text = " ".join(heard["text"].split())
             texts[row.id] = Transcript(id=row.id, text=text, language=language)

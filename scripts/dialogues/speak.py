@@ -1,7 +1,8 @@
 """Speaks dialogues: the role's lines in the role's voice, the user's in one fixed voice.
 
-Paper, section 3.2. Each utterance is a FLAC file of its own at the backend's rate, named in the
-row: <dialogue>_<turn>_user.flac and <dialogue>_<turn>_role.flac. Nothing is cut short. A line that
+Paper, section 3.2, where the two are of different models (CosyVoice2 and a service's voice). Each
+utterance is a FLAC file of its own at the rate of the roles' backend, named in the row:
+<dialogue>_<turn>_user.flac and <dialogue>_<turn>_role.flac. Nothing is cut short. A line that
 cannot be spoken drops its dialogue, with the reason, and no other.
 """
 
@@ -20,17 +21,24 @@ Line = tuple[str, object, str]  # text, voice, language
 
 
 def speak(
-    dialogues: Path, voices: Path, clips: Path, spoken: Path, speech: Path, tts: dict
+    dialogues: Path,
+    voices: Path,
+    clips: Path,
+    spoken: Path,
+    speech: Path,
+    tts: dict,
+    user_tts: dict,
 ) -> None:
     """Write the speech of each dialogue into `speech` and a Spoken row into `spoken`.
 
     `clips` is the folder of the reference clips that `voices` names; a role's voice is made from
-    its clip once.
+    its clip once. `tts` speaks the roles' lines, `user_tts` the users' (the same spec: one model).
     """
     rows = sorted(read_rows(dialogues, Dialogue), key=lambda row: row.id)
     references = {row.role: row for row in read_rows(voices, Voice)}
     speech.mkdir(parents=True, exist_ok=True)
     backend = backends.load(tts) if rows else None
+    users = backend if user_tts == tts or not rows else backends.load(user_tts)
     made: dict[str, object] = {}
     for row in rows:
         if row.role in references and row.role not in made:
@@ -40,22 +48,34 @@ def speak(
     results = []
     for first in stage.progress(range(0, len(rows), TOGETHER), -(-len(rows) // TOGETHER), "speak"):
         some = rows[first : first + TOGETHER]
-        lines = [_lines(row, made[row.role], backend) if row.role in made else [] for row in some]
-        sounds = iter(_say(backend, [line for own in lines for line in own]))
+        lines = [_lines(row, made[row.role], users) if row.role in made else [] for row in some]
+        sounds = iter(_say_all(backend, users, [line for own in lines for line in own]))
         for row, own in zip(some, lines, strict=True):
             result = [next(sounds) for _ in own]
             results.append(_keep(row, references.get(row.role), result, backend, made, speech))
     write_rows(spoken, results)
 
 
-def _lines(row: Dialogue, voice: object, backend) -> list[Line]:
+def _lines(row: Dialogue, voice: object, users) -> list[Line]:
     """User and role in turn."""
-    user = backend.fixed_voice(row.language)
+    user = users.fixed_voice(row.language)
     return [
         line
         for turn in row.turns
         for line in ((turn.user, user, row.language), (turn.role, voice, row.language))
     ]
+
+
+def _say_all(backend, users, lines: list[Line]) -> list[np.ndarray | str]:
+    """The sound of each line, user and role in turn, at the rate of the roles' backend."""
+    if users is backend:
+        return _say(backend, lines)
+    asked, answered = _say(users, lines[::2]), _say(backend, lines[1::2])
+    asked = [
+        sound if isinstance(sound, str) else audio.resample(sound, users.rate, backend.rate)
+        for sound in asked
+    ]
+    return [sound for pair in zip(asked, answered, strict=True) for sound in pair]
 
 
 def _say(backend, lines: list[Line]) -> list[np.ndarray | str]:

@@ -84,7 +84,7 @@ def judge(
     write_rows(
         verdicts,
         (
-            verdict(dialogue, systems[dialogue.id].system, name, metric, score, whole)
+            verdict(dialogue, systems[dialogue.id], name, metric, score, whole)
             for dialogue in dialogues
             for metric, score in zip(wanted, scores[dialogue.id], strict=True)
         ),
@@ -93,6 +93,8 @@ def judge(
 
 def unusable(reply: Reply, reference: Spoken | None) -> str | None:
     """Why a dialogue cannot be judged, or None."""
+    if not reply.offered:
+        return reply.dropped
     if reply.dropped:
         return f"no whole reply: {reply.dropped}"
     if reference is None or reference.dropped:
@@ -131,7 +133,7 @@ def side(turns: list[tuple[Path, str | None]]) -> Side:
 
 
 def verdict(
-    dialogue: Dialogue, system: str, name: str, metric: str, score: Scores, whole: bool
+    dialogue: Dialogue, reply: Reply, name: str, metric: str, score: Scores, whole: bool
 ) -> Verdict:
     """The row of one metric of one dialogue; a score is given for both sides or for none.
 
@@ -147,7 +149,7 @@ def verdict(
             break
     return Verdict(
         id=dialogue.id,
-        system=system,
+        system=reply.system,
         judge=name,
         role=dialogue.role,
         mode=dialogue.mode,
@@ -159,6 +161,7 @@ def verdict(
         score_ref=score.reference,
         rationale=score.rationale,
         raw=score.raw,
+        offered=reply.offered,
         dropped=score.reason,
     )
 

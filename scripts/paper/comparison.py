@@ -76,7 +76,11 @@ def write_comparison(
         columns |= {"reason": "Reason", "n": "Scores"}
         page.append(Section(missing, columns, "Missing scores"))
     if any(row["source"] == "run" and not row["overall_n"] for row in rows):
-        notes = [*notes, "A row of dashes: no role of this run has its language and domain."]
+        notes = [
+            *notes,
+            "A row of dashes: no role of this run has its language and domain, or the system does "
+            "not speak the language (the missing scores say so).",
+        ]
     about = _about(verdicts, replies, systems, made_up, {row["system"] for row in origin})
     notes = [*NOTES, *notes, *about]
     write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=HEADER)

@@ -67,7 +67,7 @@ def differences(
         for domain, pools in POOLS.items():
             systems: dict[str, list[Verdict]] = {}
             for v in scores:
-                if (v.language, v.judge) == place and v.pool in pools:
+                if (v.language, v.judge) == place and v.pool in pools and v.offered:
                     systems.setdefault(v.system, []).append(v)
             at = {"language": place[0], "domain": domain, "judge": place[1]}
             means = {name: role_means(own) for name, own in systems.items()}

@@ -39,7 +39,8 @@ def score_rows(verdicts: list[Verdict], domains: Sequence[str]) -> list[dict[str
     `_boot_hi`, beside the columns of `HEADER`, the percentile interval of 10,000 resamples of
     roles, None under twenty. A missing score is counted in `_missing` and is in no mean; a metric
     without any score leaves it and `overall` empty. For `overall`, `_n` and `_missing` are summed
-    over the metrics. A system without items in a domain of its language has a row with n = 0.
+    over the metrics. A system without items in a domain of its language has a row with n = 0, and
+    so has one that does not speak the language.
     """
     rows = []
     for language in LANGUAGES:
@@ -68,7 +69,7 @@ def ratio(verdict: Verdict) -> float | None:
 def refuse_missing(verdicts: list[Verdict], most: float) -> None:
     """Raise UserError if a system lacks more than `most` (a share) of a judge's scores."""
     for system, judge in dict.fromkeys((v.system, v.judge) for v in verdicts):
-        own = [v for v in verdicts if (v.system, v.judge) == (system, judge)]
+        own = [v for v in verdicts if (v.system, v.judge) == (system, judge) and v.offered]
         lost = [v for v in own if ratio(v) is None]
         if len(lost) > most * len(own):
             items = dict.fromkeys(
@@ -95,6 +96,7 @@ def missing_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
 
 def _scores(verdicts: list[Verdict]) -> dict[str, Any]:
     """The score columns of one row."""
+    verdicts = [verdict for verdict in verdicts if verdict.offered]
     roles, values = matrix(verdicts)
     sums, counts = cluster_totals(roles, values)
     scored = counts.sum(axis=0).astype(int)

@@ -47,8 +47,9 @@ def respond(
 
     `speech` holds the files that the Spoken rows name, `clips` those of the Voice rows. The first
     turn that gets no reply ends its dialogue: the row keeps what was answered until then and the
-    reason in `dropped`. `name` is the system's in the config, `system` its spec.
-    Raises UserError for a prompt file of another form.
+    reason in `dropped`; a dialogue in a language that the system does not speak is not `offered`.
+    `name` is the system's in the config, `system` its spec. Raises UserError for a prompt file of
+    another form.
     """
     files = {"English": prompt_english, "Chinese": prompt_chinese}
     prompts = {
@@ -80,7 +81,13 @@ def respond(
             users[dialogue.id] = [speech / turn.user_audio for turn in heard[dialogue.id].turns]
     answers.mkdir(parents=True, exist_ok=True)
     if waiting:
-        answer_all(backends.load(system), waiting, users, rows, answers)
+        backend = backends.load(system)
+        for ident in [i for i in waiting if rows[i].language not in backend.languages]:
+            rows[ident].offered = False
+            rows[ident].dropped = f"{name} does not speak {rows[ident].language}"
+            rows[ident].voice_mode = "none"
+            del waiting[ident]
+        answer_all(backend, waiting, users, rows, answers)
     write_rows(replies, rows.values())
 
 

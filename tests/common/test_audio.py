@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.common import audio
 from scripts.common.stage import UserError
@@ -42,3 +44,16 @@ def test_audio_above_full_scale_is_refused(tmp_path):
 def test_resampling_never_leaves_full_scale():
     square = np.sign(np.sin(np.arange(24_000) / 20)).astype(np.float32)
     assert np.abs(audio.resample(square, 24_000, 16_000)).max() <= 1
+
+
+@given(st.lists(st.integers(), max_size=9), st.integers(0, 4))
+def test_reading_ahead_changes_no_order(items, waiting):
+    pairs = list(audio.ahead(items, lambda item: item * 2, waiting))
+    assert pairs == [(item, item * 2) for item in items]
+
+
+def test_an_error_while_reading_ahead_comes_with_its_own_item():
+    found = audio.ahead([1, 0, 2], lambda item: 1 / item)
+    assert next(found) == (1, 1.0)
+    with pytest.raises(ZeroDivisionError):
+        next(found)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from scripts import backends
 from scripts.common import audio
 from scripts.common.records import Exchange, Spoken, read_rows
 from scripts.dialogues.speak import TOGETHER, speak
@@ -60,6 +61,7 @@ def run(tmp_path, monkeypatch, rows, voices=None):
         spoken=spoken,
         speech=speech,
         tts={},
+        user_tts={},
     )
     return read_rows(spoken, Spoken), speech, backend
 
@@ -118,3 +120,28 @@ def test_many_dialogues_are_spoken_in_parts(tmp_path, monkeypatch):
 def test_an_empty_shard_loads_nothing(tmp_path, monkeypatch):
     result, speech, backend = run(tmp_path, monkeypatch, [], voices=[])
     assert result == [] and speech.is_dir() and backend.calls == []
+
+
+def test_users_can_have_a_model_of_their_own(tmp_path, monkeypatch):
+    """Its lines are the user's and none else, and come at the rate of the roles' model."""
+    run(tmp_path, monkeypatch, [], voices=[voice("joe")])
+    models = {"roles": Speaker(), "users": Speaker()}
+    models["users"].rate = 2 * RATE
+    monkeypatch.setattr(backends, "load", lambda spec: models[spec["backend"]])
+    rows = [dialogue("a", mode="multi")]
+    speak(
+        dialogues=written(tmp_path / "test.jsonl", rows),
+        voices=tmp_path / "voices.jsonl",
+        clips=tmp_path / "clips",
+        spoken=tmp_path / "spoken.jsonl",
+        speech=tmp_path / "speech",
+        tts={"backend": "roles"},
+        user_tts={"backend": "users"},
+    )
+    (said,), (asked,) = models["roles"].calls, models["users"].calls
+    assert [text for text, _, _ in said] == [turn.role for turn in rows[0].turns]
+    assert [text for text, _, _ in asked] == [turn.user for turn in rows[0].turns]
+    (row,) = read_rows(tmp_path / "spoken.jsonl", Spoken)
+    samples, rate = soundfile.read(tmp_path / "speech" / row.turns[0].user_audio)
+    assert rate == row.sample_rate == RATE
+    assert len(samples) / rate == pytest.approx(len(rows[0].turns[0].user) / 20, abs=1e-3)

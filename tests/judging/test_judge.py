@@ -203,6 +203,13 @@ def test_what_cannot_be_judged_says_why_for_every_metric(shard):
     assert all(row.score_test is None for row in rows)
 
 
+def test_a_language_that_is_not_spoken_is_no_failure(shard, monkeypatch):
+    unspoken = reply("a", "it does not speak English").model_copy(update={"offered": False})
+    monkeypatch.setitem(globals(), "reply", lambda *_: unspoken)
+    rows, _ = shard({"a": None})
+    assert {(row.offered, row.dropped) for row in rows} == {(False, "it does not speak English")}
+
+
 def test_only_some_of_many_clips_are_listened_to(shard):
     _, ruler = shard({"a": None}, others=30)
     assert len(ruler.pairs[0].clips) == CLIPS

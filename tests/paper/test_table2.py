@@ -87,3 +87,17 @@ def test_two_judges_of_a_system_have_a_row_each_and_a_warning(tmp_path, capsys):
     rows, page = build(tmp_path, [item], scores)
     assert [row["judge"] for row in rows if row["source"] == "run"] == ["objective", "objective-2"]
     assert "scores of 2 judges (" in page and "warning" in capsys.readouterr().out
+
+
+def test_a_language_that_a_system_does_not_speak_is_a_gap(tmp_path):
+    """It counts neither as missing nor as a score, and the page says why."""
+    items = [dialogue("a"), dialogue("c", "luyuanhang")]
+    scores = [v for row in items for v in verdicts(row, "good", 7)]
+    scores += verdicts(items[0], "bare", 6)
+    gap = {"score_test": None, "score_ref": None, "offered": False}
+    gap |= {"dropped": "bare does not speak Chinese"}
+    scores += [v.model_copy(update=gap) for v in verdicts(items[1], "bare", 6)]
+    rows, page = build(tmp_path, items, scores, max_missing=0)
+    (row,) = [r for r in rows if (r["language"], r["system"]) == ("Chinese", "bare")]
+    assert (row["IA"], row["IA_n"], row["IA_missing"], row["overall"]) == ("", "0", "0", "")
+    assert "bare does not speak Chinese" in page

@@ -33,6 +33,7 @@ class Echo:
 
     voice_mode = "own"
     rate = RATE
+    languages = ("English",)
 
     def __init__(self, mute=0):
         self.mute = mute
@@ -86,6 +87,13 @@ def shard(tmp_path, monkeypatch):
         return {row.id: row for row in rows}, system, tmp_path / "answers"
 
     return run
+
+
+def test_a_language_that_the_system_does_not_speak_is_a_gap(shard, monkeypatch):
+    monkeypatch.setattr(Echo, "languages", ("Chinese",))
+    rows, system, _ = shard({"d1": 1})
+    assert not rows["d1"].offered and rows["d1"].dropped == "echo does not speak English"
+    assert system.calls == []
 
 
 def dialogue(name: str, turns: int) -> Dialogue:

@@ -3,6 +3,7 @@
 A backend has
 - `voice_mode`: "cloned", "matched" or "own" (the system's voice cannot be chosen);
 - `rate`: samples a second of its replies;
+- `languages`: those that it speaks; it is never asked in another one;
 - `reply(requests)`: a list of `Request` -> a list of `Answer`. `respond` calls it once for each
   turn number with the requests of all dialogues, so a backend can work in batches; earlier turns
   are in `history`.
@@ -44,7 +45,7 @@ class Request:
 def accept(backend, request: Request) -> None:
     """Check a backend against the contract on one request; raises AssertionError."""
     assert backend.voice_mode in ("cloned", "matched", "own")
-    assert backend.reply([]) == []
+    assert request.language in backend.languages and backend.reply([]) == []
     (answer,) = backend.reply([request])
     assert answer.audio is not None and answer.audio.dtype == np.float32 and answer.seconds > 0
     assert len(answer.audio) > 0.2 * backend.rate and np.abs(answer.audio).max() <= 1

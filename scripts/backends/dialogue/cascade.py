@@ -23,8 +23,8 @@ import time
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request
 
-ENV = "core"
-GPU = False
+ENV = ("core", "torch", "cosyvoice", "vllm", "api")  # as its parts
+GPU = False  # its parts may
 
 DIRECTIONS = re.compile(r"\*[^*\n]{1,80}\*|[(（\[【][^()（）\[\]【】\n]{1,80}[)）\]】]")
 MARKUP = re.compile(r"[*_#`~<>|]+|^\s*(?:[-•]|\d+\.)\s+", re.MULTILINE)
@@ -42,6 +42,8 @@ def load(asr: dict, llm: dict, tts: dict, role_prompt: bool = True, max_tokens: 
 
 
 class Cascade:
+    languages = ("English", "Chinese")
+
     def __init__(self, asr, llm, tts, role_prompt: bool, max_tokens: int):
         self.asr, self.llm, self.tts = asr, llm, tts
         self.role_prompt = role_prompt

@@ -50,7 +50,7 @@ from scripts.backends.judge import Pair, Scores
 from scripts.judging.gather import Measured, Models, gather
 from scripts.judging.measures import error_rate, exclaimed, ramp, repeated, share_in, units
 
-ENV = "core"
+ENV = ("core", "torch")  # as its parts
 GPU = False
 
 MASK_OFF = (
