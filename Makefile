@@ -55,10 +55,10 @@ $(MODELS)/.installed: envs/models.txt envs/models-alone.txt tests/models/cpu_tor
 
 test-models: $(MODELS)/.installed
 	$(MODELS)/bin/python -m scripts.setup.weights dnsmos minilm
-	$(MODELS)/bin/python -m pytest tests/models
+	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models
 
 bench-models: $(MODELS)/.installed
-	$(MODELS)/bin/python -m benchmarks.models
+	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m benchmarks.models
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

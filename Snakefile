@@ -8,6 +8,7 @@
 #   results/dialogues/{drafts,classified,kept,dropped}/{shard}.jsonl
 #   results/dialogues/{train,out_of_domain,test}/{shard}.jsonl
 #   results/dialogues/speech/{split}/{shard}/                rows in {shard}.jsonl
+#   results/systems/finetune/{agent}/                        train.jsonl, adapter/, checkpoints/
 #   results/systems/{system}/{shard}/                        rows in {shard}.jsonl
 #   results/judging/{judge}/{system}/{shard}.jsonl
 #   results/paper/{table1..table7,corpus_quality}.{csv,md,tex}  figure2.{md,tex}
@@ -29,6 +30,8 @@ include: "rules/dialogues.smk"
 include: "rules/systems.smk"
 include: "rules/judging.smk"
 include: "rules/paper.smk"
+include: "rules/setup.smk"
+include: "rules/tell.smk"
 
 
 rule all:

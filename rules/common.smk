@@ -25,9 +25,13 @@ def table(key, schema, column=None):
     return rows
 
 
+USED = {}  # the models of all rules, by name
+
+
 def model(name, capability, where):
     """The spec of a model of config["models"], by its name."""
-    return settings.spec(config["models"], name, capability, where)
+    USED[name] = settings.spec(config["models"], name, capability, where)
+    return USED[name]
 
 
 def stage_model(stage, capability):
@@ -60,6 +64,7 @@ try:
                 f"batches: no row of {config['media']} is of batch '{batch}'"
                 f"{settings.nearest(batch, known)}"
             )
+    MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
     JUDGE = model(config["judge"], "judge", "judge")
 except UserError as error:

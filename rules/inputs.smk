@@ -31,6 +31,12 @@ def corpus_of(pattern):
     return expand(f"results/corpus/{pattern}", batch=BATCHES)
 
 
+def adapters_of(wildcards):
+    """The adapters of a system's models: the rule finetune makes those of this run's agents."""
+    models = settings.flat([SYSTEMS[wildcards.system]])
+    return [model["options"]["adapter"] for model in models if "adapter" in model["options"]]
+
+
 def published(name):
     """A printed table."""
     return project(f"config/published/{name}.tsv")

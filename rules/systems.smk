@@ -1,12 +1,56 @@
-"""Systems: every evaluated system answers the spoken test dialogues.
+"""Systems: agents are fine-tuned; every evaluated system answers the spoken test dialogues.
 
-needs  results/dialogues/test and its speech, results/roles
-makes  results/systems/{system}/: replies (rows and speech)
+needs  results/dialogues/{train,test} and their speech, results/roles
+makes  results/systems/finetune/{agent}/: the adapter of an agent
+       results/systems/{system}/: replies (rows and speech)
 """
+
+AGENTS = {
+    name: model(base, "dialogue", f"finetune.agents.{name}")
+    for name, base in config["finetune"]["agents"].items()
+}
+
+
+wildcard_constraints:
+    agent="|".join(map(re.escape, AGENTS)) or "no-agent",
+
+
+rule finetune:
+    input:
+        train=dialogues_of("train"),
+        spoken=dialogues_of("speech/train"),
+        speech=expand("results/dialogues/speech/train/{shard}", shard=SHARDS),
+        profiles="results/roles/profiles.jsonl",
+        prompt_english=project(config["respond"]["prompts"]["English"]),
+        prompt_chinese=project(config["respond"]["prompts"]["Chinese"]),
+    output:
+        examples="results/systems/finetune/{agent}/train.jsonl",
+        adapter=directory("results/systems/finetune/{agent}/adapter"),
+    log:
+        "logs/finetune/{agent}.log",
+    benchmark:
+        "logs/finetune/{agent}.tsv"
+    conda:
+        lambda wildcards: env_of(AGENTS[wildcards.agent])
+    threads: 8
+    resources:
+        gpu=lambda wildcards: config["finetune"]["settings"]["gpus"] * gpus(AGENTS[wildcards.agent]),
+        mem_mb=200000,
+        runtime=1440,
+    params:
+        name="{agent}",
+        checkpoints="results/systems/finetune/{agent}/checkpoints",
+        model=lambda wildcards: AGENTS[wildcards.agent],
+        settings=config["finetune"]["settings"],
+        seed=config["seed"],
+        code=lambda wildcards: code("systems/finetune", AGENTS[wildcards.agent]),
+    script:
+        "../scripts/systems/finetune.py"
 
 
 rule respond:
     input:
+        adapters_of,
         test="results/dialogues/test/{shard}.jsonl",
         spoken="results/dialogues/speech/test/{shard}.jsonl",
         speech="results/dialogues/speech/test/{shard}",

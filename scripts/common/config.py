@@ -178,8 +178,23 @@ def envs(model: dict[str, Any]) -> list[str]:
 def wants_gpu(*models: dict[str, Any]) -> bool:
     """Whether a backend of a job runs on a GPU: it can, and its `device` is not the CPU."""
     return any(
-        constant(model, "GPU") and model["options"].get("device") != "cpu" for model in flat(models)
+        constant(model, "GPU") and option(model, "device") != "cpu" for model in flat(models)
     )
+
+
+def option(model: dict[str, Any], name: str) -> Any:
+    """An option of a backend as the config has it, else the default of its `load`."""
+    path = BACKENDS / model["capability"] / f"{model['backend']}.py"
+    return {**defaults(path), **model["options"]}.get(name)
+
+
+@functools.cache
+def defaults(path: Path) -> dict[str, Any]:
+    """The defaults of a backend's `load` that are plain values, by option."""
+    arguments = _load(path).args
+    names = [arg.arg for arg in arguments.args][len(arguments.args) - len(arguments.defaults) :]
+    values = zip(names, arguments.defaults, strict=True)
+    return {name: value.value for name, value in values if isinstance(value, ast.Constant)}
 
 
 def code(stage: str, *models: dict[str, Any]) -> str:
@@ -232,9 +247,13 @@ def _tree(path: Path) -> ast.Module:
 @functools.cache
 def _options(path: Path) -> list[str]:
     """The names of the parameters of a backend's `load`."""
+    return [arg.arg for arg in _load(path).args.args]
+
+
+def _load(path: Path) -> ast.FunctionDef:
     for node in _tree(path).body:
         if isinstance(node, ast.FunctionDef) and node.name == "load":
-            return [arg.arg for arg in node.args.args + node.args.kwonlyargs]
+            return node
     raise UserError(f"{path} has no function load(**options).")
 
 

@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.common.device import out_of_memory
 from scripts.common.stage import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,9 +101,11 @@ def loading(who: str, home: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (UserError, ModuleNotFoundError, MemoryError, KeyboardInterrupt):
+    except (UserError, ModuleNotFoundError):
         raise
     except Exception as error:
+        if out_of_memory(error):
+            raise UserError(f"{who}: memory ran out while {home} was loaded.") from error
         words = " ".join(str(error).split())
         raise UserError(
             f"{who}: the checkpoint in {home} cannot be loaded; it is corrupt or of another model "
@@ -111,13 +114,16 @@ def loading(who: str, home: Path) -> Iterator[None]:
 
 
 def pinned(file: Path) -> Path:
-    """`file` if it is what was downloaded: for pickles, which run what they hold when loaded.
+    """`file` if it is what was downloaded: for pickles and others that can run code when opened.
 
     The sha256 is that of the receipt beside it or in a folder above. Raises UserError if it
     differs, if no receipt names the file, or if a safetensors file of the same stem lies beside it.
     """
     if file.with_suffix(".safetensors").exists():
-        raise UserError(f"{file} is a pickle and there is a safetensors file beside it: delete it.")
+        raise UserError(
+            f"{file} can run code when it is opened, and there is a safetensors file beside it: "
+            "delete it."
+        )
     for home in file.parents:
         if (home / RECEIPT).exists():
             name = file.relative_to(home).as_posix()
@@ -127,12 +133,12 @@ def pinned(file: Path) -> Path:
             if found == wanted:
                 return file
             raise UserError(
-                f"{file} is a pickle and has the sha256 {found}; its receipt says {wanted}. It is "
-                "not opened: delete it and get the model again."
+                f"{file} can run code when it is opened. It has the sha256 {found} and its receipt "
+                f"says {wanted}. It is not opened: delete it and get the model again."
             )
     raise UserError(
-        f"{file} is a pickle, which can run anything when it is opened, and no {RECEIPT} vouches "
-        "for it. If you trust it: `python -m scripts.setup.download --receipt FOLDER`."
+        f"{file} can run code when it is opened, and no {RECEIPT} vouches for it. If "
+        "you trust it: `python -m scripts.setup.download --receipt FOLDER`."
     )
 
 

@@ -117,3 +117,29 @@ def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
     plain = settings._tokens.__wrapped__(source)
     source.write_text("x = 1  # said why\n")
     assert settings._tokens.__wrapped__(source) == plain
+
+
+@pytest.mark.parametrize(
+    "backend, options, gpu",
+    [
+        ("faster_whisper", {}, False),  # it can, and its default is the CPU
+        ("faster_whisper", {"device": "cuda"}, True),
+        ("whisper", {}, True),
+        ("whisper", {"device": "cpu"}, False),
+    ],
+)
+def test_a_gpu_is_wanted_as_option_or_default_say(backend, options, gpu):
+    spec = {"capability": "asr", "backend": backend, "options": options}
+    cascade = {"capability": "dialogue", "backend": "cascade", "options": {"asr": spec}}
+    assert settings.wants_gpu(spec) == settings.wants_gpu(cascade) == gpu
+
+
+def test_a_job_runs_where_all_its_models_can():
+    def spec(capability, backend, **options):
+        return {"capability": capability, "backend": backend, "options": options}
+
+    dnsmos, pyannote = spec("quality", "dnsmos"), spec("diarization", "pyannote")
+    assert settings.environment() == settings.environment(dnsmos) == "core"
+    assert settings.environment(dnsmos, pyannote) == "torch"
+    with pytest.raises(UserError, match="cannot run .*pyannote .* and tts/cosyvoice2"):
+        settings.environment(pyannote, spec("tts", "cosyvoice2"))

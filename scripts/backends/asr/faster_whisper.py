@@ -1,4 +1,4 @@
-"""Whisper by faster-whisper (CTranslate2, int8), English and Chinese, on clips of a few seconds.
+"""Whisper by faster-whisper (CTranslate2), English and Chinese, on clips of a few seconds.
 
 Radford et al., 2022 (MIT); default size: base, Systran's conversion of OpenAI's checkpoint. The
 paper uses larger ones: any folder with a Whisper that CTranslate2 can read will do.
@@ -9,10 +9,11 @@ rambles; such a reply (see `doubtful`) is made again with the whole 30 s and a w
 likelier of the two is kept. Clips longer than a window go the usual way. Every clip is heard on
 its own and without random sampling, so its text never depends on its neighbours.
 
-Options: `weights`, a name in config/weights.tsv or the path (with a /) of a folder; `beam` (1 is
-greedy); `threads`, CPU threads: so many clips are heard at a time, each by one, which is nearly
-twice as fast as two threads for one clip.
-Needs faster-whisper; opencc-python-reimplemented for simplified characters.
+Options: `weights`, a name in config/weights.tsv or config/models.tsv (faster-whisper-large-v3) or
+the path (with a /) of a folder; `beam` (1 is greedy); `threads`, CPU threads: so many clips are
+heard at a time, each by one, which is nearly twice as fast as two threads for one clip; `device`,
+here "cpu" unless said (int8), or "cuda" (float16; other numbers, so a word may differ).
+Needs faster-whisper; opencc-python-reimplemented for simplified characters; torch for "cuda".
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scripts.backends.asr import speaks
+from scripts.common.device import pick
 from scripts.common.stage import progress
-from scripts.common.weights import path
+from scripts.common.weights import loading, path
 
-ENV = "core"
-GPU = False
+ENV = ("core", "torch")
+GPU = True
 
 RATE = 16_000
 WHOLE = 30  # seconds: the window that the model was trained with
@@ -38,13 +41,24 @@ HOP = 160  # samples a frame of features
 LANGUAGES = {"English": "en", "Chinese": "zh"}
 
 
-def load(weights: str = "whisper-base", beam: int = 1, threads: int = 2):
-    from faster_whisper import WhisperModel
+def load(weights: str = "whisper-base", beam: int = 1, threads: int = 2, device: str = "cpu"):
+    device = pick(device, "asr/faster_whisper")
+    home = path(weights)
+    with loading("asr/faster_whisper", home):
+        from faster_whisper import WhisperModel
 
-    folder = weights if "/" in weights else str(path(weights))
-    net = WhisperModel(
-        folder, device="cpu", compute_type="int8", cpu_threads=1, num_workers=threads
-    )
+        if not (home / "tokenizer.json").exists():
+            raise ValueError("it has no tokenizer.json, and faster-whisper would ask a hub for one")
+        kind, _, number = device.partition(":")
+        net = WhisperModel(
+            str(home),
+            device=kind,
+            device_index=int(number or 0),
+            compute_type="int8" if kind == "cpu" else "float16",
+            cpu_threads=1,
+            num_workers=threads,
+            local_files_only=True,
+        )
     return FasterWhisper(net, beam, threads)
 
 
@@ -76,6 +90,7 @@ class FasterWhisper:
 
         Without a language, the likelier of English and Chinese is taken, clip by clip.
         """
+        speaks("asr/faster_whisper", language, LANGUAGES)
         with ThreadPoolExecutor(self.threads) as pool:
             found = pool.map(lambda clip: self._transcribe(clip, language), clips)
             return list(progress(found, len(clips), "clips heard"))

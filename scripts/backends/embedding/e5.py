@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-ENV = "core"
+ENV = ("core", "torch")
 GPU = False
 
 

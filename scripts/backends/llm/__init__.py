@@ -10,6 +10,20 @@ A backend has
 
 from __future__ import annotations
 
+Chat = list[dict[str, str]]
+
+
+def begun(chat: Chat) -> tuple[Chat, bool]:
+    """The chat as a template takes it, and whether its last message is to be continued."""
+    if chat[-1]["role"] != "assistant":
+        return chat, False
+    return (chat, True) if chat[-1]["content"] else (chat[:-1], False)
+
+
+def without_thoughts(reply: str) -> str:
+    """A reply without what a model thought before it; one that ended in thought is empty."""
+    return reply.partition("</think>")[2].lstrip("\n") if "<think>" in reply else reply
+
 
 def accept(backend) -> None:
     """Check a backend against the contract; raises AssertionError."""

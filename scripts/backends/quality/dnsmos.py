@@ -14,7 +14,7 @@ import numpy as np
 
 from scripts.common import weights
 
-ENV = "core"
+ENV = ("core", "torch")
 GPU = False
 
 RATE = 16_000

@@ -6,7 +6,16 @@ of length 1, so that a product of two rows is their cosine similarity.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
 import numpy as np
+
+from scripts.common.device import in_batches
+
+SHORTEST = 8_000  # samples; a shorter clip is repeated up to half a second
+# Clips at once on a CPU, for convolutions: setting up each new shape costs more than is saved.
+CPU_BATCH = 1
 
 
 def accept(backend, speech: np.ndarray) -> None:
@@ -16,3 +25,37 @@ def accept(backend, speech: np.ndarray) -> None:
     assert vectors.ndim == 2 and len(vectors) == 2 and vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
     assert len(backend.embed([])) == 0
+
+
+def embed_alike(
+    net: Callable[[np.ndarray], np.ndarray],
+    clips: Sequence[np.ndarray],
+    size: int,
+    batch: int,
+    frames: Callable[[int], int],
+    label: str,
+) -> np.ndarray:
+    """(n, size) float32 rows of length 1; `net` turns a stack (b, m) of clips into (b, size).
+
+    Networks of this kind cannot be told what is padding, so clips are stacked only if they hold
+    the same number of `frames` (a function of a clip's length, never falling). The shorter ones of
+    a stack end in zeros that are too few for a frame: no row depends on its neighbours.
+    Raises ValueError for a clip of no samples.
+    """
+    for position, clip in enumerate(clips):
+        if not len(clip):
+            raise ValueError(f"clip {position} has no samples: it has no voice to embed.")
+
+    def work(chosen: list[np.ndarray]) -> list[np.ndarray]:
+        rows: list[np.ndarray] = []
+        for _, alike in groupby(chosen, key=lambda clip: frames(len(clip))):
+            alike = list(alike)
+            stack = np.zeros((len(alike), max(map(len, alike))), np.float32)
+            for row, clip in zip(stack, alike, strict=True):
+                row[: len(clip)] = clip
+            rows.extend(net(stack))
+        return rows
+
+    heard = [np.resize(clip, SHORTEST) if len(clip) < SHORTEST else clip for clip in clips]
+    rows = np.reshape(in_batches(work, heard, batch, len, label), (len(clips), size))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

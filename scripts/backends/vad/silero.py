@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-ENV = "core"
+ENV = ("core", "torch")
 GPU = False
 
 RATE = 16_000

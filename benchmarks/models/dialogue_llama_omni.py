@@ -1,0 +1,68 @@
+"""LLaMA-Omni: replies in batches, and one after another, as the authors' script does it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.models import Case
+from scripts import backends
+from scripts.backends.dialogue import Request
+from tests.models import tiny
+
+ITEMS, TOKENS = 8, 48
+
+
+def cases() -> Iterator[Case]:
+    folder = Path(os.environ["SPEECHROLE_WEIGHTS"])
+    for name in ("llama-omni-8b", "whisper-large-v3", "hifigan-unit"):
+        tiny.make(name, folder)
+    options = {"device": "cpu", "max_tokens": TOKENS}
+    spec = {"capability": "dialogue", "backend": "llama_omni", "options": options}
+    backend = backends.load(spec)
+    noise = np.random.default_rng(0).standard_normal((ITEMS, 48_000)).astype(np.float32) * 0.05
+    requests = [
+        Request("r", "English", "Bob", f"You are Bob {i}.", "Be brief.", sound, "", sound)
+        for i, sound in enumerate(noise)
+    ]
+    seconds = sum(len(answer.audio) for answer in backend.reply(requests)) / backend.rate
+    plain(backend, requests[0])
+    yield Case(
+        "dialogue/llama_omni",
+        ITEMS,
+        seconds,  # of the replies
+        lambda: backend.reply(requests),
+        lambda: [plain(backend, request) for request in requests],
+    )
+
+
+def plain(backend, request: Request) -> tuple[str, np.ndarray]:
+    """Text and sound of one reply by the same networks, with nothing of the backend's but the
+    prompt: all hidden states of all layers are kept, and the last layer's are picked out after."""
+    import torch
+
+    net, prompt = backend.net, backend.prompt(request)
+    words = net.llm.get_input_embeddings()
+    with torch.inference_mode():
+        row = [words(torch.tensor([prompt.texts[0]]))]
+        for clip, text in zip(prompt.clips, prompt.texts[1:], strict=True):
+            heard = backend.features(clip, sampling_rate=16_000, return_tensors="pt")
+            row.append(net.adaptor(net.encoder(heard.input_features).last_hidden_state))
+            row.append(words(torch.tensor([text])))
+        made = net.llm.generate(
+            inputs_embeds=torch.cat(row, dim=1),
+            max_new_tokens=backend.max_tokens,
+            output_hidden_states=True,
+            return_dict_in_generate=True,
+        )
+        states = torch.cat([step[-1][:, -1:] for step in made.hidden_states], dim=1)
+        units, before = [], None
+        for place in net.units(states)[0].tolist():
+            if place not in (before, net.units.blank):
+                units.append(place)
+            before = place
+        sound = net.vocoder(torch.tensor(units)).numpy()
+    return net.tokenizer.decode(made.sequences[0].tolist()).strip(), sound

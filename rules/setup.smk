@@ -1,0 +1,47 @@
+"""Setup: the weights of the hub's models that the other phases' rules use. Included after them.
+
+needs  config/models.tsv, a network
+makes  <folder of weights>/{model}/receipt.json, with the model beside it
+"""
+
+from scripts.common import missing, weights
+
+try:
+    HUB = {row["model"]: row for row in weights.hub_table()}
+    NEEDED = [name for spec in settings.flat(USED.values()) for name in missing.needed(spec)]
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+localrules:
+    download,
+
+
+rule download:
+    output:
+        receipt=f"{weights.folder()}/{{model}}/{weights.RECEIPT}",
+    log:
+        "logs/download/{model}.log",
+    benchmark:
+        "logs/download/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, HUB)),
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=600,
+    params:
+        row=lambda wildcards: HUB[wildcards.model],
+    script:
+        "../scripts/setup/download.py"
+
+
+rule models:
+    input:
+        [
+            f"{weights.folder()}/{name}/{weights.RECEIPT}"
+            for name in dict.fromkeys(NEEDED)
+            if name in HUB
+        ],

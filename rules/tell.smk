@@ -1,0 +1,51 @@
+"""What is told before anything runs: jobs, GPU-hours, calls, cost, and what is missing.
+
+needs  config/speeds.tsv, and all rules: included last
+"""
+
+import sys
+
+from snakemake.logging import logger
+
+from scripts.common import estimate, missing
+
+try:
+    SPEEDS = settings.read_table(project("config/speeds.tsv"), "speeds")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def work_of(job):
+    """What a job does. Rules that run models say how many GPUs they want; others only name some."""
+    params = dict(job.params.items()) if "gpu" in job.rule.resources else {}
+    return missing.Work(job.rule.name, job.wildcards_dict, params)
+
+
+def tell(jobs):
+    """Say what the jobs will cost and what they lack; a run that lacks something ends here."""
+    order = {rule.name: number for number, rule in enumerate(workflow.rules)}
+    jobs = sorted(jobs, key=lambda job: (order[job.rule.name], str(job.wildcards_dict)))
+    work = [work_of(job) for job in jobs]
+    costs = estimate.estimate(work, estimate.size(config, MEDIA_USED, ROLES), SPEEDS)
+    if any(cost.gpu_jobs or cost.calls for cost in costs):
+        logger.info(estimate.told(costs))
+    lacks = missing.missing(work, MEDIA_USED, config["max_usd"])
+    if lacks:
+        logger.info(missing.told(lacks))
+    if any(lack.stops for lack in lacks) and not workflow.dryrun:
+        sys.exit("Nothing was run: what is listed above is missing.")
+
+
+# Snakemake has no hook that knows the jobs in a dry run, and none before it makes environments. So
+# its own step that finds them is followed by `tell`, in the process that a person started (jobs run
+# in processes of their own) and where jobs are to run (--report, --summary and others find them too).
+if hasattr(workflow, "_build_dag"):
+    find_jobs = workflow._build_dag
+
+    def find_jobs_and_tell():
+        find_jobs()
+        runs = workflow.is_main_process and workflow.executor_plugin and not workflow.touch
+        if runs:
+            tell(workflow.dag.needrun_jobs())
+
+    workflow._build_dag = find_jobs_and_tell

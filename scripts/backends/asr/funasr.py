@@ -1,0 +1,270 @@
+"""Paraformer and SenseVoice by FunASR: Chinese, and Chinese and English.
+
+Gao et al., 2022 and Shi et al., 2023: https://huggingface.co/funasr/paraformer-zh, a
+SeACo-Paraformer of 220M parameters, Chinese with some English words, no punctuation. FunAudioLLM,
+2024: https://huggingface.co/FunAudioLLM/SenseVoiceSmall, 234M parameters, Chinese, Cantonese,
+English, Japanese and Korean, with punctuation and figures for numbers. Both under the FunASR model
+licence 1.1. Which of the two a folder holds is read from its config.yaml.
+
+Needs torch, torchaudio, funasr and opencc-python-reimplemented; either takes 1 GB of a GPU.
+Always float32, as FunASR runs them. Options: `weights`, `device`, `batch` (clips heard together),
+`languages` (what the model speaks; by default Chinese for a Paraformer, both for a SenseVoice; an
+English Paraformer wants `languages: [English]`) and `word_times` (bool: each word's start and end).
+
+A clip of more than 30 s is cut where it is quietest, and the texts of its parts are joined; the
+packages' own way, a second model that looks for speech, is not used. The faint noise that FunASR
+adds to clips (where config.yaml says `dither`) is the same for every clip, so that a text does not
+depend on chance or on the clip's company; the times of a Paraformer's words may, by some hundredths
+of a second. SenseVoice's marks of emotion and sounds are left out.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from scripts.backends.asr import RATE, audible, speaks
+from scripts.common.stage import UserError
+
+ENV = "torch"
+GPU = True
+
+BOTH = ("English", "Chinese")
+SENSEVOICE = "SenseVoiceSmall"
+# What config.yaml calls the models; these two know when their words are said.
+TIMED = ("SeacoParaformer", "BiCifParaformer")
+LANGUAGES = {SENSEVOICE: BOTH, "Paraformer": ("Chinese",)} | dict.fromkeys(TIMED, ("Chinese",))
+CODES = {"English": "en", "Chinese": "zh"}
+TAG = re.compile(r"<\|(\w+)\|>")
+CHINESE = "[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
+TAGS = 4  # before SenseVoice's text: language, emotion, sound, figures for numbers
+FRAME = 0.06  # seconds between two outputs of either encoder
+LONGEST, SEARCH, QUIET = 30 * RATE, 10 * RATE, RATE // 5  # samples
+
+
+def load(
+    weights: str = "paraformer-zh",
+    device: str = "cuda",
+    batch: int = 16,
+    languages: list[str] | None = None,
+    word_times: bool = False,
+):
+    """Load weights/<weights>/; see the docstring of this file for the options."""
+    from scripts.common.device import pick
+    from scripts.common.weights import loading, path, pinned
+
+    device = pick(device, "asr/funasr")
+    home = path(weights)
+    for language in languages or ():
+        speaks("asr/funasr", language, BOTH)
+    with loading("asr/funasr", home):
+        import torch
+        import yaml
+
+        settings = yaml.safe_load((home / "config.yaml").read_text("utf-8"))
+        kind = settings["model"]
+        if kind not in LANGUAGES:
+            raise ValueError(f"config.yaml calls it a {kind}; known are {', '.join(LANGUAGES)}")
+        if word_times and kind == "Paraformer":
+            raise UserError(f"asr/funasr: {home} has no word_times; {', '.join(TIMED)} have.")
+        file = pinned(home / "model.pt")
+        from funasr import AutoModel
+
+        net = AutoModel(
+            model=str(home),
+            init_param=str(file),
+            device=device,
+            frontend_conf={"dither": 0.0},
+            ignore_init_mismatch=False,
+            disable_update=True,
+            disable_pbar=True,
+            log_level="ERROR",
+            ncpu=torch.get_num_threads(),
+        )
+        # FunASR only prints what a checkpoint lacks, and goes on with random weights.
+        state = torch.load(file, weights_only=True, mmap=True, map_location="cpu")
+        state = state.get("state_dict", state)
+        missing = sorted(set(net.model.state_dict()) - set(state))
+        if missing:
+            raise ValueError(f"it lacks {missing[:3]}")
+    dither = settings["frontend_conf"].get("dither", 1.0)
+    spoken = tuple(languages or LANGUAGES[kind])
+    return FunAsr(weights, kind, net, batch, spoken, dither, word_times)
+
+
+class FunAsr:
+    """See the contract in scripts/backends/asr/__init__.py."""
+
+    def __init__(self, name, kind, net, batch, languages, dither: float, word_times: bool):
+        from opencc import OpenCC
+
+        self.name, self.kind, self.net = name, kind, net
+        self.batch, self.languages, self.word_times = batch, languages, word_times
+        self.simplify = OpenCC("t2s").convert
+        noise = np.random.default_rng(0).standard_normal(LONGEST)
+        net.model.encoder.register_forward_hook(self.keep)
+        self.noise = (noise * dither / 2**15).astype(np.float32)  # dither is in 16-bit steps
+
+    def transcribe(self, clips: list[np.ndarray], language: str | None = None) -> list[dict]:
+        """Text of each (n,) float32 clip and its language; see the contract."""
+        from scripts.common.device import in_batches
+
+        speaks(f"asr/funasr with {self.name}", language, self.languages)
+        parts = [
+            (number, start, part)
+            for number, clip in enumerate(clips)
+            if audible(clip)
+            for start, part in cut(clip)
+            if audible(part)
+        ]
+        found = in_batches(
+            lambda batch: self.hear([part for *_, part in batch], language),
+            parts,
+            self.batch,
+            lambda part: len(part[2]),
+            f"clips heard by {self.name}",
+        )
+        heard: list[list[dict]] = [[] for _ in clips]
+        for (number, start, _), one in zip(parts, found, strict=True):
+            for word in one["words"]:
+                word["start"], word["end"] = (
+                    round(start / RATE + word[side], 2) for side in ("start", "end")
+                )
+            heard[number].append(one)
+        return [self.joined(own, language) for own in heard]
+
+    def keep(self, encoder, inputs, output) -> tuple:
+        """Keep what the encoder puts out, with zeros for the padding of shorter clips: Paraformer's
+        count of characters looks one frame ahead, into it."""
+        import torch
+
+        encoded, lengths, *rest = output
+        frames = torch.arange(encoded.shape[1], device=encoded.device)
+        encoded = encoded * (frames[:, None] < lengths[:, None, None])
+        self.encoded = (encoded, lengths)
+        return (encoded, lengths, *rest)
+
+    def joined(self, parts: list[dict], language: str | None) -> dict:
+        """One result of what was heard in the parts of a clip; the longest text says in what
+        language it is."""
+        longest = max(parts, key=lambda part: len(part["text"]), default={})
+        language = language or longest.get("language", self.languages[0])
+        plain = self.simplify if language == "Chinese" else str
+        result = {
+            "text": plain(tidy(" ".join(part["text"] for part in parts))),
+            "language": language,
+        }
+        if self.word_times:
+            words = [word for part in parts for word in part["words"]]
+            result["words"] = [{**word, "word": plain(word["word"])} for word in words]
+        return result
+
+    def hear(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
+        """{"text", "language", "words"} of each clip of at most LONGEST samples."""
+        noisy = [clip + self.noise[: len(clip)] for clip in clips]
+        if self.kind == SENSEVOICE:
+            heard = self.sensevoice(noisy, CODES.get(language, "auto"))
+            # A third language is most often Chinese misheard: Cantonese is, and is written so.
+            others = [i for i, one in enumerate(heard) if one["language"] not in BOTH]
+            for i in others:
+                heard[i] = self.sensevoice([noisy[i]], "zh")[0] | {"language": "Chinese"}
+            return heard
+        return self.paraformer(noisy, language)
+
+    def paraformer(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
+        found = self.net.generate(clips, batch_size=len(clips))
+        if len(found) < len(clips):  # FunASR gives up where no clip of a batch has a word
+            found = [{"text": ""}] * len(clips)
+        results = []
+        for clip, one in zip(clips, found, strict=True):
+            words = []
+            if self.word_times and one["text"]:
+                pieces = zip(one["text"].split(), one["timestamp"], strict=True)
+                words = timed(
+                    [(f"\u2581{word}", start / 1000, end / 1000) for word, (start, end) in pieces],
+                    len(clip) / RATE,
+                )
+            own = "Chinese" if any(map(ideograph, one["text"])) else "English"
+            own = language or (own if own in self.languages else self.languages[0])
+            results.append({"text": one["text"], "language": own, "words": words})
+        return results
+
+    def sensevoice(self, clips: list[np.ndarray], code: str) -> list[dict]:
+        """The language is that of SenseVoice's tag, or the tag itself if it is neither."""
+        found = self.net.generate(clips, language=code, use_itn=True, batch_size=len(clips))
+        encoded, lengths = self.encoded
+        names = {tag: name for name, tag in CODES.items()} | {"nospeech": self.languages[0]}
+        results = []
+        for i, (clip, one) in enumerate(zip(clips, found, strict=True)):
+            tags = TAG.findall(one["text"])
+            tag = code if code != "auto" else (tags or ["nospeech"])[0]
+            text = "" if "nospeech" in tags[:1] else TAG.sub("", one["text"]).strip()
+            words = []
+            if self.word_times and text:
+                pieces = self.aligned(encoded[i, TAGS : int(lengths[i])])
+                words = timed(pieces, len(clip) / RATE)
+            results.append({"text": text, "language": names.get(tag, tag), "words": words})
+        return results
+
+    def aligned(self, encoded) -> list[tuple[str, float, float]]:
+        """SenseVoice's pieces of words and their times, by the frames in which it puts them out.
+
+        FunASR's own alignment fails where the text, cut into pieces anew, outnumbers the frames.
+        """
+        import torch
+
+        with torch.inference_mode():
+            path = self.net.model.ctc.argmax(encoded[None])[0].tolist()
+        tokenizer, blank = self.net.kwargs["tokenizer"].sp, self.net.model.blank_id
+        pieces, before = [], blank
+        for frame, number in enumerate(path):
+            if number != blank and number == before:
+                pieces[-1][2] = (frame + 1) * FRAME
+            elif number != blank:
+                piece = tokenizer.id_to_piece(number)
+                pieces.append([piece, frame * FRAME, (frame + 1) * FRAME])
+            before = number
+        return [tuple(piece) for piece in pieces if not TAG.search(piece[0])]
+
+
+def cut(clip: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Parts of at most LONGEST samples and where each begins; cut where a fifth of a second in the
+    last ten seconds of a part is quietest."""
+    parts, start = [], 0
+    while len(clip) - start > LONGEST:
+        last = clip[start + LONGEST - SEARCH : start + LONGEST]
+        energy = np.square(last).reshape(-1, QUIET).sum(axis=1)
+        end = start + LONGEST - SEARCH + int(energy.argmin()) * QUIET + QUIET // 2
+        parts.append((start, clip[start:end]))
+        start = end
+    return [*parts, (start, clip[start:])]
+
+
+def timed(pieces: list[tuple[str, float, float]], seconds: float) -> list[dict]:
+    """Words of pieces in SentencePiece's way of writing: "\u2581" begins one, and so does an
+    ideograph; what is neither goes on with a word that is not Chinese."""
+    words: list[dict] = []
+    new = True
+    for piece, start, end in pieces:
+        text = piece.replace("\u2581", "")
+        new = new or piece.startswith("\u2581")
+        if not text:
+            continue
+        marks = not any(letter.isalnum() for letter in text)
+        new = new or ideograph(text[0]) or (bool(words) and ideograph(words[-1]["word"][0]))
+        if words and (marks or not new):
+            words[-1] |= {"word": words[-1]["word"] + text, "end": min(end, seconds)}
+        else:
+            words.append({"word": text, "start": min(start, seconds), "end": min(end, seconds)})
+        new = False
+    return words
+
+
+def tidy(text: str) -> str:
+    """A text without the spaces between Chinese characters and marks."""
+    return re.sub(f"(?<={CHINESE}) (?={CHINESE})", "", " ".join(text.split()))
+
+
+def ideograph(letter: str) -> bool:
+    return "\u3400" <= letter <= "\u9fff"

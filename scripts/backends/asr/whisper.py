@@ -1,0 +1,280 @@
+"""Whisper by Hugging Face transformers, English and Chinese.
+
+Radford et al., 2022. Sources: https://huggingface.co/openai/whisper-large-v3-turbo (MIT), which
+listens in the paper's cascades; https://huggingface.co/openai/whisper-large-v3 and
+https://huggingface.co/openai/whisper-medium (Apache-2.0). For the corpus the paper prints
+`whisper-medium-v3`, which is no checkpoint that exists: medium has no third version. whisper-medium
+and whisper-large-v3 are the two it may mean. Any multilingual Whisper in this layout will do; an
+English-only one for English.
+
+Needs torch, transformers and opencc-python-reimplemented; turbo takes 2 GB of a GPU, large 4.
+float16 on a GPU, float32 on the CPU. Options: `weights`, `device`, `batch` (clips heard together)
+and `word_times` (bool: every word's start and end, from the cross-attention; several times slower).
+
+Clips of up to 30 s are heard in batches, greedily and without random sampling. One in which the
+model finds nobody speaking gets no text, by Whisper's own test; one whose text repeats itself is
+heard again with five beams. Longer clips go through Whisper's own long form, window by window,
+without the text before as a prompt. Not like the original: no rise of temperature after a failed
+attempt, and a detected language is the likelier of English and Chinese. In float16 a clip's company
+in its batch may now and then change a word.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from scripts.backends.asr import RATE, audible, speaks
+
+ENV = "torch"
+GPU = True
+
+LANGUAGES = {"English": "en", "Chinese": "zh"}
+WINDOW = 30 * RATE  # samples that Whisper hears at once
+NO_SPEECH, UNLIKELY, REPEATING = 0.6, -1.0, 2.4  # Whisper's own thresholds
+BEAMS = 5  # of the second attempt
+
+
+def load(
+    weights: str = "whisper-large-v3-turbo",
+    device: str = "cuda",
+    batch: int = 16,
+    word_times: bool = False,
+):
+    """Load weights/<weights>/; see the docstring of this file for the options."""
+    from scripts.common.device import pick
+    from scripts.common.weights import loading, path
+
+    device = pick(device, "asr/whisper")
+    home = path(weights)
+    with loading("asr/whisper", home):
+        import torch
+        from transformers import (
+            WhisperFeatureExtractor,
+            WhisperForConditionalGeneration,
+            WhisperTokenizer,
+        )
+
+        extractor = WhisperFeatureExtractor.from_pretrained(home, local_files_only=True)
+        tokenizer = WhisperTokenizer.from_pretrained(home, local_files_only=True)
+        net, found = WhisperForConditionalGeneration.from_pretrained(
+            home,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32 if device == "cpu" else torch.float16,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are named here, not in a table on the screen
+        )
+        if found["missing_keys"]:
+            raise ValueError(f"it lacks {sorted(found['missing_keys'])[:3]}")
+        if found["mismatched_keys"]:
+            raise ValueError(f"of another shape: {sorted(found['mismatched_keys'])[:3]}")
+        if word_times and not getattr(net.generation_config, "alignment_heads", None):
+            raise ValueError("its generation_config.json has no alignment_heads for word_times")
+    return Whisper(weights, net.eval().to(device), extractor, tokenizer, batch, word_times)
+
+
+class Whisper:
+    """See the contract in scripts/backends/asr/__init__.py."""
+
+    def __init__(self, name, net, extractor, tokenizer, batch: int, word_times: bool):
+        from opencc import OpenCC
+
+        self.name, self.net = name, net
+        self.extractor, self.tokenizer = extractor, tokenizer
+        self.batch, self.word_times = batch, word_times
+        self.simplify = OpenCC("t2s").convert
+        settings = net.generation_config
+        marks = getattr(settings, "lang_to_id", {})
+        # An English-only Whisper has no marks of languages.
+        self.marks = {
+            name: marks[f"<|{code}|>"] for name, code in LANGUAGES.items() if f"<|{code}|>" in marks
+        }
+        self.languages = list(self.marks) or ["English"]
+        self.silence = settings.no_timestamps_token_id - 1  # the mark for "nobody speaks"
+
+    def transcribe(self, clips: list[np.ndarray], language: str | None = None) -> list[dict]:
+        """Text of each (n,) float32 clip and its language; see the contract."""
+        import torch
+
+        from scripts.common.device import in_batches
+
+        speaks(f"asr/whisper with {self.name}", language, self.languages)
+        heard = [i for i, clip in enumerate(clips) if audible(clip)]
+        results = [self.result([], language or self.languages[0], 0.0) for _ in clips]
+        with torch.inference_mode():
+            for work, chosen in (
+                (self.long, [i for i in heard if len(clips[i]) > WINDOW]),
+                (self.short, [i for i in heard if len(clips[i]) <= WINDOW]),
+            ):
+                found = in_batches(
+                    lambda part, work=work: work(part, language),
+                    [clips[i] for i in chosen],
+                    self.batch,
+                    len,
+                    f"clips heard by {self.name}",
+                )
+                for i, result in zip(chosen, found, strict=True):
+                    results[i] = result
+        return results
+
+    def short(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
+        """Hear clips of up to one window: the encoder runs once for all that is asked of it."""
+        import torch
+
+        # One by one: a batch of spectra does not fit a CPU's cache, and takes three times as long.
+        parts = [self.features([clip], padding="max_length") for clip in clips]
+        features, mask = map(torch.cat, zip(*parts, strict=True))
+        encoded = self.net.model.encoder(features).last_hidden_state
+        languages, silence = self.begin(encoded, language)
+        found = self.generate(languages, mask, encoded)
+        for i, segments in enumerate(found):
+            tokens = [token for segment in segments for token in self.spoken(segment)]
+            likely = silence[i] <= NO_SPEECH or (
+                self.likelihood(encoded[i], languages[i], tokens) >= UNLIKELY
+            )
+            if not likely:
+                found[i] = []
+            elif repeats(self.tokenizer.decode(tokens)):
+                one = slice(i, i + 1)
+                again = self.generate(languages[one], mask[one], encoded[one], num_beams=BEAMS)
+                found[i] = again[0]
+        return self.results(found, languages, clips)
+
+    def long(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
+        """Hear clips of more than one window; where nobody speaks, a window is passed over."""
+        features, mask = self.features(clips, padding="longest", truncation=False)
+        encoded = self.net.model.encoder(features[:, :, : self.extractor.nb_max_frames])
+        languages, _ = self.begin(encoded.last_hidden_state, language)
+        found = self.generate(
+            languages,
+            mask,
+            input_features=features,
+            condition_on_prev_tokens=False,
+            no_speech_threshold=NO_SPEECH,
+            logprob_threshold=UNLIKELY,
+        )
+        return self.results(found, languages, clips)
+
+    def features(self, clips: list[np.ndarray], **padding):
+        """(clips, mels, frames) log mel energies and (clips, frames) what of them is clip."""
+        found = self.extractor(
+            clips,
+            sampling_rate=RATE,
+            return_attention_mask=True,
+            return_tensors="pt",
+            device=str(self.net.device),
+            **padding,
+        ).to(self.net.device)
+        return found.input_features.to(self.net.dtype), found.attention_mask
+
+    def begin(self, encoded, language: str | None) -> tuple[list[str], list[float]]:
+        """Each clip's language, and how likely it is that nobody speaks, by the first token."""
+        import torch
+
+        start = torch.full((len(encoded), 1), self.net.generation_config.decoder_start_token_id)
+        logits = self.net(
+            encoder_outputs=(encoded,), decoder_input_ids=start.to(encoded.device), use_cache=False
+        ).logits[:, -1]
+        silence = logits.float().softmax(-1)[:, self.silence].tolist()
+        if language or not self.marks:
+            return [language or self.languages[0]] * len(encoded), silence
+        best = logits[:, list(self.marks.values())].argmax(-1)
+        return [self.languages[i] for i in best.tolist()], silence
+
+    def generate(self, languages: list[str], mask, encoded=None, **inputs) -> list[list[dict]]:
+        """Each clip's segments: what transformers' Whisper calls one, see its `generate`."""
+        from transformers.modeling_outputs import BaseModelOutput
+
+        if encoded is not None:
+            inputs["encoder_outputs"] = BaseModelOutput(encoded)
+        prompt = {}
+        if self.marks:
+            codes = [LANGUAGES[language] for language in languages]
+            prompt = {"language": codes, "task": "transcribe"}
+        return self.net.generate(
+            attention_mask=mask,
+            return_timestamps=encoded is None,  # the long form goes by them
+            return_segments=True,
+            return_token_timestamps=self.word_times,
+            temperature=0.0,
+            **prompt,
+            **inputs,
+        )["segments"]
+
+    def spoken(self, segment: dict) -> list[int]:
+        """The tokens of a segment that are text."""
+        end = self.net.generation_config.eos_token_id
+        return [token for token in segment["tokens"].tolist() if token < end]
+
+    def likelihood(self, encoded, language: str, tokens: list[int]) -> float:
+        """Mean log-probability of a clip's text, given what comes before each of its tokens."""
+        import torch
+
+        settings = self.net.generation_config
+        prompt = [settings.decoder_start_token_id]
+        if self.marks:
+            prompt += [self.marks[language], settings.task_to_id["transcribe"]]
+        prompt.append(settings.no_timestamps_token_id)
+        ids = torch.tensor([[*prompt, *tokens, settings.eos_token_id]], device=encoded.device)
+        logits = self.net(encoder_outputs=(encoded[None],), decoder_input_ids=ids[:, :-1]).logits
+        wanted = ids[:, len(prompt) :]
+        scores = logits[:, len(prompt) - 1 :].float().log_softmax(-1)
+        return float(scores.gather(-1, wanted[..., None]).mean())
+
+    def results(self, found, languages: list[str], clips: list[np.ndarray]) -> list[dict]:
+        return [
+            self.result(segments, language, len(clip) / RATE)
+            for segments, language, clip in zip(found, languages, clips, strict=True)
+        ]
+
+    def result(self, segments: list[dict], language: str, seconds: float) -> dict:
+        tokens = [token for segment in segments for token in self.spoken(segment)]
+        plain = self.simplify if language == "Chinese" else str
+        result = {
+            "text": plain(self.tokenizer.decode(tokens).strip()) if tokens else "",
+            "language": language,
+        }
+        if self.word_times:
+            words = [word for segment in segments for word in self.words(segment, seconds)]
+            result["words"] = [{**word, "word": plain(word["word"])} for word in words]
+        return result
+
+    def words(self, segment: dict, seconds: float) -> list[dict]:
+        """The words of a segment; each token's time is where it ends."""
+        end = self.net.generation_config.eos_token_id
+        found, part, start = [], [], min(round(float(segment["start"]), 2), seconds)
+        for token, time in zip(
+            segment["tokens"].tolist(), segment["token_timestamps"].tolist(), strict=True
+        ):
+            stop = max(start, min(round(time, 2), seconds))
+            if token < end:
+                part.append(token)
+                text = self.tokenizer.decode(part)
+                if text.endswith("\ufffd") or text.isspace():
+                    continue  # the character, or the word, goes on in the next token
+                if found and not begins(text, found[-1]["word"]):
+                    found[-1] |= {"word": found[-1]["word"] + text.strip(), "end": stop}
+                else:
+                    found.append({"word": text.strip(), "start": start, "end": stop})
+                part = []
+            start = stop
+        return found
+
+
+def begins(text: str, before: str) -> bool:
+    """Whether a piece of text begins a new word after the word `before`."""
+    if not any(letter.isalnum() for letter in text):
+        return False  # a mark of punctuation belongs to the word before
+    return text[0].isspace() or ideograph(text[0]) or ideograph(before[0])
+
+
+def ideograph(letter: str) -> bool:
+    return "\u3400" <= letter <= "\u9fff"
+
+
+def repeats(text: str) -> bool:
+    """Whisper's own test for a text that runs in circles."""
+    written = text.encode()
+    return len(written) > REPEATING * len(zlib.compress(written))

@@ -1,0 +1,224 @@
+"""pyannote.audio: who speaks when, and where several speak at once (Bredin, Interspeech 2023).
+
+The pipeline `pyannote/speaker-diarization-community-1` (CC-BY-4.0, given out on request:
+https://huggingface.co/pyannote/speaker-diarization-community-1) by the package pyannote.audio 4
+(MIT): a network names up to three speakers in every ten seconds, a second one embeds each of them,
+and the embeddings are clustered (VBx). The paper names the Emilia framework, which used the older
+pipeline 3.1 of the same authors.
+
+A stretch in which one person talks is given once; one in which several do is given once for each of
+them with `overlap` True. Turns end with the recording. Digital silence is not given to the network,
+and recordings are handed over in memory, so that FFmpeg is not needed. The ResNet that embeds hears
+each window once, not three times as in the package; its embeddings are the same up to rounding. A
+recording's turns do not depend on its neighbours.
+
+The folder of weights is that of the hub: config.yaml, segmentation/, embedding/, plda/. The two
+networks are pickles, opened only if the receipt vouches for them. Whoever gets them from the hub
+gives the token by the environment (HF_TOKEN); nothing is fetched here, and the package's telemetry
+is off.
+
+Options: `speakers`, if their number is known, or `min_speakers` and `max_speakers`;
+`segmentation_batch`, windows of ten seconds at once, and `embedding_batch`, speakers in windows at
+once (both halved where memory runs out). float32: the package asks for repeatable results. Needs
+pyannote.audio, pyyaml, torch, torchaudio.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from scripts.common.device import free, out_of_memory, pick
+from scripts.common.stage import UserError
+from scripts.common.weights import loading, path, pinned
+
+ENV = "torch"
+GPU = True
+
+WHO = "diarization/pyannote"
+RATE = 16_000
+PIPELINES = (
+    "pyannote.audio.pipelines.SpeakerDiarization",
+    "pyannote.audio.pipelines.speaker_diarization.SpeakerDiarization",
+)
+
+
+def load(
+    weights: str = "pyannote-community-1",
+    speakers: int | None = None,
+    min_speakers: int | None = None,
+    max_speakers: int | None = None,
+    segmentation_batch: int = 32,
+    embedding_batch: int = 32,
+    device: str = "cuda",
+):
+    device = pick(device, WHO)
+    bounds = {
+        "num_speakers": speakers,
+        "min_speakers": min_speakers,
+        "max_speakers": max_speakers,
+    }
+    if any(bound is not None and bound < 1 for bound in bounds.values()):
+        raise UserError(f"{WHO}: there is at least one speaker; got {bounds}.")
+    if speakers and (min_speakers or max_speakers):
+        raise UserError(f"{WHO}: give `speakers`, or `min_speakers` and `max_speakers`, not both.")
+    if (min_speakers or 1) > (max_speakers or float("inf")):
+        raise UserError(f"{WHO}: min_speakers {min_speakers} is above max_speakers {max_speakers}.")
+    home = path(weights)
+    with loading(WHO, home):
+        check(home)
+        pipeline = pipeline_of(home, device)
+    pipeline.segmentation_batch_size = segmentation_batch
+    pipeline.embedding_batch_size = embedding_batch
+    return Pyannote(pipeline, {name: bound for name, bound in bounds.items() if bound})
+
+
+def check(home: Path) -> None:
+    """Raises UserError unless config.yaml describes a diarization from files of this folder."""
+    import yaml
+
+    file = home / "config.yaml"
+    if not file.exists():
+        raise UserError(f"{WHO}: {file} is missing; get the model again.")
+    pipeline = yaml.safe_load(file.read_text("utf-8"))["pipeline"]
+    if pipeline["name"] not in PIPELINES:
+        raise UserError(f"{WHO}: {file} describes {pipeline['name']}, not {PIPELINES[0]}.")
+    for part in ("segmentation", "embedding", "plda"):
+        place = str(pipeline["params"].get(part))
+        if not place.startswith("$model/"):
+            raise UserError(
+                f"{WHO}: {file} takes its {part} from '{place}'; it must lie in the folder "
+                f"(`{part}: $model/{part}`), as nothing is fetched from a hub here."
+            )
+        if part != "plda":  # whose files are plain arrays
+            network = home / place.removeprefix("$model/") / "pytorch_model.bin"
+            if not network.exists():
+                raise UserError(f"{WHO}: {network} is missing; get the model again.")
+            pinned(network)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """For importing the package: its telemetry, on by default, is off, and so is its warning that
+    it cannot decode files without FFmpeg, which is not asked of it."""
+    os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "\ntorchcodec is not installed correctly")
+        yield
+
+
+def pipeline_of(home: Path, device: str):
+    """The package's pipeline on a device."""
+    with quietly():
+        import torch
+        from pyannote.audio import Pipeline
+    pipeline = Pipeline.from_pretrained(home)
+    pipeline.to(torch.device(device))
+    model = pipeline._embedding.model_
+    model.forward = functools.partial(embed, model, model.forward)
+    return pipeline
+
+
+def embed(model, forward, waveforms, weights=None):
+    """What `forward` of an embedder gives, with less work: (n, numbers) for (n, 1, samples) and
+    (n, frames).
+
+    The package asks for the three speakers of a window in turn. Those who say nothing (weights of
+    0) all come out alike, so the first stands for them; and a ResNet hears the same sound under
+    other weights once.
+    """
+    import torch
+
+    if weights is None:
+        return forward(waveforms)
+    silent = ~weights.any(dim=1)
+    asked = ~silent | (silent.cumsum(0) == 1)
+    place = asked.cumsum(0) - 1
+    place = torch.where(silent, place[silent.int().argmax()], place)
+    waveforms, weights = waveforms[asked], weights[asked]
+    if not hasattr(model, "forward_frames"):
+        return forward(waveforms, weights=weights)[place]
+    new = torch.ones(len(waveforms), dtype=torch.bool, device=waveforms.device)
+    new[1:] = (waveforms[1:] != waveforms[:-1]).flatten(1).any(dim=1)
+    frames = model.forward_frames(waveforms[new])
+    return model.forward_embedding(frames[new.cumsum(0) - 1], weights=weights)[place]
+
+
+class Pyannote:
+    """See the contract in scripts/backends/diarization/__init__.py."""
+
+    def __init__(self, pipeline, bounds: dict[str, int]):
+        self.pipeline, self.bounds = pipeline, bounds
+
+    def diarize(self, audio: np.ndarray) -> list[dict]:
+        """Turns of (n,) float32 at 16 kHz, by start; digital silence gives none."""
+        import torch
+
+        if not np.any(audio):
+            return []
+        waveform = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None]
+        found = self._run({"waveform": waveform, "sample_rate": RATE})
+        tracks = found.speaker_diarization.itertracks(yield_label=True)
+        spans = [(span.start, span.end, str(speaker)) for span, _, speaker in tracks]
+        return turns(spans, len(audio) / RATE)
+
+    def _run(self, file: dict):
+        """The package's result. Both batches are halved, for good, when memory runs out."""
+        pipeline = self.pipeline
+        while True:
+            try:
+                return pipeline(file, **self.bounds)
+            except ValueError as error:
+                if "n_clusters" not in str(error):
+                    raise
+                raise UserError(
+                    f"{WHO}: a recording of {file['waveform'].shape[1] / RATE:.1f} s is too short "
+                    f"to tell as many speakers apart as was asked for ({self.bounds})."
+                ) from error
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                sizes = (pipeline.segmentation_batch_size, pipeline.embedding_batch_size)
+                if max(sizes) == 1:
+                    raise UserError(
+                        f"{WHO}: memory ran out on one window of a recording of "
+                        f"{file['waveform'].shape[1] / RATE:.0f} s; use a larger device."
+                    ) from error
+            halves = [max(1, size // 2) for size in sizes]
+            pipeline.segmentation_batch_size, pipeline.embedding_batch_size = halves
+            free()
+            print(f"{WHO}: memory ran out; going on with {halves[0]} and {halves[1]} at a time")
+
+
+def turns(spans: Iterable[tuple[float, float, str]], duration: float) -> list[dict]:
+    """Spans (start, end, speaker), which may lie over each other, as turns within `duration`.
+
+    Each is parted where someone else begins or ends to talk over it.
+    """
+    inside = [(max(0.0, start), min(end, duration), who) for start, end, who in spans]
+    waiting = sorted((span for span in inside if span[0] < span[1]), reverse=True)
+    edges = sorted({time for start, end, _ in waiting for time in (start, end)})
+    talking: list[tuple[float, float, str]] = []
+    found: list[dict] = []
+    last: dict[str, dict] = {}
+    for start, end in pairwise(edges):
+        talking = [span for span in talking if span[1] > start]
+        while waiting and waiting[-1][0] <= start:
+            talking.append(waiting.pop())
+        speakers = {who for _, _, who in talking}
+        for who in speakers:
+            turn = last.get(who)
+            overlap = len(speakers) > 1
+            if turn and turn["end"] == start and turn["overlap"] == overlap:
+                turn["end"] = end
+            else:
+                last[who] = {"start": start, "end": end, "speaker": who, "overlap": overlap}
+                found.append(last[who])
+    return sorted(found, key=lambda turn: (turn["start"], turn["end"], turn["speaker"]))

@@ -1,0 +1,120 @@
+"""text2vec-bge-large-chinese, Chinese sentence embeddings, 1,024 numbers (the paper's model).
+
+Source: https://huggingface.co/shibing624/text2vec-bge-large-chinese (Apache-2.0), trained by CoSENT
+from BAAI/bge-large-zh-noinstruct: a BERT of 24 layers, its token vectors pooled as the model's own
+`1_Pooling/config.json` says (the mean, as its card does), scaled to length 1. The paper calls two
+Chinese texts duplicates above a cosine of .85 (English ones above .9, by the backend `minilm`).
+
+Options: `device`, `batch` (windows computed at once). Needs torch, transformers. Half precision on
+a GPU: cosines differ from those of a CPU in the third decimal.
+Not as in the package: a text beyond the model's 256 tokens is read in windows and pooled over all
+of them, where sentence-transformers cuts it off.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from scripts.common.device import in_batches, pick
+from scripts.common.weights import loading, path, pinned
+
+ENV = "torch"
+GPU = True
+
+NAME = "embedding/text2vec"
+LENGTH = 256  # tokens read at once: max_seq_length of the model card
+# As sentence-transformers writes them now, and as it wrote them after OLD until version 6.
+OLD = "pooling_mode_"
+POOLINGS = {"cls": "cls", "mean": "mean", "cls_token": "cls", "mean_tokens": "mean"}
+
+
+def load(weights: str = "text2vec-bge-large-chinese", device: str = "cuda", batch: int = 64):
+    """Load the model in weights/<weights>/, computing up to `batch` windows at once."""
+    device = pick(device, NAME)
+    home = path(weights)
+    with loading(NAME, home):
+        return Text2vec(home, device, batch)
+
+
+class Text2vec:
+    """See the contract in scripts/backends/embedding/__init__.py."""
+
+    def __init__(self, home: Path, device: str, batch: int):
+        import torch
+        from transformers import AutoTokenizer, BertModel
+
+        safe = (home / "model.safetensors").exists()
+        if not safe:
+            pinned(home / "pytorch_model.bin")
+        self.name, self.device, self.batch = home.name, device, batch
+        self.pooling = pooling(home)
+        self.tokenizer = AutoTokenizer.from_pretrained(home)
+        self.window = LENGTH - 2  # [CLS] and [SEP] stand around it
+        net, found = BertModel.from_pretrained(
+            home,
+            use_safetensors=safe,
+            add_pooling_layer=False,
+            output_loading_info=True,
+            dtype=torch.float32 if device == "cpu" else torch.float16,
+        )
+        if missing := sorted(found["missing_keys"]):
+            raise ValueError(f"{len(missing)} parameters are missing, such as {missing[0]}")
+        self.net = net.to(device).eval()
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        """n texts -> (n, 1024) float32, rows of length 1."""
+        whose, windows = [], []
+        first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
+        for number, tokens in enumerate(self._tokens(list(texts))):
+            for start in range(0, max(len(tokens), 1), self.window):
+                whose.append(number)
+                windows.append([first, *tokens[start : start + self.window], last])
+        sums = np.zeros((len(texts), self.net.config.hidden_size), np.float32)
+        totals = in_batches(self._read, windows, self.batch, len, NAME)
+        for number, total in zip(whose, totals, strict=True):
+            sums[number] += total
+        return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        if not texts:
+            return []
+        read = self.tokenizer(
+            texts, add_special_tokens=False, return_attention_mask=False, verbose=False
+        )
+        return read["input_ids"]
+
+    def _read(self, windows: list[list[int]]) -> np.ndarray:
+        """The pooled token vectors of each window, up to their length."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        ids = pad_sequence([torch.tensor(tokens) for tokens in windows], True, padding_value=-1)
+        ids = ids.to(self.device)
+        heard = ids >= 0
+        with torch.inference_mode():
+            found = self.net(ids.clamp(min=0), attention_mask=heard.long())
+            vectors = found.last_hidden_state.float()
+            if self.pooling == "cls":
+                return vectors[:, 0].cpu().numpy()
+            return vectors.masked_fill(~heard[..., None], 0).sum(dim=1).cpu().numpy()
+
+
+def pooling(home: Path) -> str:
+    """ "cls" or "mean", as the model's own file says; without one the mean, as the model card does.
+
+    Raises ValueError for anything else.
+    """
+    file = home / "1_Pooling" / "config.json"
+    if not file.exists():
+        return "mean"
+    stated = json.loads(file.read_text("utf-8"))
+    modes = stated.get("pooling_mode") or [
+        key.removeprefix(OLD) for key, on in stated.items() if key.startswith(OLD) and on
+    ]
+    modes = [modes] if isinstance(modes, str) else modes
+    if len(modes) != 1 or modes[0] not in POOLINGS:
+        raise ValueError(f"1_Pooling/config.json asks for {modes}; known are {list(POOLINGS)}")
+    return POOLINGS[modes[0]]

@@ -1,0 +1,224 @@
+"""F5-TTS v1 Base: zero-shot cloning from a reference clip and its transcript (paper: cascades).
+
+Chen et al., 2024; https://huggingface.co/SWivid/F5-TTS (weights CC-BY-NC-4.0: not for commercial
+use; code MIT), spoken by Vocos, https://huggingface.co/charactr/vocos-mel-24khz (MIT). English and
+Chinese, 24 kHz. Needs f5-tts (which brings vocos), torch, torchaudio.
+
+Flow matching fills in the spectrogram that follows the reference's, as long as the transcript's
+pace (bytes a second) says; half precision on a GPU. The reference's spectrogram is computed once a
+voice. Text beyond about 22 s with its reference is spoken in pieces that fade into each other over
+0.15 s; all as in the package, but for this: pieces are spoken `batch` at a time; a reference is
+neither shortened to 12 s (its transcript would be too long for it) nor stripped of silence at its
+ends; a pace outside 5 to 40 bytes a second, as of a wrong transcript, counts as the nearer of the
+two. All noise comes from one seed, and padding is masked everywhere, so the same line sounds the
+same in any company, but for rounding.
+
+Options: `weights` and `vocoder`, names in config/models.tsv or folders; `model`, the folder in
+`weights` with a .safetensors file and vocab.txt; `steps` of the solver; the users' voice:
+`user_clip_english`, a sound file of at most 15 s, and `user_text_english`, what is said in it, the
+same for Chinese; `device`; `batch`.
+"""
+
+from __future__ import annotations
+
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.common.audio import RATE
+from scripts.common.cloning import Cloning, Piece
+from scripts.common.device import pick
+from scripts.common.stage import UserError
+from scripts.common.weights import loading, path, pinned
+
+ENV = "torch"
+GPU = True
+
+NAME = "tts/f5_tts"
+HOP = 256  # samples a frame, at 24 kHz
+WHOLE = 22.0  # seconds that reference and speech last together
+LOUDNESS = 0.1  # root mean square that a softer reference is raised to
+SLOWEST, FASTEST = 5, 40  # bytes of text a second that are believed of a reference
+SEED = 0
+STRENGTH, SWAY = 2.0, -1.0  # of the guidance, and of the solver's steps towards the start
+
+
+def load(
+    weights: str = "f5-tts",
+    vocoder: str = "vocos-mel-24khz",
+    model: str = "F5TTS_v1_Base",
+    user_clip_english: str | None = None,
+    user_text_english: str | None = None,
+    user_clip_chinese: str | None = None,
+    user_text_chinese: str | None = None,
+    steps: int = 32,
+    device: str = "cuda",
+    batch: int = 8,
+):
+    """Load weights/<weights>/<model>/ and weights/<vocoder>/ on `device`."""
+    device = pick(device, NAME)
+    home, voices = path(weights), path(vocoder)
+    users = {
+        "English": (user_clip_english, user_text_english),
+        "Chinese": (user_clip_chinese, user_text_chinese),
+    }
+    with loading(NAME, home):
+        net = read(home / model, device)
+    with loading(NAME, voices), redirect_stdout(StringIO()):
+        from f5_tts.infer.utils_infer import load_vocoder
+
+        pinned(voices / "pytorch_model.bin")
+        vocos = load_vocoder("vocos", True, str(voices), device)
+    return F5(net, vocos, device, steps, users, batch)
+
+
+def read(home: Path, device: str):
+    """The network of the checkpoint in `home`, of whatever size it is."""
+    found = sorted(home.glob("*.safetensors"))
+    if len(found) != 1 or not (home / "vocab.txt").exists():
+        raise UserError(
+            f"{NAME} needs one .safetensors file and vocab.txt in {home}; there are: "
+            f"{', '.join(sorted(file.name for file in home.glob('*'))) or 'none'}."
+        )
+    from f5_tts.infer.utils_infer import load_model
+    from f5_tts.model import DiT
+    from safetensors import safe_open
+
+    with safe_open(found[0], "pt") as opened:
+        sizes = {
+            key.removeprefix("ema_model.transformer."): opened.get_slice(key).get_shape()
+            for key in opened.keys()  # noqa: SIM118
+        }
+    with redirect_stdout(StringIO()):  # the package prints its paths
+        net = load_model(
+            DiT, shape(sizes), str(found[0]), "vocos", str(home / "vocab.txt"), device=device
+        )
+    for block in net.transformer.transformer_blocks:
+        block.attn.processor.attn_mask_enabled = True  # else a piece would hear others' padding
+    return net.eval()
+
+
+def shape(sizes: dict[str, list[int]]) -> dict[str, Any]:
+    """The arguments of F5's network, from the shapes in a checkpoint; the rest is as in v1 Base."""
+    block, text = (
+        "transformer_blocks.{}.attn.to_q.weight",
+        "text_embed.text_blocks.{}.dwconv.weight",
+    )
+    dim = sizes["proj_out.weight"][1]
+    return {
+        "dim": dim,
+        "depth": next(n for n in count() if block.format(n) not in sizes),
+        "heads": sizes[block.format(0)][0] // 64,
+        "ff_mult": sizes["transformer_blocks.0.ff.ff.2.weight"][1] // dim,
+        "text_dim": sizes["text_embed.text_embed.weight"][1],
+        "conv_layers": next(n for n in count() if text.format(n) not in sizes),
+        "text_mask_padding": True,
+        "attn_mask_enabled": False,  # turned on after loading, without the package's warning
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """A reference: its transcript as F5 reads it, spectrogram (frames, 100), pace and gain."""
+
+    text: str
+    mel: Any
+    frames: int
+    pace: float  # frames a byte of text
+    gain: float  # by which its sound was raised
+
+
+class F5(Cloning):
+    """See the contract in scripts/backends/tts/__init__.py, and `Cloning`."""
+
+    name = NAME
+    rate = 24_000
+    longest = 15.0
+    languages = {"English": "en", "Chinese": "zh"}
+    overlap = 0.15
+
+    def __init__(self, net, vocos, device: str, steps: int, users: dict, batch: int):
+        super().__init__(users, batch)
+        self.net, self.vocos, self.device, self.steps = net, vocos, device, steps
+
+    def prompt(self, clip: np.ndarray, text: str, language: str) -> Prompt:
+        import torch
+
+        from scripts.common.features import resample
+
+        # The end of the clip stays out of the speech.
+        clip = np.concatenate([clip, np.zeros(RATE // 20, np.float32)])
+        loudness = float(np.sqrt(np.mean(np.square(clip))))
+        if not loudness:
+            raise UserError(f"{NAME}: a reference clip is silent: there is no voice in it.")
+        gain = max(1.0, LOUDNESS / loudness)
+        sound = resample(clip, RATE, self.rate) * np.float32(gain)
+        with torch.inference_mode():
+            mel = self.net.mel_spec(torch.from_numpy(sound)[None].to(self.device))[0].T
+        if text[-1] not in ".!?。！？":
+            text += "." if text[-1].isascii() else "。"
+        text += "  " if text[-1].isascii() else ""  # two, as in the package
+        frames, second = len(sound) // HOP, self.rate / HOP
+        pace = min(max(frames / len(text.encode()), second / FASTEST), second / SLOWEST)
+        return Prompt(text, mel, frames, pace, gain)
+
+    def room(self, prompt: Prompt):
+        left = WHOLE * self.rate / HOP - prompt.frames
+        return int(left / prompt.pace), lambda text: len(text.encode())
+
+    def say(self, some: list[Piece]) -> list[np.ndarray]:
+        import torch
+
+        with torch.inference_mode():
+            sounds = []
+            for piece, mel in zip(some, self.mels(some), strict=True):
+                sound = self.vocos.decode(mel.T[None].float())[0]
+                sounds.append(sound.cpu().numpy() / piece.prompt.gain)
+        return sounds
+
+    def mels(self, some: list[Piece]) -> list:
+        """The spectrogram of each piece, (frames, 100), computed side by side."""
+        import torch
+        from f5_tts.model.utils import convert_char_to_pinyin, list_str_to_idx
+        from torch.nn.utils.rnn import pad_sequence
+
+        texts = convert_char_to_pinyin([piece.prompt.text + piece.text for piece in some])
+        heard = [piece.prompt.mel for piece in some]
+        lengths = [  # at least a frame a character and one of speech
+            max(piece.prompt.frames + duration(piece), len(text) + 1, len(mel) + 1)
+            for piece, text, mel in zip(some, texts, heard, strict=True)
+        ]
+        # What the network makes of a text depends on the padding after it, so it reads each alone.
+        reader, embedded = self.net.transformer, {True: [], False: []}
+        for text, length in zip(texts, lengths, strict=True):
+            numbers = list_str_to_idx([text], self.net.vocab_char_map).to(self.device)
+            for without in (True, False):
+                embedded[without].append(reader.text_embed(numbers, length, drop_text=without)[0])
+        reader.text_uncond = pad_sequence(embedded[True], batch_first=True)
+        reader.text_cond = pad_sequence(embedded[False], batch_first=True)
+        filled, _ = self.net.sample(
+            cond=pad_sequence(heard, batch_first=True),
+            text=texts,
+            duration=torch.tensor(lengths, device=self.device),
+            lens=torch.tensor([len(mel) for mel in heard], device=self.device),
+            steps=self.steps,
+            cfg_strength=STRENGTH,
+            sway_sampling_coef=SWAY,
+            seed=SEED,
+        )
+        return [
+            mel[piece.prompt.frames : length]
+            for piece, mel, length in zip(some, filled, lengths, strict=True)
+        ]
+
+
+def duration(piece: Piece) -> int:
+    """The frames that a piece of text lasts at its reference's pace; a word takes its time."""
+    size = len(piece.text.encode())
+    slower = 0.3 if size < 10 else 1.0
+    return int(piece.prompt.pace * size / slower)

@@ -1,0 +1,217 @@
+"""What a run will cost, told before it begins: jobs, GPU-hours, calls and money, by stage.
+
+Units of work (seconds of audio, tokens, texts) times what a unit costs (config/speeds.tsv). How
+much work there will be is known only by doing it, so it is assumed; what the assumptions are stands
+below. The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.common import config as settings
+from scripts.common.missing import Work, constant, models_of
+
+MEDIUM = 7200.0  # seconds of a medium
+CLIPS = 0.3  # share of a medium that ends up in clips
+CLIP = 6.0  # seconds
+# The paper's Table 1: 255.23 and 827.82 hours of 111,846 dialogues.
+USER, ROLE = 8.2, 26.6  # seconds of the user and of the role in a dialogue
+KEPT = 0.71  # of 98 x 1600 dialogues written, the paper keeps 111,454
+TURNS = {"single": 1, "multi": 3}  # of the user in a dialogue
+WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
+SPEAKERS, CAST = 20, 2  # in a medium, and names that each is tried with
+SCORED = 25  # tokens that a speaker's lines count, as if they were written, for a name
+PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
+METRICS = 8  # a paid judge is asked one by one
+FLAC = {"corpus": 18_000, "speech": 27_000}  # bytes a second at 16 and 24 kHz
+
+Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
+
+
+@dataclass
+class Cost:
+    """What the jobs of one rule cost; `unknown` models have no row in config/speeds.tsv."""
+
+    rule: str
+    jobs: int = 0
+    gpu_jobs: int = 0
+    gpu_hours: float = 0.0
+    calls: float = 0.0
+    usd: float = 0.0
+    gigabytes: float = 0.0
+    unknown: set[str] = field(default_factory=set)
+    assumed: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is of everything in a whole run."""
+
+    media: dict[str, int]  # batch -> rows
+    roles: int  # that play
+    trained: int  # of them in the train pool
+    shards: int
+    written: dict[str, int]  # mode -> dialogues a role
+    tested: dict[str, int]  # mode -> test dialogues a role
+
+    def dialogues(self, split: str) -> float:
+        """Dialogues of a split."""
+        test = self.roles * sum(self.tested.values())
+        if split == "test":
+            return test
+        pool = self.trained if split == "train" else self.roles - self.trained
+        kept = KEPT * pool * sum(self.written.values())
+        return max(0.0, kept - pool * sum(self.tested.values()))
+
+
+def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
+    """The size of a run. `media` and `roles` are rows of the two tables."""
+    batches: dict[str, int] = {}
+    for row in media:
+        batches[row["batch"]] = batches.get(row["batch"], 0) + 1
+    return Size(
+        media=batches,
+        roles=sum(bool(row["pool"]) for row in roles),
+        trained=sum(row["pool"] == "train" for row in roles),
+        shards=config["shards"],
+        written={mode: config["write"][mode] for mode in TURNS},
+        tested={mode: config["split"][mode] for mode in TURNS},
+    )
+
+
+def estimate(work: Iterable[Work], whole: Size, speeds: list[dict[str, str]]) -> list[Cost]:
+    """The cost of the jobs of `work`, a row a rule in the order in which rules come first."""
+    rows = {row["model"]: row for row in speeds}
+    costs: dict[str, Cost] = {}
+    for job in work:
+        cost = costs.setdefault(job.rule, Cost(job.rule))
+        cost.jobs += 1
+        cost.gigabytes += disk(job, whole) / 1e9
+        models = models_of(job)
+        cost.gpu_jobs += settings.wants_gpu(*models)
+        amounts = amount(job, whole)
+        if job.rule in rows:  # it trains: its speed is its own, not that of a model
+            _add(cost, rows[job.rule], *amounts[job.rule])
+            continue
+        for model in models:
+            name = f"{model['capability']}/{model['backend']}"
+            paid = constant(model, "PAID", False)
+            if not paid and not (constant(model, "GPU", False) and settings.wants_gpu(model)):
+                continue
+            units, calls = amounts.get(model["capability"], (0.0, 0.0))
+            units *= _part(job, model)
+            if name not in rows:
+                cost.unknown.add(name)
+            else:
+                _add(cost, rows[name], units, calls if paid else 0.0, paid)
+            if paid and name not in rows:
+                cost.calls += calls
+    return list(costs.values())
+
+
+def amount(job: Work, whole: Size) -> Amounts:
+    """Units of work and calls of a job, by capability (of training, by the rule's name)."""
+    media = whole.media.get(job.wildcards.get("batch", ""), sum(whole.media.values()))
+    clips = media * MEDIUM * CLIPS
+    share = 1 / whole.shards if "shard" in job.wildcards else 1.0
+    written = whole.roles * share
+    count = sum(whole.written.values()) * written
+    tested = whole.dialogues("test") * share
+    turns = sum(TURNS[mode] * number for mode, number in whole.tested.items()) * written
+    split = whole.dialogues(job.wildcards.get("split", "test")) * share
+    tokens = sum(WRITTEN[mode] * number for mode, number in whole.written.items()) * written
+    names = media * SPEAKERS * CAST
+    both = tested * 2 * ROLE  # a judge hears the system's and the reference's speech
+    return {
+        "separate": {"separation": (media * MEDIUM, media)},
+        "diarize": {"diarization": (media * MEDIUM, media)},
+        "segment": {"vad": (media * MEDIUM, media)},
+        "rate": {"quality": (clips, clips / CLIP)},
+        "transcribe": {"asr": (clips, clips / CLIP)},
+        "identify": {"llm": (names * SCORED, names)},
+        "choose_voices": {"speaker": (clips, clips / CLIP), "diarization": (clips, clips / CLIP)},
+        "profile": {"llm": (whole.roles * PROFILE, whole.roles)},
+        "write": {"llm": (tokens, count / max(1, job.params.get("batch", 1)))},
+        "classify": {"llm": (count * CLASS, count)},
+        "deduplicate": {"embedding": (count, count)},
+        "speak": {"tts": (split * (USER + ROLE), split * 2)},
+        "finetune": {"finetune": (whole.dialogues("train") * _epochs(job), 0.0)},
+        "respond": {
+            "asr": (tested * USER, turns),
+            "llm": (turns * REPLY, turns),
+            "tts": (tested * ROLE, turns),
+            "dialogue": (tested * ROLE, turns),
+        },
+        "judge": {
+            "asr": (both, 2 * turns),
+            "quality": (both, 2 * turns),
+            "speaker": (both, 2 * turns),
+            "embedding": (2 * turns, 2 * turns),
+            "llm": (2 * turns * REPLY, 2 * turns),
+            "judge": (both, tested * METRICS),
+        },
+    }.get(job.rule, {})
+
+
+def disk(job: Work, whole: Size) -> float:
+    """Bytes of audio that a job writes."""
+    share = 1 / whole.shards
+    if job.rule in ("extract", "separate"):
+        return whole.media.get(job.wildcards.get("batch", ""), 0) * MEDIUM * FLAC["corpus"]
+    if job.rule == "speak":
+        split = whole.dialogues(job.wildcards.get("split", "test")) * share
+        return split * (USER + ROLE) * FLAC["speech"]
+    return whole.dialogues("test") * share * ROLE * FLAC["speech"] if job.rule == "respond" else 0.0
+
+
+def told(costs: list[Cost]) -> str:
+    """The table for a person. Rules that neither wait for a GPU nor for a service are one line."""
+    shown = [cost for cost in costs if cost.gpu_jobs or cost.calls or cost.unknown]
+    rest = [cost for cost in costs if cost not in shown]
+    lines = [f"{'stage':<16}{'jobs':>6}{'on a GPU':>10}{'GPU-hours':>11}{'calls':>9}{'USD':>9}"]
+    lines += [_line(cost.rule, [cost]) for cost in shown]
+    lines += [_line(f"{len(rest)} other rules", rest)] if rest else []
+    lines.append(_line("all", costs))
+    assumed = sorted(set().union(*(cost.assumed for cost in costs)))
+    unknown = sorted(set().union(*(cost.unknown for cost in costs)))
+    lines.append(
+        f"About {sum(cost.gigabytes for cost in costs):.0f} GB of audio will be written. GPU-hours "
+        f"are rough: speeds from config/speeds.tsv, a medium taken as {MEDIUM / 3600:.0f} hours."
+    )
+    if assumed:
+        lines.append(f"Speeds that are only assumed: {', '.join(assumed)}.")
+    if unknown:
+        lines.append(f"Not counted, as config/speeds.tsv lacks them: {', '.join(unknown)}.")
+    return "\n".join(lines)
+
+
+def _add(cost: Cost, row: dict[str, str], units: float, calls: float, paid: bool = False) -> None:
+    cost.gpu_hours += 0.0 if paid else units * float(row["seconds"]) / 3600
+    cost.usd += units * float(row["usd"])
+    cost.calls += calls
+    if row["source"].startswith("assumed"):
+        cost.assumed.add(row["model"])
+
+
+def _line(name: str, costs: list[Cost]) -> str:
+    def total(key: str) -> float:
+        return sum(getattr(cost, key) for cost in costs)
+
+    return (
+        f"{name:<16}{total('jobs'):>6}{total('gpu_jobs'):>10}{total('gpu_hours'):>11.1f}"
+        f"{total('calls'):>9.0f}{total('usd'):>9.2f}"
+    )
+
+
+def _part(job: Work, model: dict[str, Any]) -> float:
+    """The share of a job's work that a model does: 1, but for two synthesisers of one job."""
+    if job.rule != "speak" or job.params["tts"] == job.params["user_tts"]:
+        return 1.0
+    return (USER if model == job.params["user_tts"] else ROLE) / (USER + ROLE)
+
+
+def _epochs(job: Work) -> float:
+    return float(job.params.get("settings", {}).get("epochs", 1))

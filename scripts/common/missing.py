@@ -1,0 +1,210 @@
+"""What jobs need and is not there: weights, media files, keys of services, a limit of their cost.
+
+The Snakefile asks before anything runs: nothing heavy here. A backend that talks to a service says
+so by two constants that are read without importing it: `KEYS`, names of variables that must be in
+the environment, and `PAID`, whether its calls cost money.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.common import config as settings
+from scripts.common import weights
+from scripts.common.stage import UserError
+
+LISTED = 20  # media files named one by one
+ELSEWHERE = ("deb:", "pypi:", "synth:")  # locations that are no paths
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job that is to run: its rule, its wildcards and its params."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A thing that is not there; `stops` if nothing should run without it."""
+
+    kind: str
+    text: str
+    stops: bool = True
+
+
+def missing(work: Iterable[Work], media: list[dict[str, str]], max_usd: float | None) -> list[Lack]:
+    """What the jobs of `work` lack. `media` are all rows of media.tsv that a run could use."""
+    work = list(work)
+    models = {_key(model): model for job in work for model in models_of(job)}
+    rows = [row for job in work if job.rule == "fetch" for row in job.params["rows"]]
+    return [
+        *_weights(models.values()),
+        *_voices(models.values()),
+        *_media(rows, len(media)),
+        *_services(models.values(), max_usd),
+    ]
+
+
+def models_of(job: Work) -> list[dict[str, Any]]:
+    """The specs in a job's params, those inside their options too, each once."""
+    if job.rule == "fetch" and not any(
+        row["location"].startswith("synth:") for row in job.params["rows"]
+    ):
+        return []  # its synthesiser speaks episodes that are only written
+    return list({_key(spec): spec for spec in settings.flat(_specs(dict(job.params)))}.values())
+
+
+def constant(model: dict[str, Any], name: str, default: Any) -> Any:
+    """A constant of a backend that need not be there."""
+    try:
+        return settings.constant(model, name)
+    except UserError:
+        return default
+
+
+def told(lacks: list[Lack]) -> str:
+    """The list for a person, with the ways out."""
+    lines = ["What is missing:"]
+    lines += [f"  {lack.kind:<8} {lack.text}" for lack in lacks]
+    hub = [row for row in weights.hub_table() if any(_is(lack, row) for lack in lacks)]
+    if hub:
+        lines.append(
+            f"`snakemake models` with the same --configfile gets these weights, about "
+            f"{sum(float(row['gb']) for row in hub):.0f} GB; read their licences first."
+        )
+    gated = [row["model"] for row in hub if row["gated"] == "yes"]
+    if gated:
+        lines.append(
+            f"Ask for access on the pages of {', '.join(gated)}, and set HF_TOKEN in the "
+            "environment."
+        )
+    return "\n".join(lines)
+
+
+def _weights(models: Iterable[dict[str, Any]]) -> list[Lack]:
+    """Weights that are not in the folder of weights."""
+    hub = {row["model"]: row for row in weights.hub_table()}
+    names = {name: None for model in models for name in needed(model)}
+    found = []
+    for name in names:
+        try:
+            weights.path(name)
+        except UserError as error:
+            if name in hub:
+                kind, _, place = hub[name]["source"].partition(":")
+                text = (
+                    f"{name}, {hub[name]['gb']} GB, {hub[name]['licence']}: "
+                    f"{weights.PAGES.get(kind, '')}{place}"
+                )
+            else:
+                text = str(error)
+            found.append(Lack("weights", text))
+    return found
+
+
+def needed(model: dict[str, Any]) -> list[str]:
+    """The weights of a backend: what its options, their defaults or its code name of the two
+    tables, or a folder in `weights`."""
+    file = settings.BACKENDS / model["capability"] / f"{model['backend']}.py"
+    values, named = {**settings.defaults(file), **model["options"]}, _named(file)
+    known = {row["model"] for row in weights.hub_table()} | {row.model for row in weights.table()}
+    found = [v for v in [*values.values(), *named] if isinstance(v, str) and v in known]
+    own = values.get("weights")
+    if isinstance(own, str) and own not in known and own != "default":
+        found.append(own)
+    return list(dict.fromkeys(found))
+
+
+def _voices(models: Iterable[dict[str, Any]]) -> list[Lack]:
+    """The clips, and what is said in them, that options name as the users' voices."""
+    found = []
+    for model in models:
+        name = f"{model['capability']}/{model['backend']}"
+        for option, value in model["options"].items():
+            if option.startswith("user_clip_") and not (value and Path(value).is_file()):
+                found.append(Lack("voice", f"{value or 'a path'} ({option} of {name})"))
+            elif option.startswith("user_text_") and not value:
+                found.append(Lack("voice", f"what is said in the users' clip ({option} of {name})"))
+    return found
+
+
+def _media(rows: list[dict[str, str]], all_media: int) -> list[Lack]:
+    """Media files that are not there. One bad medium never stops the others: a run is stopped
+    only if there would be none at all."""
+    paths = [row for row in rows if not row["location"].startswith(ELSEWHERE)]
+    gone = [row for row in paths if not _there(row["location"])]
+    if not gone:
+        return []
+    stops = len(gone) == all_media
+    found = [Lack("media", f"{row['location']} ({row['media']})", stops) for row in gone[:LISTED]]
+    if len(gone) > LISTED:
+        found.append(Lack("media", f"and {len(gone) - LISTED} more rows of the table", stops))
+    if not stops:
+        found.append(Lack("media", "the others are used without these", False))
+    return found
+
+
+def _services(models: Iterable[dict[str, Any]], max_usd: float | None) -> list[Lack]:
+    """Keys that are not in the environment, and a limit of cost that nobody set."""
+    keys: dict[str, list[str]] = {}
+    paid = []
+    for model in models:
+        name = f"{model['capability']}/{model['backend']}"
+        for key in constant(model, "KEYS", ()):
+            if not os.environ.get(key):
+                keys.setdefault(key, []).append(name)
+        if constant(model, "PAID", False):
+            paid.append(name)
+    found = [
+        Lack("key", f"{key} in the environment, for {', '.join(dict.fromkeys(names))}")
+        for key, names in keys.items()
+    ]
+    if paid and max_usd is None:
+        who = ", ".join(dict.fromkeys(paid))
+        found.append(Lack("limit", f"max_usd in the config, as {who} must be paid"))
+    return found
+
+
+def _specs(value: Any) -> list[dict[str, Any]]:
+    """The specs in a value of a param: a spec, or lists and dicts of them."""
+    if isinstance(value, Mapping):
+        if {"capability", "backend", "options"} <= set(value):
+            return [value]
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [spec for item in value for spec in _specs(item)]
+    return []
+
+
+@functools.cache
+def _named(path: Path) -> list[str]:
+    """The names of models in a backend's calls path("name")."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
+    return [
+        call.args[0].value
+        for call in calls
+        if getattr(call.func, "id", getattr(call.func, "attr", "")) == "path"
+        and isinstance(call.args[0], ast.Constant)
+    ]
+
+
+def _there(location: str) -> bool:
+    return any((place / location).is_file() for place in (Path(), settings.ROOT))
+
+
+def _is(lack: Lack, row: dict[str, str]) -> bool:
+    return lack.kind == "weights" and lack.text.startswith(f"{row['model']}, ")
+
+
+def _key(model: dict[str, Any]) -> str:
+    return repr(sorted(model.items(), key=str))

@@ -1,0 +1,58 @@
+"""Makes the README's table of backends from the backends themselves; nothing of it is typed.
+
+`python -m scripts.setup.backends_table` prints it; `--write README.md` puts it between that file's
+two marks.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+from scripts.common import config as settings
+from scripts.common import missing
+from scripts.common.stage import UserError
+
+BEGIN, END = "<!-- backends: made by scripts/setup/backends_table.py -->", "<!-- /backends -->"
+HEAD = "| Capability | Backend | What it is | Environment | GPU | Weights |"
+
+
+def table() -> str:
+    """The table in Markdown: a line a backend, by capability."""
+    lines = [HEAD, "| --- | --- | --- | --- | --- | --- |"]
+    for capability in settings.capabilities():
+        for backend in settings.backends(capability):
+            model = {"capability": capability, "backend": backend, "options": {}}
+            cells = [
+                capability,
+                f"`{backend}`",
+                what(settings.BACKENDS / capability / f"{backend}.py"),
+                ", ".join(settings.envs(model)),
+                "yes" if settings.constant(model, "GPU") else "no",
+                ", ".join(f"`{name}`" for name in missing.needed(model)) or "–",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def what(file: Path) -> str:
+    """The first line of a backend's docstring, which says what it is."""
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return text.partition("\n")[0].rstrip(".").replace("|", "\\|")
+
+
+def written(page: str) -> str:
+    """`page` with the table between its marks. Raises UserError if it has none."""
+    if BEGIN not in page or END not in page:
+        raise UserError(f"the page has no marks for the table: {BEGIN} and {END}.")
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--write"]:
+        page = Path(sys.argv[2])
+        page.write_text(written(page.read_text("utf-8")), encoding="utf-8")
+    else:
+        print(table())

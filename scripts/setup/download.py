@@ -1,0 +1,149 @@
+"""Gets a model of config/models.tsv from its hub into the folder of weights, with a receipt.
+
+The receipt names the commit and the sha256 of every file, so that a pickle can be checked before it
+is opened (scripts/common/weights.py) and a run can be repeated with the same weights. What was
+interrupted goes on where it stopped, and what is there is not fetched again.
+
+For a folder that you filled yourself and trust:
+`python -m scripts.setup.download --receipt FOLDER`.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from scripts.common import stage
+from scripts.common.stage import UserError
+from scripts.common.weights import PAGES, RECEIPT, folder
+
+BLOCK = 1 << 20
+WAIT = 60  # seconds without a byte
+
+
+def download(receipt: Path, row: dict[str, str] | None = None) -> None:
+    """Get the model of `row` (of config/models.tsv) and write its `receipt`.
+
+    Without a row nothing is fetched: `receipt` is a folder, which gets one for what lies in it.
+    Raises UserError where HF_HUB_OFFLINE forbids it, the hub refuses (a gated model without
+    access), the commit does not exist or a file is not the one that the table pins.
+    """
+    if row is None:
+        if not receipt.is_dir():
+            raise UserError(f"{receipt} is not a folder: there is nothing to write a receipt of.")
+        write_receipt(receipt, "put there by hand", "")
+        return
+    kind, _, name = row["source"].partition(":")
+    page = f"{PAGES.get(kind, '')}{name}"
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        raise UserError(
+            f"HF_HUB_OFFLINE is set, so '{row['model']}' is not downloaded from {page}; unset it "
+            "where the hub can be reached, or copy the folder from such a machine."
+        )
+    home = folder() / row["model"]
+    home.mkdir(parents=True, exist_ok=True)
+    commit = _hub(home, name, page, row) if kind == "hf" else _urls(home, name, row)
+    write_receipt(home, row["source"], commit, receipt)
+
+
+def write_receipt(home: Path, source: str, commit: str, receipt: Path | None = None) -> None:
+    """Write the receipt of what lies in `home`; the hub's own bookkeeping is left out."""
+    files = {}
+    for file in sorted(home.rglob("*")):
+        name = file.relative_to(home)
+        if file.is_file() and not name.parts[0].startswith(".") and name.name != RECEIPT:
+            files[name.as_posix()] = _sha256(file)
+    text = json.dumps({"source": source, "commit": commit, "files": files}, indent=1)
+    (receipt or home / RECEIPT).write_text(text + "\n", encoding="utf-8")
+
+
+def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
+    """Fill `home` from a repository of the hub; the commit that it was at."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        commit = HfApi().model_info(name, revision=row["commit"]).sha
+        patterns = row["files"].split() or None
+        snapshot_download(name, revision=commit, local_dir=home, allow_patterns=patterns)
+    except GatedRepoError as error:
+        raise UserError(
+            f"'{row['model']}' is given out on request only: accept its licence ({row['licence']}) "
+            f"on {page}, then set HF_TOKEN in the environment."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise UserError(
+            f"{page} has no commit {row['commit']}, which config/models.tsv names for "
+            f"'{row['model']}'."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UserError(f"{page} does not exist, or HF_TOKEN may not see it.") from error
+    except Exception as error:  # the hub's client changes its HTTP library, and so their classes
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise
+        raise _failed(row, page, error) from error
+    return commit
+
+
+def _urls(home: Path, base: str, row: dict[str, str]) -> str:
+    """Fill `home` from a plain server: each file's name or address, with its sha256 if known."""
+    for word in row["files"].split():
+        url, wanted = urllib.parse.urldefrag(urllib.parse.urljoin(f"{base}/", word))
+        file = home / Path(urllib.parse.urlsplit(url).path).name
+        if not file.exists():
+            part = file.with_name(f".part-{file.name}")
+            try:
+                _fetch(url, part)
+            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+                if getattr(error, "code", 0) == 416:  # longer than the server's: another file
+                    part.unlink()
+                raise _failed(row, url, error) from error
+            part.rename(file)
+        found = _sha256(file)
+        if wanted and found != wanted:
+            file.unlink()
+            raise UserError(
+                f"{url} has the sha256 {found}; config/models.tsv says {wanted} for "
+                f"'{row['model']}'. It was deleted."
+            )
+    return ""
+
+
+def _fetch(url: str, part: Path) -> None:
+    """Download into `part`, from where an earlier attempt stopped if the server can do that."""
+    begun = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={begun}-"} if begun else {}
+    request = urllib.request.Request(url, headers=headers)
+    with urllib.request.urlopen(request, timeout=WAIT) as answer:
+        begun = begun if answer.status == 206 else 0
+        with part.open("ab" if begun else "wb") as file:
+            shutil.copyfileobj(answer, file, BLOCK)
+        length = answer.headers.get("Content-Length")
+        if length and part.stat().st_size != begun + int(length):
+            raise ConnectionError(f"it stopped after {part.stat().st_size} bytes")
+
+
+def _failed(row: dict[str, str], page: str, error: Exception) -> UserError:
+    words = " ".join(str(error).split())[:300] or type(error).__name__
+    return UserError(
+        f"'{row['model']}' could not be got from {page}: {words}. Run the same command again: it "
+        "goes on where it stopped."
+    )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    stage.run(download, globals().get("snakemake"))

@@ -1,0 +1,40 @@
+"""No backend of the paper's goes untested, and what cannot run is listed with its reason."""
+
+from __future__ import annotations
+
+import csv
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from scripts.common import config as settings
+
+HERE = Path(__file__).parent
+HEAVY = [
+    (capability, backend)
+    for capability in settings.capabilities()
+    for backend in settings.backends(capability)
+    if "core" not in settings.envs({"capability": capability, "backend": backend, "options": {}})
+]
+TESTS = "\n".join(path.read_text("utf-8") for path in sorted(HERE.glob("test_*.py")))
+
+
+@pytest.mark.parametrize("capability, backend", HEAVY)
+def test_each_backend_passes_its_contract_through_its_own_package(capability, backend):
+    """A test loads it by name and puts it to the capability's acceptance check."""
+    assert re.search(rf'"{capability}",\s*"{backend}"', TESTS), "no test loads it"
+    assert re.search(rf"\b{capability}(_contract)?\.accept\w*\(", TESTS), "no acceptance check"
+
+
+def test_what_does_not_run_is_listed_and_truly_is_not_here():
+    with (HERE / "not_run.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert rows and all(all(row.values()) for row in rows)
+    assert [row["package"] for row in rows if find_spec(row["package"])] == []
+
+
+def test_no_test_here_is_skipped():
+    words = ("pytest." + "skip", "import" + "orskip", "x" + "fail", "skip" + "if")
+    assert not [word for word in words if word in TESTS]

@@ -1,0 +1,42 @@
+"""Each environment's lock holds together: uv finds nothing to add, to drop or to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common import config as settings
+from scripts.common.stage import UserError
+from scripts.setup.lock import compiled
+
+ENVS = Path(__file__).resolve().parents[2] / "envs"
+NAMES = sorted(path.stem for path in ENVS.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pip_section_compiles_to_itself(name, tmp_path):
+    """What conda installs by pip is complete: every package that another one needs is pinned."""
+    environment = yaml.safe_load((ENVS / f"{name}.yaml").read_text("utf-8"))
+    assert environment["channels"] == ["conda-forge"]
+    assert {"python=3.11", "pip"} <= {d for d in environment["dependencies"] if isinstance(d, str)}
+    (pip,) = [part["pip"] for part in environment["dependencies"] if isinstance(part, dict)]
+    (tmp_path / "pip.in").write_text("\n".join(pip) + "\n")
+    found = set(compiled(tmp_path / "pip.in").splitlines())
+    if name == "core":  # locked against a CPU build; here PyPI's may add CUDA
+        found -= {line for line in found if line.startswith(("nvidia-", "cuda-", "triton"))}
+    assert found == set(pip)
+
+
+def test_every_backend_has_an_environment():
+    for capability in settings.capabilities():
+        for backend in settings.backends(capability):
+            spec = {"capability": capability, "backend": backend, "options": {}}
+            assert set(settings.envs(spec)) <= set(NAMES)
+
+
+def test_what_cannot_be_resolved_is_told(tmp_path):
+    (tmp_path / "bad.in").write_text("numpy<1\nnumpy>2\n")
+    with pytest.raises(UserError, match=r"(?s)bad.in cannot be resolved: .*numpy"):
+        compiled(tmp_path / "bad.in")

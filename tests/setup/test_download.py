@@ -1,0 +1,234 @@
+"""A model is got from its hub with a receipt, over HTTP; a small server here speaks its API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from scripts.common.config import check, read_table
+from scripts.common.stage import UserError
+from scripts.common.weights import HUB, RECEIPT, pinned
+from scripts.setup.download import download
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMIT = "5" * 40
+WEIGHTS = os.urandom(1_000) * 22_000  # the hub's client writes, and so resumes, by 10 MiB
+FILES = {"config.json": b'{"tiny": true}', "sub/model.bin": WEIGHTS, "flax.msgpack": b"not wanted"}
+ROW = {
+    "model": "tiny", "source": "hf:someone/tiny", "commit": COMMIT, "files": "*.json sub/*",
+    "gb": "0.1", "licence": "MIT", "gated": "no",
+}  # fmt: skip
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class Hub(BaseHTTPRequestHandler):
+    """One repository of a hub, someone/tiny, a gated one, someone/closed, and files at /plain."""
+
+    asked: list[tuple[str, str, str]] = []  # method, path, range
+    drops = 0  # how many downloads of the weights still break off halfway
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.answer()
+
+    def do_GET(self):
+        self.answer()
+
+    def answer(self):
+        path = self.path.partition("?")[0]
+        type(self).asked.append((self.command, path, self.headers.get("Range", "")))
+        if path.startswith("/plain/"):
+            return self.send(FILES.get(path.removeprefix("/plain/")))
+        if "someone/closed/resolve" in path:
+            return self.send(b"", 403, **{"X-Error-Code": "GatedRepo"})
+        if "someone/tiny" not in path and "someone/closed" not in path:
+            return self.send(b"", 404, **{"X-Error-Code": "RepoNotFound"})
+        if "/revision/" in path:
+            if path.rsplit("/", 1)[1] not in (COMMIT, "main"):
+                return self.send(b"", 404, **{"X-Error-Code": "RevisionNotFound"})
+            return self.send(json.dumps({"id": "someone/tiny", "sha": COMMIT}).encode())
+        if "/tree/" in path:
+            rows = [
+                {"type": "file", "path": name, "size": len(content), "oid": sha256(content)[:40]}
+                for name, content in FILES.items()
+            ]
+            return self.send(json.dumps(rows).encode())
+        return self.send(FILES.get(path.partition(f"/resolve/{COMMIT}/")[2]))
+
+    def send(self, content: bytes | None, status: int = 200, **headers: str) -> None:
+        if content is None:
+            content, status = b"", 404
+        begin = int(self.headers.get("Range", "bytes=0-").split("=")[1].split("-")[0])
+        if begin:
+            status = 206
+            headers["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+        self.send_response(status)
+        headers |= {"ETag": f'"{sha256(content)[:40]}"', "X-Repo-Commit": COMMIT}
+        headers |= {"Content-Length": str(len(content) - begin), "Connection": "close"}
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if content is WEIGHTS and type(self).drops:
+            type(self).drops -= 1
+            self.wfile.write(content[begin : len(content) // 2])
+            self.wfile.flush()
+            self.connection.close()
+            return
+        self.wfile.write(content[begin:])
+
+
+@pytest.fixture
+def hub():
+    Hub.asked, Hub.drops = [], 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def get(hub, tmp_path):
+    """Runs the command in a process of its own, as the hub's client reads its settings once."""
+
+    def run(ok: bool = True, environment: dict[str, str] | None = None, **changes: str) -> str:
+        row = {**ROW, **changes}
+        home = tmp_path / row["model"]
+        home.mkdir(exist_ok=True)
+        names = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "PYTEST"))}
+        names |= {"HF_ENDPOINT": hub, "SPEECHROLE_WEIGHTS": str(tmp_path)}
+        names |= {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1", "no_proxy": "*"}
+        command = [sys.executable, "-m", "scripts.setup.download", "--row", json.dumps(row)]
+        done = subprocess.run(
+            [*command, "--receipt", str(home / RECEIPT)], cwd=ROOT, env=names | (environment or {}),
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert (done.returncode == 0) == ok, done.stdout + done.stderr
+        assert ok == (home / RECEIPT).exists()
+        return done.stderr.strip().splitlines()[-1] if not ok else ""
+
+    return run
+
+
+def test_wanted_files_come_with_a_receipt(get, tmp_path):
+    get()
+    receipt = json.loads((tmp_path / "tiny/receipt.json").read_text("utf-8"))
+    wanted = {name: sha256(FILES[name]) for name in ("config.json", "sub/model.bin")}
+    assert receipt == {"source": "hf:someone/tiny", "commit": COMMIT, "files": wanted}
+    assert not (tmp_path / "tiny/flax.msgpack").exists()
+    assert pinned(tmp_path / "tiny/sub/model.bin").read_bytes() == WEIGHTS
+    (tmp_path / "tiny/sub/model.bin").write_bytes(b"other")
+    with pytest.raises(UserError, match="can run code when it is opened"):
+        pinned(tmp_path / "tiny/sub/model.bin")
+
+
+def test_main_is_written_down_as_the_commit_that_it_was(get, tmp_path):
+    get(commit="main")
+    assert json.loads((tmp_path / "tiny/receipt.json").read_text("utf-8"))["commit"] == COMMIT
+
+
+def test_a_broken_download_goes_on_where_it_stopped(get, tmp_path):
+    Hub.drops = 1
+    get()
+    assert (tmp_path / "tiny/sub/model.bin").read_bytes() == WEIGHTS
+    ranges = [span for method, path, span in Hub.asked if path.endswith("model.bin") and span]
+    assert ranges == [f"bytes={10 * 1024 * 1024}-"]
+
+
+def test_what_is_there_is_not_fetched_again(get, tmp_path):
+    get()
+    (tmp_path / "tiny/receipt.json").unlink()
+    Hub.asked = []
+    get()
+    assert not [path for method, path, _ in Hub.asked if method == "GET" and "/resolve/" in path]
+
+
+@pytest.mark.parametrize(
+    "changes, environment, sentence",
+    [
+        ({"source": "hf:someone/closed", "licence": "theirs"}, {}, "accept its licence (theirs)"),
+        ({"source": "hf:someone/nothing"}, {}, "someone/nothing does not exist, or HF_TOKEN"),
+        ({"commit": "6" * 40}, {}, f"has no commit {'6' * 40}"),
+        ({}, {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set, so 'tiny' is not downloaded from"),
+        ({}, {"HF_ENDPOINT": "http://127.0.0.1:9"}, "'tiny' could not be got from"),
+    ],
+)
+def test_a_refusal_is_one_sentence(get, changes, environment, sentence):
+    told = get(ok=False, environment=environment, **changes)
+    assert sentence in told and told.startswith("download: ")
+    if "HF_HUB_OFFLINE" in environment:
+        assert Hub.asked == []
+
+
+@pytest.fixture
+def plain(hub, tmp_path, monkeypatch):
+    """Download from a plain server, in this process: function (files) -> the model's folder."""
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    def get(files: str) -> Path:
+        row = {**ROW, "source": f"url:{hub}/plain/sub", "commit": "", "files": files}
+        check(row, "models", "a row")
+        download(tmp_path / "receipt.json", row)
+        return tmp_path / "tiny"
+
+    return get
+
+
+def test_files_of_no_hub_come_by_name_or_address(plain, hub, tmp_path):
+    home = plain(f"model.bin#{sha256(WEIGHTS)} {hub}/plain/config.json")
+    assert (home / "model.bin").read_bytes() == WEIGHTS
+    receipt = json.loads((tmp_path / "receipt.json").read_text("utf-8"))
+    assert set(receipt["files"]) == {"model.bin", "config.json"}
+
+
+def test_a_broken_plain_download_goes_on_where_it_stopped(plain):
+    Hub.drops = 1
+    with pytest.raises(UserError, match="Run the same command again"):
+        plain("model.bin")
+    assert (plain("model.bin") / "model.bin").read_bytes() == WEIGHTS
+    assert Hub.asked[-1][2] == f"bytes={len(WEIGHTS) // 2}-"
+
+
+def test_another_file_than_the_pinned_one_is_deleted(plain, tmp_path):
+    with pytest.raises(UserError, match="has the sha256"):
+        plain(f"model.bin#{'0' * 64}")
+    assert not (tmp_path / "tiny/model.bin").exists()
+
+
+def test_a_missing_plain_file_is_one_sentence(plain):
+    with pytest.raises(UserError, match="'tiny' could not be got from .*/none.bin: HTTP Error 404"):
+        plain("none.bin")
+
+
+def test_a_folder_of_ones_own_gets_a_receipt(tmp_path):
+    (tmp_path / "net.pt").write_bytes(b"net")
+    with pytest.raises(UserError, match="no receipt.json vouches"):
+        pinned(tmp_path / "net.pt")
+    download(tmp_path)
+    assert pinned(tmp_path / "net.pt") == tmp_path / "net.pt"
+    with pytest.raises(UserError, match="is not a folder"):
+        download(tmp_path / "nothing")
+
+
+def test_the_table_is_as_its_schema_says():
+    rows = read_table(HUB, "models")
+    assert len({row["model"] for row in rows}) == len(rows) > 20
+    with pytest.raises(UserError, match="models.tsv: commit"):
+        check({**rows[1], "commit": "v1.0"}, "models", "models.tsv")

@@ -1,0 +1,173 @@
+"""config/paper.yaml: the paper's whole graph from a bare checkout, its cost, what is missing."""
+
+from __future__ import annotations
+
+import csv
+import re
+import resource
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common import config as settings
+from scripts.common import weights
+from tests.test_workflow import planned
+
+ROOT = Path(__file__).resolve().parents[1]
+PAPER = (f"--configfile={ROOT / 'config/paper.yaml'}",)
+OVERLAY = yaml.safe_load((ROOT / "config/paper.yaml").read_text("utf-8"))
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+MODELS = {**DEFAULT["models"], **OVERLAY["models"]}
+SCIENCE = ("numpy", "torch", "pandas", "scipy", "soundfile", "matplotlib", "transformers")
+STAGES = {
+    *("separate", "diarize", "transcribe", "identify", "choose_voices", "profile", "write"),
+    *("classify", "deduplicate", "speak", "respond", "judge"),
+}
+MISSING, STOPPED = "What is missing:", "Nothing was run: what is listed above is missing."
+
+
+def table(name: str) -> list[dict[str, str]]:
+    with (ROOT / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader((x for x in file if x[0] != "#"), delimiter="\t"))
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory, snakemake):
+    """The dry run of everything: what it printed, and the seconds of CPU that it took. There are
+    no weights, and nothing of the science stack can be imported."""
+    folder = tmp_path_factory.mktemp("bare")
+    for name in SCIENCE:
+        (folder / f"{name}.py").write_text(f"raise ImportError('{name} was imported')\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPEECHROLE_WEIGHTS", str(folder / "weights"))
+        patch.setenv("PYTHONPATH", str(folder))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        printed = snakemake(*PAPER, "-n", "all", directory=folder / "run")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return printed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_the_whole_graph_is_built_quickly(bare):
+    printed, seconds = bare
+    jobs = planned(printed)
+    assert STAGES <= set(jobs) and jobs["total"] < 2500
+    assert jobs["speak"] == 3 * OVERLAY["shards"]
+    assert jobs["judge"] == jobs["respond"] == len(OVERLAY["evaluate"]) * OVERLAY["shards"]
+    assert seconds < 15
+
+
+def test_jobs_gpu_hours_calls_and_cost_are_told_first(bare):
+    printed, _ = bare
+    told = printed.split("Job stats:")[0]
+    rows = re.findall(r"^(\w+) +(\d+) +(\d+) +([\d.]+) +(\d+) +([\d.]+)$", told, re.MULTILINE)
+    costs = {name: numbers for name, *numbers in rows}
+    assert STAGES | {"all"} <= set(costs)
+    jobs = planned(printed)
+    assert all(int(costs[stage][0]) == jobs[stage] for stage in STAGES)
+    assert 100 < float(costs["speak"][2]) < float(costs["all"][2]) < 5000
+    assert costs["all"][3:] == ["0", "0.00"]
+    assert "config/speeds.tsv lacks them" not in told
+
+
+def test_what_is_missing_is_listed_and_a_dry_run_passes(bare):
+    printed, _ = bare
+    assert printed.count(MISSING) == 1 and STOPPED not in printed
+    for name in ("htdemucs", "qwen3-8b", "llama-3.1-8b", "cosyvoice2-0.5b", "qwen2.5-omni-7b"):
+        assert re.search(rf"^  weights  {re.escape(name)}, .*: https://", printed, re.MULTILINE)
+    assert "  media    media/2001-a-space-odyssey.mkv (2001: A Space Odyssey)" in printed
+    assert "and 70 more rows of the table" in printed and "`snakemake models`" in printed
+    assert "'minilm'" in printed and "`make weights`" in printed
+
+
+def test_a_real_run_lists_it_and_stops_before_any_job(snakemake, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
+    printed = snakemake(*PAPER, "all", directory=tmp_path / "run", ok=False)
+    assert printed.count(MISSING) == 1 and printed.rstrip().endswith(STOPPED)
+    assert "Traceback" not in printed and "Finished jobid" not in printed
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".snakemake"]
+
+
+def test_what_a_target_does_not_need_does_not_stop_it(snakemake, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
+    printed = snakemake(*PAPER, "table6", "table4", directory=tmp_path / "run")
+    assert MISSING not in printed and "GPU-hours" not in printed
+    text = (tmp_path / "run/results/paper/table6.csv").read_text("utf-8")
+    assert text.count(",run,") == 49
+
+
+def test_weights_that_are_missing_do_not_stop_their_download(snakemake, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    jobs = planned(snakemake(*PAPER, "-n", "models", directory=tmp_path / "run"))
+    names = {row["model"] for row in weights.hub_table()}
+    unused = {"whisper-medium", "faster-whisper-large-v3", "paraformer-zh", "sensevoice-small"}
+    unused |= {"ecapa-voxceleb", "wavlm-base-plus-sv"}
+    assert jobs["download"] == len(names - unused)
+    receipt = str(tmp_path / "weights/vocos-mel-24khz/receipt.json")
+    printed = snakemake(*PAPER, receipt, directory=tmp_path / "run", ok=False)
+    assert MISSING not in printed
+    assert "HF_HUB_OFFLINE is set, so 'vocos-mel-24khz' is not downloaded" in printed
+
+
+def test_the_demo_has_all_it_needs_and_says_nothing(snakemake, tmp_path):
+    printed = snakemake("-n", "all", directory=tmp_path)
+    assert MISSING not in printed and "GPU-hours" not in printed
+
+
+def test_the_demo_without_weights_stops(snakemake, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
+    printed = snakemake("corpus", directory=tmp_path / "run", ok=False)
+    assert "the model 'spleeter'" in printed and "`make weights`" in printed
+    assert printed.rstrip().endswith(STOPPED)
+
+
+def test_a_missing_medium_is_told_once_and_the_others_go_on(snakemake, tmp_path):
+    columns = list(table("config/media.tsv")[0])
+    lines = ["\t".join(columns)]
+    (tmp_path / "here.mp4").write_bytes(b"")
+    for name in ("here", "gone"):
+        cells = dict.fromkeys(columns, "") | {"media": name, "batch": "films", "licence": "own"}
+        cells |= {"location": str(tmp_path / f"{name}.mp4"), "language": "English"}
+        lines.append("\t".join((cells | {"redistribute": "no"})[column] for column in columns))
+    (tmp_path / "media.tsv").write_text("\n".join(lines) + "\n", "utf-8")
+    own = ("--config", f"media={tmp_path / 'media.tsv'}")
+    index = "results/corpus/media/films.jsonl"
+    printed = snakemake(index, *own, directory=tmp_path / "run")
+    assert printed.count(MISSING) == 1 and f"{tmp_path / 'gone.mp4'} (gone)" in printed
+    assert (tmp_path / "run" / index).is_file()
+
+
+@pytest.mark.parametrize("name", OVERLAY["models"])
+def test_each_model_of_the_overlay_is_one(name):
+    model = settings.spec(MODELS, name, MODELS[name]["capability"], "paper.yaml")
+    settings.environment(model)
+    known = {row["model"] for row in weights.hub_table()}
+    assert MODELS[name].get("weights", "qwen3-8b") in known
+
+
+def test_counts_and_thresholds_are_the_papers():
+    roles = table("config/paper/roles.tsv")
+    assert len(roles) == 98 and sum(row["pool"] == "train" for row in roles) == 78
+    assert (OVERLAY["write"]["single"], OVERLAY["write"]["multi"]) == (800, 800)
+    assert len(roles) * sum(OVERLAY["split"].values()) == 392
+    assert OVERLAY["rate"]["lowest_ovrl"] == 3.0
+    segment = {**DEFAULT["segment"], **OVERLAY.get("segment", {})}
+    assert (segment["shortest"], segment["longest"]) == (3.0, 10.0)
+    english = {**DEFAULT["deduplicate"]["English"], **OVERLAY["deduplicate"].get("English", {})}
+    assert english == {"embedding": "minilm", "threshold": 0.9}
+    assert OVERLAY["deduplicate"]["Chinese"] == {"embedding": "text2vec", "threshold": 0.85}
+    assert len(set(OVERLAY["identify"]["llms"])) == 2
+
+
+def test_roles_are_the_printed_ones_and_each_has_media():
+    roles, media = table("config/paper/roles.tsv"), table("config/paper/media.tsv")
+    same = ("role", "category", "language", "gender", "pool")
+    published = table("config/published/roles.tsv")
+    assert [[row[key] for key in same] for row in roles] == [
+        [row[key] for key in same] for row in published
+    ]
+    assert [row["work"] for row in roles] == [row["source"] for row in published]
+    assert {row["work"] for row in media} == {row["work"] for row in roles}
+    assert not [row for row in roles if row["language"] == "Chinese" and row["name"].isascii()]
+    assert all(row["redistribute"] == "no" for row in media)
