@@ -55,7 +55,7 @@ $(MODELS)/.installed: envs/models.txt envs/models-alone.txt tests/models/cpu_tor
 
 test-models: $(MODELS)/.installed
 	$(MODELS)/bin/python -m scripts.setup.weights dnsmos minilm
-	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models
+	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist loadfile
 
 bench-models: $(MODELS)/.installed
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m benchmarks.models

@@ -141,7 +141,10 @@ def sensevoice(home: Path) -> tuple[dict, dict]:
         input_size=FEATURES,
         vocab_size=words.get_piece_size(),
     )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for each other cost far more than they save
     teach(model, WavFrontend(cmvn_file=str(home / "am.mvn"), dither=0.0, **FRONTEND), words)
+    torch.set_num_threads(threads)
     torch.save(model.state_dict(), home / "model.pt")
     return {"bpemodel": BPE}, settings
 

@@ -37,7 +37,10 @@ def build(name: str, home: Path) -> None:
     mels = 80 if name == "whisper-medium" else 128
     model = WhisperForConditionalGeneration(config(words, mels)).eval()
     hearing = WhisperFeatureExtractor(feature_size=mels)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that wait for each other cost far more than they save
     teach(model, hearing, words)
+    torch.set_num_threads(threads)
     model.generation_config = settings(words)
     with tempfile.TemporaryDirectory() as scratch:
         folder = scratch if converted else home
