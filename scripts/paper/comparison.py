@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.common.records import Dialogue, Reply, Verdict, read_rows
 from scripts.paper.layout import EMPTY, Section, write_table
-from scripts.paper.printed import JUDGE, LANGUAGES, METRICS, SOURCES, printed
+from scripts.paper.printed import JUDGE, LANGUAGES, METRICS, SOURCES, SYSTEMS, printed
 from scripts.paper.scores import (
     HEADER,
     POOLS,
@@ -81,7 +81,7 @@ def write_comparison(
             "A row of dashes: no role of this run has its language and domain, or the system does "
             "not speak the language (the missing scores say so).",
         ]
-    about = _about(verdicts, replies, systems, made_up, {row["system"] for row in origin})
+    about = _about(verdicts, replies, systems, made_up)
     notes = [*NOTES, *notes, *about]
     write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=HEADER)
 
@@ -146,7 +146,6 @@ def _about(
     replies: list[Path],
     systems: dict[str, dict],
     made_up: set[str],
-    known: set[str],
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
     notes = []
@@ -168,7 +167,7 @@ def _about(
         for reply in read_rows(path, Reply):
             voices.setdefault(reply.system, set()).add(reply.voice_mode)
     for name, spec in systems.items():
-        stand_in = "" if name in known else " It is a small stand-in, not a system of the paper."
+        stand_in = "" if name in SYSTEMS else " It is a small stand-in, not a system of the paper."
         matched = "matched" in voices.get(name, ())
         voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
         notes.append(f"`{name}` = {describe(spec)}.{stand_in}{voice if matched else ''}")

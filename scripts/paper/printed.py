@@ -12,6 +12,10 @@ from scripts.common.stage import UserError
 METRICS: tuple[str, ...] = get_args(Metric)
 LANGUAGES: tuple[str, ...] = get_args(Language)
 SOURCES = {"printed": "paper (printed)", "recomputed": "recomputed", "run": "this run"}
+SYSTEMS = (  # of Tables 2 and 3
+    *("Qwen3-8B", "Llama-3.1-8B", "Mistral-7B", "Alibaba Cloud API"),
+    *("LLaMA-Omni", "Qwen2.5-Omni", "GPT-4o Audio", "SpeechRole-Agent"),
+)
 JUDGE = "gemini-2.5-pro"  # who gave the printed scores (section 4.2)
 
 

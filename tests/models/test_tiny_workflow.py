@@ -66,15 +66,15 @@ def test_each_system_answers_and_the_english_one_is_not_asked_in_chinese(paper):
     systems = yaml.safe_load((ROOT / "config/paper.yaml").read_text("utf-8"))["evaluate"]
     assert {row.system for row in replies} == set(systems)
     gaps = {(row.system, row.language) for row in replies if not row.offered}
-    assert gaps == {("llama-omni", "Chinese")}
+    assert gaps == {("LLaMA-Omni", "Chinese")}
     answered = {row.system for row in replies if row.offered and not row.dropped}
     assert answered == set(systems), [row.dropped for row in replies if row.dropped]
     page = (paper / "results/paper/table2.md").read_text("utf-8")
-    assert "llama-omni does not speak Chinese" in page and "| Chinese | llama-omni |" in page
+    assert "LLaMA-Omni does not speak Chinese" in page and "| Chinese | LLaMA-Omni |" in page
 
 
 def test_the_agent_was_tuned_for_two_steps_and_answers_with_its_adapter(paper):
-    agent = paper / "results/systems/finetune/speechrole-agent"
+    agent = paper / "results/systems/finetune/SpeechRole-Agent"
     examples = (agent / "train.jsonl").read_text("utf-8").splitlines()
     assert examples and all(json.loads(line)["messages"] for line in examples)
     assert (agent / "adapter/adapter_model.safetensors").stat().st_size
