@@ -60,14 +60,20 @@ def test_the_whole_graph_is_built_quickly(bare):
 def test_jobs_gpu_hours_calls_and_cost_are_told_first(bare):
     printed, _ = bare
     told = printed.split("Job stats:")[0]
-    rows = re.findall(r"^(\w+) +(\d+) +(\d+) +([\d.]+) +(\d+) +([\d.]+)$", told, re.MULTILINE)
-    costs = {name: numbers for name, *numbers in rows}
+    rows = re.findall(
+        r"^(\w+) +(\d+) +(\d+) +([\d.]+) +(\d+) +([\d.]+)(?:  (.+))?$", told, re.MULTILINE
+    )
+    costs = {name: numbers for name, *numbers, _ in rows}
     assert STAGES | {"all"} <= set(costs)
     jobs = planned(printed)
     assert all(int(costs[stage][0]) == jobs[stage] for stage in STAGES)
     assert 100 < float(costs["speak"][2]) < float(costs["all"][2]) < 5000
     assert costs["all"][3:] == ["0", "0.00"]
     assert "config/speeds.tsv lacks them" not in told
+    models = {name: row[-1] for name, *row in rows}
+    assert (models["separate"], models["rate"]) == ("htdemucs", "dnsmos")
+    assert models["choose_voices"] == "campplus-zh-cn, pyannote-community-1"
+    assert models["finetune"] == "qwen2.5-omni-7b" and "llama-omni-8b" in models["respond"]
 
 
 def test_what_is_missing_is_listed_and_a_dry_run_passes(bare):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.common import config as settings
-from scripts.common.missing import Work, constant, models_of
+from scripts.common.missing import Work, constant, models_of, needed
 
 MEDIUM = 7200.0  # seconds of a medium
 CLIPS = 0.3  # share of a medium that ends up in clips
@@ -42,6 +42,7 @@ class Cost:
     calls: float = 0.0
     usd: float = 0.0
     gigabytes: float = 0.0
+    models: dict[str, None] = field(default_factory=dict)  # in the order in which they come
     unknown: set[str] = field(default_factory=set)
     assumed: set[str] = field(default_factory=set)
 
@@ -92,6 +93,8 @@ def estimate(work: Iterable[Work], whole: Size, speeds: list[dict[str, str]]) ->
         cost.gigabytes += disk(job, whole) / 1e9
         models = models_of(job)
         cost.gpu_jobs += settings.wants_gpu(*models)
+        for model in models:
+            cost.models |= dict.fromkeys(needed(model) or _own(model))
         amounts = amount(job, whole)
         if job.rule in rows:  # it trains: its speed is its own, not that of a model
             _add(cost, rows[job.rule], *amounts[job.rule])
@@ -168,10 +171,12 @@ def disk(job: Work, whole: Size) -> float:
 
 
 def told(costs: list[Cost]) -> str:
-    """The table for a person. Rules that neither wait for a GPU nor for a service are one line."""
-    shown = [cost for cost in costs if cost.gpu_jobs or cost.calls or cost.unknown]
+    """The table for a person, with the models of each stage; rules without models are one line."""
+    shown = [cost for cost in costs if cost.models or cost.calls]
     rest = [cost for cost in costs if cost not in shown]
-    lines = [f"{'stage':<16}{'jobs':>6}{'on a GPU':>10}{'GPU-hours':>11}{'calls':>9}{'USD':>9}"]
+    lines = [
+        f"{'stage':<16}{'jobs':>6}{'on a GPU':>10}{'GPU-hours':>11}{'calls':>9}{'USD':>9}  models"
+    ]
     lines += [_line(cost.rule, [cost]) for cost in shown]
     lines += [_line(f"{len(rest)} other rules", rest)] if rest else []
     lines.append(_line("all", costs))
@@ -203,7 +208,14 @@ def _line(name: str, costs: list[Cost]) -> str:
     return (
         f"{name:<16}{total('jobs'):>6}{total('gpu_jobs'):>10}{total('gpu_hours'):>11.1f}"
         f"{total('calls'):>9.0f}{total('usd'):>9.2f}"
+        + "".join(f"  {', '.join(cost.models)}" for cost in costs if len(costs) == 1)
     )
+
+
+def _own(model: dict[str, Any]) -> list[str]:
+    """The name of a backend that brings its weights along; one that is made of others has none."""
+    inside = any(isinstance(v, dict) and "backend" in v for v in model["options"].values())
+    return [] if inside else [model["backend"]]
 
 
 def _part(job: Work, model: dict[str, Any]) -> float:

@@ -95,7 +95,9 @@ def test_a_model_on_the_cpu_costs_no_gpu(model):
     jobs += [Work("separate", {"batch": "film1"}, {"m": model("separation", device="cpu")})]
     (cost,) = estimate(jobs, whole(), [])
     assert (cost.gpu_jobs, cost.gpu_hours, cost.unknown) == (0, 0.0, set())
-    assert "1 other rules" in told([cost])
+    (line,) = [line for line in told([cost]).splitlines() if line.startswith("separate")]
+    assert line.split()[:3] == ["separate", "2", "0"]
+    assert "1 other rules" in told([cost, *estimate([Work("table1", {}, {})], whole(), [])])
 
 
 def test_a_speed_that_nobody_stated_is_named(model):
@@ -119,7 +121,7 @@ def test_calls_and_cost_of_a_service(model):
     assert cost.calls == 40 * 8 and cost.gpu_hours == 0
     assert cost.usd == pytest.approx(40 * 2 * ROLE * 0.001)
     line = next(line for line in told([cost]).splitlines() if line.startswith("judge"))
-    assert line.split() == ["judge", "2", "0", "0.0", "320", "2.13"]
+    assert line.split() == ["judge", "2", "0", "0.0", "320", "2.13", service["backend"]]
 
 
 def test_training_has_a_speed_of_its_own(model):
