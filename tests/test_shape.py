@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,33 @@ def test_imports_point_one_way():
             if len(parts) > 1 and area in allowed and parts[1] not in allowed[area]:
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
     assert not wrong
+
+
+def reached(path: Path) -> set[Path]:
+    """The project's files that a file imports, and those that they import."""
+    queue, seen = [path], set()
+    while queue:
+        path = queue.pop()
+        if path not in seen:
+            seen.add(path)
+            queue.extend(settings._imports(path))
+    return seen
+
+
+@pytest.mark.parametrize("name", [name for name in RULES if RULES[name][0] != "paper"])
+def test_a_stage_imports_only_what_every_environment_has(name):
+    """Its environment is that of its models; what they need they import when they are loaded."""
+    lines = (ROOT / "envs/base.in").read_text("utf-8").splitlines()
+    modules = {"pyyaml": "yaml", "json-repair": "json_repair", "imageio-ffmpeg": "imageio_ffmpeg"}
+    here = {modules.get(line, line) for line in lines} | set(sys.stdlib_module_names) | {"scripts"}
+    found = set()
+    for path in reached(ROOT / f"scripts/{RULES[name][0]}/{name}.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                found.add(node.module.split(".")[0])
+            elif isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+    assert found <= here
 
 
 def test_the_snakefile_imports_no_science_stack():

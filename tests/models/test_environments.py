@@ -9,7 +9,7 @@ import yaml
 
 from scripts.common import config as settings
 from scripts.common.stage import UserError
-from scripts.setup.lock import compiled
+from scripts.setup.lock import compiled, lock
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 NAMES = sorted(path.stem for path in ENVS.glob("*.yaml"))
@@ -40,3 +40,15 @@ def test_what_cannot_be_resolved_is_told(tmp_path):
     (tmp_path / "bad.in").write_text("numpy<1\nnumpy>2\n")
     with pytest.raises(UserError, match=r"(?s)bad.in cannot be resolved: .*numpy"):
         compiled(tmp_path / "bad.in")
+
+
+def test_a_lock_keeps_the_versions_that_it_has_and_fills_the_conda_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("scripts.setup.lock.ENVS", tmp_path)
+    (tmp_path / "a.in").write_text("six\n")
+    (tmp_path / "a.txt").write_text("six==1.15.0\n")
+    (tmp_path / "a.yaml").write_text("# what it is\ndependencies: [python=3.11, {pip: []}]\n")
+    lock("a")
+    assert (tmp_path / "a.txt").read_text().splitlines()[1:] == ["six==1.15.0"]
+    text = (tmp_path / "a.yaml").read_text()
+    assert text.startswith("# what it is\n")
+    assert yaml.safe_load(text) == {"dependencies": ["python=3.11", {"pip": ["six==1.15.0"]}]}
