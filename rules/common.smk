@@ -52,6 +52,13 @@ def gpus(*models):
     return int(settings.wants_gpu(*models))
 
 
+def cores(*models):
+    """The CPU cores that the models of a rule keep busy: the most that one's `threads` says, 2 for
+    those that have no such option."""
+    asked = [settings.option(model, "threads") or 2 for model in settings.flat(models)]
+    return max(asked, default=1)
+
+
 try:
     settings.check(config, "config", "the configuration")
     MEDIA = table("media", "media", "media")

@@ -18,7 +18,7 @@ rule fetch:
         "logs/fetch/{batch}.tsv"
     conda:
         env_of(stage_model("fetch", "tts"))
-    threads: 2
+    threads: cores(stage_model("fetch", "tts"))
     resources:
         gpu=gpus(stage_model("fetch", "tts")),
         mem_mb=2000,
@@ -67,7 +67,7 @@ rule separate:
         "logs/separate/{batch}.tsv"
     conda:
         env_of(stage_model("separate", "separation"))
-    threads: 2
+    threads: cores(stage_model("separate", "separation"))
     resources:
         gpu=gpus(stage_model("separate", "separation")),
         mem_mb=4000,
@@ -91,7 +91,7 @@ rule diarize:
         "logs/diarize/{batch}.tsv"
     conda:
         env_of(stage_model("diarize", "diarization"))
-    threads: 2
+    threads: cores(stage_model("diarize", "diarization"))
     resources:
         gpu=gpus(stage_model("diarize", "diarization")),
         mem_mb=4000,
@@ -144,7 +144,7 @@ rule rate:
         "logs/rate/{batch}.tsv"
     conda:
         env_of(stage_model("rate", "quality"))
-    threads: 2
+    threads: cores(stage_model("rate", "quality"))
     resources:
         gpu=gpus(stage_model("rate", "quality")),
         mem_mb=2000,
@@ -170,7 +170,7 @@ rule transcribe:
         "logs/transcribe/{batch}.tsv"
     conda:
         env_of(stage_model("transcribe", "asr"))
-    threads: 2
+    threads: cores(stage_model("transcribe", "asr"))
     resources:
         gpu=gpus(stage_model("transcribe", "asr")),
         mem_mb=2000,

@@ -27,7 +27,7 @@ rule write:
         "logs/write/{shard}.tsv"
     conda:
         env_of(stage_model("write", "llm"))
-    threads: 2
+    threads: cores(stage_model("write", "llm"))
     resources:
         gpu=gpus(stage_model("write", "llm")),
         mem_mb=4000,
@@ -59,7 +59,7 @@ rule classify:
         "logs/classify/{shard}.tsv"
     conda:
         env_of(stage_model("classify", "llm"))
-    threads: 2
+    threads: cores(stage_model("classify", "llm"))
     resources:
         gpu=gpus(stage_model("classify", "llm")),
         mem_mb=4000,
@@ -83,7 +83,7 @@ rule deduplicate:
         "logs/deduplicate/{shard}.tsv"
     conda:
         env_of(*EMBEDDERS.values())
-    threads: 2
+    threads: cores(*EMBEDDERS.values())
     resources:
         gpu=gpus(*EMBEDDERS.values()),
         mem_mb=2000,
@@ -140,7 +140,7 @@ rule speak:
         "logs/speak/{split}/{shard}.tsv"
     conda:
         env_of(*SPEAKERS)
-    threads: 2
+    threads: cores(*SPEAKERS)
     resources:
         gpu=gpus(*SPEAKERS),
         mem_mb=2000,

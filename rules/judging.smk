@@ -24,7 +24,7 @@ rule judge:
         "logs/judge/{judge}/{system}/{shard}.tsv"
     conda:
         env_of(JUDGE)
-    threads: 2
+    threads: cores(JUDGE)
     resources:
         gpu=gpus(JUDGE),
         mem_mb=5000,

@@ -25,7 +25,7 @@ rule identify:
         "logs/identify.tsv"
     conda:
         env_of(*IDENTIFIERS)
-    threads: 2
+    threads: cores(*IDENTIFIERS)
     resources:
         gpu=gpus(*IDENTIFIERS),
         mem_mb=4000,
@@ -84,7 +84,7 @@ rule choose_voices:
         "logs/choose_voices.tsv"
     conda:
         env_of(*REFERENCE)
-    threads: 2
+    threads: cores(*REFERENCE)
     resources:
         gpu=gpus(*REFERENCE),
         mem_mb=2000,
@@ -116,7 +116,7 @@ rule profile:
         "logs/profile.tsv"
     conda:
         env_of(stage_model("profile", "llm"))
-    threads: 2
+    threads: cores(stage_model("profile", "llm"))
     resources:
         gpu=gpus(stage_model("profile", "llm")),
         mem_mb=4000,

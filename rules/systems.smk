@@ -68,7 +68,7 @@ rule respond:
         "logs/respond/{system}/{shard}.tsv"
     conda:
         lambda wildcards: env_of(SYSTEMS[wildcards.system])
-    threads: 2
+    threads: lambda wildcards: cores(SYSTEMS[wildcards.system])
     resources:
         gpu=lambda wildcards: gpus(SYSTEMS[wildcards.system]),
         mem_mb=5000,

