@@ -147,6 +147,7 @@ def llama(home: Path) -> None:
         eos_token_id=ends,
     )
     net = LlamaForCausalLM(config)
+    letters_only(net, tokenizer)
     save(net, home, {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "eos_token_id": ends})
 
 
@@ -175,7 +176,23 @@ def mistral(home: Path) -> None:
         bos_token_id=1,
         eos_token_id=2,
     )
-    save(MistralForCausalLM(config), home, {"bos_token_id": 1, "eos_token_id": 2})
+    net = MistralForCausalLM(config)
+    letters_only(net, tokenizer)
+    save(net, home, {"bos_token_id": 1, "eos_token_id": 2})
+
+
+def letters_only(net, tokenizer) -> None:
+    """Leave a random network nothing to say but Latin letters, so that a reply can be spoken.
+
+    Logits of 0 never win: some of the random ones are above it.
+    """
+    import torch
+
+    mute = [
+        n for word, n in tokenizer.get_vocab().items() if not (word.isascii() and word.isalpha())
+    ]
+    with torch.no_grad():
+        net.lm_head.weight[mute] = 0
 
 
 def byte_level(special: list[str], added: list[str]):
