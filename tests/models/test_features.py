@@ -73,7 +73,7 @@ def test_features_are_those_of_the_demo(samples, level):
     clip = clip.astype(np.float32)
     found = fbank(clip).numpy()
     assert found.shape == (1 + (samples - 400) // 160, 80) and found.dtype == np.float32
-    # In single precision the logarithm of a nearly empty band is off by .0013 at most in 1,500 clips.
+    # In single precision the logarithm of a nearly empty band is off by up to .0013 (1,500 clips).
     apart = np.abs(found - campplus.features(clip))
     assert apart.max() < 0.01 and apart.mean() < 1e-4
 
