@@ -7,6 +7,7 @@ the package's simplest loop by more than the noise of a shared machine.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import pkgutil
 import sys
@@ -33,6 +34,7 @@ def best(works) -> list[float]:
 def main() -> int:
     names = sys.argv[1:] or [m.name for m in pkgutil.iter_modules(benchmarks.models.__path__)]
     slower = []
+    logging.disable(logging.INFO)  # some packages tell of every sentence
     print(f"{'backend':32} {'items/s':>9} {'simplest':>9} {'ratio':>6} {'RTF':>7} {'simplest':>9}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("SPEECHROLE_WEIGHTS", folder)

@@ -24,8 +24,7 @@ def cases() -> Iterator[Case]:
     random = np.random.default_rng(0)
     lengths = random.integers(3 * RATE, 10 * RATE, size=4)
     clips = [random.normal(0, 0.1, size).clip(-1, 1).astype(np.float32) for size in lengths]
-    options = {"threads": 1}
-    ours = backends.load({"capability": "quality", "backend": "dnsmos", "options": options})
+    ours = backends.load({"capability": "quality", "backend": "dnsmos", "options": {}})
     ours.rate(clips[:1])
     dnsmos.run(clips[0], sr=RATE)
     yield Case(

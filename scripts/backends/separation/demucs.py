@@ -22,8 +22,8 @@ Options: `weights`, a name in config/models.tsv, a folder, or `default`: the aut
 the hub, fetched into the hub's own cache (of no fixed commit; offline, what that cache holds);
 `model`, the bag in it; `segment`, seconds heard at once (None: as trained; a transformer takes no
 longer one); `overlap`, the share of a segment that the next one hears too; `shifts`, passes;
-`batch`, segments at once (about 1 GB of a GPU's memory each). Needs demucs, pyyaml, safetensors,
-torch, torchaudio.
+`batch`, segments at once (None: 8 on a GPU, about 1 GB of memory each, and 1 on a CPU).
+Needs demucs, pyyaml, safetensors, torch, torchaudio.
 """
 
 from __future__ import annotations
@@ -55,9 +55,12 @@ def load(
     overlap: float = 0.25,
     shifts: int = 1,
     device: str = "cuda",
-    batch: int = 8,
+    batch: int | None = None,
 ):
     device = pick(device, WHO)
+    batch = batch or (
+        1 if device == "cpu" else 8
+    )  # several do not fit a CPU's cache: twice as slow
     if not 0 <= overlap < 1 or shifts < 1 or (segment is not None and segment <= 0):
         raise UserError(
             f"{WHO}: `overlap` must be at least 0 and below 1, `shifts` at least 1 and `segment` "

@@ -100,14 +100,14 @@ def read(home: Path, device: str):
 def quiet():
     """Keeps what the package's import does to logging, and what it logs, from the screen."""
     root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
+    level, handlers, disabled = root.level, list(root.handlers), logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
         root.setLevel(level)
         root.handlers[:] = handlers
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
 
 
 @contextmanager
