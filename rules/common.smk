@@ -53,8 +53,8 @@ def gpus(*models):
 
 
 def cores(*models):
-    """The CPU cores that the models of a rule keep busy: the most that one's `threads` says, 2 for
-    those that have no such option."""
+    """The CPU cores that models keep busy: the most that one's `threads` says, 2 for those that
+    have no such option."""
     asked = [settings.option(model, "threads") or 2 for model in settings.flat(models)]
     return max(asked, default=1)
 
