@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.common import weights
 from scripts.common.config import check, read_table
 from scripts.common.stage import UserError
 from scripts.common.weights import HUB, RECEIPT, pinned
@@ -232,3 +233,17 @@ def test_the_table_is_as_its_schema_says():
     assert len({row["model"] for row in rows}) == len(rows) > 20
     with pytest.raises(UserError, match="models.tsv: commit"):
         check({**rows[1], "commit": "v1.0"}, "models", "models.tsv")
+
+
+def test_a_model_that_is_not_there_is_named_with_its_licence_page_and_the_command(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError) as error:
+        weights.path("llama-3.1-8b")
+    said = str(error.value)
+    assert "the model 'llama-3.1-8b' (16.1 GB) is not in" in said and "ask for access there" in said
+    assert "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct" in said
+    assert f"`snakemake {tmp_path / 'llama-3.1-8b' / RECEIPT}`" in said
+    with pytest.raises(UserError, match="no model 'qwen3-8'.* Did you mean 'qwen3-8b'"):
+        weights.path("qwen3-8")
