@@ -1,4 +1,4 @@
-"""What several tests use: a recording of real speech, and a run of the toy workflow."""
+"""What several tests use: a run of Snakemake, and a folder whose run asks services."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from scripts.common import calls
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,3 +35,25 @@ def snakemake():
         return printed
 
     return run
+
+
+@pytest.fixture
+def services(tmp_path, monkeypatch):
+    """A folder to work in whose run asks services; function (**rules) -> None changes its rules.
+
+    The rules are the section `services` of config/config.yaml, with waits that suit a test, and
+    `max_usd`. Nothing is paid for on this machine; `hosts` is empty.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(calls, "FIRST_WAIT", 0.01)
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+    config["services"] |= {"timeout": 10, "deadline": 30}
+
+    def change(max_usd=None, **rules) -> None:
+        config["max_usd"] = {"all": None} if max_usd is None else max_usd
+        config["services"] |= rules
+        (tmp_path / "results").mkdir(exist_ok=True)
+        (tmp_path / "results/run_config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+
+    change()
+    return change

@@ -107,7 +107,7 @@ def spec(models: dict[str, dict], name: str, capability: str, where: str) -> dic
             f"models.{name}: there is no backend '{backend}' for {capability}"
             f"{nearest(backend, valid)}"
         )
-    allowed = _options(BACKENDS / capability / f"{backend}.py")
+    allowed = options_of(models[name])
     for key, value in options.items():
         if key not in allowed:
             raise UserError(
@@ -188,6 +188,12 @@ def option(model: dict[str, Any], name: str) -> Any:
     return {**defaults(path), **model["options"]}.get(name)
 
 
+def options_of(model: dict[str, Any]) -> list[str]:
+    """The names of the options that the backend of a spec has: the parameters of its `load`."""
+    path = BACKENDS / model["capability"] / f"{model['backend']}.py"
+    return [arg.arg for arg in _load(path).args.args]
+
+
 @functools.cache
 def defaults(path: Path) -> dict[str, Any]:
     """The defaults of a backend's `load` that are plain values, by option."""
@@ -242,12 +248,6 @@ def _tokens(path: Path) -> str:
 @functools.cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@functools.cache
-def _options(path: Path) -> list[str]:
-    """The names of the parameters of a backend's `load`."""
-    return [arg.arg for arg in _load(path).args.args]
 
 
 def _load(path: Path) -> ast.FunctionDef:

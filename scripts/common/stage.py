@@ -28,6 +28,7 @@ class UserError(Exception):
 
 def run(function: Callable, job: Any = None) -> None:
     """Run `function` with the arguments of the Snakemake `job`, or of the command line."""
+    run.stage = function.__name__
     progress.screen = sys.stderr
     if job is not None and job.log:
         progress.screen = os.fdopen(os.dup(2), "w", buffering=1)
@@ -44,6 +45,9 @@ def run(function: Callable, job: Any = None) -> None:
         traceback.print_exc()
         print(f"{function.__name__}: {_about(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+run.stage = ""  # the stage that this process runs
 
 
 def progress(items: Iterable[Item], total: int, label: str, every: float = 10.0) -> Iterator[Item]:

@@ -1,0 +1,159 @@
+"""What can go wrong with a call to a service, sorted by what is to be done about it.
+
+    limited    asked too often (HTTP 429): wait as long as the service says, ask fewer at once
+    transient  a server's or the network's fault: ask again, at most so often
+    cut        the answer ended at its limit of tokens: ask again with a higher one
+    refused    the service will not answer this: ask again a few times, then there is no answer
+    unusable   a whole answer that says nothing that can be used: as refused
+    fatal      the key, the account or the request is wrong: no call would fare better, so all stop
+
+SDKs are not imported here: their exceptions are told by the status, headers and body they carry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+Kind = Literal["limited", "transient", "cut", "refused", "unusable", "fatal"]
+LONGEST_WAIT = 3600.0  # seconds; a service that asks for more is asked again after an hour
+SHOWN = 400  # characters of what a service says, in a message
+
+# Words by which services say that waiting will not help (in codes, types and messages).
+USED_UP = re.compile(
+    r"insufficient_quota|insufficient_balance|insufficient balance|PerDay|billing_hard_limit"
+    r"|billing_not_active|credit balance|Arrearage|AllocationQuota\.FreeTierOnly|QuotaExceeded",
+    re.IGNORECASE,
+)
+# ... that they will not say or hear something.
+REFUSED = re.compile(
+    r"content_filter|content_policy|DataInspection|inappropriate content|PROHIBITED_CONTENT"
+    r"|SENSITIVE_CONTENT|safety_violation",
+    re.IGNORECASE,
+)
+BROKEN = (  # modules whose exceptions mean that the connection failed
+    *("aiohttp.", "httpx", "httpcore", "websockets.", "websocket.", "requests.", "urllib3."),
+    *("anyio.",),
+)
+NETWORK = ("APIConnectionError", "APITimeoutError", "APIResponseValidationError")
+
+
+class Fault(Exception):
+    """A call that brought no answer.
+
+    `wait`: seconds that the service asks to wait; `raw`: the answer that could not be used; `used`:
+    units of config/prices.tsv that were spent all the same.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        words: str,
+        wait: float | None = None,
+        raw: str | None = None,
+        used: Mapping[str, float] | None = None,
+        status: int | None = None,
+    ):
+        super().__init__(words)
+        self.kind, self.words, self.wait, self.raw = kind, words, wait, raw
+        self.used, self.status = dict(used or {}), status
+
+
+def of(error: BaseException) -> Fault | None:
+    """The fault that an exception stands for; None for one that is a mistake of this program."""
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return Fault("transient", "no answer in time")
+    status = _status(error)
+    if status is not None:
+        return by_status(status, _headers(error), _said(error))
+    if isinstance(error, ConnectionError | EOFError | json.JSONDecodeError) or (
+        type(error).__module__.startswith(BROKEN) or type(error).__name__ in NETWORK
+    ):
+        return Fault("transient", f"{type(error).__name__}: {error}".strip(": "))
+    return None
+
+
+def by_status(status: int, headers: Mapping[str, str], said: str) -> Fault:
+    """The fault of an HTTP status, its headers and what its body says."""
+    words = f"HTTP {status}: {short(said)}" if said.strip() else f"HTTP {status}"
+    if REFUSED.search(said) and status < 500:
+        return Fault("refused", words, raw=said, status=status)
+    if status == 429 and not USED_UP.search(said):
+        wait = retry_after(headers)
+        return Fault("limited", words, wait=_delay(said) if wait is None else wait, status=status)
+    if status in (408, 409, 425) or status >= 500:
+        return Fault("transient", words, wait=retry_after(headers), status=status)
+    return Fault("fatal", words, status=status)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that the headers ask to wait (RFC 9110: seconds or a date), None if they do not say.
+
+    What is negative or past is 0; what cannot be read counts as not said.
+    """
+    low = {str(key).lower(): str(value).strip() for key, value in headers.items()}
+    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        if name in low:
+            found = _seconds(low[name], now or datetime.now(UTC))
+            if found is not None:
+                return min(max(found * (unit if _is_number(low[name]) else 1), 0.0), LONGEST_WAIT)
+    return None
+
+
+def short(text: str) -> str:
+    """At most so much of what was said, on one line."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."
+
+
+def _seconds(text: str, now: datetime) -> float | None:
+    if _is_number(text):
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _delay(said: str) -> float | None:
+    """Google's services say in the body how long to wait (google.rpc.RetryInfo: "34s")."""
+    found = re.search(r"retryDelay['\"]?\s*:\s*['\"](\d+(?:\.\d+)?)s", said)
+    return min(float(found[1]), LONGEST_WAIT) if found else None
+
+
+def _status(error: Any) -> int | None:
+    """The HTTP status that an SDK's exception carries."""
+    for name in ("status_code", "status", "code"):
+        value = getattr(error, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and 300 <= value < 600:
+            return value
+    return None
+
+
+def _headers(error: Any) -> Mapping[str, str]:
+    response = getattr(error, "response", None)
+    return getattr(response, "headers", None) or getattr(error, "headers", None) or {}
+
+
+def _said(error: Any) -> str:
+    for name in ("body", "details"):
+        value = getattr(error, name, None)
+        if value:
+            return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return str(error)

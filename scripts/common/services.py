@@ -1,0 +1,197 @@
+"""Services that are asked over a network: whose an address is, what it costs, what is allowed.
+
+A backend whose `load` has the option `key`, the name of the environment variable that holds its
+key, is a service. The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from scripts.common import config as settings
+from scripts.common.stage import UserError
+
+RUN = Path("results/run_config.yaml")  # what the workflow writes before its first job
+ALL = "all"  # the limit of what a whole run may cost, among those of its stages
+TOKENS = ("input token", "output token", "input audio token", "output audio token")
+UNITS = (*TOKENS, "character", "audio second", "call")
+NETWORKED = {  # types of file systems on which SQLite's locks do not hold between hosts
+    *("nfs", "nfs4", "lustre", "gpfs", "beegfs", "cephfs", "ceph", "cifs", "smb3", "smbfs", "afs"),
+    *("glusterfs", "fuse.glusterfs", "fuse.sshfs", "fuse.ceph", "orangefs", "pvfs2", "wekafs"),
+    *("panfs", "fuse.juicefs", "fuse.s3fs", "fuse.rclone", "ncpfs", "ocfs2", "gfs2"),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one model of a service; None: no limit that we know of."""
+
+    at_once: int
+    rpm: float | None  # requests a minute
+    tpm: float | None  # tokens a minute, in and out
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a run says about services: the section `services` of the config, and `max_usd`."""
+
+    store: Path
+    hosts: tuple[str, ...]
+    prices: Path
+    limits: Mapping[str, Mapping[str, Any]]
+    timeout: float  # seconds for one attempt
+    deadline: float  # seconds for a call with all its attempts
+    tries: int  # more attempts after a transient fault
+    resample: int  # attempts whose answers are refused or unusable
+    max_usd: Mapping[str, float]
+
+    def limits_of(self, model: str) -> Limits:
+        """The limits of a model as its service calls it."""
+        return Limits(**{**self.limits["default"], **self.limits.get(model, {})})
+
+
+def rules(config: Mapping[str, Any] | None = None) -> Rules:
+    """The rules of a config; by default of the run in whose folder this process works.
+
+    A stage that is called outside of any run has the defaults of config/config.yaml.
+    """
+    if config is None:
+        path = RUN if RUN.is_file() else settings.ROOT / "config/config.yaml"
+        config = yaml.safe_load(path.read_text("utf-8"))
+    own = dict(config["services"])
+    prices = Path(own.pop("prices"))
+    return Rules(
+        **{**own, "store": Path(own["store"]), "hosts": tuple(own["hosts"])},
+        prices=prices if prices.exists() else settings.ROOT / prices,
+        max_usd=caps(config["max_usd"]),
+    )
+
+
+def caps(max_usd: float | Mapping[str, float | None] | None) -> dict[str, float]:
+    """Dollars by stage, and under "all" for the run; stages without a limit are left out."""
+    found = max_usd if isinstance(max_usd, Mapping) else {ALL: max_usd}
+    return {stage: float(usd) for stage, usd in found.items() if usd is not None}
+
+
+def is_service(model: Mapping[str, Any]) -> bool:
+    """Whether the backend of a spec asks a service."""
+    return "key" in settings.options_of(model)
+
+
+def asks_service(*models: Mapping[str, Any]) -> bool:
+    """Whether one of the models, or of those inside them, asks a service."""
+    return any(is_service(model) for model in settings.flat(models))
+
+
+def is_paid(model: Mapping[str, Any], hosts: tuple[str, ...]) -> bool:
+    """Whether the calls of a spec cost money: it asks somebody else's service."""
+    return is_service(model) and not is_own(settings.option(model, "address"), hosts)
+
+
+def is_own(address: str, hosts: tuple[str, ...] = ()) -> bool:
+    """Whether a server is this machine's or one that the config names as ours: free of charge."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    named = {host, f"{host}:{parts.port}" if parts.port else host}
+    return host == "localhost" or _loopback(host) or bool(named & set(hosts))
+
+
+def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
+    """Raise UserError for an address that is neither a public one over TLS nor our own."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("https", "wss", "http", "ws") or not parts.hostname:
+        raise UserError(f"{who}: '{address}' is no address; write https://host/path.")
+    if is_own(address, hosts):
+        return
+    if parts.scheme in ("http", "ws"):
+        raise UserError(
+            f"{who}: {address} is not encrypted, and keys and voices would be sent to it; use "
+            f"https, or, if the server is yours, name '{parts.hostname}' in services.hosts."
+        )
+    if "." not in parts.hostname or _private(parts.hostname):
+        raise UserError(
+            f"{who}: {address} is on a private network; if the server is yours, name "
+            f"'{parts.hostname}' in services.hosts."
+        )
+
+
+def price(path: Path, address: str, model: str) -> dict[str, float]:
+    """Dollars of one unit of each kind that a service counts, from the table of prices.
+
+    Raises UserError, with the nearest model, where the table does not have it.
+    """
+    host = urlsplit(address).hostname
+    rows = settings.read_table(path, "prices")
+    own = [row for row in rows if row["host"] == host and row["model"] == model]
+    if not own:
+        known = {row["model"] for row in rows if row["host"] == host}
+        hint = settings.nearest(model, known) if known else "."
+        raise UserError(
+            f"{path} has no price of '{model}' at {host}{hint} Add its rows, with date and source: "
+            "nothing is bought whose price is not known."
+        )
+    return {row["unit"]: float(row["usd"]) / float(row["per"]) for row in own}
+
+
+def cost(prices: Mapping[str, float], used: Mapping[str, float], who: str) -> float:
+    """Dollars of what was used. Raises UserError for a unit that has no price."""
+    for unit, amount in used.items():
+        if amount and unit not in prices:
+            raise UserError(
+                f"the prices of {who} lack the unit '{unit}'{settings.nearest(unit, prices)}"
+            )
+    return sum(prices[unit] * amount for unit, amount in used.items() if amount)
+
+
+def secret(key: str, address: str, hosts: tuple[str, ...], who: str) -> str:
+    """The key from the environment; of a server of ours that has none, nothing."""
+    found = os.environ.get(key, "").strip()
+    if not found and not is_own(address, hosts):
+        raise UserError(f"{who} needs {key} in the environment.")
+    return found
+
+
+def check_store(path: Path, mounts: Path = Path("/proc/mounts")) -> None:
+    """Raise UserError for a store on a network file system."""
+    kind = _filesystem(path, mounts)
+    if kind in NETWORKED:
+        raise UserError(
+            f"the store of answers {path} would lie on a network file system ({kind}), where two "
+            "hosts can damage it; set services.store to a file on a disk of this machine."
+        )
+
+
+def _filesystem(path: Path, mounts: Path) -> str | None:
+    """The type of the file system that holds a path; None where the system does not tell."""
+    if not mounts.is_file():
+        return None
+    whole, best, kind = path.absolute(), -1, None
+    for line in mounts.read_text("utf-8", errors="replace").splitlines():
+        fields = line.split()
+        if len(fields) > 2:
+            place = Path(fields[1].replace("\\040", " "))
+            if whole.is_relative_to(place) and len(place.parts) >= best:
+                best, kind = len(place.parts), fields[2]
+    return kind
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host.endswith((".local", ".internal", ".lan", ".localdomain"))
