@@ -7,7 +7,7 @@ import sys
 
 from snakemake.logging import logger
 
-from scripts.common import estimate, missing
+from scripts.common import estimate, missing, services
 
 try:
     SPEEDS = settings.read_table(project("config/speeds.tsv"), "speeds")
@@ -26,10 +26,11 @@ def tell(jobs):
     order = {rule.name: number for number, rule in enumerate(workflow.rules)}
     jobs = sorted(jobs, key=lambda job: (order[job.rule.name], str(job.wildcards_dict)))
     work = [work_of(job) for job in jobs]
-    costs = estimate.estimate(work, estimate.size(config, MEDIA_USED, ROLES), SPEEDS)
+    asked = services.rules(config)
+    costs = estimate.estimate(work, estimate.size(config, MEDIA_USED, ROLES), SPEEDS, asked)
     if any(cost.gpu_jobs or cost.calls for cost in costs):
         logger.info(estimate.told(costs))
-    lacks = missing.missing(work, MEDIA_USED, config["max_usd"])
+    lacks = missing.missing(work, MEDIA_USED, asked)
     if lacks:
         logger.info(missing.told(lacks))
     if any(lack.stops for lack in lacks) and not workflow.dryrun:

@@ -17,11 +17,10 @@ The SDKs retry, too, and hide what it costs: their retries are to be switched of
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import random
-import sys
 import time
-import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -94,24 +93,15 @@ class Client:
         self.address = address.rstrip("/")
         self.rules = services.rules()
         hosts = self.rules.hosts
-        services.check_address(address, hosts, service)
+        for _, check, *arguments in services.needs(service, model, address, key, self.rules):
+            check(*arguments)
         self.secret = services.secret(key, address, hosts, service)
-        self.prices: dict[str, float] = {}
         self.paid = not services.is_own(address, hosts)
-        if self.paid:
-            if not self.rules.max_usd:
-                raise UserError(
-                    f"{service} is paid for at {self.address}, and the config sets no max_usd: say "
-                    "what the run may cost at most."
-                )
-            self.prices = services.price(self.rules.prices, address, model)
+        self.prices = services.price(self.rules.prices, address, model) if self.paid else {}
         self.lane = f"{model} at {self.address}"
         self.limits = self.rules.limits_of(model)
         self.store = _store(self.rules.store.absolute())
-        self.runner = asyncio.Runner()
-        self.pool = ThreadPoolExecutor(self.limits.at_once)
-        self.holder: list[Any] = []  # the session, once there is one
-        self.close = weakref.finalize(self, _close, self.runner, self.pool, self.holder)
+        self.session: Any = None  # of aiohttp, inside of `ask`
 
     def ask(self, calls: Sequence[Call], label: str) -> list[Result]:
         """The results of the calls, in order; equal calls are sent once. `label` names the work on
@@ -124,26 +114,23 @@ class Client:
         left = {key: call for key, call in zip(keys, calls, strict=True) if key not in results}
         if left:
             print(f"{label}: {len(left)} calls of {self.lane}, {len(calls) - len(left)} kept")
-            results |= self.runner.run(_Work(self, left, label).done())
+            results |= _runner().run(self._send(left, label))
         return [results[key] for key in keys]
 
     def digest(self, path: Path) -> str:
         """sha256 of a file, remembered in the store by its size and time."""
         return self.store.digest(path)
 
-    @property
-    def session(self):
-        """An aiohttp session that lives as long as the client; only inside of `send`."""
-        if not self.holder:
-            import aiohttp
+    async def _send(self, left: dict[str, Call], label: str) -> dict[str, Result]:
+        import aiohttp
 
-            self.holder.append(
-                aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=0),
-                    timeout=aiohttp.ClientTimeout(total=None),
-                )
-            )
-        return self.holder[0]
+        connector = aiohttp.TCPConnector(limit=0)
+        with ThreadPoolExecutor(self.limits.at_once) as pool:  # for SDKs that are not asynchronous
+            asyncio.get_running_loop().set_default_executor(pool)
+            async with aiohttp.ClientSession(
+                connector=connector, timeout=aiohttp.ClientTimeout(total=None)
+            ) as self.session:
+                return await _Work(self, left, label).done()
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
         """POST `body` to `path` below the address; the JSON that comes back.
@@ -187,7 +174,6 @@ class _Work:
 
     async def done(self) -> dict[str, Result]:
         """All results; raises what stopped the work once all that was under way has ended."""
-        asyncio.get_running_loop().set_default_executor(self.client.pool)
         ticks = progress(range(self.total), self.total, self.label)
         workers = min(self.total, self.client.limits.at_once)
         await asyncio.gather(*(self.work(ticks) for _ in range(workers)))
@@ -336,9 +322,9 @@ def _store(path: Path) -> Store:
     return Store(path)
 
 
-def _close(runner: asyncio.Runner, pool: ThreadPoolExecutor, holder: list) -> None:
-    if holder:
-        runner.run(holder.pop().close())
-    runner.close()
-    pool.shutdown(wait=False)
-    sys.stdout.flush()
+@cache
+def _runner() -> asyncio.Runner:
+    """The event loop of this process: an SDK's client may be kept from one `ask` to the next."""
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
+    return runner

@@ -1,8 +1,9 @@
 """What a run will cost, told before it begins: jobs, GPU-hours, calls and money, by stage.
 
-Units of work (seconds of audio, tokens, texts) times what a unit costs (config/speeds.tsv). How
-much work there will be is known only by doing it, so it is assumed; what the assumptions are stands
-below. The Snakefile imports this: nothing heavy here.
+Units of work (seconds of audio, tokens, texts) times what a unit costs: time of a GPU
+(config/speeds.tsv), dollars of a paid service (config/prices.tsv). How much work there will be is
+known only by doing it, so it is assumed; what the assumptions are stands below. Answers that the
+store holds already are counted too. The Snakefile imports this: nothing heavy here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.common import config as settings
+from scripts.common import services
 from scripts.common.missing import Work, constant, models_of, needed
+from scripts.common.services import Rules
+from scripts.common.stage import UserError
 
 MEDIUM = 7200.0  # seconds of a medium
 CLIPS = 0.3  # share of a medium that ends up in clips
@@ -25,7 +29,10 @@ WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
 SPEAKERS, CAST = 20, 2  # in a medium, and names that each is tried with
 SCORED = 25  # tokens that a speaker's lines count, as if they were written, for a name
 PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
-METRICS = 8  # a paid judge is asked one by one
+METRICS = 8  # of a judge; "per_metric" asks for one by one
+# What a call to a service reads beside the speech in it, and tokens of a second of speech.
+PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
+LETTERS = 15  # characters of a second of speech
 FLAC = {"corpus": 18_000, "speech": 27_000}  # bytes a second at 16 and 24 kHz
 
 Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
@@ -33,7 +40,8 @@ Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
 
 @dataclass
 class Cost:
-    """What the jobs of one rule cost; `unknown` models have no row in config/speeds.tsv."""
+    """What the jobs of one rule cost; `unknown` models have no row in config/speeds.tsv,
+    `unpriced` ones none in config/prices.tsv."""
 
     rule: str
     jobs: int = 0
@@ -44,6 +52,7 @@ class Cost:
     gigabytes: float = 0.0
     models: dict[str, None] = field(default_factory=dict)  # in the order in which they come
     unknown: set[str] = field(default_factory=set)
+    unpriced: set[str] = field(default_factory=set)
     assumed: set[str] = field(default_factory=set)
 
 
@@ -83,7 +92,9 @@ def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
     )
 
 
-def estimate(work: Iterable[Work], whole: Size, speeds: list[dict[str, str]]) -> list[Cost]:
+def estimate(
+    work: Iterable[Work], whole: Size, speeds: list[dict[str, str]], asked: Rules
+) -> list[Cost]:
     """The cost of the jobs of `work`, a row a rule in the order in which rules come first."""
     rows = {row["model"]: row for row in speeds}
     costs: dict[str, Cost] = {}
@@ -97,21 +108,19 @@ def estimate(work: Iterable[Work], whole: Size, speeds: list[dict[str, str]]) ->
             cost.models |= dict.fromkeys(needed(model) or _own(model))
         amounts = amount(job, whole)
         if job.rule in rows:  # it trains: its speed is its own, not that of a model
-            _add(cost, rows[job.rule], *amounts[job.rule])
+            _add(cost, rows[job.rule], amounts[job.rule][0])
             continue
         for model in models:
             name = f"{model['capability']}/{model['backend']}"
-            paid = constant(model, "PAID", False)
-            if not paid and not (constant(model, "GPU", False) and settings.wants_gpu(model)):
-                continue
             units, calls = amounts.get(model["capability"], (0.0, 0.0))
             units *= _part(job, model)
-            if name not in rows:
-                cost.unknown.add(name)
-            else:
-                _add(cost, rows[name], units, calls if paid else 0.0, paid)
-            if paid and name not in rows:
-                cost.calls += calls
+            if services.is_service(model):
+                _buy(cost, model, units, calls * _askings(model), asked)
+            elif constant(model, "GPU", False) and settings.wants_gpu(model):
+                if name in rows:
+                    _add(cost, rows[name], units)
+                else:
+                    cost.unknown.add(name)
     return list(costs.values())
 
 
@@ -190,15 +199,64 @@ def told(costs: list[Cost]) -> str:
         lines.append(f"Speeds that are only assumed: {', '.join(assumed)}.")
     if unknown:
         lines.append(f"Not counted, as config/speeds.tsv lacks them: {', '.join(unknown)}.")
+    unpriced = sorted(set().union(*(cost.unpriced for cost in costs)))
+    if unpriced:
+        lines.append(f"Without a price in config/prices.tsv: {', '.join(unpriced)}.")
+    if any(cost.calls for cost in costs):
+        lines.append(
+            "Calls and dollars are at most these: answers that are kept are not asked for."
+        )
     return "\n".join(lines)
 
 
-def _add(cost: Cost, row: dict[str, str], units: float, calls: float, paid: bool = False) -> None:
-    cost.gpu_hours += 0.0 if paid else units * float(row["seconds"]) / 3600
-    cost.usd += units * float(row["usd"])
-    cost.calls += calls
+def used(model: dict[str, Any], units: float, calls: float) -> dict[str, float]:
+    """What a service would count for so much work, in units of config/prices.tsv. `units` are as
+    `amount` gives them: audio seconds, or tokens of a language model."""
+    text = {"input token": calls * PROMPT}
+    return {
+        "llm": text | {"output token": units},
+        "asr": {"audio second": units},
+        "tts": {"character": units * LETTERS},
+        "dialogue": text
+        | {"input audio token": units * HEARD, "output audio token": units * SPOKEN}
+        | {"output token": calls * REPLY},
+        "judge": text
+        | {"input audio token": units * HEARD * calls / max(1.0, _items(units))}
+        | {"output token": calls * RATIONALE},
+    }.get(model["capability"], {})
+
+
+def _add(cost: Cost, row: dict[str, str], units: float) -> None:
+    cost.gpu_hours += units * float(row["seconds"]) / 3600
     if row["source"].startswith("assumed"):
         cost.assumed.add(row["model"])
+
+
+def _buy(cost: Cost, model: dict[str, Any], units: float, calls: float, asked: Rules) -> None:
+    """Add the calls and, where they are paid for, the dollars of a service."""
+    cost.calls += calls
+    address, name = settings.option(model, "address"), settings.option(model, "model")
+    if services.is_own(address, asked.hosts):
+        return
+    try:
+        prices = services.price(asked.prices, address, name)
+        cost.usd += services.cost(prices, used(model, units, calls), name)
+    except UserError:
+        cost.unpriced.add(f"{name} of {model['capability']}/{model['backend']}")
+
+
+def _askings(model: dict[str, Any]) -> float:
+    """Calls that a service takes for what `amount` counts as one."""
+    if model["capability"] != "judge":
+        return 1.0
+    orders = 2 if settings.option(model, "order") == "both" else 1
+    share = 1 / METRICS if settings.option(model, "protocol") == "joint" else 1.0
+    return share * orders * (settings.option(model, "samples") or 1)
+
+
+def _items(units: float) -> float:
+    """Test dialogues whose replies and references last so many seconds."""
+    return units / (2 * ROLE)
 
 
 def _line(name: str, costs: list[Cost]) -> str:

@@ -71,7 +71,7 @@ def of(error: BaseException) -> Fault | None:
         return error
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return Fault("transient", "no answer in time")
-    status = _status(error)
+    status = None if type(error).__module__.startswith("websockets.") else _status(error)
     if status is not None:
         return by_status(status, _headers(error), _said(error))
     if isinstance(error, ConnectionError | EOFError | json.JSONDecodeError) or (

@@ -1,22 +1,20 @@
 """What jobs need and is not there: weights, media files, keys of services, a limit of their cost.
 
-The Snakefile asks before anything runs: nothing heavy here. A backend that talks to a service says
-so by two constants that are read without importing it: `KEYS`, names of variables that must be in
-the environment, and `PAID`, whether its calls cost money.
+The Snakefile asks before anything runs: nothing heavy here.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.common import config as settings
-from scripts.common import weights
+from scripts.common import services, weights
+from scripts.common.services import Rules
 from scripts.common.stage import UserError
 
 LISTED = 20  # media files named one by one
@@ -41,8 +39,9 @@ class Lack:
     stops: bool = True
 
 
-def missing(work: Iterable[Work], media: list[dict[str, str]], max_usd: float | None) -> list[Lack]:
-    """What the jobs of `work` lack. `media` are all rows of media.tsv that a run could use."""
+def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> list[Lack]:
+    """What the jobs of `work` lack. `media` are all rows of media.tsv that a run could use, `rules`
+    what the config says about services."""
     work = list(work)
     models = {_key(model): model for job in work for model in models_of(job)}
     rows = [row for job in work if job.rule == "fetch" for row in job.params["rows"]]
@@ -50,7 +49,7 @@ def missing(work: Iterable[Work], media: list[dict[str, str]], max_usd: float | 
         *_weights(models.values()),
         *_voices(models.values()),
         *_media(rows, len(media)),
-        *_services(models.values(), max_usd),
+        *_services([m for m in models.values() if services.is_service(m)], rules),
     ]
 
 
@@ -153,25 +152,18 @@ def _media(rows: list[dict[str, str]], all_media: int) -> list[Lack]:
     return found
 
 
-def _services(models: Iterable[dict[str, Any]], max_usd: float | None) -> list[Lack]:
-    """Keys that are not in the environment, and a limit of cost that nobody set."""
-    keys: dict[str, list[str]] = {}
-    paid = []
+def _services(models: list[dict[str, Any]], rules: Rules) -> list[Lack]:
+    """What services lack, each thing once however many models want it."""
+    found = {}
     for model in models:
         name = f"{model['capability']}/{model['backend']}"
-        for key in constant(model, "KEYS", ()):
-            if not os.environ.get(key):
-                keys.setdefault(key, []).append(name)
-        if constant(model, "PAID", False):
-            paid.append(name)
-    found = [
-        Lack("key", f"{key} in the environment, for {', '.join(dict.fromkeys(names))}")
-        for key, names in keys.items()
-    ]
-    if paid and max_usd is None:
-        who = ", ".join(dict.fromkeys(paid))
-        found.append(Lack("limit", f"max_usd in the config, as {who} must be paid"))
-    return found
+        address, key, called = (settings.option(model, o) for o in ("address", "key", "model"))
+        for kind, check, *arguments in services.needs(name, called, address, key, rules):
+            try:
+                check(*arguments)
+            except UserError as error:
+                found[str(error)] = Lack(kind, str(error))
+    return list(found.values())
 
 
 def _specs(value: Any) -> list[dict[str, Any]]:

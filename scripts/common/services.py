@@ -104,6 +104,26 @@ def is_own(address: str, hosts: tuple[str, ...] = ()) -> bool:
     return host == "localhost" or _loopback(host) or bool(named & set(hosts))
 
 
+def needs(who: str, model: str, address: str, key: str, rules: Rules) -> list[tuple]:
+    """What must be so before a service is asked: (kind of thing, check, its arguments ...) each. A
+    check raises UserError with one sentence."""
+    found = [
+        ("address", check_address, address, rules.hosts, who),
+        ("store", check_store, rules.store),
+        ("key", secret, key, address, rules.hosts, who),
+    ]
+    if not is_own(address, rules.hosts):
+        found.append(("limit", check_limit, rules.max_usd, who))
+        found.append(("price", price, rules.prices, address, model))
+    return found
+
+
+def check_limit(max_usd: Mapping[str, float], who: str) -> None:
+    """Raise UserError if nobody said what a run may cost in all."""
+    if ALL not in max_usd:
+        raise UserError(f"{who} must be paid: set max_usd in the config to what the run may cost.")
+
+
 def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
     """Raise UserError for an address that is neither a public one over TLS nor our own."""
     parts = urlsplit(address)

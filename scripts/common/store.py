@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS host (name TEXT);
 TOGETHER = 500  # keys in one question to SQLite
 MINUTE = 60.0
 SLOWER = 0.8  # the share of the calls under way that is left after the service had too many
+TINY = 1e-9  # dollars, for the rounding of sums
 POLL = 0.02  # seconds until a full lane is looked at again
 
 
@@ -278,8 +279,8 @@ class Store:
                 f"SELECT COALESCE(SUM(usd), 0) FROM attempts WHERE state = 'open' {where}", values
             ).fetchone()
             whole = self.spent(name)
-            if whole + usd > caps[name]:
-                if whole - reserved + usd <= caps[name]:
+            if whole + usd > caps[name] + TINY:
+                if whole - reserved + usd <= caps[name] + TINY:
                     self._sweep(None)
                     return POLL
                 whose = "max_usd" if name == ALL else f"max_usd of {name}"
@@ -381,7 +382,8 @@ class Store:
             try:
                 yield
             except BaseException:
-                self.db.execute("ROLLBACK")
+                if self.db.in_transaction:  # SQLite ends it by itself when the disk is full
+                    self.db.execute("ROLLBACK")
                 raise
             self.db.execute("COMMIT")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from scripts.common import config as settings
-from scripts.common.estimate import KEPT, ROLE, USER, estimate, size, told
+from scripts.common import estimate as module
+from scripts.common import services
+from scripts.common.estimate import HEARD, KEPT, PROMPT, RATIONALE, ROLE, USER, size, told
 from scripts.common.missing import Work
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,34 +20,41 @@ DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
 PLAIN = '''"""For the test."""
 ENV = "torch"
 GPU = {gpu}
-{more}
 
-def load(device: str = "cuda"):
+def load(device: str = "cuda"{options}):
     pass
 '''
+SERVICE = (
+    ', model="one", address="https://api.example.com", key="KEY", protocol="per_metric"'
+    ', order="paper", samples=1'
+)
+RULES = services.rules(DEFAULT)
+
+
+def estimate(work, whole, speeds, rules=RULES):
+    return module.estimate(work, whole, speeds, rules)
 
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """Function (capability, gpu, more code, options) -> a spec."""
+    """Function (capability, gpu, more options of load, options) -> a spec."""
     monkeypatch.setattr(settings, "BACKENDS", tmp_path)
 
     def spec(capability: str, gpu: bool = True, more: str = "", **options):
         name = f"made{len(list(tmp_path.rglob('*.py')))}"
         (tmp_path / capability).mkdir(exist_ok=True)
-        (tmp_path / capability / f"{name}.py").write_text(PLAIN.format(gpu=gpu, more=more))
+        (tmp_path / capability / f"{name}.py").write_text(PLAIN.format(gpu=gpu, options=more))
         return {"capability": capability, "backend": name, "options": options}
 
     return spec
 
 
-def speed(spec: dict, seconds: str = "0.5", usd: str = "0", source: str = "measured") -> dict:
+def speed(spec: dict, seconds: str = "0.5", source: str = "measured") -> dict:
     name = f"{spec['capability']}/{spec['backend']}"
     return {
         "model": name,
         "unit": "audio second",
         "seconds": seconds,
-        "usd": usd,
         "source": source,
     }
 
@@ -111,22 +121,64 @@ def test_a_speed_that_nobody_stated_is_named(model):
     assert f"only assumed: {name}" in told([cost]) and cost.gpu_hours > 0
 
 
-def test_calls_and_cost_of_a_service(model):
-    service = model("judge", gpu=False, more="PAID = True")
-    jobs = [
+@pytest.fixture
+def priced(tmp_path):
+    """Rules with a table of prices of the made service."""
+    table = tmp_path / "prices.tsv"
+    head = ("host", "model", "unit", "usd", "per", "date", "source")
+    units = {"input token": "1", "input audio token": "2", "output token": "10"}
+    rows = [
+        ("api.example.com", "one", unit, usd, "1000000", "2026-01-01", "its page")
+        for unit, usd in units.items()
+    ]
+    table.write_text("\n".join("\t".join(row) for row in (head, *rows)) + "\n", "utf-8")
+    return replace(RULES, prices=table)
+
+
+def judged(service: dict) -> list[Work]:
+    return [
         Work("judge", {"system": "s", "shard": f"{k}-of-2", "judge": "j"}, {"backend": service})
         for k in (1, 2)
     ]
-    (cost,) = estimate(jobs, whole(), [speed(service, "0", usd="0.001")])
-    assert cost.calls == 40 * 8 and cost.gpu_hours == 0
-    assert cost.usd == pytest.approx(40 * 2 * ROLE * 0.001)
+
+
+def test_calls_and_cost_of_a_service(model, priced):
+    service = model("judge", False, SERVICE)
+    (cost,) = estimate(judged(service), whole(), [], priced)
+    assert cost.calls == pytest.approx(40 * 8) and cost.gpu_hours == 0
+    read = PROMPT + 2 * 2 * ROLE * HEARD
+    assert cost.usd == pytest.approx(40 * 8 * (read + 10 * RATIONALE) / 1e6)
     line = next(line for line in told([cost]).splitlines() if line.startswith("judge"))
-    assert line.split() == ["judge", "2", "0", "0.0", "320", "2.13", service["backend"]]
+    assert line.split()[:5] == ["judge", "2", "0", "0.0", "320"]
+    assert f"{cost.usd:.2f}" in line
+
+
+def test_a_protocol_says_how_many_calls_there_are(model, priced):
+    def calls(**options) -> float:
+        (cost,) = estimate(judged(model("judge", False, SERVICE, **options)), whole(), [], priced)
+        return cost.calls
+
+    assert calls(protocol="joint") == pytest.approx(40)
+    assert calls(order="both") == pytest.approx(40 * 16)
+    assert calls(order="random", samples=3) == pytest.approx(40 * 24)
+
+
+def test_a_service_of_ours_costs_calls_but_no_money(model, priced):
+    here = model("judge", False, SERVICE, address="http://127.0.0.1:8000")
+    (cost,) = estimate(judged(here), whole(), [], priced)
+    assert (cost.calls, cost.usd, cost.unpriced) == (pytest.approx(320), 0, set())
+
+
+def test_a_service_without_a_price_is_named(model, priced):
+    other = model("judge", False, SERVICE, model="two")
+    (cost,) = estimate(judged(other), whole(), [], priced)
+    assert cost.usd == 0
+    assert f"Without a price in config/prices.tsv: two of judge/{other['backend']}" in told([cost])
 
 
 def test_training_has_a_speed_of_its_own(model):
     base = model("dialogue")
-    row = {"model": "finetune", "unit": "dialogue", "seconds": "2", "usd": "0", "source": "told"}
+    row = {"model": "finetune", "unit": "dialogue", "seconds": "2", "source": "told"}
     work = [Work("finetune", {}, {"model": base, "settings": {"epochs": 3}})]
     (cost,) = estimate(work, whole(), [row, speed(base)])
     assert cost.gpu_hours == pytest.approx(whole().dialogues("train") * 3 * 2 / 3600)

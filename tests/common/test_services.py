@@ -1,0 +1,146 @@
+"""Whose an address is, what its use costs, what a run allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.common import services
+from scripts.common.stage import UserError
+
+HEAD = "host\tmodel\tunit\tusd\tper\tdate\tsource\n"
+ROW = "api.example.com\t{}\t{}\t{}\t1000000\t2026-01-01\tits page\n"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:8000/v1", "http://localhost:1", "http://[::1]:80", "ws://127.0.0.2"],
+)
+def test_this_machine_is_ours(address):
+    assert services.is_own(address)
+    services.check_address(address, (), "llm/openai")
+
+
+@pytest.mark.parametrize(
+    "address, words",
+    [
+        ("http://api.example.com/v1", "is not encrypted"),
+        ("https://10.0.0.7/v1", "on a private network"),
+        ("https://169.254.169.254/latest", "on a private network"),
+        ("https://gpu7/v1", "on a private network"),
+        ("https://judge.internal/v1", "on a private network"),
+        ("api.example.com", "is no address"),
+        ("file:///etc/passwd", "is no address"),
+        ("https://127.0.0.1.example.com@10.0.0.1/", "on a private network"),
+    ],
+)
+def test_an_address_that_is_not_allowed_is_refused_with_a_way_out(address, words):
+    assert not services.is_own(address)
+    with pytest.raises(UserError, match=words) as error:
+        services.check_address(address, (), "llm/openai")
+    assert str(error.value).startswith("llm/openai: ")
+
+
+def test_a_public_address_is_allowed_and_a_named_server_is_ours():
+    services.check_address("https://api.example.com/v1", (), "llm/openai")
+    assert not services.is_own("https://api.example.com/v1")
+    services.check_address("http://gpu7:8000/v1", ("gpu7:8000",), "llm/openai")
+    assert services.is_own("http://gpu7:8000/v1", ("gpu7",))
+    assert not services.is_own("http://gpu7:9000/v1", ("gpu7:8000",))
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    path = tmp_path / "prices.tsv"
+    rows = [ROW.format("gpt-one", "input token", "2"), ROW.format("gpt-one", "output token", "8")]
+    path.write_text(HEAD + "".join(rows), "utf-8")
+    return path
+
+
+def test_a_price_is_of_one_unit(table):
+    prices = services.price(table, "https://api.example.com/v1", "gpt-one")
+    used = {"input token": 1000, "output token": 100, "character": 0}
+    assert services.cost(prices, used, "gpt-one") == pytest.approx(0.0028)
+
+
+def test_what_has_no_price_is_not_bought(table):
+    with pytest.raises(UserError, match="no price of 'gpt-on' .*did you mean 'gpt-one'"):
+        services.price(table, "https://api.example.com/v1", "gpt-on")
+    with pytest.raises(UserError, match="no price of 'gpt-one' at other.example.com"):
+        services.price(table, "https://other.example.com/v1", "gpt-one")
+    prices = services.price(table, "https://api.example.com/v1", "gpt-one")
+    with pytest.raises(UserError, match="lack the unit 'input audio token'; did you mean"):
+        services.cost(prices, {"input audio token": 1}, "gpt-one")
+
+
+def test_a_malformed_price_is_refused_by_line(tmp_path):
+    path = tmp_path / "prices.tsv"
+    path.write_text(HEAD + ROW.format("gpt-one", "input token", "-2"), "utf-8")
+    with pytest.raises(UserError, match="line 2"):
+        services.price(path, "https://api.example.com/v1", "gpt-one")
+
+
+def test_the_shipped_prices_are_well_formed():
+    rows = services.settings.read_table(services.settings.ROOT / "config/prices.tsv", "prices")
+    keys = [(row["host"], row["model"], row["unit"]) for row in rows]
+    assert len(keys) == len(set(keys)) and keys
+
+
+MOUNTS = """/dev/sda1 / ext4 rw 0 0
+tmpfs /tmp tmpfs rw 0 0
+server:/home /home nfs4 rw 0 0
+/dev/sdb1 /home/local\\040disk xfs rw 0 0
+mds:/fs /scratch lustre rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    "path, kind",
+    [
+        ("/home/me/run/cache/calls.sqlite", "nfs4"),
+        ("/scratch/calls.sqlite", "lustre"),
+        ("/home/local disk/calls.sqlite", None),
+        ("/tmp/calls.sqlite", None),
+        ("/homely/calls.sqlite", None),
+    ],
+)
+def test_a_store_on_a_network_file_system_is_refused(tmp_path, path, kind):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS)
+    if kind is None:
+        services.check_store(Path(path), mounts)
+    else:
+        with pytest.raises(UserError, match=rf"network file system \({kind}\).*services.store"):
+            services.check_store(Path(path), mounts)
+
+
+def test_limits_are_of_a_model_or_the_default():
+    config = {
+        "max_usd": 5,
+        "services": {
+            **{"store": "a", "hosts": [], "prices": "b", "timeout": 1, "deadline": 1, "tries": 1},
+            "resample": 1,
+            "limits": {"default": {"at_once": 8, "rpm": None, "tpm": None}, "one": {"rpm": 150}},
+        },
+    }
+    rules = services.rules(config)
+    assert rules.limits_of("one") == services.Limits(8, 150, None)
+    assert rules.limits_of("two") == services.Limits(8, None, None)
+    assert rules.max_usd == {"all": 5.0}
+
+
+def test_a_limit_of_cost_is_a_number_or_one_a_stage():
+    assert services.caps(None) == {}
+    assert services.caps({"all": 3, "judge": None}) == {"all": 3.0}
+
+
+def test_a_backend_with_a_key_is_a_service():
+    objective = {"capability": "judge", "backend": "objective", "options": {}}
+    assert not services.is_service(objective)
+    here = {"address": "http://127.0.0.1:1"}
+    service = {"capability": "llm", "backend": "openai", "options": here}
+    inside = {"capability": "dialogue", "backend": "cascade", "options": {"llm": service}}
+    assert services.is_service(service) and not services.is_paid(service, ())
+    assert services.is_paid({**service, "options": {}}, ())
+    assert services.asks_service(inside) and not services.asks_service(objective)
