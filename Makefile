@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 
 MODELS := .venv-models
 
-.PHONY: help demo test test-models weights lint bench bench-models locks
+.PHONY: help demo test test-models weights lint bench bench-models bench-services locks
 help:
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
 	@echo "make weights  only the environment and the model weights"
-	@echo "make bench    measured speed and size of the demo's last run; make bench-models: each backend beside its package"
+	@echo "make bench    measured speed and size of the demo's last run; make bench-models: each backend beside its"
+	@echo "              package; make bench-services: the client of services beside its ideal"
 	@echo "make locks    compiles envs/*.in anew"
 
 # PYTHONPATH of the caller would shadow the pinned packages.
@@ -68,6 +69,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.core
 	$(BIN)/python -m benchmarks.demo
+
+bench-services: $(VENV)/.core
+	$(BIN)/python -m benchmarks.services
 
 # core and models are locked against a CPU build of PyTorch, where uv is told of one
 # (UV_FIND_LINKS, UV_EXTRA_INDEX_URL); the others against PyPI's, which brings CUDA.

@@ -10,7 +10,7 @@
 #   results/dialogues/speech/{split}/{shard}/                rows in {shard}.jsonl
 #   results/systems/finetune/{agent}/                        train.jsonl, adapter/, checkpoints/
 #   results/systems/{system}/{shard}/                        rows in {shard}.jsonl
-#   results/judging/{judge}/{system}/{shard}.jsonl
+#   results/judging/{judge}/{system}/{shard}.jsonl           probes.jsonl beside the systems
 #   results/paper/{table1..table7,corpus_quality}.{csv,md,tex}  figure2.{md,tex}
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
 

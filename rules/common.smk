@@ -7,6 +7,7 @@ import yaml
 
 sys.path.insert(0, workflow.basedir)
 from scripts.common import config as settings
+from scripts.common import services
 from scripts.common.stage import UserError
 from scripts.paper.released import files_of
 
@@ -54,8 +55,11 @@ def gpus(*models):
 
 def cores(*models):
     """The CPU cores that models keep busy: the most that one's `threads` says, 2 for those that
-    have no such option."""
-    asked = [settings.option(model, "threads") or 2 for model in settings.flat(models)]
+    have no such option, 1 for a service."""
+    asked = [
+        1 if services.is_service(model) else settings.option(model, "threads") or 2
+        for model in settings.flat(models)
+    ]
     return max(asked, default=1)
 
 
@@ -73,13 +77,18 @@ try:
             )
     MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
-    JUDGE = model(config["judge"], "judge", "judge")
+    # `judge` fills the tables; the others are for agree and judge_audit alone.
+    JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}
+    JUDGES |= {name: model(name, "judge", "agree") for name in config["agree"]}
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 SHARDS = [f"{k}-of-{config['shards']}" for k in range(1, config["shards"] + 1)]
 SPLITS = ["train", "out_of_domain", "test"]
 code = settings.code
+# One host keeps the answers, the limits and the budget: rules that ask a service run where Snakemake
+# does, on a cluster too.
+asks_service = services.asks_service
 
 
 wildcard_constraints:
@@ -87,7 +96,7 @@ wildcard_constraints:
     shard="|".join(SHARDS),
     split="|".join(SPLITS),
     system="|".join(map(re.escape, SYSTEMS)),
-    judge=re.escape(config["judge"]),
+    judge="|".join(map(re.escape, JUDGES)),
 
 
 onstart:

@@ -16,6 +16,7 @@ rule fetch:
         "logs/fetch/{batch}.log",
     benchmark:
         "logs/fetch/{batch}.tsv"
+    localrule: asks_service(stage_model("fetch", "tts"))
     conda:
         env_of(stage_model("fetch", "tts"))
     threads: cores(stage_model("fetch", "tts"))
@@ -168,6 +169,7 @@ rule transcribe:
         "logs/transcribe/{batch}.log",
     benchmark:
         "logs/transcribe/{batch}.tsv"
+    localrule: asks_service(stage_model("transcribe", "asr"))
     conda:
         env_of(stage_model("transcribe", "asr"))
     threads: cores(stage_model("transcribe", "asr"))

@@ -25,6 +25,7 @@ rule write:
         "logs/write/{shard}.log",
     benchmark:
         "logs/write/{shard}.tsv"
+    localrule: asks_service(stage_model("write", "llm"))
     conda:
         env_of(stage_model("write", "llm"))
     threads: cores(stage_model("write", "llm"))
@@ -57,6 +58,7 @@ rule classify:
         "logs/classify/{shard}.log",
     benchmark:
         "logs/classify/{shard}.tsv"
+    localrule: asks_service(stage_model("classify", "llm"))
     conda:
         env_of(stage_model("classify", "llm"))
     threads: cores(stage_model("classify", "llm"))
@@ -126,11 +128,39 @@ rule split:
         "../scripts/dialogues/split.py"
 
 
+rule speak_users:
+    input:
+        dialogues="results/dialogues/{split}/{shard}.jsonl",
+        voices="results/roles/voices.jsonl",
+    output:
+        users=temp("results/dialogues/speech/users/{split}/{shard}.jsonl"),
+        users_speech=temp(directory("results/dialogues/speech/users/{split}/{shard}")),
+    log:
+        "logs/speak_users/{split}/{shard}.log",
+    benchmark:
+        "logs/speak_users/{split}/{shard}.tsv"
+    localrule: asks_service(SPEAKERS[1])
+    conda:
+        env_of(SPEAKERS[1])
+    threads: cores(SPEAKERS[1])
+    resources:
+        gpu=gpus(SPEAKERS[1]),
+        mem_mb=2000,
+        runtime=60,
+    params:
+        user_tts=SPEAKERS[1],
+        code=code("dialogues/speak_users", SPEAKERS[1]),
+    script:
+        "../scripts/dialogues/speak_users.py"
+
+
 rule speak:
     input:
         dialogues="results/dialogues/{split}/{shard}.jsonl",
         voices="results/roles/voices.jsonl",
         clips="results/roles/voices",
+        users=spoken_users("results/dialogues/speech/users/{split}/{shard}.jsonl"),
+        users_speech=spoken_users("results/dialogues/speech/users/{split}/{shard}"),
     output:
         spoken="results/dialogues/speech/{split}/{shard}.jsonl",
         speech=directory("results/dialogues/speech/{split}/{shard}"),
@@ -138,17 +168,17 @@ rule speak:
         "logs/speak/{split}/{shard}.log",
     benchmark:
         "logs/speak/{split}/{shard}.tsv"
+    localrule: asks_service(SPEAKERS[0])
     conda:
-        env_of(*SPEAKERS)
-    threads: cores(*SPEAKERS)
+        env_of(SPEAKERS[0])
+    threads: cores(SPEAKERS[0])
     resources:
-        gpu=gpus(*SPEAKERS),
+        gpu=gpus(SPEAKERS[0]),
         mem_mb=2000,
         runtime=60,
     params:
         tts=SPEAKERS[0],
-        user_tts=SPEAKERS[1],
-        code=code("dialogues/speak", *SPEAKERS),
+        code=code("dialogues/speak", SPEAKERS[0]),
     script:
         "../scripts/dialogues/speak.py"
 

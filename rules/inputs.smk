@@ -1,6 +1,11 @@
 """Inputs that a plain pattern cannot say, for the rules of all phases."""
 
 
+def one_of(names):
+    """The pattern of a wildcard that is one of the names; of none, a pattern that fits nothing."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
 def media_of(batch):
     """The rows of media.tsv of a batch."""
     return [row for row in MEDIA if row["batch"] == batch]
@@ -19,6 +24,11 @@ def classified_for(wildcards):
     if config["deduplicate"]["within"] == "role":
         return f"results/dialogues/classified/{wildcards.shard}.jsonl"
     return expand("results/dialogues/classified/{shard}.jsonl", shard=SHARDS)
+
+
+def spoken_users(path):
+    """A path of speak_users; none where one model speaks the roles' and the users' lines."""
+    return [] if SPEAKERS[0] == SPEAKERS[1] else [path]
 
 
 def dialogues_of(kind):

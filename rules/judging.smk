@@ -1,8 +1,25 @@
-"""Judging: each reply is scored beside the reference, metric by metric.
+"""Judging: each reply is scored beside the reference, metric by metric; the judge is probed.
 
 needs  results/systems, results/dialogues/test and its speech (the reference), results/roles
 makes  results/judging/{judge}/{system}/: a row an item and metric
+       results/judging/{judge}/probes.jsonl: a row an item, probe and metric
 """
+
+# A rule is local or it is not: judges that ask a service have one of their own.
+JUDGES_ASKING = [name for name, spec in JUDGES.items() if asks_service(spec)]
+PROBING = stage_model("judge_audit", "tts")  # speaks what is added to replies
+PROBES_ASKING = JUDGES if asks_service(PROBING) else JUDGES_ASKING
+REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
+
+
+def verdicts_of(judges):
+    """The files of a judge, or of several."""
+    return expand(
+        "results/judging/{judge}/{system}/{shard}.jsonl",
+        judge=judges,
+        system=SYSTEMS,
+        shard=SHARDS,
+    )
 
 
 rule judge:
@@ -22,26 +39,71 @@ rule judge:
         "logs/judge/{judge}/{system}/{shard}.log",
     benchmark:
         "logs/judge/{judge}/{system}/{shard}.tsv"
+    wildcard_constraints:
+        judge=one_of(set(JUDGES) - set(JUDGES_ASKING)),
     conda:
-        env_of(JUDGE)
-    threads: cores(JUDGE)
+        lambda wildcards: env_of(JUDGES[wildcards.judge])
+    threads: lambda wildcards: cores(JUDGES[wildcards.judge])
     resources:
-        gpu=gpus(JUDGE),
+        gpu=lambda wildcards: gpus(JUDGES[wildcards.judge]),
         mem_mb=5000,
         runtime=60,
     params:
         name="{judge}",
-        backend=JUDGE,
-        code=code("judging/judge", JUDGE),
+        backend=lambda wildcards: JUDGES[wildcards.judge],
+        code=lambda wildcards: code("judging/judge", JUDGES[wildcards.judge]),
     script:
         "../scripts/judging/judge.py"
 
 
+use rule judge as judge_by_service with:
+    wildcard_constraints:
+        judge=one_of(JUDGES_ASKING),
+    localrule: True
+
+
+rule probe:
+    input:
+        replies=REPLIES,
+        answers=expand("results/systems/{system}/{shard}", system=SYSTEMS, shard=SHARDS),
+        test=expand("results/dialogues/test/{shard}.jsonl", shard=SHARDS),
+        spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
+        speech=expand("results/dialogues/speech/test/{shard}", shard=SHARDS),
+        profiles="results/roles/profiles.jsonl",
+        voices="results/roles/voices.jsonl",
+        clips="results/roles/voices",
+        metrics=project(config["metrics"]),
+    output:
+        probes="results/judging/{judge}/probes.jsonl",
+    log:
+        "logs/probe/{judge}.log",
+    benchmark:
+        "logs/probe/{judge}.tsv"
+    wildcard_constraints:
+        judge=one_of(set(JUDGES) - set(PROBES_ASKING)),
+    conda:
+        lambda wildcards: env_of(JUDGES[wildcards.judge], PROBING)
+    threads: lambda wildcards: cores(JUDGES[wildcards.judge], PROBING)
+    resources:
+        gpu=lambda wildcards: gpus(JUDGES[wildcards.judge], PROBING),
+        mem_mb=5000,
+        runtime=60,
+    params:
+        name="{judge}",
+        backend=lambda wildcards: JUDGES[wildcards.judge],
+        tts=PROBING,
+        number=config["judge_audit"]["items"],
+        code=lambda wildcards: code("judging/probe", JUDGES[wildcards.judge], PROBING),
+    script:
+        "../scripts/judging/probe.py"
+
+
+use rule probe as probe_by_service with:
+    wildcard_constraints:
+        judge=one_of(PROBES_ASKING),
+    localrule: True
+
+
 rule judging:
     input:
-        expand(
-            "results/judging/{judge}/{system}/{shard}.jsonl",
-            judge=config["judge"],
-            system=SYSTEMS,
-            shard=SHARDS,
-        ),
+        verdicts_of(JUDGES),

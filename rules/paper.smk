@@ -1,8 +1,8 @@
 """Paper: every table and figure, this run's figures beside the printed ones, each labelled.
 
 needs  config/published (what the paper prints) and, each rule, only the rows it counts
-makes  results/paper/: table1..table7, corpus_quality, differences, agreement, compare and errata
-       (csv, md, tex), figure2 (md, tex), figure3..figure5 (csv, pdf, svg, png)
+makes  results/paper/: table1..table7, corpus_quality, differences, agree, judge_audit, compare and
+       errata (csv, md, tex), figure2 (md, tex), figure3..figure5 (csv, pdf, svg, png)
 """
 
 try:
@@ -19,13 +19,7 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
-VERDICTS = expand(
-    "results/judging/{judge}/{system}/{shard}.jsonl",
-    judge=config["judge"],
-    system=SYSTEMS,
-    shard=SHARDS,
-)
-REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
+VERDICTS = verdicts_of(config["judge"])
 SPOKEN = expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, shard=SHARDS)
 ABLATIONS = {
     ablated: whole
@@ -388,18 +382,18 @@ rule differences:
         "../scripts/paper/differences.py"
 
 
-rule agreement:
+rule agree:
     input:
         ratings=project(config["human_ratings"]),
-        verdicts=VERDICTS if RATINGS else [],
+        verdicts=verdicts_of(JUDGES) if RATINGS or len(JUDGES) > 1 else [],
     output:
-        table_csv="results/paper/agreement.csv",
-        table_md=shown("results/paper/agreement.md", "Tables"),
-        table_tex="results/paper/agreement.tex",
+        table_csv="results/paper/agree.csv",
+        table_md=shown("results/paper/agree.md", "Tables"),
+        table_tex="results/paper/agree.tex",
     log:
-        "logs/agreement.log",
+        "logs/agree.log",
     benchmark:
-        "logs/agreement.tsv"
+        "logs/agree.tsv"
     conda:
         env_of()
     threads: 1
@@ -409,9 +403,34 @@ rule agreement:
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
-        code=code("paper/agreement"),
+        code=code("paper/agree"),
     script:
-        "../scripts/paper/agreement.py"
+        "../scripts/paper/agree.py"
+
+
+rule judge_audit:
+    input:
+        probes=expand("results/judging/{judge}/probes.jsonl", judge=JUDGES),
+        verdicts=verdicts_of(JUDGES),
+    output:
+        table_csv="results/paper/judge_audit.csv",
+        table_md=shown("results/paper/judge_audit.md", "Tables"),
+        table_tex="results/paper/judge_audit.tex",
+    log:
+        "logs/judge_audit.log",
+    benchmark:
+        "logs/judge_audit.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        judges=JUDGES,
+        code=code("paper/judge_audit"),
+    script:
+        "../scripts/paper/judge_audit.py"
 
 
 rule compare:
@@ -485,6 +504,7 @@ rule paper:
         rules.figure5.output,
         rules.corpus_quality.output,
         rules.differences.output,
-        rules.agreement.output,
+        rules.agree.output,
+        rules.judge_audit.output,
         rules.compare.output,
         rules.errata.output,

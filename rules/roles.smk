@@ -17,12 +17,15 @@ rule identify:
         transcripts=expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),
         english=project(config["identify"]["prompts"]["English"]),
         chinese=project(config["identify"]["prompts"]["Chinese"]),
+        asked_english=project(config["identify"]["asked"]["English"]),
+        asked_chinese=project(config["identify"]["asked"]["Chinese"]),
     output:
         identities="results/roles/identities.jsonl",
     log:
         "logs/identify.log",
     benchmark:
         "logs/identify.tsv"
+    localrule: asks_service(*IDENTIFIERS)
     conda:
         env_of(*IDENTIFIERS)
     threads: cores(*IDENTIFIERS)
@@ -114,6 +117,7 @@ rule profile:
         "logs/profile.log",
     benchmark:
         "logs/profile.tsv"
+    localrule: asks_service(stage_model("profile", "llm"))
     conda:
         env_of(stage_model("profile", "llm"))
     threads: cores(stage_model("profile", "llm"))

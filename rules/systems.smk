@@ -11,8 +11,12 @@ AGENTS = {
 }
 
 
+# A rule is local or it is not: systems that ask a service have one of their own.
+ASKING = [name for name, spec in SYSTEMS.items() if asks_service(spec)]
+
+
 wildcard_constraints:
-    agent="|".join(map(re.escape, AGENTS)) or "no-agent",
+    agent=one_of(AGENTS),
 
 
 rule finetune:
@@ -66,6 +70,8 @@ rule respond:
         "logs/respond/{system}/{shard}.log",
     benchmark:
         "logs/respond/{system}/{shard}.tsv"
+    wildcard_constraints:
+        system=one_of(set(SYSTEMS) - set(ASKING)),
     conda:
         lambda wildcards: env_of(SYSTEMS[wildcards.system])
     threads: lambda wildcards: cores(SYSTEMS[wildcards.system])
@@ -79,6 +85,12 @@ rule respond:
         code=lambda wildcards: code("systems/respond", SYSTEMS[wildcards.system]),
     script:
         "../scripts/systems/respond.py"
+
+
+use rule respond as respond_by_service with:
+    wildcard_constraints:
+        system=one_of(ASKING),
+    localrule: True
 
 
 rule systems:

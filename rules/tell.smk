@@ -18,7 +18,8 @@ except UserError as error:
 def work_of(job):
     """What a job does. Rules that run models say how many GPUs they want; others only name some."""
     params = dict(job.params.items()) if "gpu" in job.rule.resources else {}
-    return missing.Work(job.rule.name, job.wildcards_dict, params)
+    name = job.rule.name.removesuffix("_by_service")
+    return missing.Work(name, job.wildcards_dict, params)
 
 
 def tell(jobs):

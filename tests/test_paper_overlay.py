@@ -1,4 +1,5 @@
-"""config/paper.yaml: the paper's whole graph from a bare checkout, its cost, what is missing."""
+"""config/paper.yaml: the paper's whole graph from a bare checkout, its cost, what is missing; and
+the overlays over it."""
 
 from __future__ import annotations
 
@@ -22,8 +23,10 @@ MODELS = {**DEFAULT["models"], **OVERLAY["models"]}
 SCIENCE = ("numpy", "torch", "pandas", "scipy", "soundfile", "matplotlib", "transformers")
 STAGES = {
     *("separate", "diarize", "transcribe", "identify", "choose_voices", "profile", "write"),
-    *("classify", "deduplicate", "speak", "respond", "judge"),
+    *("classify", "deduplicate", "speak_users", "speak", "respond", "judge", "probe"),
 }
+KEYS = ("OPENAI_API_KEY", "OPENROUTER_API_KEY", "DASHSCOPE_API_KEY", "VOLCENGINE_API_KEY")
+KEYS += ("GEMINI_API_KEY",)
 MISSING, STOPPED = "What is missing:", "Nothing was run: what is listed above is missing."
 
 
@@ -42,38 +45,128 @@ def bare(tmp_path_factory, snakemake):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPEECHROLE_WEIGHTS", str(folder / "weights"))
         patch.setenv("PYTHONPATH", str(folder))
+        for name in KEYS:
+            patch.delenv(name, raising=False)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         printed = snakemake(*PAPER, "-n", "all", directory=folder / "run")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return printed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def over(name: str) -> tuple[str, ...]:
+    """An overlay laid over the paper's."""
+    return ("--configfile", *(str(ROOT / f"config/{file}.yaml") for file in ("paper", name)))
+
+
+def by_stage(printed: str) -> dict[str, int]:
+    """Jobs of the plan; the rules of one stage, of which one is local, together."""
+    jobs: dict[str, int] = {}
+    for rule, count in planned(printed).items():
+        stage = rule.removesuffix("_by_service")
+        jobs[stage] = jobs.get(stage, 0) + count
+    return jobs
+
+
+def costs_of(printed: str) -> dict[str, list[str]]:
+    """The table of costs: stage -> jobs, on a GPU, GPU-hours, calls, dollars, models."""
+    told = printed.split("Job stats:")[0]
+    rows = re.findall(
+        r"^(\w+) +(\d+) +(\d+) +([\d.]+) +(\d+) +([\d.]+)(?:  (.+))?$", told, re.MULTILINE
+    )
+    return {name: cells for name, *cells in rows}
+
+
 def test_the_whole_graph_is_built_quickly(bare):
     printed, seconds = bare
-    jobs = planned(printed)
+    jobs = by_stage(printed)
     assert STAGES <= set(jobs) and jobs["total"] < 2500
-    assert jobs["speak"] == 3 * OVERLAY["shards"]
+    assert jobs["speak"] == jobs["speak_users"] == 3 * OVERLAY["shards"]
     assert jobs["judge"] == jobs["respond"] == len(OVERLAY["evaluate"]) * OVERLAY["shards"]
     assert seconds < 15
 
 
 def test_jobs_gpu_hours_calls_and_cost_are_told_first(bare):
     printed, _ = bare
-    told = printed.split("Job stats:")[0]
-    rows = re.findall(
-        r"^(\w+) +(\d+) +(\d+) +([\d.]+) +(\d+) +([\d.]+)(?:  (.+))?$", told, re.MULTILINE
-    )
-    costs = {name: numbers for name, *numbers, _ in rows}
+    costs, jobs = costs_of(printed), by_stage(printed)
     assert STAGES | {"all"} <= set(costs)
-    jobs = planned(printed)
     assert all(int(costs[stage][0]) == jobs[stage] for stage in STAGES)
     assert 100 < float(costs["speak"][2]) < float(costs["all"][2]) < 5000
-    assert costs["all"][3:] == ["0", "0.00"]
-    assert "config/speeds.tsv lacks them" not in told
-    models = {name: row[-1] for name, *row in rows}
+    assert costs["judge"][3] == "25088"  # 392 items, 8 metrics, 8 systems
+    assert 100 < float(costs["judge"][4]) < float(costs["all"][4]) < 5000
+    assert costs["speak"][3:5] == costs["separate"][3:5] == ["0", "0.00"]
+    assert "config/speeds.tsv lacks them" not in printed and "Without a price" not in printed
+    models = {name: row[-1] for name, row in costs.items()}
     assert (models["separate"], models["rate"]) == ("htdemucs", "dnsmos")
     assert models["choose_voices"] == "campplus-zh-cn, pyannote-community-1"
     assert models["finetune"] == "qwen2.5-omni-7b" and "llama-omni-8b" in models["respond"]
+    assert (models["judge"], models["write"]) == ("gemini-2.5-pro", "gpt-4.1-2025-04-14")
+
+
+def test_keys_and_a_limit_of_cost_are_missing_until_they_are_given(bare, snakemake, tmp_path):
+    printed, _ = bare
+    for name in KEYS:
+        assert re.search(rf"^  key      {name} in the environment, for ", printed, re.MULTILINE)
+    assert printed.count("  limit    max_usd in the config, for ") == 1
+    with pytest.MonkeyPatch.context() as patch:
+        for name in KEYS:
+            patch.setenv(name, "sk-canary-1")
+        given = (*PAPER, "--config", "max_usd=1000", "-n", "all")
+        printed = snakemake(*given, directory=tmp_path / "run")
+    assert "  key  " not in printed and "  limit  " not in printed and "sk-canary" not in printed
+
+
+def test_a_run_without_a_key_stops_before_any_job_and_keyless_targets_are_built(
+    snakemake, tmp_path, monkeypatch
+):
+    """A judge that must be paid for, on the demo's own models."""
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    overlay = tmp_path / "paid.yaml"
+    judge = {"capability": "judge", "backend": "gemini"}
+    overlay.write_text(yaml.safe_dump({"models": {"paid": judge}, "judge": "paid"}))
+    paid = ("--configfile", str(overlay))
+    printed = snakemake("table2", *paid, directory=tmp_path / "run", ok=False)
+    assert "  key      GEMINI_API_KEY in the environment, for judge/gemini" in printed
+    assert "  limit    max_usd in the config, for judge/gemini" in printed
+    assert printed.rstrip().endswith(STOPPED) and "Traceback" not in printed
+    assert not (tmp_path / "run/results").exists()
+    printed = snakemake("table6", *paid, directory=tmp_path / "run")
+    assert MISSING not in printed
+
+
+def test_without_services_nothing_is_paid(snakemake, tmp_path):
+    printed = snakemake("-n", "all", *over("open"), directory=tmp_path / "run")
+    costs = costs_of(printed)
+    assert costs["all"][3:5] == ["0", "0.00"] and "  key  " not in printed
+    assert "speak_users" not in costs and "_by_service" not in printed
+    assert "user_clip_english of tts/cosyvoice2" in printed
+
+
+def test_as_published_asks_once_for_all_metrics(snakemake, tmp_path):
+    printed = snakemake("-n", "all", *over("as_published"), directory=tmp_path / "run")
+    assert costs_of(printed)["judge"][3] == "3136"
+    judge = yaml.safe_load((ROOT / "config/as_published.yaml").read_text("utf-8"))["models"]
+    (options,) = judge.values()
+    assert options == {"protocol": "joint", "order": "paper", "temperature": 0, "longest": 60}
+
+
+def test_rules_that_ask_a_service_run_where_snakemake_does(tmp_path):
+    """On a cluster one host keeps the answers, the limits and the budget."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+
+    with SnakemakeApi(OutputSettings(dryrun=True)) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=2),
+            config_settings=ConfigSettings(configfiles=[ROOT / "config/paper.yaml"]),
+            snakefile=ROOT / "Snakefile",
+            workdir=tmp_path,
+        )._workflow
+        local = {rule.name for rule in workflow.rules if rule.name in workflow._localrules}
+    assert local == {
+        *("download", "identify", "profile", "write", "classify", "speak_users"),
+        *("respond_by_service", "judge_by_service", "probe_by_service"),
+    }
 
 
 def test_what_is_missing_is_listed_and_a_dry_run_passes(bare):
@@ -108,7 +201,7 @@ def test_weights_that_are_missing_do_not_stop_their_download(snakemake, tmp_path
     jobs = planned(snakemake(*PAPER, "-n", "models", directory=tmp_path / "run"))
     names = {row["model"] for row in weights.hub_table()}
     unused = {"whisper-medium", "faster-whisper-large-v3", "paraformer-zh", "sensevoice-small"}
-    unused |= {"ecapa-voxceleb", "wavlm-base-plus-sv"}
+    unused |= {"ecapa-voxceleb", "wavlm-base-plus-sv", "yi-1.5-9b"}
     assert jobs["download"] == len(names - unused)
     receipt = str(tmp_path / "weights/vocos-mel-24khz/receipt.json")
     printed = snakemake(*PAPER, receipt, directory=tmp_path / "run", ok=False)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import wave
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +20,62 @@ from scripts.common.stage import UserError
 
 RATE = 16_000
 Item = TypeVar("Item")
-Sound = TypeVar("Sound")
+Made = TypeVar("Made")
+
+
+class Sound:
+    """A piece of audio that is read, decoded or hashed when that is asked for, and not before.
+
+    `source` is a file or (n,) float32 at 16 kHz; `seconds`, if given, how long a file is known to
+    be. Samples of a file are read anew each time, so that many sounds take no memory.
+    """
+
+    def __init__(self, source: Path | np.ndarray, seconds: float | None = None):
+        self.path = None if isinstance(source, np.ndarray) else Path(source)
+        self._samples = source if self.path is None else None
+        if seconds is not None:
+            self.seconds = seconds
+
+    @property
+    def samples(self) -> np.ndarray:
+        """(n,) float32 at 16 kHz. Raises UserError if the file cannot be read."""
+        return self._samples if self.path is None else read(self.path)
+
+    @cached_property
+    def seconds(self) -> float:
+        """How long it is; of a file only its head is read."""
+        if self.path is None:
+            return len(self._samples) / RATE
+        try:
+            return soundfile.info(self.path).duration
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise UserError(f"cannot read audio from {self.path}: {error}") from error
+
+    def digest(self) -> str:
+        """sha256 (hexadecimal) of the file's bytes, or of the samples as 16-bit PCM."""
+        if self.path is None:
+            return hashlib.sha256(pcm(self._samples)).hexdigest()
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UserError(f"cannot read audio from {self.path}: {error}") from error
+
+    def wav(self, seconds: float | None = None) -> bytes:
+        """A WAV file: mono, 16 kHz, 16-bit PCM, at most the first `seconds`."""
+        samples = self.samples if seconds is None else self.samples[: round(seconds * RATE)]
+        file = io.BytesIO()
+        with wave.open(file, "wb") as writer:
+            writer.setnchannels(1)
+            writer.setsampwidth(2)
+            writer.setframerate(RATE)
+            writer.writeframes(pcm(samples))
+        return file.getvalue()
+
+
+def pcm(samples: np.ndarray) -> bytes:
+    """(n,) float32 as 16-bit little-endian PCM; what is beyond full scale is clipped."""
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
 
 
 def read(path: Path, start: float = 0.0, end: float | None = None, rate: int = RATE) -> np.ndarray:
@@ -36,8 +95,8 @@ def read(path: Path, start: float = 0.0, end: float | None = None, rate: int = R
 
 
 def ahead(
-    items: Iterable[Item], read: Callable[[Item], Sound], waiting: int = 2
-) -> Iterator[tuple[Item, Sound]]:
+    items: Iterable[Item], read: Callable[[Item], Made], waiting: int = 2
+) -> Iterator[tuple[Item, Made]]:
     """Yield each item with what `read` gives for it, read while the one before is worked on.
 
     At most `waiting` results lie ready at a time. An error of `read` comes when its item is due.

@@ -29,6 +29,7 @@ WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
 SPEAKERS, CAST = 20, 2  # in a medium, and names that each is tried with
 SCORED = 25  # tokens that a speaker's lines count, as if they were written, for a name
 PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
+PROBES, ADDED = 10, 5.0  # forms of an item that a judge is probed with, seconds of what is added
 METRICS = 8  # of a judge; "per_metric" asks for one by one
 # What a call to a service reads beside the speech in it, and tokens of a second of speech.
 PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
@@ -66,6 +67,7 @@ class Size:
     shards: int
     written: dict[str, int]  # mode -> dialogues a role
     tested: dict[str, int]  # mode -> test dialogues a role
+    apart: bool = False  # users have a synthesiser, and a rule, of their own
 
     def dialogues(self, split: str) -> float:
         """Dialogues of a split."""
@@ -89,6 +91,7 @@ def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
         shards=config["shards"],
         written={mode: config["write"][mode] for mode in TURNS},
         tested={mode: config["split"][mode] for mode in TURNS},
+        apart=config["speak"]["tts"] != config["speak"]["user_tts"],
     )
 
 
@@ -113,7 +116,6 @@ def estimate(
         for model in models:
             name = f"{model['capability']}/{model['backend']}"
             units, calls = amounts.get(model["capability"], (0.0, 0.0))
-            units *= _part(job, model)
             if services.is_service(model):
                 _buy(cost, model, units, calls * _askings(model), asked)
             elif constant(model, "GPU", False) and settings.wants_gpu(model):
@@ -137,6 +139,7 @@ def amount(job: Work, whole: Size) -> Amounts:
     tokens = sum(WRITTEN[mode] * number for mode, number in whole.written.items()) * written
     names = media * SPEAKERS * CAST
     both = tested * 2 * ROLE  # a judge hears the system's and the reference's speech
+    probed = job.params.get("number", 0) * PROBES  # forms of items, each judged as an item
     return {
         "separate": {"separation": (media * MEDIUM, media)},
         "diarize": {"diarization": (media * MEDIUM, media)},
@@ -149,7 +152,10 @@ def amount(job: Work, whole: Size) -> Amounts:
         "write": {"llm": (tokens, count / max(1, job.params.get("batch", 1)))},
         "classify": {"llm": (count * CLASS, count)},
         "deduplicate": {"embedding": (count, count)},
-        "speak": {"tts": (split * (USER + ROLE), split * 2)},
+        "speak_users": {"tts": (split * USER, split)},
+        "speak": {
+            "tts": (split * ROLE, split) if whole.apart else (split * (USER + ROLE), split * 2)
+        },
         "finetune": {"finetune": (whole.dialogues("train") * _epochs(job), 0.0)},
         "respond": {
             "asr": (tested * USER, turns),
@@ -164,6 +170,13 @@ def amount(job: Work, whole: Size) -> Amounts:
             "embedding": (2 * turns, 2 * turns),
             "llm": (2 * turns * REPLY, 2 * turns),
             "judge": (both, tested * METRICS),
+        },
+        "probe": {
+            **dict.fromkeys(("asr", "quality", "speaker"), (probed * 2 * ROLE, 2 * probed)),
+            "embedding": (2 * probed, 2 * probed),
+            "llm": (2 * probed * REPLY, 2 * probed),
+            "judge": (probed * 2 * ROLE, probed * METRICS),
+            "tts": (probed / PROBES * 2 * ADDED, probed / PROBES * 2),
         },
     }.get(job.rule, {})
 
@@ -203,9 +216,7 @@ def told(costs: list[Cost]) -> str:
     if unpriced:
         lines.append(f"Without a price in config/prices.tsv: {', '.join(unpriced)}.")
     if any(cost.calls for cost in costs):
-        lines.append(
-            "Calls and dollars are at most these: answers that are kept are not asked for."
-        )
+        lines.append("Answers that are kept already cost nothing: they are not asked for again.")
     return "\n".join(lines)
 
 
@@ -271,16 +282,12 @@ def _line(name: str, costs: list[Cost]) -> str:
 
 
 def _own(model: dict[str, Any]) -> list[str]:
-    """The name of a backend that brings its weights along; one that is made of others has none."""
+    """The name of a backend that brings its weights along, or of what a service is asked for; one
+    that is made of others has none."""
+    if services.is_service(model):
+        return [settings.option(model, "model")]
     inside = any(isinstance(v, dict) and "backend" in v for v in model["options"].values())
     return [] if inside else [model["backend"]]
-
-
-def _part(job: Work, model: dict[str, Any]) -> float:
-    """The share of a job's work that a model does: 1, but for two synthesisers of one job."""
-    if job.rule != "speak" or job.params["tts"] == job.params["user_tts"]:
-        return 1.0
-    return (USER if model == job.params["user_tts"] else ROLE) / (USER + ROLE)
 
 
 def _epochs(job: Work) -> float:

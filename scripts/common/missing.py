@@ -153,17 +153,22 @@ def _media(rows: list[dict[str, str]], all_media: int) -> list[Lack]:
 
 
 def _services(models: list[dict[str, Any]], rules: Rules) -> list[Lack]:
-    """What services lack, each thing once however many models want it."""
-    found = {}
+    """What services lack, each thing once, with the backends that want it."""
+    found: dict[tuple[str, str], list[str]] = {}
     for model in models:
         name = f"{model['capability']}/{model['backend']}"
         address, key, called = (settings.option(model, o) for o in ("address", "key", "model"))
+        shared = {"key": f"{key} in the environment", "limit": "max_usd in the config"}
         for kind, check, *arguments in services.needs(name, called, address, key, rules):
             try:
                 check(*arguments)
             except UserError as error:
-                found[str(error)] = Lack(kind, str(error))
-    return list(found.values())
+                names = found.setdefault((kind, shared.get(kind, str(error))), [])
+                names += [name] if kind in shared and name not in names else []
+    return [
+        Lack(kind, f"{text}, for {', '.join(names)}" if names else text)
+        for (kind, text), names in found.items()
+    ]
 
 
 def _specs(value: Any) -> list[dict[str, Any]]:

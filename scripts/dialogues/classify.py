@@ -1,9 +1,13 @@
-"""Sorts dialogues by the eight sub-tasks of the paper's Figure 4, by likelihood.
+"""Sorts dialogues by the eight sub-tasks of the paper's Figure 4.
 
 The paper does not say how; here a language model is asked what the user's first question is about,
 and of the eight answers that the prompt file words, the likeliest wins. Some wordings are likelier
 than others whatever the question, so that from each log-probability that of the same wording after
 a question of no content is taken off (contextual calibration, Zhao et al. 2021, arXiv:2102.09690).
+
+A service, which does not tell the likelihood of wordings, chooses among the sub-tasks by their
+names and wordings. Its choice is taken as it is: it names a letter, and letters have no wording
+that could be likelier than another's.
 """
 
 import csv
@@ -12,7 +16,7 @@ from pathlib import Path
 from scripts import backends
 from scripts.common import stage
 from scripts.common.config import nearest
-from scripts.common.prompts import Prompt, read_prompt
+from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.common.records import Dialogue, read_rows, write_rows
 from scripts.common.stage import UserError
 
@@ -23,8 +27,9 @@ def classify(drafts: Path, prompt: Path, task_types: Path, classified: Path, llm
     """Set `subtask` of every usable dialogue; rows dropped before pass on as they are.
 
     `prompt` asks about {question} ({answer}, the role's first, may stand there too) and words each
-    sub-task under "# Labels"; `task_types` is the paper's table of them. Raises UserError where the
-    two do not name the same.
+    sub-task under "# Labels"; `task_types` is the paper's table of them. A question that a service
+    does not answer leaves its row without a sub-task. Raises UserError where the two do not name
+    the same.
     """
     asked = read_prompt(prompt, {"question"}, {"answer"})
     labels = _labels(asked, prompt, task_types)
@@ -33,10 +38,9 @@ def classify(drafts: Path, prompt: Path, task_types: Path, classified: Path, llm
     if usable:
         model = backends.load(llm)
         firsts = [(row.turns[0].user, row.turns[0].role) for row in usable]
-        neutral, *found = _scores(model, asked, labels, [(NEUTRAL, NEUTRAL), *firsts])
-        for row, scores in zip(usable, found, strict=True):
-            gains = {name: scores[name] - neutral[name] for name in labels}
-            row.subtask = max(gains, key=gains.get)
+        likeliest = _told if hasattr(model, "score") else _chosen
+        for row, name in zip(usable, likeliest(model, asked, labels, firsts), strict=True):
+            row.subtask = name
     write_rows(classified, rows)
 
 
@@ -54,14 +58,34 @@ def _labels(asked: Prompt, prompt: Path, task_types: Path) -> dict[str, str]:
     return {name: worded[name] for name in names}
 
 
+def _told(model, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]) -> list[str]:
+    """The label whose wording each (question, answer) makes likelier most."""
+    neutral, *found = _scores(model, asked, labels, [(NEUTRAL, NEUTRAL), *firsts])
+    return [max(labels, key=lambda name: scores[name] - neutral[name]) for scores in found]
+
+
+def _chosen(
+    model, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
+) -> list[str | None]:
+    """The label that the model chooses for each (question, answer); None where it gives none."""
+    options = [f"{words} ({name})" for name, words in labels.items()]
+    found = model.choose(_chats(asked, firsts), options)
+    names = list(labels)
+    return [None if row is None else names[row.index(max(row))] for row in found]
+
+
 def _scores(
     model, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
 ) -> list[dict[str, float]]:
     """Log-probability of each label's wording after each (question, answer)."""
-    chats = [asked.chat(question=question, answer=answer) for question, answer in firsts]
+    chats = _chats(asked, firsts)
     pairs = [(chat, f" {words}") for chat in chats for words in labels.values()]
     found = iter(model.score(pairs))
     return [{name: next(found)["logprob"] for name in labels} for _ in chats]
+
+
+def _chats(asked: Prompt, firsts: list[tuple[str, str]]) -> list[Chat]:
+    return [asked.chat(question=question, answer=answer) for question, answer in firsts]
 
 
 if __name__ == "__main__":

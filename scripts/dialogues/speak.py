@@ -1,9 +1,10 @@
 """Speaks dialogues: the role's lines in the role's voice, the user's in one fixed voice.
 
-Paper, section 3.2, where the two are of different models (CosyVoice2 and a service's voice). Each
-utterance is a FLAC file of its own at the rate of the roles' backend, named in the row:
-<dialogue>_<turn>_user.flac and <dialogue>_<turn>_role.flac. Nothing is cut short. A line that
-cannot be spoken drops its dialogue, with the reason, and no other.
+Paper, section 3.2, where the two are of different models (CosyVoice2 and a service's voice). Then
+the users' lines are spoken first, by speak_users, and brought to the rate of the roles' model here.
+Each utterance is a FLAC file of its own at that rate, named in the row: <dialogue>_<turn>_user.flac
+and <dialogue>_<turn>_role.flac. Nothing is cut short. A line that cannot be spoken drops its
+dialogue, with the reason, and no other.
 """
 
 import json
@@ -13,32 +14,44 @@ import numpy as np
 
 from scripts import backends
 from scripts.common import audio, stage
-from scripts.common.records import Dialogue, Spoken, SpokenTurn, Voice, read_rows, write_rows
+from scripts.common.records import (
+    Dialogue,
+    Spoken,
+    SpokenTurn,
+    SpokenUser,
+    Voice,
+    read_all,
+    read_rows,
+    write_rows,
+)
 
 TOGETHER = 32  # dialogues whose speech is held in memory at once
 
 Line = tuple[str, object, str]  # text, voice, language
+Sound = np.ndarray | str  # the sound of a line, or why there is none
 
 
 def speak(
     dialogues: Path,
     voices: Path,
     clips: Path,
+    users: list[Path],
+    users_speech: list[Path],
     spoken: Path,
     speech: Path,
     tts: dict,
-    user_tts: dict,
 ) -> None:
     """Write the speech of each dialogue into `speech` and a Spoken row into `spoken`.
 
     `clips` is the folder of the reference clips that `voices` names; a role's voice is made from
-    its clip once. `tts` speaks the roles' lines, `user_tts` the users' (the same spec: one model).
+    its clip once. `users` are the rows of speak_users, `users_speech` their folder; where there are
+    none, `tts` speaks the users' lines as well as the roles'.
     """
     rows = sorted(read_rows(dialogues, Dialogue), key=lambda row: row.id)
     references = {row.role: row for row in read_rows(voices, Voice)}
+    said = {row.id: row for row in read_all(users, SpokenUser)} if users else None
     speech.mkdir(parents=True, exist_ok=True)
     backend = backends.load(tts) if rows else None
-    users = backend if user_tts == tts or not rows else backends.load(user_tts)
     made: dict[str, object] = {}
     for row in rows:
         if row.role in references and row.role not in made:
@@ -46,47 +59,79 @@ def speak(
             clip = audio.read(clips / reference.file)
             made[row.role] = backend.voice(clip, reference.text, reference.language)
     results = []
-    for first in stage.progress(range(0, len(rows), TOGETHER), -(-len(rows) // TOGETHER), "speak"):
-        some = rows[first : first + TOGETHER]
-        lines = [_lines(row, made[row.role], users) if row.role in made else [] for row in some]
-        sounds = iter(_say_all(backend, users, [line for own in lines for line in own]))
-        for row, own in zip(some, lines, strict=True):
+    for some in parts(rows, "speak"):
+        reasons = [_hindrance(row, made, said) for row in some]
+        lines = [
+            [] if reason else _lines(row, made[row.role], backend if said is None else None)
+            for row, reason in zip(some, reasons, strict=True)
+        ]
+        sounds = iter(say(backend, [line for own in lines for line in own]))
+        for row, reason, own in zip(some, reasons, lines, strict=True):
             result = [next(sounds) for _ in own]
-            results.append(_keep(row, references.get(row.role), result, backend, made, speech))
+            if said is not None and not reason:
+                asked = _read(said[row.id], users_speech, backend.rate)
+                result = [sound for pair in zip(asked, result, strict=True) for sound in pair]
+            reason = reason or unspoken(result)
+            reference = references.get(row.role)
+            results.append(_keep(row, reference, result, reason, backend, made, speech))
     write_rows(spoken, results)
 
 
-def _lines(row: Dialogue, voice: object, users) -> list[Line]:
-    """User and role in turn."""
-    user = users.fixed_voice(row.language)
-    return [
-        line
-        for turn in row.turns
-        for line in ((turn.user, user, row.language), (turn.role, voice, row.language))
-    ]
+def parts(rows: list[Dialogue], label: str):
+    """Some dialogues at a time, with a word on the screen now and then."""
+    starts = range(0, len(rows), TOGETHER)
+    for first in stage.progress(starts, len(starts), label):
+        yield rows[first : first + TOGETHER]
 
 
-def _say_all(backend, users, lines: list[Line]) -> list[np.ndarray | str]:
-    """The sound of each line, user and role in turn, at the rate of the roles' backend."""
-    if users is backend:
-        return _say(backend, lines)
-    asked, answered = _say(users, lines[::2]), _say(backend, lines[1::2])
-    asked = [
-        sound if isinstance(sound, str) else audio.resample(sound, users.rate, backend.rate)
-        for sound in asked
-    ]
-    return [sound for pair in zip(asked, answered, strict=True) for sound in pair]
-
-
-def _say(backend, lines: list[Line]) -> list[np.ndarray | str]:
+def say(backend, lines: list[Line]) -> list[Sound]:
     """The sound of each line, or why there is none."""
+    if not lines:
+        return []
     try:
         return backend.speak(lines)
     except ValueError:
         return [_say_one(backend, line) for line in lines]
 
 
-def _say_one(backend, line: Line) -> np.ndarray | str:
+def unspoken(sounds: list[Sound]) -> str | None:
+    """Why a dialogue with these sounds cannot be used, if it cannot."""
+    faults = [sound for sound in sounds if isinstance(sound, str)]
+    faults += ["a line has no sound" for sound in sounds if not len(sound)]
+    return f"cannot be spoken: {faults[0]}" if faults else None
+
+
+def voiceless(role: str) -> str:
+    """Why the dialogues of a role without a reference clip are not spoken."""
+    return f"no reference voice of role '{role}'"
+
+
+def _hindrance(
+    row: Dialogue, made: dict[str, object], said: dict[str, SpokenUser] | None
+) -> str | None:
+    """Why there is no use in speaking a dialogue's lines."""
+    if row.role not in made:
+        return voiceless(row.role)
+    return said[row.id].dropped if said is not None else None
+
+
+def _lines(row: Dialogue, voice: object, users) -> list[Line]:
+    """User and role in turn; of the role alone without a model for users."""
+    lines = []
+    for turn in row.turns:
+        if users is not None:
+            lines.append((turn.user, users.fixed_voice(row.language), row.language))
+        lines.append((turn.role, voice, row.language))
+    return lines
+
+
+def _read(row: SpokenUser, folders: list[Path], rate: int) -> list[np.ndarray]:
+    """The user's lines of a dialogue at `rate`."""
+    (folder,) = folders
+    return [audio.read(folder / file, rate=rate) for file in row.files]
+
+
+def _say_one(backend, line: Line) -> Sound:
     try:
         return backend.speak([line])[0]
     except ValueError as error:
@@ -96,21 +141,16 @@ def _say_one(backend, line: Line) -> np.ndarray | str:
 def _keep(
     row: Dialogue,
     reference: Voice | None,
-    sounds: list[np.ndarray | str],
+    sounds: list[np.ndarray],
+    reason: str | None,
     backend,
     made: dict[str, object],
     speech: Path,
 ) -> Spoken:
-    """Write a dialogue's sounds, user and role in turn; its row."""
-    faults = [sound for sound in sounds if isinstance(sound, str)]
-    faults += ["a line has no sound" for sound in sounds if not len(sound)]
-    reason = f"cannot be spoken: {faults[0]}" if faults else None
-    if reference is None:
-        reason = f"no reference voice of role '{row.role}'"
+    """Write a dialogue's sounds, user and role in turn, unless it is dropped; its row."""
     turns = []
-    for number, pair in enumerate(zip(sounds[::2], sounds[1::2], strict=True), start=1):
-        if reason:
-            break
+    pairs = [] if reason else zip(sounds[::2], sounds[1::2], strict=True)
+    for number, pair in enumerate(pairs, start=1):
         said = {}
         for who, sound in zip(("user", "role"), pair, strict=True):
             file = f"{row.id}_{number}_{who}.flac"

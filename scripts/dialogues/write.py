@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts import backends
+from scripts.backends.llm import why_none
 from scripts.common import stage
 from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.common.records import Dialogue, Profile, Voice, digest, read_rows, shard_of, write_rows
@@ -152,8 +153,13 @@ def _chat(prompt: Prompt, call: Call, draw: Draw) -> Chat:
 
 
 def _whole(last: dict[str, str], reply: str) -> str:
-    """A reply with the beginning that it was given, unless the model began anew by itself."""
-    if last["role"] != "assistant" or reply.lstrip().startswith(("[", "{", "```")):
+    """A reply with the beginning that it was given, unless the model began anew by itself, or gave
+    none."""
+    if (
+        last["role"] != "assistant"
+        or why_none(reply)
+        or reply.lstrip().startswith(("[", "{", "```"))
+    ):
         return reply
     return last["content"] + reply
 
@@ -165,7 +171,8 @@ def _take(call: Call, reply: str, shown: list[str], template: str) -> None:
     faults = [dialogue.fault for dialogue in found if dialogue.fault]
     call.found += good
     call.raw = reply
-    call.fault = faults[0] if faults else "fewer dialogues than asked for" if found else "no JSON"
+    none = why_none(reply) or "no JSON"
+    call.fault = faults[0] if faults else "fewer dialogues than asked for" if found else none
     if call.missing:
         label = f"{call.person.role}, {call.mode} call {call.number + 1}"
         print(f"{label}: {call.missing} of {call.wanted} missing: {call.fault}")

@@ -5,13 +5,13 @@ A side is measured as a whole: the turns of a dialogue in a row, half a second a
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from scripts.backends.judge import Pair, Side
+from scripts.common.audio import Sound
 from scripts.common.stage import progress
 from scripts.judging import measures
 from scripts.judging.measures import RATE, Prosody
@@ -70,7 +70,7 @@ class Models:
 
 def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
     """Measure each side of a pair, beside its role."""
-    whole = [joined(side) for _, side in sides]
+    whole = [joined(side.audio) for _, side in sides]
     meant = [None if None in side.text else " ".join(side.text) for _, side in sides]
     heard = hear(whole, meant, [pair.language for pair, _ in sides], models.asr)
     found = [
@@ -98,7 +98,7 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
             heard=found[i].heard,
             meant=found[i].meant,
             seconds=len(clip) / RATE,
-            pauses=sum(measures.gaps(turn, LONGEST_PAUSE) for turn in sides[i][1].audio),
+            pauses=sum(measures.gaps(turn.samples, LONGEST_PAUSE) for turn in sides[i][1].audio),
             ovrl=quality["ovrl"],
             sig=quality["sig"],
             **voice,
@@ -108,9 +108,9 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
     return found
 
 
-def joined(side: Side) -> np.ndarray:
-    """All turns in a row. (n,) float32 at 16 kHz."""
-    parts = [part for turn in side.audio for part in (turn, BETWEEN)]
+def joined(sounds: tuple[Sound, ...]) -> np.ndarray:
+    """All of them in a row. (n,) float32 at 16 kHz."""
+    parts = [part for sound in sounds for part in (sound.samples, BETWEEN)]
     return np.concatenate(parts[:-1]).astype(np.float32)
 
 
@@ -139,12 +139,11 @@ def voices(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
     rows = []
     parts = zip(pairs, speech, speaker.embed(speech), strict=True)
     for pair, clip, vector in progress(parts, len(pairs), "voices"):
-        own = joined(Side(audio=pair.clips, text=()))
-        key = hashlib.sha256(own.tobytes()).digest()
-        if key not in known:
-            centre = speaker.embed(list(pair.clips)).mean(axis=0)
-            known[key] = (centre / np.linalg.norm(centre), measures.prosody(own))
-        centre, usual = known[key]
+        if pair.clips not in known:
+            centre = speaker.embed([sound.samples for sound in pair.clips]).mean(axis=0)
+            centre = centre / np.linalg.norm(centre)
+            known[pair.clips] = (centre, measures.prosody(joined(pair.clips)))
+        centre, usual = known[pair.clips]
         near = float(vector @ centre)
         rows.append({"voice": near, "prosody": measures.prosody(clip), "role_prosody": usual})
     return rows

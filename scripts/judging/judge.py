@@ -4,12 +4,14 @@ The reference of a test dialogue is its own role speech, as `speak` made it from
 dialogue. A judge gives both sides a number from 1 to 10.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from scripts import backends
-from scripts.backends.judge import Pair, Scores, Side
-from scripts.common import audio, config, stage
+from scripts.backends.judge import Metric, Pair, Scores, Side, Sound, read_metrics
+from scripts.common import stage
 from scripts.common.records import (
     Dialogue,
     Profile,
@@ -44,7 +46,8 @@ def judge(
     A dialogue without a whole reply or a reference gets no scores but the reason. `name` is the
     judge's in the config, `backend` its spec.
     """
-    wanted = [row["metric"] for row in config.read_table(metrics, "metrics")]
+    wanted = read_metrics(metrics)
+    sound = cache(Sound)  # a file that is in several pairs is one sound
     systems = {row.id: row for row in read_rows(replies, Reply)}
     references = {row.id: row for row in read_rows(spoken, Spoken)}
     people = {row.role: row for row in read_rows(profiles, Profile)}
@@ -66,14 +69,15 @@ def judge(
             pair_of(
                 dialogue,
                 people[dialogue.role],
-                clips=[clips / file for file in (voice.file, *voice.others)[:CLIPS]],
-                test=[(answers / turn.audio, turn.text) for turn in systems[dialogue.id].turns],
-                reference=[
-                    (speech / sound.role_audio, turn.role)
-                    for sound, turn in zip(
-                        references[dialogue.id].turns, dialogue.turns, strict=True
-                    )
-                ],
+                clips=(sound(clips / file) for file in (voice.file, *voice.others)[:CLIPS]),
+                test=(
+                    (sound(answers / turn.audio, turn.seconds), turn.text)
+                    for turn in systems[dialogue.id].turns
+                ),
+                reference=(
+                    (sound(speech / own.role_audio, own.role_seconds), turn.role)
+                    for own, turn in zip(references[dialogue.id].turns, dialogue.turns, strict=True)
+                ),
             )
         )
     whole = False
@@ -105,11 +109,11 @@ def unusable(reply: Reply, reference: Spoken | None) -> str | None:
 def pair_of(
     dialogue: Dialogue,
     person: Profile,
-    clips: list[Path],
-    test: list[tuple[Path, str | None]],
-    reference: list[tuple[Path, str | None]],
+    clips: Iterable[Sound],
+    test: Iterable[tuple[Sound, str | None]],
+    reference: Iterable[tuple[Sound, str | None]],
 ) -> Pair:
-    """What a judge gets: both sides (audio file and text of each turn) and who the role is."""
+    """What a judge gets: both sides (sound and text of each turn) and who the role is."""
     return Pair(
         id=dialogue.id,
         language=dialogue.language,
@@ -117,23 +121,15 @@ def pair_of(
         work=person.work,
         profile=f"{person.profile}\n{person.background}".strip(),
         lines=tuple(person.lines),
-        clips=tuple(audio.read(path) for path in clips),
+        clips=tuple(clips),
         questions=tuple(turn.user for turn in dialogue.turns),
-        test=side(test),
-        reference=side(reference),
-    )
-
-
-def side(turns: list[tuple[Path, str | None]]) -> Side:
-    """Read one side's audio files."""
-    return Side(
-        audio=tuple(audio.read(path) for path, _ in turns),
-        text=tuple(text for _, text in turns),
+        test=Side(*zip(*test, strict=True)),
+        reference=Side(*zip(*reference, strict=True)),
     )
 
 
 def verdict(
-    dialogue: Dialogue, reply: Reply, name: str, metric: str, score: Scores, whole: bool
+    dialogue: Dialogue, reply: Reply, name: str, metric: Metric, score: Scores, whole: bool
 ) -> Verdict:
     """The row of one metric of one dialogue; a score is given for both sides or for none.
 
@@ -156,10 +152,14 @@ def verdict(
         idx=dialogue.idx,
         language=dialogue.language,
         pool=dialogue.pool,
-        metric=metric,
+        metric=metric.id,
         score_test=score.test,
         score_ref=score.reference,
         rationale=score.rationale,
+        trials=score.trials,
+        version=score.version,
+        system_version=reply.version,
+        cut=score.cut,
         raw=score.raw,
         offered=reply.offered,
         dropped=score.reason,

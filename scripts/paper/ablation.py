@@ -12,8 +12,9 @@ import numpy as np
 
 from scripts.common.records import Verdict
 from scripts.paper.layout import Section
-from scripts.paper.printed import LANGUAGES
+from scripts.paper.printed import LANGUAGES, as_printed
 from scripts.paper.scores import ratio
+from scripts.paper.versions import bare
 
 COLUMNS = {
     "system": "Ablated system",
@@ -27,6 +28,7 @@ COLUMNS = {
     "difference": "Difference",
     "lower_in": "Items lower",
     "direction": "Direction",
+    "judge": "Judge",
 }
 
 
@@ -39,18 +41,29 @@ def ablation_section(verdicts: list[Verdict], ablations: dict[str, str]) -> Sect
 def ablation_rows(verdicts: list[Verdict], ablations: dict[str, str]) -> list[dict[str, Any]]:
     """PeC and KC of each ablated system beside the system it was made from, item by item.
 
-    One row an ablation, metric and language (and both together, where there are two): only items
-    scored for both systems count. `lower_in` is the number of items in which the ablated system
-    scores lower. With n = 0 the scores are None.
+    One row an ablation, judge, metric and language (and both together, where there are two); of a
+    system with several versions each is one of its own. Only items scored for both systems count.
+    `lower_in` is the number of items in which the ablated system scores lower. With n = 0 the
+    scores are None.
     """
     languages = [name for name in LANGUAGES if any(v.language == name for v in verdicts)]
     groups = [*languages, "both"] if len(languages) > 1 else languages
     return [
-        _ablation(verdicts, system, parent, metric, language)
-        for system, parent in ablations.items()
+        _ablation(own, system, parent, metric, language) | {"judge": judge}
+        for judge in dict.fromkeys(verdict.judge for verdict in verdicts)
+        for own in [[verdict for verdict in verdicts if verdict.judge == judge]]
+        for ablated, whole in ablations.items()
+        for system in _versions(own, as_printed(ablated))
+        for parent in _versions(own, as_printed(whole))
         for metric in ("PeC", "KC")
         for language in groups
     ]
+
+
+def _versions(verdicts: list[Verdict], system: str) -> list[str]:
+    """The names under which a system has scores; its own, where it has none."""
+    found = dict.fromkeys(v.system for v in verdicts if bare(v.system) == system)
+    return list(found) or [system]
 
 
 def _ablation(

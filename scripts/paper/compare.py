@@ -45,7 +45,7 @@ def compare(
     for row in printed(published_roles):
         counts[row["language"], row["pool"]] += 1
     rows = [
-        *_from_scores(table2, table3, read_scores([], released, published_roles, roles)),
+        *_from_scores(table2, table3, read_scores([], released, published_roles, roles).verdicts),
         *_overall(table2, "Table 2"),
         *_overall(table3, "Table 3"),
         *_from_domains(table2, table3, counts),

@@ -8,7 +8,15 @@ from typing import Any
 
 from scripts.common.records import Dialogue, Reply, Verdict, read_rows
 from scripts.paper.layout import EMPTY, Section, write_table
-from scripts.paper.printed import JUDGE, LANGUAGES, METRICS, SOURCES, SYSTEMS, printed
+from scripts.paper.printed import (
+    JUDGE,
+    LANGUAGES,
+    METRICS,
+    SOURCES,
+    SYSTEMS,
+    as_printed,
+    printed,
+)
 from scripts.paper.scores import (
     HEADER,
     POOLS,
@@ -17,6 +25,7 @@ from scripts.paper.scores import (
     refuse_missing,
     score_rows,
 )
+from scripts.paper.versions import Told, bare
 
 RELEASED = "released scores"
 NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
@@ -33,7 +42,7 @@ NOTES = [
 
 def write_comparison(
     published: Path,
-    verdicts: list[Verdict],
+    scores: Told[Verdict],
     replies: list[Path],
     test: list[Path],
     systems: dict[str, dict],
@@ -50,6 +59,7 @@ def write_comparison(
     name. Printed rows come first within a language. `sections` and `notes` are added to the
     page's own. Raises UserError if more than `max_missing` of a system's scores are missing.
     """
+    verdicts = scores.verdicts
     refuse_missing(verdicts, max_missing)
     origin = _printed_rows(published, domains[0])
     rows = sorted(
@@ -82,8 +92,25 @@ def write_comparison(
             "not speak the language (the missing scores say so).",
         ]
     about = _about(verdicts, replies, systems, made_up)
-    notes = [*NOTES, *notes, *about]
+    notes = [*NOTES, *notes, *scores.notes, *cut_notes(verdicts), *about]
     write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=HEADER)
+
+
+def cut_notes(verdicts: list[Verdict]) -> list[str]:
+    """How many pieces of audio a judge heard only the beginning of, if there are any."""
+    notes = []
+    for judge in dict.fromkeys(verdict.judge for verdict in verdicts):
+        parts: dict[tuple[str, str], int] = {}  # a metric's verdict counts its whole item's
+        for v in verdicts:
+            if v.judge == judge:
+                parts[v.system, v.id] = max(v.cut, parts.get((v.system, v.id), 0))
+        if any(parts.values()):
+            notes.append(
+                f"`{judge}` heard only the beginning of {sum(parts.values())} audio parts, in "
+                f"{sum(map(bool, parts.values()))} of {len(parts)} items: they are longer than its "
+                "limit (`longest`)."
+            )
+    return notes
 
 
 def describe(spec: dict[str, Any]) -> str:
@@ -149,14 +176,14 @@ def _about(
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
     notes = []
-    for judge in sorted({verdict.judge for verdict in verdicts} - {JUDGE}):
+    for judge in sorted({bare(verdict.judge) for verdict in verdicts} - {JUDGE}):
         notes.append(
             f"Scores that are not printed are by the judge `{judge}`, not by the paper's "
             f"({JUDGE}): compare systems within a source, not numbers between sources."
         )
     judged: dict[tuple[str, str], set[str]] = {}
     for verdict in verdicts:
-        judged.setdefault((verdict.system, verdict.language), set()).add(verdict.judge)
+        judged.setdefault((verdict.system, verdict.language), set()).add(bare(verdict.judge))
     for (system, language), judges in judged.items():
         if len(judges) > 1:
             told = f"{system} ({language}) has scores of {len(judges)} judges ({', '.join(judges)})"
@@ -167,10 +194,11 @@ def _about(
         for reply in read_rows(path, Reply):
             voices.setdefault(reply.system, set()).add(reply.voice_mode)
     for name, spec in systems.items():
-        stand_in = "" if name in SYSTEMS else " It is a small stand-in, not a system of the paper."
+        shown = as_printed(name)
+        stand_in = "" if shown in SYSTEMS else " It is a small stand-in, not a system of the paper."
         matched = "matched" in voices.get(name, ())
         voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
-        notes.append(f"`{name}` = {describe(spec)}.{stand_in}{voice if matched else ''}")
+        notes.append(f"`{shown}` = {describe(spec)}.{stand_in}{voice if matched else ''}")
     items = {verdict.id for verdict in verdicts}
     if items & made_up:
         notes.append(

@@ -61,7 +61,8 @@ def differences(
 
     csv: one row a language, domain, judge, pair of systems and metric or `overall`.
     """
-    scores = read_scores(verdicts, released, published_roles, roles)
+    read = read_scores(verdicts, released, published_roles, roles)
+    scores = read.verdicts
     rows, pairs, ranks, scales = [], [], [], []
     for place in dict.fromkeys((v.language, v.judge) for v in scores):
         for domain, pools in POOLS.items():
@@ -93,7 +94,14 @@ def differences(
     ]
     title = "Differences between systems"
     write_table(
-        rows, table_csv, table_md, table_tex, title, NOTES, sections=sections, header=HEADER
+        rows,
+        table_csv,
+        table_md,
+        table_tex,
+        title,
+        [*NOTES, *read.notes],
+        sections=sections,
+        header=HEADER,
     )
 
 

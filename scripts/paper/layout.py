@@ -202,7 +202,7 @@ def _cell(value: Any, section: Section) -> str:
         return EMPTY
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.{section.digits}f}" if isinstance(value, float) else str(value)
+    return f"{value:z.{section.digits}f}" if isinstance(value, float) else str(value)
 
 
 def _absent(value: Any) -> bool:

@@ -19,6 +19,11 @@ SYSTEMS = (  # of Tables 2 and 3
 JUDGE = "gemini-2.5-pro"  # who gave the printed scores (section 4.2)
 
 
+def as_printed(system: str) -> str:
+    """A system's name as the paper spells it: models of the config have no spaces in theirs."""
+    return {name.replace(" ", "-"): name for name in SYSTEMS}.get(system, system)
+
+
 def printed(path: Path) -> list[dict[str, Any]]:
     """The rows of a table of config/published; cells that are numbers become numbers."""
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.common import config
 from scripts.common.stage import UserError
+from scripts.paper.printed import as_printed
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Rating:
 def read_ratings(path: Path, systems: Collection[str], roles: Collection[str]) -> list[Rating]:
     """Read the ratings; a table with a header only holds none.
 
-    Raises UserError for a malformed row, an unknown system or role, and an item that one rater
-    scored twice.
+    Systems that the paper prints get its spelling. Raises UserError for a malformed row, an unknown
+    system or role, and an item that one rater scored twice.
     """
     ratings: dict[tuple, Rating] = {}
     for row in config.read_table(path, "human_ratings"):
@@ -44,5 +45,5 @@ def read_ratings(path: Path, systems: Collection[str], roles: Collection[str]) -
                 f"{path}: {row['rater']} scored {row['metric']} of {row['role']}, {row['mode']} "
                 f"{row['idx']}, by {row['system']} twice; keep one of the rows."
             )
-        ratings[key] = Rating(**values)
+        ratings[key] = Rating(**values | {"system": as_printed(row["system"])})
     return list(ratings.values())

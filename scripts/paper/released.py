@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.config import nearest
-from scripts.common.records import Verdict, read_rows
+from scripts.common.records import Verdict, read_all
 from scripts.common.stage import UserError
 from scripts.paper.printed import METRICS, printed
+from scripts.paper.versions import Told, by_version
 
 COLUMNS = ("system", "role", "mode", "idx", "metric", "score_test", "score_ref")
 JUDGE = "not stated"
@@ -73,13 +74,14 @@ def files_of(path: Path) -> list[Path]:
 
 def read_scores(
     verdicts: list[Path], released: list[Path], published_roles: Path, roles: list[dict[str, str]]
-) -> list[Verdict]:
-    """The Verdict rows of a run and those of released files, whose roles are of either table."""
-    own = [row for path in verdicts for row in read_rows(path, Verdict)]
+) -> Told[Verdict]:
+    """The Verdict rows of a run and those of released files, whose roles are of either table; the
+    versions of systems and judges are told apart."""
+    own = read_all(verdicts, Verdict)
     playing = [row for row in roles if row["pool"]]
-    return own + (
-        read_released(released, [*printed(published_roles), *playing]) if released else []
-    )
+    if released:
+        own += read_released(released, [*printed(published_roles), *playing])
+    return by_version(own)
 
 
 def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdict]:

@@ -31,10 +31,10 @@ def table2(
     more than `max_missing` of a system's scores are missing. csv columns:
     scripts.paper.scores.HEADER, domain `all`.
     """
-    rows = read_scores(verdicts, released, published_roles, roles)
+    scores = read_scores(verdicts, released, published_roles, roles)
     write_comparison(
         published,
-        rows,
+        scores,
         replies,
         test,
         systems,
@@ -42,7 +42,7 @@ def table2(
         ["all"],
         (table_csv, table_md, table_tex),
         "Table 2: scores of all systems",
-        sections=[ablation_section(rows, ablations)] if ablations else [],
+        sections=[ablation_section(scores.verdicts, ablations)] if ablations else [],
     )
 
 

@@ -6,12 +6,13 @@ from statistics import mean
 from typing import Any
 
 from scripts.common import stage
-from scripts.common.records import Verdict, read_rows
+from scripts.common.records import Verdict
 from scripts.common.statistics import spearman, spearman_interval, spearman_p
 from scripts.paper.layout import write_table
 from scripts.paper.printed import METRICS, SOURCES, printed
 from scripts.paper.ratings import Rating, read_ratings
 from scripts.paper.scores import ratio
+from scripts.paper.versions import bare, read_verdicts
 
 HEADER = ["metric", "source", "spearman_rho", "p_exact", "ci_lo", "ci_hi", "n"]
 COLUMNS = {
@@ -41,8 +42,9 @@ def table5(
 
     Sources: `printed`, `recomputed` from the printed Tables 4 (`human`) and 2 (`automatic`,
     Chinese), and `run` where ratings of this run were given; its automatic means are over the
-    rated items. p is two-sided over all permutations (empty above nine systems), the interval by
-    Fisher's z with variance 1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
+    rated items, and a system with several versions counts as several. p is two-sided over all
+    permutations (empty above nine systems), the interval by Fisher's z with variance
+    1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
     """
     people = {row["metric"]: row for row in printed(human)}
     judge = {row["system"]: row for row in printed(automatic) if row["language"] == "Chinese"}
@@ -55,14 +57,19 @@ def table5(
     for metric in METRICS:
         pairs = [(people[metric][name], judge[name][metric]) for name in names]
         rows.append(_agreement(metric, "recomputed", pairs))
-    given, lost = read_ratings(ratings, systems, roles), 0
+    given, lost, notes = read_ratings(ratings, systems, roles), 0, []
     if given:
-        scores = [row for path in verdicts for row in read_rows(path, Verdict)]
-        automatic_of = {_item(row): ratio(row) for row in scores}
+        read = read_verdicts(verdicts)
+        notes = read.notes
+        automatic_of = {
+            _item(row): ((row.system, row.judge), ratio(row))
+            for row in read.verdicts
+            if ratio(row) is not None
+        }
         rows += [
             _agreement(metric, "run", _pairs(metric, given, automatic_of)) for metric in METRICS
         ]
-        lost = sum(automatic_of.get(_item(rating)) is None for rating in given)
+        lost = sum(_item(rating) not in automatic_of for rating in given)
     order = list(SOURCES)
     rows.sort(key=lambda row: (METRICS.index(row["metric"]), order.index(row["source"])))
     write_table(
@@ -71,7 +78,7 @@ def table5(
         table_md,
         table_tex,
         "Table 5: agreement of people and judge on the ranking of systems",
-        notes=_notes(rows, len(given), lost),
+        notes=[*_notes(rows, len(given), lost), *notes],
         columns=COLUMNS,
         header=HEADER,
     )
@@ -95,20 +102,20 @@ def _agreement(metric: str, source: str, pairs: list[tuple[float, float]]) -> di
 
 def _item(row: Rating | Verdict) -> tuple:
     """What a rating and a verdict share: system, item and metric."""
-    return row.system, row.role, row.mode, row.idx, row.metric
+    return bare(row.system), row.role, row.mode, row.idx, row.metric
 
 
 def _pairs(
-    metric: str, ratings: list[Rating], scores: dict[tuple, float | None]
+    metric: str, ratings: list[Rating], scores: dict[tuple, tuple[tuple[str, str], float]]
 ) -> list[tuple[float, float]]:
     """(mean rating, mean score) of each system, over the items that have both."""
     human, automatic = defaultdict(list), defaultdict(dict)
     for rating in ratings:
         item = _item(rating)
-        score = scores.get(item)
-        if rating.metric == metric and score is not None:
-            human[rating.system].append(rating.score)
-            automatic[rating.system][item] = score
+        if rating.metric == metric and item in scores:
+            system, score = scores[item]
+            human[system].append(rating.score)
+            automatic[system][item] = score
     return [(mean(human[name]), mean(automatic[name].values())) for name in human]
 
 

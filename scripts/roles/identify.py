@@ -1,13 +1,18 @@
 """Finds out which role each diarized speaker is, by two language models (paper, section 3.2).
 
-The paper asks GPT-4.1 and DeepSeek-V3 for the name. Small models, when asked, take the name that a
-speaker calls somebody else for the speaker's own. So they are not asked: they are told "Speaker A
-is Joe", once for each name of the work's cast, and how likely they find what is then said around
-Speaker A is that name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL
-2022, arXiv 2108.04106). All names score the same text, so a name's length or rareness is no matter.
+The paper asks GPT-4.1 and DeepSeek-V3 for the name, and so are services asked here: they read the
+scene around a speaker's lines and choose among the work's cast and "somebody else", which takes its
+part of the probability.
+
+Small models, when asked, take the name that a speaker calls somebody else for the speaker's own. So
+a model that can tell how likely a text is (`score`) is not asked: it is told "Speaker A is Joe",
+once for each name of the cast, and how likely it finds what is then said around Speaker A is that
+name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL 2022, arXiv
+2108.04106). All names score the same text, so a name's length or rareness is no matter.
 
 Speakers and names are matched one to one so that the sum of log-probabilities is highest (linear
-sum assignment), as two speakers of one medium are two people. The mean over the models decides.
+sum assignment), as two speakers of one medium are two people; where there are more speakers than
+names, those who are likeliest somebody else go without. The mean over the models decides.
 Nothing here is a fact before people have looked: `verify` joins their decisions.
 """
 
@@ -33,10 +38,14 @@ from scripts.common.records import (
 )
 
 PLACES = {"work", "cast", "speaker", "name"}
+ASKED_PLACES = {"work", "cast", "speaker", "lines"}
 LINES = 6  # scored for each speaker and name: what this stage costs is in proportion
 LONGEST = 110  # characters of a line
 QUOTES = 3  # of a speaker, as evidence for people
 LABEL = {"English": "Speaker {}: {}", "Chinese": "说话人{}：{}"}
+SHOWN = 6000  # characters of a scene that a model is asked about
+SOMEBODY = {"English": "somebody else", "Chinese": "其他人"}
+COMMA = {"English": ", ", "Chinese": "、"}
 
 
 class Scene:
@@ -57,6 +66,8 @@ def identify(
     transcripts: list[Path],
     english: Path,
     chinese: Path,
+    asked_english: Path,
+    asked_chinese: Path,
     identities: Path,
     llms: list[dict],
     roles: list[dict],
@@ -64,9 +75,14 @@ def identify(
     """Write one `Identity` for each speaker of a medium whose work has roles, by medium.
 
     recordings ... are lists in the same order of batches; roles are all rows of roles.tsv; english
-    and chinese are prompt files; llms are specs, loaded one after the other.
+    and chinese are prompt files for models that score, asked_english and asked_chinese for those
+    that choose; llms are specs, loaded one after the other.
     """
-    prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
+    told = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
+    asked = {
+        "English": read_prompt(asked_english, ASKED_PLACES),
+        "Chinese": read_prompt(asked_chinese, ASKED_PLACES),
+    }
     found = scenes(
         read_all(recordings, Recording),
         read_all(turns, Turn),
@@ -80,7 +96,8 @@ def identify(
         model = backends.load(spec)
         names.append(model.name)
         for scene in stage.progress(found, len(found), f"identify with {model.name}"):
-            table = likelihoods(model, prompts[scene.medium.language], scene)
+            way, prompts = (likelihoods, told) if hasattr(model, "score") else (choices, asked)
+            table = way(model, prompts[scene.medium.language], scene)
             tables[scene.medium.id].append(table)
         del model
     rows = [row for scene in found for row in decided(scene, names, tables[scene.medium.id])]
@@ -115,7 +132,7 @@ def likelihoods(model, prompt: Prompt, scene: Scene) -> np.ndarray:
     language = scene.medium.language
     letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
     names = [role["name"] for role in scene.cast]
-    cast = ("、" if language == "Chinese" else ", ").join(names)
+    cast = COMMA[language].join(names)
     pairs = []
     for speaker in scene.speakers:
         lines = telling(scene, speaker, names)
@@ -126,6 +143,55 @@ def likelihoods(model, prompt: Prompt, scene: Scene) -> np.ndarray:
     scores = [score["logprob"] for score in model.score(pairs)]
     table = np.reshape(scores, (len(scene.speakers), len(names)))
     return table - np.logaddexp.reduce(table, axis=1, keepdims=True)
+
+
+def choices(model, prompt: Prompt, scene: Scene) -> np.ndarray:
+    """Log-probability of each name as the model's answer for each speaker, (speakers, cast); rows
+    sum to 1 less the share of somebody else. All names are alike for a speaker of whom nothing was
+    understood, and where the model gives no answer."""
+    language = scene.medium.language
+    names = [role["name"] for role in scene.cast]
+    table = np.full((len(scene.speakers), len(names)), -np.log(len(names)))
+    heard = {speaker for speaker, _, _ in scene.lines}
+    asked = [number for number, speaker in enumerate(scene.speakers) if speaker in heard]
+    places = {"work": scene.medium.work, "cast": COMMA[language].join(names)}
+    chats = [
+        prompt.chat(**places, speaker=str(number + 1), lines=stretch(scene, scene.speakers[number]))
+        for number in asked
+    ]
+    found = model.choose(chats, [*names, SOMEBODY[language]])
+    for number, row in zip(asked, found, strict=True):
+        if row is not None:
+            table[number] = row[:-1]
+    return table
+
+
+def stretch(scene: Scene, speaker: str) -> str:
+    """At most `SHOWN` characters of the scene, in order, speakers numbered (the answers to choose
+    from have letters); "..." stands for what is left out.
+
+    Lines count the more the nearer they are to one of the speaker's; of equally near ones, those in
+    which a name is said.
+    """
+    numbers = {name: number for number, name in enumerate(scene.speakers, 1)}
+    label = LABEL[scene.medium.language]
+    lines = [label.format(numbers[who], text) for who, _, text in scene.lines]
+    own = np.array([i for i, (who, _, _) in enumerate(scene.lines) if who == speaker])
+    names = [role["name"] for role in scene.cast]
+
+    def worth(i: int) -> tuple[int, bool, int]:
+        return int(np.abs(own - i).min()), not any(name in lines[i] for name in names), i
+
+    left, chosen = SHOWN, []
+    for i in sorted(range(len(lines)), key=worth):
+        left -= len(lines[i]) + 5  # with a line break and a mark of a gap
+        if left < 0 and chosen:
+            break
+        chosen.append(i)
+    chosen.sort()
+    gaps = {i for before, i in zip([-1, *chosen], chosen, strict=False) if i != before + 1}
+    shown = [f"...\n{lines[i]}" if i in gaps else lines[i] for i in chosen]
+    return "\n".join(shown)[:SHOWN]
 
 
 def telling(scene: Scene, speaker: str, names: list[str]) -> list[tuple[str, str]]:

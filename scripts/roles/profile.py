@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from scripts import backends
+from scripts.backends.llm import why_none
 from scripts.common import stage
 from scripts.common.prompts import Prompt, read_prompt
 from scripts.common.records import (
@@ -181,12 +182,13 @@ def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
     for row, reply in zip(rows, model.generate(chats, max_tokens=TOKENS), strict=True):
         parts = BACKGROUND.split(reply, maxsplit=1)
         first = whole(parts[0])
+        why = f" ({why_none(reply)})" if why_none(reply) else ""
         space = " " if row.language == "English" and first[:1].isalnum() else ""
         row.profile = row.name + space + first
         row.background = whole(parts[1]) if len(parts) > 1 else ""
         if not first:
             row.profile = "\n".join(row.lines)
-            row.flags.append("the model gave no profile: the lines stand for it")
+            row.flags.append(f"the model gave no profile{why}: the lines stand for it")
         if not row.background:
             row.flags.append("the model gave no background")
 

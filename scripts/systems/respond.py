@@ -104,6 +104,7 @@ def answer_all(
             row = rows[i]
             row.voice_mode = backend.voice_mode
             row.turns.append(keep(answer, answers / f"{i}-{number + 1}.flac", backend.rate))
+            row.version = with_version(row.version, answer.version)
             history = (*request.history, (request.user, answer))
             waiting[i] = replace(request, history=history)
             if answer.audio is None:
@@ -111,6 +112,12 @@ def answer_all(
             if row.dropped or number + 1 == len(users[i]):
                 del waiting[i]
         number += 1
+
+
+def with_version(so_far: str | None, another: str | None) -> str | None:
+    """The versions that answered a dialogue, each named once."""
+    versions = [*(so_far.split(" + ") if so_far else []), *([another] if another else [])]
+    return " + ".join(dict.fromkeys(versions)) or None
 
 
 def unusable(dialogue: Dialogue, heard: dict, people: dict, reference: dict) -> str | None:

@@ -9,11 +9,13 @@ import pytest
 
 from scripts import backends
 from scripts.backends import judge
-from scripts.backends.judge import METRICS, Pair, Side
+from scripts.backends.judge import METRICS, Pair, Side, Sound, read_metrics
 from scripts.backends.judge.objective import FORMULAS, compare, load
+from scripts.common.config import ROOT
 from scripts.judging.gather import Measured
 from scripts.judging.measures import Prosody
 
+TABLE = read_metrics(ROOT / "config/metrics.tsv")
 VOICE = Prosody(pitch=90.0, pitch_span=6.0, loudness_span=12.0, pace=4.5)
 GOOD = Measured(
     language="English",
@@ -102,7 +104,7 @@ class Parts:
 
     def __init__(self, words):
         self.words = words
-        self.asked = []
+        self.asked, self.embedded = [], 0
 
     def transcribe(self, clips, language=None):
         self.asked += [language] * len(clips)
@@ -112,6 +114,7 @@ class Parts:
         return [{"ovrl": 3.0, "sig": 3.0, "bak": 3.0} for _ in clips]
 
     def embed(self, items):
+        self.embedded += 1
         return np.ones((len(items), 1), np.float32)
 
     def score(self, pairs):
@@ -133,10 +136,10 @@ def pair_and_judge(monkeypatch):
         work="A Game",
         profile="Joe flies. Joe owes money.",
         lines=("Hey.", "No plane, no pay."),
-        clips=(buzz(16000),),
+        clips=(Sound(buzz(16000)),),
         questions=("What do you do?", "Where to?"),
-        test=Side((buzz(16000),), ("我飞得很远。",)),
-        reference=Side((buzz(8000), buzz(8000)), ("I fly.", "Far away.")),
+        test=Side((Sound(buzz(16000)),), ("我飞得很远。",)),
+        reference=Side((Sound(buzz(8000)), Sound(buzz(8000))), ("I fly.", "Far away.")),
     )
     return pair, load(*[{}] * 5), parts
 
@@ -144,27 +147,35 @@ def pair_and_judge(monkeypatch):
 def test_keeps_the_contract_and_hears_turns_in_a_row(pair_and_judge):
     pair, objective, parts = pair_and_judge
     judge.accept(objective, pair)
-    ((fluency,),) = objective.judge([pair], ["SF"])
+    ((fluency,),) = objective.judge([pair], [row for row in TABLE if row.id == "SF"])
     assert "errors 0.00" in fluency.rationale.split("; reference")[1]
 
 
 def test_a_reply_is_heard_in_its_own_language(pair_and_judge):
     pair, objective, parts = pair_and_judge
-    ((adherence,),) = objective.judge([pair], ["IA"])
+    ((adherence,),) = objective.judge([pair], [row for row in TABLE if row.id == "IA"])
     assert sorted(parts.asked) == ["Chinese", "English"]
     assert adherence.test == 1 and "script 0.00" in adherence.rationale
 
 
 def test_scores_do_not_depend_on_the_other_pairs(pair_and_judge):
     pair, objective, _ = pair_and_judge
-    other = replace(pair, id="d2", name="Faye", test=pair.reference, clips=(buzz(8000),))
-    alone = objective.judge([pair], list(METRICS))
-    assert objective.judge([other, pair], list(METRICS))[1:] == alone
+    other = replace(pair, id="d2", name="Faye", test=pair.reference, clips=(Sound(buzz(8000)),))
+    alone = objective.judge([pair], TABLE)
+    assert objective.judge([other, pair], TABLE)[1:] == alone
 
 
 def test_a_silent_reply_is_scored_and_does_not_reach_the_models(pair_and_judge):
     pair, objective, parts = pair_and_judge
-    silent = replace(pair, test=Side((np.zeros(8000, np.float32),), ("",)))
-    (scores,) = objective.judge([silent], list(METRICS))
+    silent = replace(pair, test=Side((Sound(np.zeros(8000, np.float32)),), ("",)))
+    (scores,) = objective.judge([silent], TABLE)
     assert [score.test for score in scores] == [1] * 8
     assert parts.asked == ["English"]
+
+
+def test_a_roles_clips_are_measured_once_for_all_its_pairs(pair_and_judge):
+    pair, objective, parts = pair_and_judge
+    objective.judge([pair], TABLE)
+    alone, parts.embedded = parts.embedded, 0
+    objective.judge([pair, replace(pair, id="d2", clips=(*pair.clips,))], TABLE)
+    assert parts.embedded == alone

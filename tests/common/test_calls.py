@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -18,49 +12,10 @@ import pytest
 from scripts.common import calls
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.stage import UserError
-from scripts.common.store import BudgetReached, Store
+from tests.common.conftest import CANARY, GOOD, KEY, answered, states
 from tests.servers.scripted import Scripted, Step
 
 ROOT = Path(__file__).resolve().parents[2]
-KEY = "TEST_SERVICE_KEY"
-CANARY = "sk-canary-0123456789abcdef"
-GOOD = {"text": "hi", "model": "m-1", "tokens": 4}
-
-
-@pytest.fixture
-def served(services, monkeypatch):
-    """Function (steps, **options) -> (server, client, ask); ask(n) asks n different calls."""
-    monkeypatch.setenv(KEY, CANARY)
-    servers = []
-
-    def start(steps=(), answer=lambda request: GOOD, most=None, read=None, **options):
-        server = Scripted(steps, answer)
-        servers.append(server)
-        client = Client("llm/test", options.pop("model", "m"), server.address, KEY, **options)
-
-        def call(number: int) -> Call:
-            async def send(cut: int) -> Got:
-                body = json.dumps({"number": number, "limit": 8 * 2**cut}).encode()
-                found = await client.post("/v1", body, {"Authorization": f"Bearer {CANARY}"})
-                if read:
-                    read(found)
-                used = {"output token": found["tokens"]}
-                return Got(found["text"], used, found["model"])
-
-            return Call({"number": number}, send, most or {"input token": 5, "output token": 8})
-
-        return server, client, lambda n: client.ask([call(i) for i in range(n)], "test")
-
-    yield start
-    for server in servers:
-        server.__exit__()
-
-
-def states(client: Client) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for row in client.store.ledger():
-        found[row[3]] = found.get(row[3], 0) + row[4]
-    return found
 
 
 def lane(client: Client) -> int:
@@ -303,122 +258,3 @@ def test_a_pinned_version_is_all_that_counts(served):
     with pytest.raises(UserError, match="it says that it is 'm-1', the config asks for .* 'm-2'"):
         pinned.ask([Call({"number": 0}, send)], "test")
     assert len(server.requests) == 2  # the kept answer of m-1 did not count
-
-
-# --- money: an address of this machine is made a paid one
-
-
-@pytest.fixture
-def paid(served, services, monkeypatch, tmp_path):
-    """As `served`, at a dollar for a hundred output tokens."""
-    table = tmp_path / "prices.tsv"
-    head = ("host", "model", "unit", "usd", "per", "date", "source")
-    rows = [
-        ("127.0.0.1", "m", unit, "1", "100", "2026-01-01", "its page")
-        for unit in ("input token", "output token")
-    ]
-    table.write_text("\n".join("\t".join(row) for row in (head, *rows)) + "\n", "utf-8")
-    monkeypatch.setattr(calls.services, "is_own", lambda address, hosts=(): False)
-    monkeypatch.setattr(calls.services, "check_address", lambda *arguments: None)
-
-    def start(max_usd, *arguments, **options):
-        limits = {"default": {"at_once": 4, "rpm": None, "tpm": None}}
-        services(max_usd, prices=str(table), limits=limits)
-        return served(*arguments, **options)
-
-    return start
-
-
-def test_at_the_limit_the_run_stops_and_keeps_what_it_has(paid):
-    server, client, ask = paid({"all": 1.0})
-    with pytest.raises(BudgetReached, match=r"max_usd is reached: 0\.\d\d of 1\.00 USD .* kept in"):
-        ask(100)
-    spent = client.store.spent()
-    assert 0.8 < spent <= 1.0 and len(server.requests) == round(spent / 0.04)
-    assert states(client) == {"answered": len(server.requests)}
-    server, client, ask = paid({"all": 10.0}, model="m")  # another address: asked anew
-    assert len(ask(100)) == 100
-
-
-def test_what_may_be_spent_is_never_exceeded_even_by_faults(paid):
-    costly = {**GOOD, "tokens": 8}
-
-    def read(found: dict) -> None:
-        raise Fault("refused", "no", used={"output token": found["tokens"]})
-
-    server, client, ask = paid({"all": 1.0}, answer=lambda r: costly, read=read)
-    with pytest.raises(BudgetReached):
-        ask(100)
-    assert client.store.spent() == pytest.approx(0.08 * len(server.requests)) and (
-        client.store.spent() <= 1.0
-    )
-
-
-def test_a_paid_address_without_a_limit_is_refused(paid):
-    with pytest.raises(UserError, match="llm/test must be paid: set max_usd"):
-        paid({"all": None})
-
-
-def test_a_model_without_a_price_is_refused(paid):
-    with pytest.raises(UserError, match="no price of 'mm'.*did you mean 'm'"):
-        paid({"all": 1.0}, model="mm")
-
-
-def test_a_missing_key_is_named(paid, monkeypatch):
-    monkeypatch.delenv(KEY)
-    with pytest.raises(UserError, match=f"llm/test needs {KEY} in the environment"):
-        paid({"all": 1.0})
-
-
-# --- killed
-
-BUYER = """
-import json, sys
-sys.path.insert(0, {root!r})
-from scripts.common.calls import Call, Client, Got
-
-client = Client("llm/test", "m", sys.argv[1], "TEST_SERVICE_KEY")
-
-def call(number):
-    async def send(cut):
-        found = await client.post("/v1", json.dumps({{"number": number}}).encode(), {{}})
-        return Got(found["text"], {{"output token": 4}}, "m-1")
-    return Call({{"number": number}}, send)
-
-results = client.ask([call(number) for number in range(400)], "test")
-print(json.dumps([result.value for result in results]))
-"""
-
-
-def test_kill_9_at_ten_moments_loses_no_answered_call(services, tmp_path):
-    """What the server answered and the client had read is never asked again; the result is that of
-    an undisturbed run."""
-    program = tmp_path / "buyer.py"
-    program.write_text(textwrap.dedent(BUYER.format(root=str(ROOT))))
-    answer = lambda r: Step(body={"text": r.json["number"] ** 2}, hold=0.03)  # noqa: E731
-    rng, kept = random.Random(0), 0
-    with Scripted(answer=answer) as server:
-        command = [sys.executable, str(program), server.address]
-        store = Store(tmp_path / "cache/calls.sqlite")
-        for _ in range(10):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path)
-            goal = min(390, kept + rng.randint(1, 35))
-            while answered(store) < goal:  # at a random count of answers, whatever the speed
-                assert process.poll() is None
-                time.sleep(rng.uniform(0.001, 0.02))
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
-            assert answered(store) >= kept
-            kept = answered(store)
-        asked = len(server.requests)
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-        assert len(server.requests) - asked == 400 - kept
-        assert json.loads(done.stdout.splitlines()[-1]) == [n * n for n in range(400)]
-        # Only what was under way at the ten moments was asked twice.
-        assert len(server.requests) <= 400 + 10 * 32
-        under_way = sum(row[4] for row in store.ledger() if row[3] == "lost")
-        assert len(server.requests) <= 400 + under_way
-
-
-def answered(store: Store) -> int:
-    return store.db.execute("SELECT COUNT(*) FROM answers").fetchone()[0]

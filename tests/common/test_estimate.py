@@ -79,10 +79,7 @@ def test_the_size_of_a_run():
 
 def test_gpu_hours_are_work_times_speed(model):
     tts = model("tts")
-    jobs = [
-        Work("speak", {"split": "test", "shard": f"{k}-of-2"}, {"tts": tts, "user_tts": tts})
-        for k in (1, 2)
-    ]
+    jobs = [Work("speak", {"split": "test", "shard": f"{k}-of-2"}, {"tts": tts}) for k in (1, 2)]
     (cost,) = estimate(jobs, whole(), [speed(tts)])
     assert (cost.jobs, cost.gpu_jobs, cost.calls, cost.usd) == (2, 2, 0, 0)
     assert cost.gpu_hours == pytest.approx(40 * (USER + ROLE) * 0.5 / 3600)
@@ -91,13 +88,14 @@ def test_gpu_hours_are_work_times_speed(model):
     assert half.gigabytes > 0
 
 
-def test_two_synthesisers_share_the_lines(model):
+def test_users_with_a_synthesiser_of_their_own_have_a_rule_of_their_own(model):
     tts, users = model("tts"), model("tts")
-    work = [
-        Work("speak", {"split": "test", "shard": "1-of-1"}, {"tts": tts, "user_tts": users}),
-    ]
-    (cost,) = estimate(work, whole(shards=1), [speed(tts, "1"), speed(users, "0")])
-    assert cost.gpu_hours == pytest.approx(40 * ROLE / 3600)
+    where = {"split": "test", "shard": "1-of-1"}
+    work = [Work("speak_users", where, {"user_tts": users}), Work("speak", where, {"tts": tts})]
+    apart = replace(whole(shards=1), apart=True)
+    asked, answered = estimate(work, apart, [speed(tts, "1"), speed(users, "1")])
+    assert asked.gpu_hours == pytest.approx(40 * USER / 3600)
+    assert answered.gpu_hours == pytest.approx(40 * ROLE / 3600)
 
 
 def test_a_model_on_the_cpu_costs_no_gpu(model):

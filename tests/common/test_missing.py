@@ -114,8 +114,8 @@ def test_a_service_needs_its_key_and_a_limit(backend, rules, monkeypatch):
     monkeypatch.delenv("SOMEBODYS_KEY", raising=False)
     lacks = missing(jobs, [], rules())
     assert [(lack.kind, lack.stops) for lack in lacks] == [("key", True), ("limit", True)]
-    assert lacks[0].text == "judge/service needs SOMEBODYS_KEY in the environment."
-    assert "set max_usd in the config" in lacks[1].text
+    assert lacks[0].text == "SOMEBODYS_KEY in the environment, for judge/service"
+    assert lacks[1].text == "max_usd in the config, for judge/service"
     monkeypatch.setenv("SOMEBODYS_KEY", "secret")
     assert missing(jobs, [], rules(5.0)) == []
     assert missing(jobs, [], rules({"all": 5.0, "judge": 1.0})) == []

@@ -89,8 +89,8 @@ def test_the_shipped_prices_are_well_formed():
 
 MOUNTS = """/dev/sda1 / ext4 rw 0 0
 tmpfs /tmp tmpfs rw 0 0
-server:/home /home nfs4 rw 0 0
-/dev/sdb1 /home/local\\040disk xfs rw 0 0
+server:/net /mnt/net nfs4 rw 0 0
+/dev/sdb1 /mnt/net/local\\040disk xfs rw 0 0
 mds:/fs /scratch lustre rw 0 0
 """
 
@@ -98,11 +98,11 @@ mds:/fs /scratch lustre rw 0 0
 @pytest.mark.parametrize(
     "path, kind",
     [
-        ("/home/me/run/cache/calls.sqlite", "nfs4"),
+        ("/mnt/net/me/run/cache/calls.sqlite", "nfs4"),
         ("/scratch/calls.sqlite", "lustre"),
-        ("/home/local disk/calls.sqlite", None),
+        ("/mnt/net/local disk/calls.sqlite", None),
         ("/tmp/calls.sqlite", None),
-        ("/homely/calls.sqlite", None),
+        ("/mnt/network/calls.sqlite", None),
     ],
 )
 def test_a_store_on_a_network_file_system_is_refused(tmp_path, path, kind):

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.common import ledger
 from scripts.common import store as module
+from scripts.common.ledger import BudgetReached
 from scripts.common.services import Limits
 from scripts.common.stage import UserError
-from scripts.common.store import BudgetReached, Store, key_of
+from scripts.common.store import Store, key_of
 
 FREE = Limits(at_once=10, rpm=None, tpm=None)
 
@@ -153,7 +155,7 @@ def test_a_lane_is_closed_for_as_long_as_the_service_says(store):
 
 def test_requests_a_minute(store, monkeypatch):
     clock = [1000.0]
-    monkeypatch.setattr(module.time, "time", lambda: clock[0])
+    monkeypatch.setattr(ledger.time, "time", lambda: clock[0])
     limits = Limits(at_once=100, rpm=3, tpm=None)
     for _ in range(3):
         assert begin(store, limits=limits)[0] is not None
@@ -172,7 +174,7 @@ def test_no_minute_ever_has_more_requests_or_tokens_than_allowed(tmp_path_factor
     store = Store(tmp_path_factory.mktemp("store") / "calls.sqlite")
     limits, clock, sent = Limits(at_once=1000, rpm=rpm, tpm=50), [1e6], []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.time, "time", lambda: clock[0])
+        patch.setattr(ledger.time, "time", lambda: clock[0])
         for size in sizes:
             while begin(store, limits=limits, tokens=size)[0] is None:
                 clock[0] += max(0.5, begin(store, limits=limits, tokens=size)[1])
@@ -229,7 +231,7 @@ def test_many_writers_never_spend_more_than_there_is(store):
     for thread in threads:
         thread.join()
     assert store.spent() == pytest.approx(1.0)
-    ((_, _, _, state, attempts, _, usd),) = store.ledger()
+    ((_, _, _, state, attempts, _, usd),) = store.summary()
     assert (state, attempts) == ("answered", 100) and usd == pytest.approx(1.0)
 
 
@@ -239,14 +241,14 @@ def test_what_a_dead_process_had_under_way_is_lost_and_counts_as_spent(store):
     assert begin(store, limits=Limits(1, None, None))[0] is None  # it is looked for here
     assert begin(store, limits=Limits(1, None, None))[0] is not None
     assert store.spent() == pytest.approx(0.4)
-    assert ("lost", 1) in {(row[3], row[4]) for row in store.ledger()}
+    assert ("lost", 1) in {(row[3], row[4]) for row in store.summary()}
 
 
 def test_a_number_that_another_process_has_now_is_not_that_process(store):
     begin(store)
     store.db.execute("UPDATE attempts SET born = 'earlier'")
     Store(store.path)
-    assert store.ledger()[0][3] == "lost" and os.getpid()
+    assert store.summary()[0][3] == "lost" and os.getpid()
 
 
 def test_a_store_of_another_host_is_refused_while_it_is_used(store):

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from scripts import backends
 from scripts.common import audio
-from scripts.common.records import Exchange, Spoken, read_rows
+from scripts.common.records import Exchange, Spoken, SpokenUser, read_rows
 from scripts.dialogues.speak import TOGETHER, speak
 from tests.dialogues.tiny import dialogue, use, voice, written
 
@@ -58,10 +57,11 @@ def run(tmp_path, monkeypatch, rows, voices=None):
         dialogues=written(tmp_path / "test.jsonl", rows),
         voices=written(tmp_path / "voices.jsonl", references),
         clips=clips,
+        users=[],
+        users_speech=[],
         spoken=spoken,
         speech=speech,
         tts={},
-        user_tts={},
     )
     return read_rows(spoken, Spoken), speech, backend
 
@@ -122,26 +122,55 @@ def test_an_empty_shard_loads_nothing(tmp_path, monkeypatch):
     assert result == [] and speech.is_dir() and backend.calls == []
 
 
-def test_users_can_have_a_model_of_their_own(tmp_path, monkeypatch):
-    """Its lines are the user's and none else, and come at the rate of the roles' model."""
+def run_with_users(tmp_path, monkeypatch, rows, users):
+    """Users' lines were spoken before: `users` are (row, seconds of each line)."""
     run(tmp_path, monkeypatch, [], voices=[voice("joe")])
-    models = {"roles": Speaker(), "users": Speaker()}
-    models["users"].rate = 2 * RATE
-    monkeypatch.setattr(backends, "load", lambda spec: models[spec["backend"]])
-    rows = [dialogue("a", mode="multi")]
+    folder = tmp_path / "users"
+    folder.mkdir()
+    for row, seconds in users:
+        for file, length in zip(row.files, seconds, strict=True):
+            tone = np.sin(2 * np.pi * 300 * np.arange(int(length * row.sample_rate)) / 16_000)
+            audio.write(folder / file, tone.astype(np.float32), row.sample_rate)
+    backend = Speaker()
+    use(monkeypatch, backend)
     speak(
         dialogues=written(tmp_path / "test.jsonl", rows),
         voices=tmp_path / "voices.jsonl",
         clips=tmp_path / "clips",
+        users=[written(tmp_path / "users.jsonl", [row for row, _ in users])],
+        users_speech=[folder],
         spoken=tmp_path / "spoken.jsonl",
         speech=tmp_path / "speech",
-        tts={"backend": "roles"},
-        user_tts={"backend": "users"},
+        tts={},
     )
-    (said,), (asked,) = models["roles"].calls, models["users"].calls
-    assert [text for text, _, _ in said] == [turn.role for turn in rows[0].turns]
-    assert [text for text, _, _ in asked] == [turn.user for turn in rows[0].turns]
-    (row,) = read_rows(tmp_path / "spoken.jsonl", Spoken)
-    samples, rate = soundfile.read(tmp_path / "speech" / row.turns[0].user_audio)
-    assert rate == row.sample_rate == RATE
-    assert len(samples) / rate == pytest.approx(len(rows[0].turns[0].user) / 20, abs=1e-3)
+    return read_rows(tmp_path / "spoken.jsonl", Spoken), tmp_path / "speech", backend
+
+
+def test_lines_that_were_spoken_for_the_users_are_taken_over(tmp_path, monkeypatch):
+    """They come at the rate of the roles' model, which speaks the roles' lines and none else."""
+    row = dialogue("a", mode="multi")
+    said = SpokenUser(id=row.id, files=["x.flac", "y.flac"], sample_rate=16_000)
+    (spoken,), speech, backend = run_with_users(tmp_path, monkeypatch, [row], [(said, [0.5, 1.25])])
+    (lines,) = backend.calls
+    assert [text for text, _, _ in lines] == [turn.role for turn in row.turns]
+    assert [turn.user_seconds for turn in spoken.turns] == [0.5, 1.25]
+    samples, rate = soundfile.read(speech / spoken.turns[1].user_audio)
+    assert rate == spoken.sample_rate == RATE and len(samples) == 1.25 * RATE
+    crossings = np.count_nonzero(np.diff(np.signbit(samples)))
+    assert crossings == pytest.approx(600 * 1.25, abs=4)  # still 300 Hz
+    assert spoken.turns[1].role_seconds == pytest.approx(len(row.turns[1].role) / 10)
+
+
+def test_a_dialogue_whose_user_could_not_be_spoken_costs_the_role_no_speech(tmp_path, monkeypatch):
+    rows = [dialogue("a"), dialogue("b")]
+    reason = "cannot be spoken: the service refused"
+    users = [
+        (SpokenUser(id=rows[0].id, files=["a.flac"], sample_rate=16_000), [1.0]),
+        (SpokenUser(id=rows[1].id, files=[], sample_rate=16_000, dropped=reason), []),
+    ]
+    result, speech, backend = run_with_users(tmp_path, monkeypatch, rows, users)
+    by_id = {row.id: row for row in result}
+    assert by_id[rows[0].id].dropped is None
+    assert by_id[rows[1].id].dropped == reason and by_id[rows[1].id].turns == []
+    assert [[text for text, _, _ in lines] for lines in backend.calls] == [["Answer a."]]
+    assert {path.name[:12] for path in speech.iterdir()} == {rows[0].id}

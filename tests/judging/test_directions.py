@@ -18,7 +18,7 @@ import yaml
 from parselmouth.praat import call
 
 from scripts import backends
-from scripts.backends.judge import Pair, Side
+from scripts.backends.judge import Pair, Side, Sound, read_metrics
 from scripts.backends.judge.objective import Objective
 from scripts.common import audio
 from scripts.common import config as settings
@@ -27,6 +27,7 @@ from scripts.judging.measures import RATE, loudness
 from tests.judging.talks import ROLES, Role
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
+TABLE = read_metrics(CONFIG.with_name("metrics.tsv"))
 VOICES = ("am_michael", "bf_emma", "am_adam", "zf_xiaobei")  # of the four roles
 TEN = [(role, talk) for talk in range(3) for role in range(4)][:10]
 ASSISTANT = {
@@ -74,10 +75,14 @@ class Reader(Nothing):
     def side(self, text: str) -> Side:
         length = RATE // 2 + len(self.texts)
         self.texts[length] = text
-        return Side((hum(length if text else 0),), (text,))
+        return side(hum(length if text else 0), text)
 
     def transcribe(self, clips, language=None):
         return [{"text": self.texts[len(clip)], "language": language} for clip in clips]
+
+
+def side(speech: np.ndarray, text: str) -> Side:
+    return Side((Sound(speech),), (text,))
 
 
 def hum(samples: int) -> np.ndarray:
@@ -119,7 +124,7 @@ def pair_of(role: Role, talk: int, test: Side, reference: Side, clips=()) -> Pai
         work=role.work,
         profile=role.profile,
         lines=role.lines,
-        clips=tuple(clips) or (hum(RATE),),
+        clips=tuple(map(Sound, clips)) or (Sound(hum(RATE)),),
         questions=(role.talks[talk][0],),
         test=test,
         reference=reference,
@@ -132,8 +137,8 @@ def spoilt(spoken, spoil) -> list[Pair]:
     for role, talk in TEN:
         speech, text = spoken[role][talk], ROLES[role].talks[talk][1]
         clips = [spoken[role][0 if talk == 2 else 2]]
-        test = Side((spoil(role, talk, speech),), (text,))
-        pairs.append(pair_of(ROLES[role], talk, test, Side((speech,), (text,)), clips))
+        test = side(spoil(role, talk, speech), text)
+        pairs.append(pair_of(ROLES[role], talk, test, side(speech, text), clips))
     return pairs
 
 
@@ -141,7 +146,7 @@ def worse(pairs: list[Pair], metrics: list[str], **models) -> dict[str, int]:
     """In how many pairs the test side scores below the reference, by metric."""
     parts = ("asr", "quality", "speaker", "embedding", "llm")
     judge = Objective(Models(*(models.get(part, Nothing()) for part in parts)))
-    judged = judge.judge(pairs, metrics)
+    judged = judge.judge(pairs, [row for name in metrics for row in TABLE if row.id == name])
     for pair, scores in zip(pairs, judged, strict=True):
         for metric, score in zip(metrics, scores, strict=True):
             print(f"{pair.id} {metric} {score.test} {score.reference} {score.rationale}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
-from scripts.backends.judge import METRICS, Scores
+from scripts.backends.judge import METRICS, Scores, Trial
 from scripts.common import audio
 from scripts.common.records import (
     Dialogue,
@@ -40,9 +40,9 @@ class Ruler:
         return [[self.score(pair, metric) for metric in metrics] for pair in pairs]
 
     def score(self, pair, metric):
-        if metric == "EA":
+        if metric.id == "EA":
             return Scores(None, None, "listened", raw="8 or 9", reason="no number")
-        return Scores(len(pair.test.audio[0]) / 1600, 5.0, "measured")
+        return Scores(len(pair.test.audio[0].samples) / 1600, 5.0, "measured")
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def dialogue(name: str) -> Dialogue:
 
 
 def reply(name: str, dropped: str | None) -> Reply:
-    turn = ReplyTurn(heard=None, text="Joe.", audio=None if dropped else "test.flac")
+    turn = ReplyTurn(heard=None, text="Joe.", audio=None if dropped else "test.flac", seconds=0.2)
     return Reply(
         id=name,
         system="echo",
@@ -162,7 +162,36 @@ def test_a_row_an_item_and_metric(shard):
     pair = ruler.pairs[0]
     assert pair.questions == ("Who are you?",) and pair.profile == "Flies.\nOwes."
     assert pair.test.text == ("Joe.",) and pair.reference.text == ("A pilot.",)
-    assert len(pair.reference.audio[0]) == 8000 and len(pair.clips) == 3
+    assert len(pair.reference.audio[0].samples) == 8000 and len(pair.clips) == 3
+    assert (first.trials, first.version, first.system_version, first.cut) == ([], None, None, 0)
+
+
+def test_what_the_judge_was_asked_and_who_answered_is_kept(shard, monkeypatch):
+    trials = (
+        Trial(order="test first", sample=0, test=8, reference=6),
+        Trial(order="reference first", sample=0, test=5, reference=6),
+    )
+    asked = Scores(6.5, 6.0, "heard", trials=trials, version="ears-2", cut=1)
+    monkeypatch.setattr(Ruler, "score", lambda self, pair, metric: asked)
+    answered = reply("a", None).model_copy(update={"version": "mouth-1"})
+    monkeypatch.setitem(globals(), "reply", lambda *_: answered)
+    rows, _ = shard({"a": None})
+    assert {(row.version, row.system_version, row.cut) for row in rows} == {
+        ("ears-2", "mouth-1", 1)
+    }
+    assert rows[0].trials == list(trials)
+
+
+def test_audio_is_not_read_before_a_judge_asks_for_it(shard, monkeypatch):
+    def unread(*_):
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(audio, "read", unread)
+    monkeypatch.setattr(audio.soundfile, "info", unread)
+    monkeypatch.setattr(Ruler, "score", lambda self, pair, metric: Scores(3, 5, "guessed"))
+    rows, ruler = shard({"a": None, "b": None})
+    assert len(rows) == 16 and ruler.pairs[0].test.audio[0].seconds == 0.2
+    assert ruler.pairs[0].clips[0] is ruler.pairs[1].clips[0]  # so a role's clips are read once
 
 
 def test_a_missing_score_keeps_reason_and_raw_reply(shard):

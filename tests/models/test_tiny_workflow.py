@@ -1,44 +1,96 @@
-"""The paper's workflow end to end on tiny weights: every stage, model by model, as a user runs it.
+"""The paper's workflow end to end, every stage and model, as a user runs it: config/paper.yaml,
+scaled down to three roles by config/tiny.yaml.
 
-config/tiny.yaml over config/paper.yaml; the only thing that the two leave to the user, a clip of
-the users' voice, comes out of the f5-tts package.
+Models that run here have tiny weights; the services are local servers that speak their protocols.
+Each has a key of its own to look for: none may be in anything that a run writes.
 """
 
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
+import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
-from scripts.common.records import Reply, Spoken, Verdict, read_rows
+from scripts.common.records import Dialogue, Identity, Reply, Spoken, Verdict, read_rows
+from scripts.setup import ledger
 from tests.models import tiny
+from tests.servers.dashscope import ModelStudio
+from tests.servers.gemini import Gemini
+from tests.servers.openai_paper import PaperModel
+from tests.servers.volcengine import Doubao
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = [str(ROOT / f"config/{name}.yaml") for name in ("paper", "tiny")]
 ASSEMBLED = ("dnsmos", "minilm")  # small enough to be real
-SAID = "Some call me nature, others call me mother nature."
+KEYS = {
+    name: f"sk-canary-{name.lower()}-6f1d"
+    for name in (
+        *("OPENAI_API_KEY", "OPENROUTER_API_KEY", "DASHSCOPE_API_KEY", "VOLCENGINE_API_KEY"),
+        "GEMINI_API_KEY",
+    )
+}
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory, weights, snakemake) -> Path:
-    """The folder of a finished run."""
+def servers():
+    """The stand-ins for the services, by name."""
+    with ExitStack() as stack:
+        made = {
+            "openai": PaperModel(),
+            "dashscope": ModelStudio(
+                key=KEYS["DASHSCOPE_API_KEY"], hears=lambda sound: ["Who are you?"]
+            ),
+            "volcengine": Doubao(key=KEYS["VOLCENGINE_API_KEY"]),
+            "gemini": Gemini(answer=score),
+        }
+        yield {name: stack.enter_context(server) for name, server in made.items()}
+
+
+def score(asked) -> str:
+    """Scores by how much is heard, so that they differ from item to item."""
+    return f"A is a little livelier.\n[Scores]: ({5 + len(asked.wavs[0]) % 5}, 7)"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, weights, snakemake, servers):
+    """Function (*targets) -> what Snakemake printed; `run.folder` is where it works."""
     for name in tiny.families():
         tiny.make(name, weights)
     for name in ASSEMBLED:
         (weights / name).symlink_to(ROOT / "weights" / name)
     folder = tmp_path_factory.mktemp("paper")
-    (package,) = find_spec("f5_tts").submodule_search_locations
-    clip = str(Path(package) / "infer/examples/basic/basic_ref_en.wav")
-    voice = {f"user_clip_{language}": clip for language in ("english", "chinese")}
-    voice |= {f"user_text_{language}": SAID for language in ("english", "chinese")}
-    (folder / "voice.yaml").write_text(yaml.safe_dump({"models": {"cosyvoice2": voice}}))
-    overlays = ("--configfile", *OVERLAYS, str(folder / "voice.yaml"))
-    snakemake("all", *overlays, directory=folder)
-    assert "Nothing to be done" in snakemake("all", *overlays, directory=folder)
-    return folder
+    addresses = {name: server.address for name, server in servers.items()}
+    models = {
+        **dict.fromkeys(("gpt-4.1", "deepseek-v3", "qwen-plus-character"), addresses["openai"]),
+        **dict.fromkeys(("paraformer-realtime", "cosyvoice-v2"), addresses["dashscope"]),
+        "GPT-Audio-1.5": addresses["openai"],
+        "volcengine": addresses["volcengine"],
+        "gemini-2.5-pro": addresses["gemini"],
+    }
+    overlay = {"models": {name: {"address": address} for name, address in models.items()}}
+    (folder / "servers.yaml").write_text(yaml.safe_dump(overlay))
+
+    def work(*targets: str) -> str:
+        overlays = ("--configfile", *OVERLAYS, str(folder / "servers.yaml"))
+        return snakemake(*targets, *overlays, directory=folder)
+
+    work.folder = folder
+    with pytest.MonkeyPatch.context() as patch:
+        for name, key in KEYS.items():
+            patch.setenv(name, key)
+        yield work
+
+
+@pytest.fixture(scope="module")
+def paper(run) -> Path:
+    """The folder of a finished run."""
+    run("all")
+    assert "Nothing to be done" in run("all")
+    return run.folder
 
 
 def rows(folder: Path, place: str, kind) -> list:
@@ -86,3 +138,66 @@ def test_each_reply_is_scored_or_says_why_not(paper):
     verdicts = rows(paper, "results/judging/*/*/1-of-1.jsonl", Verdict)
     assert any(row.score_test is not None for row in verdicts)
     assert all(row.dropped for row in verdicts if row.score_test is None)
+
+
+def test_speakers_are_named_by_two_services(paper):
+    found = read_rows(paper / "results/roles/identities.jsonl", Identity)
+    models = {tuple(vote.model for vote in row.votes) for row in found}
+    assert models == {("gpt-4.1-2025-04-14", "deepseek/deepseek-chat-v3-0324")}
+
+
+def test_the_users_have_a_voice_of_a_service_and_the_roles_do_not(paper, servers):
+    lines = rows(paper, "results/dialogues/*/1-of-1.jsonl", Dialogue)
+    asked = {turn.user for row in lines if row.dropped is None for turn in row.turns}
+    assert servers["volcengine"].texts and set(servers["volcengine"].texts) <= asked
+    assert not (paper / "results/dialogues/speech/users/test").exists()  # temporary
+
+
+def test_the_judge_hears_every_reply_once_for_each_metric(paper, servers):
+    verdicts = rows(paper, "results/judging/gemini-2.5-pro/*/1-of-1.jsonl", Verdict)
+    scored = [row for row in verdicts if row.score_test is not None]
+    assert scored and all(len(row.trials) == 1 for row in scored)
+    assert {row.version for row in scored} == {"gemini-2.5-pro"}
+    assert all(row.trials[0].order == "test first" for row in scored)
+    assert len(servers["gemini"].asked) >= len(scored)
+
+
+def test_both_judges_are_compared_and_probed(paper):
+    agree = (paper / "results/paper/agree.md").read_text("utf-8")
+    audit = (paper / "results/paper/judge_audit.md").read_text("utf-8")
+    for judge in ("gemini-2.5-pro", "objective-paper"):
+        assert judge in agree and judge in audit
+
+
+def test_the_ledger_knows_every_stage_that_asks(paper):
+    store = paper / "cache/calls.sqlite"
+    with sqlite3.connect(store) as db:
+        stages = {row[0] for row in db.execute("SELECT DISTINCT stage FROM attempts")}
+        assert db.execute("SELECT COUNT(*) FROM attempts WHERE state = 'open'").fetchone() == (0,)
+    assert stages == {
+        *("identify", "profile", "write", "classify", "speak_users", "respond", "judge", "probe"),
+    }
+    assert "gemini-2.5-pro at http://127.0.0.1" in ledger.table(store)
+
+
+def test_what_was_answered_is_not_asked_for_again(paper, run, servers):
+    """The files of a judge are lost, and made again from the store, byte for byte."""
+    asked = len(servers["gemini"].asked)
+    files = sorted((paper / "results/judging/gemini-2.5-pro").glob("*/1-of-1.jsonl"))
+    before = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    run("judging")
+    assert [file.read_bytes() for file in files] == before
+    assert len(servers["gemini"].asked) == asked
+
+
+def test_no_key_is_in_anything_that_a_run_writes(paper, run):
+    run("all", "--report", "report.html")
+    looked = 0
+    for file in paper.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            looked += 1
+            assert b"sk-canary-" not in data, file
+    assert looked > 500 and (paper / "report.html").stat().st_size > 10_000

@@ -50,3 +50,12 @@ def test_a_cell_that_differs_is_red(tmp_path, capsys):
 def test_without_released_scores_the_printed_cells_are_left(tmp_path):
     rows, _ = run(tmp_path, released=())
     assert rows and not any(row["origin"].startswith("From released") for row in rows)
+
+
+def test_a_name_without_spaces_pairs_with_the_printed_one(tmp_path):
+    own = tmp_path / "own.csv"
+    lines = SHIPPED.read_text("utf-8").splitlines()
+    own.write_text("\n".join(lines).replace("Qwen2.5-Omni", "Alibaba-Cloud-API") + "\n", "utf-8")
+    rows, _ = run(tmp_path, released=[own])
+    paired = [row for row in rows if row["origin"].startswith("From released")]
+    assert {row["system"] for row in paired} == {"Alibaba Cloud API"} and paired

@@ -73,3 +73,21 @@ def test_other_scales_than_the_ratio():
     assert row["log_ratio"] == pytest.approx(0, abs=1e-12) and row["difference"] == 0
     assert row["win"] == row["tie"] == row["loss"] == pytest.approx(1 / 3)
     assert row["n"] == 24 and math.isclose(row["win"] + row["tie"] + row["loss"], 1)
+
+
+def test_versions_are_compared_as_systems(tmp_path):
+    rows = [v for n in range(5) for v in item(n, "good", 8) + item(n, "bare", 6)]
+    rows += [v for n in range(5, 10) for v in item(n, "good", 4)]
+    rows = [
+        v.model_copy(update={"system_version": "2" if int(v.id[1:]) > 4 else "1"})
+        if v.system == "good"
+        else v
+        for v in rows
+    ]
+    found, page = run(tmp_path, rows)
+    pairs = {
+        (row["system"], row["other"]): row["difference"] for row in found if row["metric"] == "IA"
+    }
+    assert set(pairs) == {("good [1]", "bare"), ("good [1]", "good [2]"), ("bare", "good [2]")}
+    assert float(pairs["good [1]", "bare"]) == pytest.approx(0.25)
+    assert pairs["bare", "good [2]"] == "" and "answered as 2 versions" in page

@@ -92,13 +92,14 @@ def test_a_folder_of_one_system_is_read_too(tmp_path):
 def test_roles_go_by_the_printed_name_and_by_the_runs_own(tmp_path):
     stanley = table(tmp_path / "a.csv", role="Stanley Ipkiiss")
     joe = table(tmp_path / "b.csv", role="joe")
-    rows = read_scores([], [stanley, joe], PUBLISHED / "roles.tsv", ROLES)
+    rows = read_scores([], [stanley, joe], PUBLISHED / "roles.tsv", ROLES).verdicts
     assert {(r.role, r.language, r.pool) for r in rows} == {
         ("Stanley Ipkiss", "English", "out_of_domain"),
         ("joe", "English", "train"),
     }
     own = verdicts(dialogue("a"), "good", 4)
-    assert read_scores(files(tmp_path, "own", own), [], PUBLISHED / "roles.tsv", ROLES) == own
+    read = read_scores(files(tmp_path, "own", own), [], PUBLISHED / "roles.tsv", ROLES)
+    assert read.verdicts == own and read.notes == []
 
 
 def test_a_metric_that_an_item_lacks_is_missing_with_a_reason(tmp_path):

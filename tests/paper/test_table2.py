@@ -101,3 +101,42 @@ def test_a_language_that_a_system_does_not_speak_is_a_gap(tmp_path):
     (row,) = [r for r in rows if (r["language"], r["system"]) == ("Chinese", "bare")]
     assert (row["IA"], row["IA_n"], row["IA_missing"], row["overall"]) == ("", "0", "0", "")
     assert "bare does not speak Chinese" in page
+
+
+def test_versions_of_a_system_and_of_a_judge_have_rows_of_their_own(tmp_path, capsys):
+    items = [dialogue("a"), dialogue("b", "faye")]
+    old, new = (verdicts(row, "good", score) for row, score in zip(items, (4, 8), strict=True))
+    old = [v.model_copy(update={"system_version": "good-1", "version": "j1"}) for v in old]
+    new = [v.model_copy(update={"system_version": "good-2", "version": "j1"}) for v in new]
+    rows, page = build(tmp_path, items, old + new, {"bare": "good"})
+    run = {row["system"]: row["overall"] for row in rows if row["source"] == "run"}
+    assert run == {"good [good-1]": "0.5", "good [good-2]": "1.0"}
+    assert "The system `good` answered as 2 versions: good-1 (8 verdicts), good-2 (8" in page
+    assert "| bare | good [good-1] | PeC |" in page and "| bare | good [good-2] | PeC |" in page
+    assert "warning: The system `good`" in capsys.readouterr().out
+    new = [v.model_copy(update={"system_version": "good-1", "version": "j2"}) for v in new]
+    rows, page = build(tmp_path, items, old + new)
+    run = {(row["system"], row["judge"]): row["overall"] for row in rows if row["source"] == "run"}
+    assert run == {("good", "objective [j1]"): "0.5", ("good", "objective [j2]"): "1.0"}
+    assert "**" not in "".join(line for line in page.splitlines() if "| good |" in line)
+    assert "| English | good | objective [j1] | this run |" in page
+    assert "by the judge `objective`, not" in page
+
+
+def test_audio_that_was_cut_is_told_by_parts_not_by_metrics(tmp_path):
+    items = [dialogue("a"), dialogue("b", "faye")]
+    scores = [v for row in items for v in verdicts(row, "good", 7)]
+    scores = [v.model_copy(update={"cut": 2}) if v.id == "a" else v for v in scores]
+    _, page = build(tmp_path, items, scores)
+    assert "`objective` heard only the beginning of 2 audio parts, in 1 of 2 items" in page
+    assert "only the beginning" not in build(tmp_path, items, scores[8:])[1]
+
+
+def test_a_system_of_the_paper_is_spelled_as_printed(tmp_path, monkeypatch):
+    monkeypatch.setitem(SYSTEMS, "GPT-4o-Audio", SYSTEMS["good"])
+    item = dialogue("a")
+    rows, page = build(tmp_path, [item], verdicts(item, "GPT-4o-Audio", 7))
+    named = [row["source"] for row in rows if row["system"] == "GPT-4o Audio"]
+    assert named == ["printed", "run", "printed"]
+    assert "`GPT-4o Audio` = cascade" in page
+    assert "not a system of the paper" not in page.partition("`GPT-4o Audio` = ")[2]

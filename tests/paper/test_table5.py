@@ -58,3 +58,17 @@ def test_ratings_of_this_run_add_rows_over_the_rated_items(tmp_path):
     assert rows["CC", "run"]["spearman_rho"] == ""
     page = (tmp_path / "table.md").read_text("utf-8")
     assert "1 of 5 ratings have no automatic score" in page
+
+
+def test_versions_of_a_system_are_never_in_one_mean(tmp_path):
+    scores = []
+    for n, (system, version) in enumerate([("s1", "a"), ("s1", "b"), ("s2", None)]):
+        rows = verdicts(dialogue("x", idx=n), system, 4 + n)
+        scores += [v.model_copy(update={"system_version": version}) for v in rows]
+    lines = ["rater system role mode idx metric score"]
+    lines += [f"r1 {name} joe single {n} IA {n + 1}" for n, name in enumerate(["s1", "s1", "s2"])]
+    path = tmp_path / "ratings.tsv"
+    path.write_text("\n".join(lines).replace(" ", "\t") + "\n", "utf-8")
+    rows = build(tmp_path, path, files(tmp_path, "verdicts", scores))
+    assert rows["IA", "run"]["n"] == "3" and float(rows["IA", "run"]["spearman_rho"]) == 1
+    assert "The system `s1` answered as 2 versions" in (tmp_path / "table.md").read_text("utf-8")

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,7 +23,7 @@ from typing import Any
 @dataclass(frozen=True)
 class Request:
     path: str
-    headers: dict[str, str]
+    headers: Message  # whose names have no case
     body: bytes
 
     @property
@@ -94,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
             owner.under_way += 1
             owner.most = max(owner.most, owner.under_way)
         try:
-            step = owner.step(Request(self.path, dict(self.headers), body))
+            step = owner.step(Request(self.path, self.headers, body))
             time.sleep(step.hold)
         finally:
             with owner.lock:

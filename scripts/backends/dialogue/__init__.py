@@ -25,6 +25,8 @@ class Answer:
     heard: str | None
     seconds: float  # from the end of the user's speech to the whole reply; the backend says how
     reason: str | None = None
+    version: str | None = None  # of the model, as the service that answered says it
+    handle: dict | None = None  # JSON; by what the backend finds the reply again, for its eyes only
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,44 @@
 """Judges: pairwise scores from 1 to 10 for a system's reply and the reference (paper, 4.2).
 
 A backend has
-- `whole`: whether its scale holds whole numbers only, as that of a judge who is asked for one;
-- `judge(pairs, metrics)`: a list of `Pair` and a list of metric ids -> for each pair a list, in the
+- `whole`: whether its scores are whole numbers, as those of a judge who is asked once for one;
+- `judge(pairs, metrics)`: a list of `Pair` and a list of `Metric` -> for each pair a list, in the
   order of `metrics`, of `Scores`.
-A verdict that could not be had is `Scores` with None
-and a reason: never a zero.
+A verdict that could not be had is `Scores` with None and a reason: never a zero. Audio comes as
+`Sound`, which is read when a judge needs it: one whose answers are kept reads none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
+from scripts.common import config
+from scripts.common.audio import Sound
+from scripts.common.records import Trial
+
+__all__ = [
+    *("METRICS", "Metric", "Pair", "Scores", "Side", "Sound", "Trial", "accept", "read_metrics"),
+]
 
 METRICS = ("IA", "CC", "SF", "SN", "PC", "EA", "PeC", "KC")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of config/metrics.tsv."""
+
+    id: str
+    name: str
+    dimension: str
+    definition: str
 
 
 @dataclass(frozen=True)
 class Side:
     """One side of a pair: the role's audio and text of every turn."""
 
-    audio: tuple[np.ndarray, ...]  # (n,) float32 at 16 kHz each
+    audio: tuple[Sound, ...]
     text: tuple[str | None, ...]  # what the system meant to say, None where it does not say
 
 
@@ -35,10 +52,11 @@ class Pair:
     work: str
     profile: str
     lines: tuple[str, ...]
-    clips: tuple[np.ndarray, ...]  # the role's own speech, (n,) float32 at 16 kHz each
+    clips: tuple[Sound, ...]  # the role's own speech
     questions: tuple[str, ...]  # what the user says, turn by turn
     test: Side
     reference: Side
+    sample: int = 0  # which asking of the same pair this is: each is judged anew
 
 
 @dataclass(frozen=True)
@@ -50,15 +68,29 @@ class Scores:
     rationale: str
     raw: str | None = None
     reason: str | None = None
+    trials: tuple[Trial, ...] = ()  # of a judge that is asked: each answer that could be used
+    version: str | None = None  # of the judge, as its service says
+    cut: int = 0  # audio parts of both sides that the judge heard only the beginning of
+
+
+def read_metrics(path: Path) -> list[Metric]:
+    """The rows of a table of metrics. Raises UserError, naming the line, for one that is wrong."""
+    return [Metric(**row) for row in config.read_table(path, "metrics")]
 
 
 def accept(backend, pair: Pair) -> None:
     """Check a backend against the contract on one pair; raises AssertionError."""
     assert backend.whole in (True, False)
-    ((*scores,),) = backend.judge([pair], list(METRICS))
-    assert len(scores) == len(METRICS)
+    metrics = read_metrics(config.ROOT / "config/metrics.tsv")
+    ((*scores,),) = backend.judge([pair], metrics)
+    assert len(scores) == len(metrics)
     for score in scores:
         if score.test is None or score.reference is None:
-            assert score.reason
+            assert score.test is score.reference is None and score.reason
         else:
             assert 1 <= score.test <= 10 and 1 <= score.reference <= 10 and score.rationale
+            assert score.reason is None
+            if backend.whole:
+                assert score.test % 1 == score.reference % 1 == 0
+        for trial in score.trials:
+            assert 1 <= trial.test <= 10 and 1 <= trial.reference <= 10

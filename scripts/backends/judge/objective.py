@@ -44,9 +44,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from scripts import backends
-from scripts.backends.judge import Pair, Scores
+from scripts.backends.judge import Metric, Pair, Scores
 from scripts.judging.gather import Measured, Models, gather
 from scripts.judging.measures import error_rate, exclaimed, ramp, repeated, share_in, units
 
@@ -75,12 +76,21 @@ class Objective:
     def __init__(self, models: Models):
         self.models = models
 
-    def judge(self, pairs: list[Pair], metrics: list[str]) -> list[list[Scores]]:
-        """Score both sides of each pair on each metric."""
-        sides = [(pair, side) for pair in pairs for side in (pair.test, pair.reference)]
-        found = gather(sides, self.models)
+    def judge(self, pairs: list[Pair], metrics: list[Metric]) -> list[list[Scores]]:
+        """Score both sides of each pair on each metric.
+
+        A side that stands in several pairs of a dialogue and sample is measured once.
+        """
+        sides = [
+            (replace(pair, test=side, reference=side), side)
+            for pair in pairs
+            for side in (pair.test, pair.reference)
+        ]
+        unique = list(dict.fromkeys(sides))
+        known = dict(zip(unique, gather(unique, self.models), strict=True))
+        found = [known[side] for side in sides]
         both = zip(found[::2], found[1::2], strict=True)
-        return [[compare(metric, *two) for metric in metrics] for two in both]
+        return [[compare(metric.id, *two) for metric in metrics] for two in both]
 
 
 def compare(metric: str, test: Measured, reference: Measured) -> Scores:

@@ -3,14 +3,51 @@
 A backend has
 - `name`: what tables call it;
 - `generate(chats, max_tokens, seed=0, temperature=0.0)` -> one reply a chat. A last message of the
-  assistant's is continued, and only its continuation is returned. Temperature 0 is greedy;
+  assistant's is continued, and only its continuation is returned (a service can only be asked to
+  begin so: what begins otherwise comes whole). Temperature 0 is greedy. Where a service gives no
+  reply, it is a `NoReply`;
+
+and at least one of
 - `score(pairs)`: pairs of (chat, continuation) -> a list of {"logprob": float, "tokens": int}, the
-  summed natural log-probability of the continuation's tokens after the chat.
+  summed natural log-probability of the continuation's tokens after the chat;
+- `choose(chats, options)` -> for each chat the natural log-probabilities of the `options` (texts)
+  as the answer, which sum to 1; None, and why is printed, where there is no answer. A last message
+  of the assistant's is how the answer begins.
+
+Models that run here score; services, which do not tell how likely a given text is, choose.
 """
 
 from __future__ import annotations
 
+import math
+
+from scripts.common.stage import UserError
+
 Chat = list[dict[str, str]]
+
+
+class NoReply(str):
+    """An empty reply, and the `reason` why there is none."""
+
+    def __new__(cls, reason: str):
+        reply = super().__new__(cls, "")
+        reply.reason = reason
+        return reply
+
+
+def why_none(reply: str) -> str | None:
+    """Why there is no reply, where the backend says it."""
+    return getattr(reply, "reason", None)
+
+
+def must_score(model, who: str) -> None:
+    """Raise UserError if `who` needs likelihoods of texts and the model does not tell them."""
+    if not hasattr(model, "score"):
+        raise UserError(
+            f"{who} compares how likely texts are, which '{model.name}' does not tell: it is a "
+            "service that only answers. Choose an llm that runs here, such as llm/openvino, "
+            "llm/transformers or llm/vllm."
+        )
 
 
 def begun(chat: Chat) -> tuple[Chat, bool]:
@@ -30,6 +67,13 @@ def accept(backend) -> None:
     chat = [{"role": "user", "content": "What is the capital of France? One word."}]
     first, second = backend.generate([chat, chat], max_tokens=8)
     assert isinstance(first, str) and first == second
-    right, wrong = backend.score([(chat, "Paris"), (chat, "Banana bread")])
-    assert right["tokens"] >= 1 and wrong["logprob"] < right["logprob"] <= 0
-    assert backend.generate([], max_tokens=8) == [] and backend.score([]) == []
+    assert backend.generate([], max_tokens=8) == []
+    assert hasattr(backend, "score") or hasattr(backend, "choose")
+    if hasattr(backend, "score"):
+        right, wrong = backend.score([(chat, "Paris"), (chat, "Banana bread")])
+        assert right["tokens"] >= 1 and wrong["logprob"] < right["logprob"] <= 0
+        assert backend.score([]) == []
+    if hasattr(backend, "choose"):
+        ((wrong, right),) = backend.choose([chat], ["Banana bread", "Paris"])
+        assert wrong < right <= 0 and abs(math.exp(wrong) + math.exp(right) - 1) < 1e-6
+        assert backend.choose([], ["Paris"]) == []

@@ -1,0 +1,353 @@
+"""The client of services against its ideal, an SDK's serial loop and a killed run.
+
+`python -m benchmarks.services` (`make bench-services`; five minutes) prints a line a figure: name,
+measured, target, met or missed, and ends with 1 if one is missed. A local server, a process of its
+own, answers as Gemini does after LATENCY seconds; 32 calls are under way at once, each with two
+clips of 480 KB. The judge is the real backend judge/gemini.
+
+    calls a second, share of the ideal      N * LATENCY / 32 over the seconds that N calls took
+    times a serial client                   google-genai, one call after the other
+    CPU of a call                           of this process, everything in it
+    answers re-read                         25,088 kept answers become the files of 8 systems
+    calls of a run that was killed          over those of an undisturbed one; the files are compared
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from scripts.backends.judge import Pair, Side, Sound, read_metrics
+from scripts.common import audio
+from scripts.common.config import ROOT
+from scripts.common.records import (
+    Dialogue,
+    Exchange,
+    Profile,
+    Reply,
+    ReplyTurn,
+    Spoken,
+    SpokenTurn,
+    Voice,
+    write_rows,
+)
+from scripts.judging.judge import judge
+
+LATENCY, TOGETHER = 1.0, 32
+PAIRS = 40  # times eight metrics: ten rounds of 32 calls
+SECONDS = 15  # of a clip: 480 KB
+SYSTEMS, ITEMS = 8, 392  # times eight metrics: 25,088 answers
+METRICS = ROOT / "config/metrics.tsv"
+REPLY = {
+    "candidates": [
+        {
+            "content": {"role": "model", "parts": [{"text": "A is livelier.\n[Scores]: (8, 6)"}]},
+            "finishReason": "STOP",
+        }
+    ],
+    "usageMetadata": {"promptTokenCount": 2000, "candidatesTokenCount": 20},
+    "modelVersion": "gemini-2.5-pro",
+}
+
+
+def main() -> int:
+    """Print every figure; 0 if all targets are met, else 1."""
+    missed = False
+    with tempfile.TemporaryDirectory() as folder:
+        for work in (speed, reread, killed):
+            home = Path(folder, work.__name__)
+            home.mkdir()
+            os.chdir(home)
+            for name, value, target, met in work():
+                print(f"{name:<48}{value:>10.3f}   {target:<10}{'met' if met else 'MISSED'}")
+                missed |= not met
+        os.chdir(ROOT)
+    return int(missed)
+
+
+def speed():
+    """The client on many calls, and the SDK on a few."""
+    with Server(LATENCY) as server:
+        rules(Path())
+        sound = np.random.default_rng(0).uniform(-0.5, 0.5, SECONDS * audio.RATE)
+        pairs = [pair(n, np.roll(sound, n).astype(np.float32)) for n in range(PAIRS)]
+        calls = PAIRS * 8
+        model = loaded(server)
+        model.judge(
+            [pair(PAIRS, sound.astype(np.float32))], read_metrics(METRICS)
+        )  # imports the SDK
+        cpu, begun = time.process_time(), time.perf_counter()
+        scores = model.judge(pairs, read_metrics(METRICS))
+        taken, cpu = time.perf_counter() - begun, time.process_time() - cpu
+        assert all(score.test == 8 for row in scores for score in row)
+        serial = serially(server, sound.astype(np.float32), 6)
+        share = calls * LATENCY / TOGETHER / taken
+        times = calls / taken * serial
+        yield "calls a second, share of the ideal", share, ">= 0.93", share >= 0.93
+        yield "times a serial client (google-genai)", times, ">= 29", times >= 29
+        yield "CPU of a call (ms)", cpu / calls * 1000, "<= 2", cpu / calls <= 0.002
+
+
+def serially(server: Server, sound: np.ndarray, calls: int) -> float:
+    """Seconds of a call where the SDK makes one after the other."""
+    from google import genai
+    from google.genai import types
+
+    options = types.HttpOptions(base_url=server.address)
+    client = genai.Client(api_key="none", http_options=options)
+    wav = Sound(sound).wav()
+    begun = time.perf_counter()
+    for _ in range(calls):
+        parts = [types.Part.from_bytes(data=wav, mime_type="audio/wav") for _ in range(2)]
+        client.models.generate_content(model="gemini-2.5-pro", contents=["Judge these.", *parts])
+    return (time.perf_counter() - begun) / calls
+
+
+def reread():
+    """All answers of the paper's test set, kept already, become score files."""
+    with Server(0.0) as server:
+        rules(Path())
+        inputs = material(Path(), ITEMS)
+        for number in range(SYSTEMS):
+            scored(inputs, server, f"system-{number}")
+        asked = server.count()
+        begun = time.perf_counter()
+        for number in range(SYSTEMS):
+            scored(inputs, server, f"system-{number}")
+        taken = time.perf_counter() - begun
+        assert server.count() == asked == SYSTEMS * ITEMS * 8
+        yield f"{asked} answers re-read (s)", taken, "<= 5", taken <= 5
+
+
+def killed():
+    """kill -9 in mid-run, then the rest, beside a run that nobody disturbs."""
+    with Server(0.02) as server:
+        material(Path(), ITEMS)
+        program = [sys.executable, "-m", "benchmarks.services", "score", server.address]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        files, counts = [], []
+        for disturbed in (False, True):
+            shutil.rmtree("cache", ignore_errors=True)
+            rules(Path())
+            before = server.count()
+            if disturbed:
+                process = subprocess.Popen(program, env=environment, stdout=subprocess.DEVNULL)
+                goal = before + random.Random(0).randint(500, ITEMS * 8 - 500)
+                while server.count() < goal:
+                    time.sleep(0.02)
+                os.kill(process.pid, signal.SIGKILL)
+                process.wait()
+            subprocess.run(program, env=environment, stdout=subprocess.DEVNULL, check=True)
+            counts.append(server.count() - before)
+            files.append(Path("system.jsonl").read_bytes())
+        ratio = counts[1] / counts[0]
+        same = files[0] == files[1]
+        yield "calls of a run that was killed, ratio", ratio, "<= 1.02", ratio <= 1.02
+        yield "its file is that of the undisturbed run", float(same), "1", same
+
+
+# --- material
+
+
+def rules(folder: Path) -> None:
+    """What a run says about services, with room for all calls at once."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+    config["services"]["limits"]["default"]["at_once"] = TOGETHER
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results/run_config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+
+
+def loaded(server: Server):
+    from scripts.backends.judge import gemini
+
+    return gemini.load(address=server.address, order="paper")
+
+
+def pair(number: int, sound: np.ndarray) -> Pair:
+    """A test dialogue of one turn; every pair has audio of its own."""
+    both = [Side((Sound(clip),), ("Yes.",)) for clip in (sound, sound[::-1])]
+    return Pair(
+        id=f"item-{number}",
+        language="English",
+        name="Joe",
+        work="A game",
+        profile="A pilot who is always broke. " * 20,
+        lines=("No plane, no pay.",),
+        clips=(),
+        questions=("What happened to your plane?",),
+        test=both[0],
+        reference=both[1],
+    )
+
+
+def material(folder: Path, items: int) -> dict[str, Path]:
+    """The inputs of the stage `judge`, as files: one second of speech a side."""
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, audio.RATE).astype(np.float32)
+    for number in range(items):
+        audio.write(folder / f"{number}.flac", np.roll(sound, number))
+    dialogues = [
+        Dialogue(
+            id=f"{number:04}",
+            role="joe",
+            mode="single",
+            language="English",
+            pool="train",
+            turns=[Exchange(user=f"What about {number}?", role="Nothing.")],
+            context="",
+            model="none",
+            idx=1,
+        )
+        for number in range(items)
+    ]
+    turn = {"heard": None, "text": "Yes.", "seconds": 1.0}
+    write_rows(folder / "test.jsonl", dialogues)
+    write_rows(
+        folder / "replies.jsonl",
+        [
+            Reply(
+                id=row.id,
+                system="system",
+                role=row.role,
+                mode=row.mode,
+                language=row.language,
+                turns=[ReplyTurn(audio=f"{number}.flac", **turn)],
+                voice_mode="own",
+            )
+            for number, row in enumerate(dialogues)
+        ],
+    )
+    write_rows(
+        folder / "spoken.jsonl",
+        [
+            Spoken(
+                id=row.id,
+                role=row.role,
+                language=row.language,
+                turns=[
+                    SpokenTurn(
+                        user_audio="none",
+                        user_seconds=1,
+                        role_audio=f"{items - 1 - number}.flac",
+                        role_seconds=1,
+                    )
+                ],
+                sample_rate=16_000,
+                voice="none",
+                voice_mode="matched",
+                flags=[],
+            )
+            for number, row in enumerate(dialogues)
+        ],
+    )
+    about = {"role": "joe", "language": "English", "synthetic": True, "flags": []}
+    profile = {"name": "Joe", "work": "A game", "gender": "Male", "pool": "train"}
+    profile |= {
+        "profile": "A pilot who is always broke. " * 20,
+        "background": "",
+        "origin": "files",
+    }
+    write_rows(folder / "profiles.jsonl", [Profile(**about, **profile, lines=[], excerpts=[])])
+    clip = {"segment": "s", "media": "m", "file": "0.flac", "start": 0, "end": 1, "text": "No."}
+    clip |= {"similarity": None, "clips": 1, "others": [], "redistribute": True}
+    write_rows(folder / "voices.jsonl", [Voice(**about, **clip)])
+    rows = ("replies", "test", "spoken", "profiles", "voices")
+    return {name: folder / f"{name}.jsonl" for name in rows}
+
+
+def scored(inputs: dict[str, Path], server: Server, system: str) -> None:
+    """Run the stage `judge` on the material as if `system` had answered it: systems differ in a
+    seed of the request, so that each has answers of its own."""
+    number = int(system.rpartition("-")[2]) if "-" in system else 0
+    options = {"address": server.address, "order": "paper", "temperature": number / 10}
+    judge(
+        **inputs,
+        answers=Path(),
+        speech=Path(),
+        clips=Path(),
+        metrics=METRICS,
+        verdicts=Path(f"{system}.jsonl"),
+        name="gemini",
+        backend={"capability": "judge", "backend": "gemini", "options": options},
+    )
+
+
+# --- the server
+
+
+@dataclass
+class Server:
+    """A server as a process of its own."""
+
+    latency: float
+
+    def __enter__(self) -> Server:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.services", "serve", str(self.latency)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self.address = self.process.stdout.readline().strip()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+    def count(self) -> int:
+        """How many calls came in."""
+        with urllib.request.urlopen(f"{self.address}/count") as answer:
+            return json.load(answer)
+
+
+async def serve(latency: float) -> None:
+    """Answer every POST after `latency` seconds; print the address first."""
+    from aiohttp import web
+
+    count = 0
+
+    async def post(request: web.Request) -> web.Response:
+        nonlocal count
+        count += 1
+        await request.read()
+        await asyncio.sleep(latency)
+        return web.json_response(REPLY)
+
+    async def told(request: web.Request) -> web.Response:
+        return web.json_response(count)
+
+    app = web.Application(client_max_size=0)
+    app.router.add_get("/count", told)
+    app.router.add_post("/{path:.*}", post)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    print(f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        asyncio.run(serve(float(sys.argv[2])))
+    elif sys.argv[1:2] == ["score"]:
+        rows = ("replies", "test", "spoken", "profiles", "voices")
+        address = Server(0.0)
+        address.address = sys.argv[2]
+        scored({name: Path(f"{name}.jsonl") for name in rows}, address, "system")
+    else:
+        sys.exit(main())

@@ -1,0 +1,146 @@
+"""Paraformer realtime v2 of Alibaba Cloud Model Studio: Chinese and English (paper: a cascade's).
+
+https://help.aliyun.com/zh/model-studio/paraformer-real-time-speech-recognition-python-sdk, asked
+over a websocket by Alibaba's SDK. It bills the seconds of audio; the clips are sent to Alibaba,
+under the terms of Model Studio. Needs dashscope, opencc-python-reimplemented, and a key in the
+environment.
+
+A clip is sent as fast as the connection takes it, and what the service calls ended sentences is
+joined. It does not say which language it heard: that is told from the letters. Options: `model`;
+`address`, the service's, of another region or of a server that speaks its protocol (its HTTP and
+its websocket addresses are derived from it); `key`, the name of the environment variable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from scripts.backends.asr import RATE, audible, speaks
+from scripts.common import model_studio
+from scripts.common.audio import pcm
+from scripts.common.calls import Call, Client, Got
+from scripts.common.stage import UserError, progress
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+CODES = {"English": "en", "Chinese": "zh"}
+FRAME = 12_800  # bytes a message, as in the SDK
+
+
+def load(
+    model: str = "paraformer-realtime-v2",
+    address: str = "https://dashscope.aliyuncs.com",
+    key: str = "DASHSCOPE_API_KEY",
+    version: str | None = None,
+):
+    """Ask `model` at `address` with the key in the environment variable `key`."""
+    return Paraformer(Client("asr/dashscope", model, address, key, version))
+
+
+class Paraformer:
+    """See the contract in scripts/backends/asr/__init__.py."""
+
+    def __init__(self, client: Client):
+        from opencc import OpenCC
+
+        self.client = client
+        self.simplify = OpenCC("t2s").convert
+        self.audio = model_studio.connect(client)
+
+    def transcribe(
+        self, clips: list[np.ndarray], language: str | None = None
+    ) -> list[dict[str, str]]:
+        """Text of each (n,) float32 clip and its language; see the contract.
+
+        A clip that the service refuses to hear (its content filter) gets an empty text, and a word
+        on the screen. Raises UserError for one that it could not hear, however often it was asked.
+        """
+        speaks("asr/dashscope", language, CODES)
+        heard = [number for number, clip in enumerate(clips) if audible(clip)]
+        results = self.client.ask(
+            [self.call(pcm(clips[number]), language) for number in heard], "clips heard"
+        )
+        sentences: list[list[str]] = [[] for _ in clips]
+        for number, result in zip(heard, results, strict=True):
+            if result.value is None:
+                seconds = len(clips[number]) / RATE
+                words = f"asr/dashscope: a clip of {seconds:.1f} s has no text: {result.reason}."
+                if not model_studio.refused(result):
+                    raise UserError(f"{words} The others are kept; run the same command again.")
+                print(words, file=progress.screen)
+            sentences[number] = result.value or []
+        return [self.joined(own, language) for own in sentences]
+
+    def call(self, sound: bytes, language: str | None) -> Call:
+        hints = [CODES[language]] if language else list(CODES.values())
+        parts = {"audio": hashlib.sha256(sound).hexdigest(), "language_hints": hints}
+
+        async def send(_: int) -> Got:
+            session = self.audio.asr.recognize(
+                model=self.client.model,
+                format="pcm",
+                sample_rate=RATE,
+                parameters={"language_hints": hints},
+                **model_studio.websocket(self.client),
+            )
+            try:
+                return await asyncio.to_thread(hear, session, sound)
+            except Exception as error:
+                raise model_studio.fault(error) from error
+            finally:
+                session.close()  # ends the thread, too, if time is up
+
+        return Call(parts, send, {"audio second": billed(sound)})
+
+    def joined(self, sentences: list[str], language: str | None) -> dict[str, str]:
+        """One result of the sentences of a clip."""
+        language = language or guessed("".join(sentences))
+        parts = [sentence.strip() for sentence in sentences]
+        text = ("" if language == "Chinese" else " ").join(part for part in parts if part)
+        return {
+            "text": self.simplify(text) if language == "Chinese" else text,
+            "language": language,
+        }
+
+
+def hear(session: Any, sound: bytes) -> Got:
+    """Send 16-bit PCM at 16 kHz; the sentences that are heard in it, as they come.
+
+    What comes is read while the sound is sent: a service that refuses says so at once.
+    """
+    sentences, seconds = [], billed(sound)
+    with session, ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(feed, session, sound)
+        for result in session.results():
+            if result.is_sentence_end():
+                sentences.append(result.get_sentence()["text"])
+        sent.result()
+        if session.usage and session.usage.get("duration"):
+            seconds = session.usage["duration"]
+    return Got(sentences, {"audio second": seconds})
+
+
+def feed(session: Any, sound: bytes) -> None:
+    for start in range(0, len(sound), FRAME):
+        session.send_audio_frame(sound[start : start + FRAME])
+    session.stop()
+
+
+def billed(sound: bytes) -> int:
+    """Seconds of 16-bit PCM at 16 kHz; a part of a second is billed as a whole one."""
+    return math.ceil(len(sound) / 2 / RATE)
+
+
+def guessed(text: str) -> str:
+    """The language of a transcript: Chinese if it has a Chinese character for every two words in
+    Latin letters, for a Chinese sentence may have English names in it."""
+    characters = sum("\u3400" <= letter <= "\u9fff" for letter in text)
+    words = len("".join(c if c.isascii() else " " for c in text).split())
+    return "Chinese" if characters and characters >= words / 2 else "English"

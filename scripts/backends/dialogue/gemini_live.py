@@ -1,0 +1,190 @@
+"""Gemini's Live models: a service that hears and answers in speech over a websocket.
+
+Not in the paper. Protocol: https://ai.google.dev/gemini-api/docs/live; terms:
+https://ai.google.dev/gemini-api/terms. Needs google-genai, and a key in the environment.
+
+Each turn is a session of its own. What was said before is put down first as text, the user's turns
+as the service itself transcribed them; then the user's speech is sent at once (16 kHz, 16 bit), its
+begin and end marked, without voice activity detection. The system instruction says who the role is
+and how to answer. Audio comes back at 24 kHz, 16 bit.
+
+It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
+service's own temperature. `seconds` of an answer is the time from the mark of the speech's end to
+having the reply whole. The service does not say which version answered.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from scripts.backends.dialogue import Answer, Request
+from scripts.backends.dialogue.openai_audio import RATE, ask, instruction, most_of, pcm, turns
+from scripts.backends.dialogue.openai_realtime import answer_of
+from scripts.common import audio, faults
+from scripts.common.calls import Call, Client, Fault, Got
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+CHUNK = 16_000  # samples of the user's speech in one message
+REFUSED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "REJECTED", "INPUT_OTHER", "CELEBRITY")
+WRONG = (1002, 1003, 1007, 1008)  # codes of a websocket's end by which the request is at fault
+UNHEARD = "..."  # a user's turn that was not transcribed
+
+
+def load(
+    model: str = "gemini-3.1-flash-live-preview",
+    address: str = "https://generativelanguage.googleapis.com",
+    key: str = "GEMINI_API_KEY",
+    version: str | None = None,
+    voice: str = "Kore",
+    max_tokens: int = 2048,
+):
+    """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
+
+    `version` must be None or `model`, as the service says no other. A reply that is as long as
+    `max_tokens` of text and speech (about 25 a second) is asked for again with more.
+    """
+    client = Client("dialogue/gemini_live", model, address, key, version)
+    return GeminiLive(client, voice, max_tokens)
+
+
+class GeminiLive:
+    """See the contract in scripts/backends/dialogue/__init__.py."""
+
+    voice_mode = "own"
+    rate = RATE
+    languages = ("English", "Chinese")
+
+    def __init__(self, client: Client, voice: str, max_tokens: int):
+        from google import genai
+
+        self.client, self.voice, self.max_tokens = client, voice, max_tokens
+        self.genai = genai.Client(
+            vertexai=False,
+            api_key=client.secret or "none",
+            http_options={
+                "base_url": client.address,
+                "api_version": "v1beta",
+                "async_client_args": {} if client.paid else {"proxy": None},
+            },
+        )
+
+    def reply(self, requests: list[Request]) -> list[Answer]:
+        """Answer each request; see the contract."""
+        results = ask(self.client, requests, self.call)
+        return [result if isinstance(result, Answer) else answer_of(result) for result in results]
+
+    def call(self, request: Request) -> Call:
+        parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
+        most = most_of(request, self.max_tokens)
+
+        async def send(cuts: int) -> Got:
+            from google.genai import errors
+            from websockets.exceptions import InvalidStatus
+
+            tokens = self.max_tokens * 2**cuts
+            try:
+                async with self.genai.aio.live.connect(
+                    model=self.client.model, config=self.setup(request, tokens)
+                ) as session:
+                    return await talk(session, request, tokens, most)
+            except InvalidStatus as error:
+                response = error.response
+                said = (response.body or b"").decode("utf-8", errors="replace")
+                raise faults.by_status(response.status_code, response.headers, said) from error
+            except errors.APIError as error:
+                raise ended(error) from error
+
+        return Call(parts, send, most)
+
+    def setup(self, request: Request, tokens: int) -> dict[str, Any]:
+        """The first message of a session."""
+        voice = {"prebuilt_voice_config": {"voice_name": self.voice}}
+        return {
+            "response_modalities": ["AUDIO"],
+            "system_instruction": instruction(request),
+            "max_output_tokens": tokens,
+            "speech_config": {"voice_config": voice},
+            "input_audio_transcription": {},
+            "output_audio_transcription": {},
+            "realtime_input_config": {"automatic_activity_detection": {"disabled": True}},
+            "history_config": {"initial_history_in_client_content": bool(request.history)},
+        }
+
+
+async def talk(session: Any, request: Request, tokens: int, most: dict[str, float]) -> Got:
+    """The reply of one session."""
+    history = []
+    for _, answer in request.history:
+        for role, text in (("user", answer.heard or UNHEARD), ("model", answer.text or "")):
+            history.append({"role": role, "parts": [{"text": text}]})
+    if history:
+        await session.send_client_content(turns=history, turn_complete=True)
+    await session.send_realtime_input(activity_start={})
+    sound, kind = pcm(request.user), f"audio/pcm;rate={audio.RATE}"
+    for first in range(0, len(sound), CHUNK):
+        piece = sound[first : first + CHUNK].tobytes()
+        await session.send_realtime_input(audio={"data": piece, "mime_type": kind})
+    await session.send_realtime_input(activity_end={})
+    begun, pieces, words, heard = time.perf_counter(), [], [], []
+    used, reason = dict(most), ""
+    async for message in session.receive():
+        if message.usage_metadata:
+            used = spent(message.usage_metadata)
+        content = message.server_content
+        for part in (content.model_turn.parts or []) if content and content.model_turn else []:
+            if part.inline_data and part.inline_data.data:
+                pieces.append(part.inline_data.data)
+        if content and content.output_transcription:
+            words.append(content.output_transcription.text or "")
+        if content and content.input_transcription:
+            heard.append(content.input_transcription.text or "")
+        if content and content.turn_complete_reason:
+            reason = content.turn_complete_reason.name
+    seconds, text = round(time.perf_counter() - begun, 3), "".join(words).strip()
+    if any(word in reason for word in REFUSED):
+        raise Fault("refused", reason, raw=text, used=used)
+    if used.get("output token", 0) + used.get("output audio token", 0) >= tokens and used != most:
+        raise Fault("cut", "cut at its limit of tokens", raw=text, used=used)
+    if not b"".join(pieces):
+        words = f"the reply's audio is empty {reason}".strip()
+        raise Fault("unusable", words, raw=text, used=used)
+    value = {"text": text, "heard": "".join(heard).strip() or None, "seconds": seconds}
+    return Got(value, used, "", b"".join(pieces))
+
+
+def ended(error: Any) -> Fault:
+    """The Fault of a session that the service ended, by the code of its websocket's end (RFC 6455)
+    or of HTTP."""
+    said = f"{error.code}: {error.details}"
+    words = faults.short(said)
+    if 300 <= (error.code or 0) < 600:
+        return faults.by_status(error.code, {}, str(error.details))
+    if faults.REFUSED.search(said):
+        return Fault("refused", words)
+    if faults.USED_UP.search(said):
+        return Fault("fatal", words, status=429)
+    if "quota" in said.lower() or "RESOURCE_EXHAUSTED" in said:
+        return Fault("limited", words)
+    return Fault("fatal" if error.code in WRONG else "transient", words)
+
+
+def spent(usage: Any) -> dict[str, float]:
+    """The units of config/prices.tsv that a turn used; what the model thought is text."""
+
+    def of_sound(details: Any) -> int:
+        own = [row for row in details or [] if row.modality and row.modality.name == "AUDIO"]
+        return sum(row.token_count or 0 for row in own)
+
+    listened = of_sound(usage.prompt_tokens_details)
+    spoken = of_sound(usage.response_tokens_details)
+    used = {
+        "input token": (usage.prompt_token_count or 0) - listened,
+        "input audio token": listened,
+        "output token": (usage.response_token_count or 0) - spoken,
+        "output audio token": spoken,
+    }
+    used["output token"] += usage.thoughts_token_count or 0
+    return {unit: amount for unit, amount in used.items() if amount}

@@ -1,0 +1,232 @@
+"""GPT-4o Audio and its successors: a service that hears speech and answers in speech.
+
+Paper, section 5.1. Its gpt-4o-audio-preview was shut down on 2026-05-07; gpt-audio-1.5 is OpenAI's
+successor. Protocol: chat completions with audio, https://platform.openai.com/docs/guides/audio;
+terms: https://openai.com/policies. Needs openai, soundfile, and a key in the environment.
+
+The system message says who the role is and how to answer. The user's turns are sent as WAV (16 kHz,
+16 bit). What the model said before is sent back by the id that the service gave it, so that it
+knows how it spoke; ids are good for about an hour, and once one has expired (a run that was resumed
+the next day) its transcript is sent as text. Which of the two it was is kept with the answer
+(`earlier`) and is no part of what identifies it.
+
+It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
+service's own temperature. `seconds` of an answer is the time from sending the request to having the
+whole reply. The model does not say what it heard.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from scripts.backends.dialogue import Answer, Request
+from scripts.backends.llm.openai import choice_of, connection, most_tokens, spent
+from scripts.common import audio
+from scripts.common.calls import Call, Client, Fault, Got, Result
+from scripts.common.faults import short
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+RATE = 24_000
+AGE = 60  # seconds before its end from which an id is not used any more
+HEARD = 30  # tokens that a second of speech has at most
+
+
+def load(
+    model: str = "gpt-audio-1.5",
+    address: str = "https://api.openai.com/v1",
+    key: str = "OPENAI_API_KEY",
+    version: str | None = None,
+    voice: str = "alloy",
+    max_tokens: int = 2048,
+):
+    """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
+
+    `version` is the only one whose answers count (None: any); a reply that is cut at `max_tokens`
+    of text and speech (about 20 a second) is asked for again with more.
+    """
+    client = Client("dialogue/openai_audio", model, address, key, version)
+    return OpenAIAudio(client, voice, max_tokens)
+
+
+class OpenAIAudio:
+    """See the contract in scripts/backends/dialogue/__init__.py."""
+
+    voice_mode = "own"
+    rate = RATE
+    languages = ("English", "Chinese")
+
+    def __init__(self, client: Client, voice: str, max_tokens: int):
+        self.client, self.openai = client, connection(client)
+        self.voice, self.max_tokens = voice, max_tokens
+
+    def reply(self, requests: list[Request]) -> list[Answer]:
+        """Answer each request; see the contract."""
+        results = ask(self.client, requests, self.call)
+        return [result if isinstance(result, Answer) else self.answer(result) for result in results]
+
+    def answer(self, result: Result) -> Answer:
+        if result.value is None:
+            return unanswered(result)
+        sound = decoded(result.blob, self.rate)
+        handle = {name: result.value[name] for name in ("id", "expires_at")}
+        text, version = result.value["text"], result.version
+        return Answer(sound, text, None, result.seconds, version=version, handle=handle)
+
+    def call(self, request: Request) -> Call:
+        shape = {
+            "modalities": ["text", "audio"],
+            "audio": {"voice": self.voice, "format": "wav"},
+        }
+        parts = {**shape, **turns(request), "max_completion_tokens": self.max_tokens}
+        most = most_of(request, self.max_tokens)
+
+        async def send(cuts: int) -> Got:
+            ids = [usable(answer) for _, answer in request.history]
+            answer = await self.create(request, ids, shape, self.max_tokens * 2**cuts)
+            used = spent(answer, most)
+            choice = choice_of(answer, used)
+            said = choice.message.audio
+            if said is None:
+                words = f"an answer without speech: {short(choice.message.content or '')}"
+                raise Fault("unusable", words, raw=choice.message.content, used=used)
+            blob = checked(said.data or "", said.transcript, used)
+            value = {"text": said.transcript or "", "id": said.id, "expires_at": said.expires_at}
+            value["earlier"] = ["audio" if known else "text" for known in ids]
+            return Got(value, used, answer.model or "", blob)
+
+        return Call(parts, send, most)
+
+    async def create(self, request: Request, ids: list, shape: dict[str, Any], tokens: int) -> Any:
+        """The service's answer; where it does not know an id any more, `ids` is emptied of them."""
+        import openai
+
+        while True:
+            try:
+                return await self.openai.chat.completions.create(
+                    model=self.client.model,
+                    messages=messages(request, ids),
+                    max_completion_tokens=tokens,
+                    **shape,
+                )
+            except (openai.BadRequestError, openai.NotFoundError) as error:
+                if not any(known and known in str(error.body) for known in ids):
+                    raise
+                ids[:] = [None] * len(ids)
+
+
+def ask(client: Client, requests: list[Request], call) -> list[Result | Answer]:
+    """What became of each request: an Answer for one that cannot be asked, else a Result."""
+    silent = Answer(None, None, None, 0.0, "the user's audio is empty")
+    asked = [request for request in requests if len(request.user)]
+    results = iter(client.ask([call(request) for request in asked], f"replies of {client.model}"))
+    return [next(results) if len(request.user) else silent for request in requests]
+
+
+def unanswered(result: Result) -> Answer:
+    """The Answer for a call that came to nothing; `raw` is what was said instead of speech."""
+    reason = result.reason or "no answer"
+    return Answer(None, result.raw, None, result.seconds, reason, version=result.version)
+
+
+def instruction(request: Request) -> str:
+    return "\n\n".join(part for part in (request.role_prompt, request.manner) if part)
+
+
+def turns(request: Request) -> dict[str, Any]:
+    """What identifies a request: its texts, and digests of its sounds."""
+    history = [
+        {
+            "user": sound_digest(user),
+            "heard": answer.heard,
+            "reply": sound_digest(answer.audio),
+            "text": answer.text,
+        }
+        for user, answer in request.history
+    ]
+    return {
+        "system": instruction(request),
+        "history": history,
+        "user": sound_digest(request.user),
+    }
+
+
+def most_of(request: Request, max_tokens: int) -> dict[str, float]:
+    """What a request uses at most; `max_tokens` may all be speech, which is dearer than text."""
+    sounds = [request.user, *(user for user, _ in request.history)]
+    seconds = sum(len(sound) for sound in sounds) / audio.RATE
+    seconds += sum(len(answer.audio) / RATE for _, answer in request.history)
+    said = [answer.text or "" for _, answer in request.history]
+    texts = [{"content": text} for text in (instruction(request), *said)]
+    return {
+        "input token": most_tokens(texts),
+        "input audio token": HEARD * (seconds + 1),
+        "output token": max_tokens,
+        "output audio token": max_tokens,
+    }
+
+
+def usable(answer: Answer) -> str | None:
+    """The id under which the service still knows a reply."""
+    handle = answer.handle or {}
+    return handle.get("id") if (handle.get("expires_at") or 0) > time.time() + AGE else None
+
+
+def messages(request: Request, ids: Iterable[str | None]) -> list[dict[str, Any]]:
+    """The request as chat messages."""
+    found = [{"role": "system", "content": instruction(request)}]
+    for (user, answer), known in zip(request.history, ids, strict=True):
+        said = {"audio": {"id": known}} if known else {"content": answer.text or ""}
+        found += [spoken(user), {"role": "assistant", **said}]
+    return [*found, spoken(request.user)]
+
+
+def spoken(sound: np.ndarray) -> dict[str, Any]:
+    """A user's utterance as a chat message."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, pcm(sound), audio.RATE, format="WAV", subtype="PCM_16")
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    part = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+    return {"role": "user", "content": [part]}
+
+
+def pcm(sound: np.ndarray) -> np.ndarray:
+    """(n,) float32 in [-1, 1] as 16-bit numbers."""
+    return np.round(np.clip(sound, -1, 1) * 32767).astype("<i2")
+
+
+def sound_digest(sound: np.ndarray) -> str:
+    return hashlib.sha256(pcm(sound).tobytes()).hexdigest()
+
+
+def checked(data: str, text: str, used: dict[str, float]) -> bytes:
+    """The file of a reply; Fault if it holds no sound."""
+    import soundfile
+
+    try:
+        blob = base64.b64decode(data, validate=True)
+        frames = np.size(soundfile.read(io.BytesIO(blob))[0])
+    except (ValueError, soundfile.LibsndfileError) as error:
+        words = f"the reply's audio cannot be read ({error})"
+        raise Fault("unusable", words, raw=text, used=used) from error
+    if not frames:
+        raise Fault("unusable", "the reply's audio is empty", raw=text, used=used)
+    return blob
+
+
+def decoded(blob: bytes, rate: int) -> np.ndarray:
+    """The sound of an audio file, (n,) float32 at `rate`."""
+    import soundfile
+
+    samples, native = soundfile.read(io.BytesIO(blob), dtype="float32", always_2d=True)
+    return audio.normalise(audio.resample(samples.mean(axis=1), native, rate), 1.0)

@@ -1,0 +1,198 @@
+"""OpenAI's Realtime models: a service that hears and answers in speech over a websocket.
+
+Not in the paper. Protocol: https://platform.openai.com/docs/guides/realtime; terms:
+https://openai.com/policies. Needs openai, websockets, and a key in the environment.
+
+Each turn is a session of its own, in which what was said before is put down first: the user's turns
+as audio, the model's as text (the service takes no audio as its own). Then comes the user's speech
+as one item, without voice activity detection, and one reply is asked for. Audio is 24 kHz, 16 bit
+both ways. The session's instructions say who the role is and how to answer.
+
+It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
+service's own temperature. `seconds` of an answer is the time from asking for the reply, when the
+session has heard all, to having it whole. The model does not say what it heard.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any
+
+import numpy as np
+
+from scripts.backends.dialogue import Answer, Request
+from scripts.backends.dialogue.openai_audio import (
+    RATE,
+    ask,
+    instruction,
+    most_of,
+    pcm,
+    turns,
+    unanswered,
+)
+from scripts.backends.llm.openai import connection
+from scripts.common import audio, faults
+from scripts.common.calls import Call, Client, Fault, Got, Result
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+MOST = 4096  # tokens; above it the service wants to hear "inf"
+
+
+def load(
+    model: str = "gpt-realtime-1.5",
+    address: str = "https://api.openai.com/v1",
+    key: str = "OPENAI_API_KEY",
+    version: str | None = None,
+    voice: str = "marin",
+    max_tokens: int = 2048,
+):
+    """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
+
+    `version` is the only one whose answers count (None: any); a reply that is cut at `max_tokens`
+    of text and speech (about 20 a second) is asked for again with more.
+    """
+    client = Client("dialogue/openai_realtime", model, address, key, version)
+    return OpenAIRealtime(client, voice, max_tokens)
+
+
+class OpenAIRealtime:
+    """See the contract in scripts/backends/dialogue/__init__.py."""
+
+    voice_mode = "own"
+    rate = RATE
+    languages = ("English", "Chinese")
+
+    def __init__(self, client: Client, voice: str, max_tokens: int):
+        self.client, self.openai = client, connection(client)
+        self.voice, self.max_tokens = voice, max_tokens
+
+    def reply(self, requests: list[Request]) -> list[Answer]:
+        """Answer each request; see the contract."""
+        results = ask(self.client, requests, self.call)
+        return [result if isinstance(result, Answer) else answer_of(result) for result in results]
+
+    def call(self, request: Request) -> Call:
+        parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
+        most = most_of(request, self.max_tokens)
+
+        async def send(cuts: int) -> Got:
+            from websockets.exceptions import InvalidStatus
+
+            options = {} if self.client.paid else {"proxy": None}
+            try:
+                async with self.openai.realtime.connect(
+                    model=self.client.model, websocket_connection_options=options
+                ) as talk:
+                    return await self.talk(talk, request, self.max_tokens * 2**cuts, most)
+            except InvalidStatus as error:
+                response = error.response
+                said = (response.body or b"").decode("utf-8", errors="replace")
+                raise faults.by_status(response.status_code, response.headers, said) from error
+
+        return Call(parts, send, most)
+
+    async def talk(self, talk: Any, request: Request, tokens: int, most: dict[str, float]) -> Got:
+        """The reply of one session."""
+        shape = {"type": "audio/pcm", "rate": RATE}
+        await talk.session.update(
+            session={
+                "type": "realtime",
+                "output_modalities": ["audio"],
+                "instructions": instruction(request),
+                "max_output_tokens": tokens if tokens <= MOST else "inf",
+                "audio": {
+                    "input": {"format": shape, "turn_detection": None},
+                    "output": {"format": shape, "voice": self.voice},
+                },
+            }
+        )
+        for user, answer in request.history:
+            await talk.conversation.item.create(item=heard(user))
+            said = [{"type": "output_text", "text": answer.text or ""}]
+            item = {"type": "message", "role": "assistant", "content": said}
+            await talk.conversation.item.create(item=item)
+        await talk.conversation.item.create(item=heard(request.user))
+        await talk.response.create()
+        begun, version, pieces, words = time.perf_counter(), "", [], []
+        async for event in talk:
+            if event.type == "session.created":
+                version = event.session.model or ""
+            elif event.type == "response.output_audio.delta":
+                pieces.append(base64.b64decode(event.delta))
+            elif event.type == "response.output_audio_transcript.delta":
+                words.append(event.delta)
+            elif event.type == "error":
+                raise fault(event.error)
+            elif event.type == "response.done":
+                used, text = spent(event.response.usage, most), "".join(words)
+                seconds = round(time.perf_counter() - begun, 3)
+                check(event.response, text, used)
+                sound = b"".join(pieces)
+                if not sound:
+                    raise Fault("unusable", "the reply's audio is empty", raw=text, used=used)
+                return Got({"text": text, "seconds": seconds}, used, version, sound)
+        raise Fault("transient", "the session ended before the reply did")
+
+
+def answer_of(result: Result) -> Answer:
+    """The Answer for a call whose audio is kept as 16-bit numbers at `RATE`."""
+    if result.value is None:
+        return unanswered(result)
+    whole = result.blob[: len(result.blob) // 2 * 2]
+    sound = np.frombuffer(whole, "<i2").astype(np.float32) / 32768
+    value = result.value
+    return Answer(
+        sound, value["text"] or None, value.get("heard"), value["seconds"], version=result.version
+    )
+
+
+def heard(sound: np.ndarray) -> dict[str, Any]:
+    """The user's utterance as an item of a conversation."""
+    data = pcm(audio.resample(sound, audio.RATE, RATE)).tobytes()
+    part = {"type": "input_audio", "audio": base64.b64encode(data).decode("ascii")}
+    return {"type": "message", "role": "user", "content": [part]}
+
+
+def check(response: Any, text: str, used: dict[str, float]) -> None:
+    """Raise the Fault of a response that is not complete."""
+    details = response.status_details
+    reason = details.reason if details else None
+    if response.status == "incomplete":
+        kind = {"max_output_tokens": "cut", "content_filter": "refused"}.get(reason, "transient")
+        raise Fault(kind, f"an incomplete reply ({reason})", raw=text, used=used)
+    if response.status == "failed" and details and details.error:
+        raise fault(details.error, used)
+    if response.status != "completed":
+        raise Fault("transient", f"a reply that is {response.status}", raw=text, used=used)
+
+
+def fault(error: Any, used: dict[str, float] | None = None) -> Fault:
+    """The Fault of an error that the service reports in a session."""
+    said = f"{getattr(error, 'code', None) or error.type}: {error.message or ''}"
+    words = faults.short(said)
+    if faults.REFUSED.search(said):
+        return Fault("refused", words, used=used)
+    if faults.USED_UP.search(said):
+        return Fault("fatal", words, used=used, status=429)
+    if "rate_limit" in said:
+        return Fault("limited", words, used=used)
+    wrong = error.type in ("invalid_request_error", "authentication_error", "permission_error")
+    return Fault("fatal" if wrong else "transient", words, used=used)
+
+
+def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:
+    """The units of config/prices.tsv that a response used; `most`, if it does not say."""
+    if not usage or usage.input_tokens is None or usage.output_tokens is None:
+        return dict(most)
+    listened = getattr(usage.input_token_details, "audio_tokens", None) or 0
+    spoken = getattr(usage.output_token_details, "audio_tokens", None) or 0
+    used = {
+        "input token": usage.input_tokens - listened,
+        "input audio token": listened,
+        "output token": usage.output_tokens - spoken,
+        "output audio token": spoken,
+    }
+    return {unit: amount for unit, amount in used.items() if amount}

@@ -1,0 +1,142 @@
+"""Gemini listens to both sides and scores them (paper, section 4.2 and Figure 10).
+
+Source: https://ai.google.dev/api/generate-content, through google-genai (Apache-2.0), whose types
+make the requests; audio goes inside of them, as https://ai.google.dev/gemini-api/docs/audio says,
+which also counts 32 tokens a second of it. Terms: https://ai.google.dev/gemini-api/terms. Needs a
+key in GEMINI_API_KEY and google-genai, aiohttp.
+
+The paper's judge is gemini-2.5-pro. It thinks before it answers, and what it thinks is paid for as
+output and counts towards `max_tokens`. What is asked and how replies are read: see
+scripts/judging/protocol.py; the tested system's texts are not sent, only speech is judged.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scripts.common.calls import Client, Fault
+from scripts.judging import protocol as protocols
+from scripts.judging.bodies import at, count, recorded
+from scripts.judging.listening import Listening
+
+if TYPE_CHECKING:
+    import httpx
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+# Why it stopped (google.genai.types.FinishReason) where it will not say more.
+REFUSALS = (
+    *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"),
+    *("ESCALATION", "MODEL_ARMOR"),
+)
+
+
+def load(
+    model: str = "gemini-2.5-pro",
+    address: str = "https://generativelanguage.googleapis.com",
+    key: str = "GEMINI_API_KEY",
+    version: str | None = None,
+    protocol: str = "per_metric",
+    order: str = "both",
+    samples: int = 1,
+    temperature: float | None = None,
+    longest: float | None = None,
+    max_tokens: int = 4096,
+    thinking: int | None = None,
+    prompt_per_metric: str = "config/prompts/judge_per_metric.md",
+    prompt_joint: str = "config/prompts/judge_joint.md",
+):
+    """Ask the service's `model` with the key that the environment variable `key` holds.
+
+    `version`: the modelVersion that its answers must have. `protocol`: per_metric or joint (one
+    call for all metrics); `order`: paper (the tested system is A), both or random; `samples`: how
+    often each is asked. `temperature`, and `thinking` (at most so many tokens), None: as the
+    service has it. `longest`: seconds after which each audio part is cut, None: never.
+    """
+    prompts = {protocols.PER_METRIC: prompt_per_metric, protocols.JOINT: prompt_joint}
+    return Listening(
+        Client("judge/gemini", model, address, key, version),
+        Gemini(model, address, temperature, thinking),
+        protocols.load(protocol, prompts),
+        order=order,
+        samples=samples,
+        longest=longest,
+        tokens=max_tokens,
+    )
+
+
+class Gemini:
+    """See Service in scripts/judging/listening.py."""
+
+    rate = 32.0
+
+    def __init__(self, model: str, address: str, temperature: float | None, thinking: int | None):
+        self.model, self.address = model, address.rstrip("/")
+        self.temperature = None if temperature is None else float(temperature)
+        self.thinking = thinking
+        self.parameters = {"temperature": self.temperature, "thinking": thinking}
+
+    def request(self, system: str, parts: Sequence[str | bytes], tokens: int) -> httpx.Request:
+        from google import genai
+        from google.genai import types
+
+        def make(part: str | bytes) -> types.Part:
+            if isinstance(part, str):
+                return types.Part.from_text(text=part)
+            return types.Part.from_bytes(data=part, mime_type="audio/wav")
+
+        thinking = None
+        if self.thinking is not None:
+            thinking = types.ThinkingConfig(thinking_budget=self.thinking)
+        config = types.GenerateContentConfig(
+            system_instruction=system,
+            temperature=self.temperature,
+            max_output_tokens=tokens,
+            thinking_config=thinking,
+        )
+        content = types.Content(role="user", parts=[make(part) for part in parts])
+
+        def ask(client: httpx.Client) -> None:
+            options = types.HttpOptions(base_url=self.address, httpx_client=client)
+            service = genai.Client(vertexai=False, api_key="none", http_options=options)
+            service.models.generate_content(model=self.model, contents=[content], config=config)
+
+        return recorded(ask)
+
+    def encode(self, wav: bytes) -> bytes:
+        return base64.urlsafe_b64encode(wav)  # as the SDK does; the service takes both alphabets
+
+    def headers(self, secret: str) -> dict[str, str]:
+        return {"Content-Type": "application/json"} | ({"x-goog-api-key": secret} if secret else {})
+
+    def read(self, reply: Mapping[str, Any]) -> tuple[str, dict[str, float], str]:
+        spent = units(at(reply, "usageMetadata"))
+        blocked = at(reply, "promptFeedback", "blockReason")
+        if blocked:
+            raise Fault("refused", f"the prompt was blocked ({blocked})", used=spent)
+        why = at(reply, "candidates", 0, "finishReason")
+        parts = at(reply, "candidates", 0, "content", "parts") or []
+        said = [at(part, "text") for part in parts if not at(part, "thought")]
+        text = "".join(part for part in said if isinstance(part, str))
+        if why == "MAX_TOKENS":
+            raise Fault("cut", "the reply ended at its limit of tokens", raw=text, used=spent)
+        if why in REFUSALS:
+            raise Fault("refused", f"it stopped because of {why}", raw=text, used=spent)
+        if why != "STOP" or not text.strip():
+            raise Fault("transient", f"no whole reply (it ended with {why})", raw=text, used=spent)
+        return text, spent, str(at(reply, "modelVersion") or "")
+
+
+def units(usage: Any) -> dict[str, float]:
+    """What `usageMetadata` says was used; {} where it says nothing. Thoughts are output."""
+    details = at(usage, "promptTokensDetails") or []
+    audio = sum(count(row, "tokenCount") for row in details if at(row, "modality") == "AUDIO")
+    found = {
+        "input token": count(usage, "promptTokenCount") - audio,
+        "input audio token": audio,
+        "output token": count(usage, "candidatesTokenCount") + count(usage, "thoughtsTokenCount"),
+    }
+    return found if any(found.values()) else {}

@@ -1,0 +1,139 @@
+"""A chat model that takes audio listens to both sides: OpenAI's, or any that speaks its protocol.
+
+Source: https://developers.openai.com/api/docs/guides/audio (chat completions with input_audio),
+through openai (Apache-2.0), which makes the requests. Terms: https://openai.com/policies. Needs
+openai, aiohttp and a key in OPENAI_API_KEY, or a server of your own: `vllm serve` with
+Qwen2.5-Omni, say, at `address` http://127.0.0.1:8000/v1, which needs no key.
+
+What is asked and how replies are read: see scripts/judging/protocol.py; the tested system's texts
+are not sent, only speech is judged.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scripts.common.calls import Client, Fault
+from scripts.judging import protocol as protocols
+from scripts.judging.bodies import at, count, recorded
+from scripts.judging.listening import Listening
+
+if TYPE_CHECKING:
+    import httpx
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+
+def load(
+    model: str = "gpt-audio-1.5",
+    address: str = "https://api.openai.com/v1",
+    key: str = "OPENAI_API_KEY",
+    version: str | None = None,
+    protocol: str = "per_metric",
+    order: str = "both",
+    samples: int = 1,
+    temperature: float | None = None,
+    longest: float | None = None,
+    max_tokens: int = 1024,
+    prompt_per_metric: str = "config/prompts/judge_per_metric.md",
+    prompt_joint: str = "config/prompts/judge_joint.md",
+):
+    """Ask the service's `model` with the key that the environment variable `key` holds.
+
+    `version`: the model that its answers must name. `protocol`: per_metric or joint (one call for
+    all metrics); `order`: paper (the tested system is A), both or random; `samples`: how often each
+    is asked. `temperature` None: as the service has it. `longest`: seconds after which each audio
+    part is cut, None: never.
+    """
+    prompts = {protocols.PER_METRIC: prompt_per_metric, protocols.JOINT: prompt_joint}
+    return Listening(
+        Client("judge/openai_audio_judge", model, address, key, version),
+        Chat(model, address, temperature),
+        protocols.load(protocol, prompts),
+        order=order,
+        samples=samples,
+        longest=longest,
+        tokens=max_tokens,
+    )
+
+
+class Chat:
+    """See Service in scripts/judging/listening.py."""
+
+    # A token is 100 ms of what a user says for OpenAI (developers.openai.com/api/docs/guides/
+    # realtime-costs), 40 ms for Qwen2.5-Omni (arXiv 2503.20215).
+    rate = 25.0
+
+    def __init__(self, model: str, address: str, temperature: float | None):
+        self.model, self.address = model, address.rstrip("/")
+        self.temperature = None if temperature is None else float(temperature)
+        self.parameters = {"temperature": self.temperature}
+
+    def request(self, system: str, parts: Sequence[str | bytes], tokens: int) -> httpx.Request:
+        import openai
+        from openai.types import chat
+
+        def make(part: str | bytes) -> chat.ChatCompletionContentPartParam:
+            if isinstance(part, str):
+                return chat.ChatCompletionContentPartTextParam(type="text", text=part)
+            return chat.ChatCompletionContentPartInputAudioParam(
+                type="input_audio",
+                input_audio={"data": self.encode(part).decode(), "format": "wav"},
+            )
+
+        messages = [
+            chat.ChatCompletionSystemMessageParam(role="system", content=system),
+            chat.ChatCompletionUserMessageParam(
+                role="user", content=[make(part) for part in parts]
+            ),
+        ]
+
+        def ask(client: httpx.Client) -> None:
+            service = openai.OpenAI(
+                api_key="none", base_url=self.address, max_retries=0, http_client=client
+            )
+            service.chat.completions.create(
+                model=self.model,
+                messages=messages,
+                # All compatible servers know it; the newer max_completion_tokens, some.
+                max_tokens=tokens,
+                temperature=openai.omit if self.temperature is None else self.temperature,
+            )
+
+        return recorded(ask)
+
+    def encode(self, wav: bytes) -> bytes:
+        return base64.b64encode(wav)
+
+    def headers(self, secret: str) -> dict[str, str]:
+        key = {"Authorization": f"Bearer {secret}"} if secret else {}
+        return {"Content-Type": "application/json"} | key
+
+    def read(self, reply: Mapping[str, Any]) -> tuple[str, dict[str, float], str]:
+        spent = units(at(reply, "usage"))
+        why = at(reply, "choices", 0, "finish_reason")
+        said = at(reply, "choices", 0, "message", "content")
+        text = said if isinstance(said, str) else ""
+        refusal = at(reply, "choices", 0, "message", "refusal")
+        if refusal or why == "content_filter":
+            words = str(refusal or "its filter stopped the reply")
+            raise Fault("refused", words, raw=text or None, used=spent)
+        if why == "length":
+            raise Fault("cut", "the reply ended at its limit of tokens", raw=text, used=spent)
+        if why != "stop" or not text.strip():
+            raise Fault("transient", f"no whole reply (it ended with {why})", raw=text, used=spent)
+        return text, spent, str(at(reply, "model") or "")
+
+
+def units(usage: Any) -> dict[str, float]:
+    """What `usage` says was used; {} where it says nothing."""
+    audio = count(usage, "prompt_tokens_details", "audio_tokens")
+    found = {
+        "input token": count(usage, "prompt_tokens") - audio,
+        "input audio token": audio,
+        "output token": count(usage, "completion_tokens"),
+    }
+    return found if any(found.values()) else {}

@@ -1,0 +1,185 @@
+"""CosyVoice-v2 of Alibaba Cloud Model Studio: voices cloned by enrolment (paper: a cascade's).
+
+https://help.aliyun.com/zh/model-studio/cosyvoice-websocket-api for speech, .../cosyvoice-clone-api
+for voices, asked by Alibaba's SDK. Chinese and English. It bills characters (a Chinese one counts
+two); voices are free. Text and reference clips go to Alibaba, under the terms of Model Studio,
+which ask for the speaker's consent. Needs dashscope and a key in the environment.
+
+A reference clip is uploaded to the service's store (which deletes it after 48 hours) and enrolled
+as a voice, once: the voice is named by the clip's digest, so it is found again even without our
+store. An account holds 1000 voices, which stay until they are deleted there or are unused for a
+year. The service asks for 10 to 20 s of speech, five of them without a pause; it refuses clips that
+are too short, and then the role has no voice, with that reason.
+
+Options: `model`; `address`, the service's, of another region or of a server that speaks its
+protocol (its HTTP and its websocket addresses are derived from it); `key`, the name of the
+environment variable; `rate`, samples a second; the users' stock voices, see
+https://help.aliyun.com/zh/model-studio/cosyvoice-voice-list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+
+from scripts.common import model_studio
+from scripts.common.audio import Sound, pcm
+from scripts.common.calls import Call, Client, Fault, Got
+from scripts.common.stage import UserError
+from scripts.common.tts_service import TtsService, pieces
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+ENROLMENT = "voice-enrollment"  # the model that makes voices
+POLL = 1.0  # seconds between two looks whether a voice is ready
+FULL = "Throttling.AllocationQuota"  # what it says where the account has no room for voices
+
+
+def load(
+    model: str = "cosyvoice-v2",
+    address: str = "https://dashscope.aliyuncs.com",
+    key: str = "DASHSCOPE_API_KEY",
+    version: str | None = None,
+    rate: int = 24_000,
+    user_voice_english: str = "longxiaochun_v2",
+    user_voice_chinese: str = "longxiaochun_v2",
+):
+    """Ask `model` at `address` with the key in the environment variable `key`."""
+    client = Client("tts/dashscope", model, address, key, version)
+    return CosyVoice(client, rate, {"English": user_voice_english, "Chinese": user_voice_chinese})
+
+
+class CosyVoice(TtsService):
+    """See the contract in scripts/backends/tts/__init__.py, and `TtsService`."""
+
+    voice_mode = "cloned"
+
+    def __init__(self, client: Client, rate: int, users: dict[str, str]):
+        super().__init__(client, rate, users)
+        self.audio = model_studio.connect(client)
+
+    def voice(self, clip: np.ndarray, text: str, language: str) -> dict[str, Any]:
+        """The voice that the service made of `clip`, {"voice": its id}; `text` is not used.
+
+        Where the service refuses the clip: {"voice": None, "reason": ...}. Raises UserError where
+        it could not make a voice, however often it was asked: a role is not given up for that.
+        """
+        digest = hashlib.sha256(pcm(clip)).hexdigest()
+
+        async def send(_: int) -> Got:
+            try:
+                return Got(await asyncio.to_thread(self.enrolled, clip, digest), {})
+            except Exception as error:
+                raise model_studio.fault(error) from error
+
+        (result,) = self.client.ask([Call({"enrol": digest}, send)], "voices enrolled")
+        if result.value is None and not model_studio.refused(result):
+            raise UserError(
+                f"tts/dashscope: a clip could not be enrolled: {result.reason}. Run the same "
+                "command again."
+            )
+        if result.value is None:
+            return {"voice": None, "reason": result.reason}
+        return {"voice": result.value}
+
+    def parts(self, voice: str, language: str) -> dict[str, Any]:
+        return {"voice": voice, "rate": self.rate}
+
+    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, int]:
+        session = self.audio.tts.connect(
+            model=self.client.model,
+            voice=voice,
+            format="pcm",
+            sample_rate=self.rate,
+            **model_studio.websocket(self.client),
+        )
+        try:
+            sound = await asyncio.to_thread(spoken, session, text)
+        except Exception as error:
+            raise model_studio.fault(error) from error
+        finally:
+            session.close()  # ends the thread, too, if time is up
+        billed = (session.usage or {}).get("characters")
+        return sound, billed or self.characters(text)
+
+    def characters(self, text: str) -> int:
+        return sum(2 if is_ideograph(letter) else 1 for letter in text)
+
+    def enrolled(self, clip: np.ndarray, digest: str) -> str:
+        """The id of the voice of a clip: of one that is there, or made now."""
+        name = f"r{digest[:8]}"  # at most ten small letters and digits
+        voices = self.audio.voices
+        there = voices.list(prefix=name).voices
+        own = [v["voice_id"] for v in there if v["voice_id"].startswith(f"{self.client.model}-")]
+        voice = min(own, default=None) or self.create(clip, name)
+        until = time.monotonic() + self.client.rules.timeout
+        while time.monotonic() < until:
+            status = voices.get(voice).status
+            if status == "OK":
+                return voice
+            if status != "DEPLOYING":
+                raise Fault("refused", f"the clip did not pass: the voice {voice} is {status}")
+            time.sleep(POLL)
+        raise Fault("transient", f"the voice {voice} is not ready in time")
+
+    def create(self, clip: np.ndarray, name: str) -> str:
+        """Have a voice made of a clip; its id."""
+        from dashscope.v2.errors import DashScopeError
+
+        try:
+            made = self.audio.voices.create(
+                target_model=self.client.model,
+                prefix=name,
+                url=self.uploaded(clip),
+                headers={"X-DashScope-OssResourceResolve": "enable"},
+            )
+        except DashScopeError as error:
+            if error.code == FULL:
+                words = f"the account has no room for another voice ({error.message}): delete some"
+                raise Fault("fatal", words, status=400) from error
+            if (error.code or "").startswith(("Audio.", "BadRequest")):
+                raise Fault("refused", f"{error.code}: {error.message}", status=400) from error
+            raise
+        return made.voice_id
+
+    def uploaded(self, clip: np.ndarray) -> str:
+        """The address of a clip in the service's temporary store."""
+        from dashscope.common.error import UploadFileException
+        from dashscope.utils.oss_utils import OssUtils
+
+        asked = {"model": ENROLMENT, "api_key": model_studio.secret(self.client)}
+        allowed = OssUtils.get_upload_certificate(
+            **asked, base_address=model_studio.base(self.client)
+        )
+        if allowed.status_code != 200:
+            raise model_studio.of_code(f"{allowed.code}", f"{allowed.message}")
+        with tempfile.NamedTemporaryFile(suffix=".wav") as file:  # a new name: none is overwritten
+            file.write(Sound(clip).wav())
+            file.flush()
+            try:
+                address, _ = OssUtils.upload(
+                    **asked, file_path=file.name, upload_certificate=allowed.output
+                )
+            except UploadFileException as error:
+                raise Fault("transient", f"the clip could not be uploaded: {error}") from error
+        return address
+
+
+def spoken(session: Any, text: str) -> bytes:
+    """The whole speech of a text. Raises the SDK's errors if it ends before the service says so."""
+    with session:
+        for piece in pieces(text):
+            session.send_text(piece)
+        session.stop()
+        return b"".join(session.audio_chunks())
+
+
+def is_ideograph(letter: str) -> bool:
+    """Whether a character is Chinese (kanji and hanja are): the service bills it as two."""
+    return "\u3400" <= letter <= "\u9fff" or "\uf900" <= letter <= "\ufaff" or letter > "\uffff"

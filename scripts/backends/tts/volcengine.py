@@ -1,0 +1,175 @@
+"""Doubao speech synthesis of Volcano Engine (ByteDance): stock voices, for the users' lines.
+
+https://www.volcengine.com/docs/6561/1329505 (bidirectional websocket, V3), .../1257544 (voices),
+.../2534853 (error codes); messages are made and read by the package volcengine-audio (MIT). It
+bills characters; text goes to Volcano Engine, under its terms. Needs volcengine-audio, aiohttp and
+an API key of the new console (not the app id and access token of the old one) in the environment.
+
+The paper's users have the voice BV702_streaming of an older model, which this interface does not
+have; the voices here are of the model that came after. It does not clone, so it cannot be a role's.
+
+Options: `model`, what the service calls a resource: seed-tts-2.0, or seed-tts-1.0 with voices of
+that model; `address`; `key`, the name of the environment variable; `rate`, samples a second; the
+users' voices.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import uuid
+from typing import Any
+
+import numpy as np
+
+from scripts.common import faults
+from scripts.common.calls import Client, Fault
+from scripts.common.stage import UserError
+from scripts.common.tts_service import TtsService, pieces
+
+ENV = ("api", "core", "torch")
+GPU = False
+
+PATH = "/api/v3/tts/bidirection"
+GOOD = 20_000_000
+OFTEN = re.compile(r"quota exceeded for types: *\[?(concurrency|qps|qpm|rpm|tpm)", re.IGNORECASE)
+BLOCKED = re.compile(r"audit|sensitive|risk|no readable text|illegal input text", re.IGNORECASE)
+MISMATCH = re.compile(r"mismatched|access denied|permission denied|not granted", re.IGNORECASE)
+
+
+def load(
+    model: str = "seed-tts-2.0",
+    address: str = "https://openspeech.bytedance.com",
+    key: str = "VOLCENGINE_API_KEY",
+    version: str | None = None,
+    rate: int = 24_000,
+    user_voice_english: str = "en_female_dacey_uranus_bigtts",
+    user_voice_chinese: str = "zh_female_xiaohe_uranus_bigtts",
+):
+    """Ask `model` at `address` with the key in the environment variable `key`."""
+    import aiohttp  # noqa: F401  (what is missing is told before anything is asked)
+    import volcengine_audio  # noqa: F401
+
+    client = Client("tts/volcengine", model, address, key, version)
+    return Doubao(client, rate, {"English": user_voice_english, "Chinese": user_voice_chinese})
+
+
+class Doubao(TtsService):
+    """See the contract in scripts/backends/tts/__init__.py, and `TtsService`."""
+
+    voice_mode = "fixed"
+
+    def voice(self, clip: np.ndarray, text: str, language: str) -> dict[str, Any]:
+        raise UserError(
+            "tts/volcengine has stock voices only, no role's: use it as speak.user_tts, and "
+            "another model as speak.tts or inside a cascade."
+        )
+
+    def parts(self, voice: str, language: str) -> dict[str, Any]:
+        return {"voice": voice, "rate": self.rate}
+
+    def session(self, voice: str) -> dict[str, Any]:
+        """The parameters of a session."""
+        from volcengine_audio import TTSAudioFormat, TTSReqParams
+
+        params = TTSReqParams(
+            speaker=voice,
+            audio_params=TTSReqParams.AudioParams(format=TTSAudioFormat.pcm, sample_rate=self.rate),
+            # All of the text is spoken, what is in brackets too, but no signs of markup.
+            additions=TTSReqParams.Additions(
+                max_length_to_filter_parenthesis=0, disable_markdown_filter=True
+            ),
+        )
+        return params.model_dump(mode="json", exclude_none=True)
+
+    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, int]:
+        import aiohttp
+        from volcengine_audio import EventReceive as Event
+        from volcengine_audio import VolcengineTTSFunctions as Frames
+
+        params, session = self.session(voice), uuid.uuid4().hex
+        headers = {
+            "X-Api-Key": self.client.secret,
+            "X-Api-Resource-Id": self.client.model,
+            "X-Api-Connect-Id": uuid.uuid4().hex,
+            "X-Control-Require-Usage-Tokens-Return": "*",
+        }
+        watch = aiohttp.TraceConfig()
+        watch.on_request_redirect.append(refuse)
+        async with (
+            aiohttp.ClientSession(trace_configs=[watch]) as web,
+            web.ws_connect(
+                f"{self.client.address}{PATH}", headers=headers, max_msg_size=0
+            ) as socket,
+        ):
+            await socket.send_bytes(Frames.start_connection_payload())
+            await until(socket, Event.ConnectionStarted)
+            await socket.send_bytes(Frames.start_session_payload(session, params, {"uid": "user"}))
+            await until(socket, Event.SessionStarted)
+            for piece in pieces(text):
+                await socket.send_bytes(
+                    Frames.task_request_payload(session, piece, voice, params["audio_params"])
+                )
+            await socket.send_bytes(Frames.finish_session_payload(session))
+            heard, end = await until(socket, Event.SessionFinished)
+            await socket.send_bytes(Frames.finish_connection_payload())
+        told = Frames.SessionFinishedPayload.model_validate(end or {})
+        if told.status_code not in (None, GOOD):
+            raise fault(told.status_code, told.message or "")
+        return heard, told.usage.text_words if told.usage else self.characters(text)
+
+
+async def refuse(session, context, params) -> None:
+    """Redirects are not followed: the key is for the one address alone."""
+    raise Fault("fatal", f"it sends us on to {params.response.headers.get('Location')}")
+
+
+async def until(socket, wanted) -> tuple[bytes, Any]:
+    """Read messages until the wanted event: the speech that came with them, and what it says."""
+    from volcengine_audio import EventReceive as Event
+
+    failed = (Event.ConnectionFailed, Event.SessionFailed, Event.SessionCanceled)
+    heard = []
+    while True:
+        event, payload = await received(socket)
+        if event == Event.TTSResponse:
+            heard.append(payload)
+        elif event in failed:
+            said = payload if isinstance(payload, dict) else {}
+            raise fault(said.get("status_code") or 0, said.get("message") or f"{payload}")
+        elif event == wanted:
+            return b"".join(heard), payload
+
+
+async def received(socket) -> tuple[Any, Any]:
+    """The event of a message and its payload: bytes of speech, or JSON."""
+    import aiohttp
+    from volcengine_audio import MessageType
+    from volcengine_audio import VolcengineTTSFunctions as Frames
+
+    message = await socket.receive()
+    if message.type == aiohttp.WSMsgType.TEXT:
+        raise fault(0, message.data)
+    if message.type != aiohttp.WSMsgType.BINARY:
+        raise Fault("transient", "the connection was closed before the speech was whole")
+    try:
+        event, words, payload = Frames.extract_response_payload(message.data)
+    except (ValueError, TypeError, NotImplementedError, struct.error) as error:
+        raise Fault("transient", f"a message that cannot be read ({error})") from error
+    if message.data[1] >> 4 == MessageType.ERROR_INFORMATION.value:
+        raise fault(int(event), words)  # a code stands where events have their number
+    return event, payload
+
+
+def fault(code: int, words: str) -> Fault:
+    """The fault of an error code of the service (eight digits; 0: none was given)."""
+    said = faults.short(f"{code}: {words}" if code else words)
+    if OFTEN.search(words):
+        return Fault("limited", said, raw=words, status=429)
+    if BLOCKED.search(words):
+        return Fault("refused", said, raw=words, status=400)
+    if MISMATCH.search(words):
+        return Fault("fatal", said, raw=words, status=403)
+    if 40_000_000 <= code < 50_000_000 or "quota exceeded" in words.lower():
+        return Fault("fatal", said, raw=words, status=400)
+    return Fault("transient", said, raw=words)

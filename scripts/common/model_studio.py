@@ -1,0 +1,103 @@
+"""Alibaba Cloud Model Studio, asked through its SDK `dashscope`: what its backends share.
+
+https://help.aliyun.com/zh/model-studio/ (API reference, error codes). The client of the SDK's
+second version is used: it holds its key, address and timeout itself, nothing of them is global. It
+calls its audio part a preview, so the SDK's version is pinned in envs/.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from scripts.common import faults
+from scripts.common.calls import Client, Result
+from scripts.common.faults import Fault
+
+# The beginnings of its error codes, and the HTTP status that each goes with. The same codes come
+# over websockets, without a status. A code that is not here is taken for a fault of the server.
+STATUS = {
+    "Throttling": 429,
+    "InvalidApiKey": 401,
+    "AccessDenied": 403,
+    "Model.AccessDenied": 403,
+    "Workspace.AccessDenied": 403,
+    "Arrearage": 400,
+    "DataInspection": 400,
+    "Audio.": 400,
+    "BadRequest": 400,
+    "Invalid": 400,
+    "Model": 404,
+    "Unsupported": 400,
+}
+KNOWN = sorted(STATUS, key=len, reverse=True)
+
+
+def connect(client: Client) -> Any:
+    """The audio part of the SDK's client, for the key and the address of `client`; it asks once and
+    not again."""
+    from dashscope import Client as ModelStudio
+
+    studio = ModelStudio(
+        api_key=secret(client), base_url=base(client), timeout=client.rules.timeout, max_retries=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # that it is a preview
+        return studio.audio
+
+
+def secret(client: Client) -> str:
+    """The key. For a server of one's own without one any word does: the SDK takes no empty one and
+    would look for the user's own elsewhere."""
+    return client.secret or "none"
+
+
+def base(client: Client) -> str:
+    """Where its HTTP requests go."""
+    return f"{client.address}/api/v1"
+
+
+def websocket(client: Client) -> dict[str, Any]:
+    """The options of a session over a websocket: whom it asks, and for how long it waits."""
+    return {
+        "ws_url": f"ws{client.address.removeprefix('http')}/api-ws/v1/inference",
+        "timeout": client.rules.timeout,
+        "connector": lambda url, headers: _open(url, headers, client.rules.timeout),
+    }
+
+
+def fault(error: Exception) -> Exception:
+    """The fault that an exception of the SDK stands for; any other exception as it is."""
+    from dashscope.v2.errors import DashScopeError
+    from websocket import WebSocketBadStatusException, WebSocketException
+
+    if isinstance(error, WebSocketBadStatusException):
+        said = (error.resp_body or b"").decode("utf-8", errors="replace")
+        return faults.by_status(error.status_code, error.resp_headers or {}, said)
+    if isinstance(error, WebSocketException) and "redirect" in str(error).lower():
+        return Fault("fatal", "it sends us on to another address, which nobody allowed")
+    if not isinstance(error, DashScopeError):
+        return error
+    if not error.code:
+        return Fault("transient", error.message)
+    return of_code(error.code, error.message, error.headers)
+
+
+def of_code(code: str, message: str, headers: Any = None) -> Fault:
+    """The fault of an error code and what is said with it."""
+    status = next((STATUS[start] for start in KNOWN if code.startswith(start)), 500)
+    said = f"{code}: {message}"
+    found = faults.by_status(status, headers or {}, said)
+    return Fault(found.kind, faults.short(said), found.wait, said, status=status)
+
+
+def refused(result: Result) -> bool:
+    """Whether a call has no answer because the service will not give one, asked again or not."""
+    return result.value is None and (result.reason or "").startswith("the service refused")
+
+
+def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
+    """A websocket. Redirects are not followed: the key is for this address alone."""
+    import websocket
+
+    return websocket.create_connection(url, header=headers, timeout=timeout, redirect_limit=0)

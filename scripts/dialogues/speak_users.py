@@ -1,0 +1,47 @@
+"""Speaks the users' lines of dialogues in one fixed voice, where a model of its own has it.
+
+Paper, section 3.2: the users' voice is a service's, the roles' are cloned by a model on a GPU. The
+two cannot share a job, so this one comes first and `speak` takes its files over. Dialogues of roles
+without a reference clip will not be spoken, and a service is not paid for them.
+"""
+
+from pathlib import Path
+
+from scripts import backends
+from scripts.common import audio, stage
+from scripts.common.records import Dialogue, SpokenUser, Voice, read_rows, write_rows
+from scripts.dialogues.speak import parts, say, unspoken, voiceless
+
+
+def speak_users(
+    dialogues: Path, voices: Path, users: Path, users_speech: Path, user_tts: dict
+) -> None:
+    """Write the users' speech into `users_speech`, a FLAC file a line at the rate of `user_tts`,
+    and a SpokenUser row a dialogue into `users`."""
+    rows = sorted(read_rows(dialogues, Dialogue), key=lambda row: row.id)
+    roles = {row.role for row in read_rows(voices, Voice)}
+    users_speech.mkdir(parents=True, exist_ok=True)
+    backend = backends.load(user_tts) if rows else None
+    results = []
+    for some in parts(rows, "speak_users"):
+        lines = [
+            [(turn.user, backend.fixed_voice(row.language), row.language) for turn in row.turns]
+            if row.role in roles
+            else []
+            for row in some
+        ]
+        sounds = iter(say(backend, [line for own in lines for line in own]))
+        for row, own in zip(some, lines, strict=True):
+            result = [next(sounds) for _ in own]
+            reason = unspoken(result) if row.role in roles else voiceless(row.role)
+            files = [] if reason else [f"{row.id}_{n}.flac" for n in range(1, len(result) + 1)]
+            for file, sound in zip(files, result, strict=False):
+                audio.write(users_speech / file, sound, backend.rate)
+            results.append(
+                SpokenUser(id=row.id, files=files, sample_rate=backend.rate, dropped=reason)
+            )
+    write_rows(users, results)
+
+
+if __name__ == "__main__":
+    stage.run(speak_users, globals().get("snakemake"))

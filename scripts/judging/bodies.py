@@ -1,0 +1,106 @@
+"""Request bodies with audio in them, made by an SDK and filled without it.
+
+An SDK checks and copies a request several times, and encodes each WAV file anew. So it makes each
+shape of request once, with short gaps where texts and audio go; for each call the gaps are filled
+with bytes that are ready.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scripts.common.audio import Sound
+
+if TYPE_CHECKING:
+    import httpx
+
+MEMORY = 128 * 2**20  # bytes of encoded audio that are kept at hand
+
+
+class Form:
+    """The body of a request with gaps.
+
+    `gaps` stand in `body` once each, and are filled in the order in which they are given. Raises
+    ValueError if one does not.
+    """
+
+    def __init__(self, body: bytes, gaps: Sequence[bytes]):
+        if any(body.count(gap) != 1 for gap in gaps):
+            raise ValueError(f"a gap does not stand just once in {body!r}")
+        self.order = sorted(range(len(gaps)), key=lambda i: body.index(gaps[i]))
+        self.pieces = []
+        for i in self.order:
+            piece, _, body = body.partition(gaps[i])
+            self.pieces.append(piece)
+        self.end = body
+
+    def filled(self, fills: Sequence[bytes]) -> bytes:
+        """The body with its gaps filled."""
+        both = zip(self.pieces, (fills[i] for i in self.order), strict=True)
+        return b"".join([*(part for pair in both for part in pair), self.end])
+
+
+class Encoded:
+    """Sounds as WAV files in the text of JSON, each read and encoded once.
+
+    The latest are kept, up to `limit` bytes of them: calls about the same pair come together.
+    """
+
+    def __init__(self, encode: Callable[[bytes], bytes], limit: int = MEMORY):
+        self.encode, self.limit = encode, limit
+        self.kept: OrderedDict[str, bytes] = OrderedDict()
+        self.size = 0
+
+    def get(self, key: str, sound: Sound, seconds: float | None) -> bytes:
+        """The first `seconds` of a sound, all of it if None; `key` tells it from all others."""
+        if key not in self.kept:
+            self.kept[key] = self.encode(sound.wav(seconds))
+            self.size += len(self.kept[key])
+            while self.size > self.limit and len(self.kept) > 1:
+                self.size -= len(self.kept.popitem(last=False)[1])
+        self.kept.move_to_end(key)
+        return self.kept[key]
+
+
+def escaped(text: str) -> bytes:
+    """A text as it stands between the quotation marks of JSON, in UTF-8."""
+    return json.dumps(text, ensure_ascii=False)[1:-1].encode()
+
+
+def recorded(ask: Callable[[httpx.Client], Any]) -> httpx.Request:
+    """The request that an SDK would send: `ask` has it talk to a client that sends nothing."""
+    import httpx
+
+    seen = []
+
+    class Record(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            request.read()
+            seen.append(request)
+            return httpx.Response(200, json={})
+
+    with httpx.Client(transport=Record()) as client:
+        ask(client)
+    (request,) = seen
+    return request
+
+
+def at(found: Any, *path: str | int) -> Any:
+    """What lies at a path of keys and numbers in JSON, None where there is nothing of the kind."""
+    for step in path:
+        if isinstance(step, str) and isinstance(found, dict):
+            found = found.get(step)
+        elif isinstance(step, int) and isinstance(found, list) and step < len(found):
+            found = found[step]
+        else:
+            return None
+    return found
+
+
+def count(found: Any, *path: str | int) -> int:
+    """The whole number at a path in JSON, 0 where there is none."""
+    value = at(found, *path)
+    return value if type(value) is int else 0

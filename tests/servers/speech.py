@@ -1,0 +1,33 @@
+"""What the tests of speech services share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scripts import backends
+
+KEY = "sk-canary-5f2d81"
+SPEECH = np.random.default_rng(0).uniform(-0.5, 0.5, 40_000).astype(np.float32)  # 2.5 s
+# Faults of a websocket of tests/servers that pass if the same is asked again.
+ONCE = [
+    {"status": 429, "headers": {"Retry-After": "0"}},
+    {"status": 503},
+    {"close": True},
+]
+STUDIO_ONCE = [
+    {"code": "InternalError.Algo", "message": "broken", "when": "start"},
+    {"code": "ResponseTimeout", "message": "late", "when": "middle"},
+    {"code": "Throttling.RateQuota", "message": "Requests rate limit exceeded", "when": "start"},
+    *ONCE,
+]
+
+
+def load(capability: str, backend: str, server, **options):
+    """A backend that asks a server of tests/servers."""
+    spec = {"address": server.address, **options}
+    return backends.load({"capability": capability, "backend": backend, "options": spec})
+
+
+def always(*sentences: str):
+    """What is heard in any sound."""
+    return lambda sound: list(sentences)
