@@ -101,7 +101,7 @@ def answer_all(
         print(f"turn {number + 1}: {len(ids)} dialogues")
         requests = [replace(waiting[i], user=audio.read(users[i][number])) for i in ids]
         for i, request, answer in zip(ids, requests, backend.reply(requests), strict=True):
-            row = rows[i]
+            row, answer = rows[i], audible(answer)
             row.voice_mode = backend.voice_mode
             row.turns.append(keep(answer, answers / f"{i}-{number + 1}.flac", backend.rate))
             row.version = with_version(row.version, answer.version)
@@ -112,6 +112,14 @@ def answer_all(
             if row.dropped or number + 1 == len(users[i]):
                 del waiting[i]
         number += 1
+
+
+def audible(answer: Answer) -> Answer:
+    """The answer; without its audio, and with the reason, if that is empty or no audio at all."""
+    if answer.audio is None or (len(answer.audio) and np.isfinite(answer.audio).all()):
+        return answer
+    words = "holds values that are no numbers" if len(answer.audio) else "is empty"
+    return replace(answer, audio=None, reason=f"the audio of the reply {words}")
 
 
 def with_version(so_far: str | None, another: str | None) -> str | None:

@@ -12,6 +12,7 @@ from scripts.backends import judge
 from scripts.backends.judge import METRICS, Pair, Side, Sound, read_metrics
 from scripts.backends.judge.objective import FORMULAS, compare, load
 from scripts.common.config import ROOT
+from scripts.common.stage import UserError
 from scripts.judging.gather import Measured
 from scripts.judging.measures import Prosody
 
@@ -179,3 +180,11 @@ def test_a_roles_clips_are_measured_once_for_all_its_pairs(pair_and_judge):
     alone, parts.embedded = parts.embedded, 0
     objective.judge([pair, replace(pair, id="d2", clips=(*pair.clips,))], TABLE)
     assert parts.embedded == alone
+
+
+def test_a_language_model_that_only_answers_is_refused(monkeypatch):
+    """A service does not tell how likely a text is."""
+    service = type("Service", (), {"name": "gpt-x", "choose": None})()
+    monkeypatch.setattr(backends, "load", lambda spec: service)
+    with pytest.raises(UserError, match="'gpt-x' does not tell.*llm/transformers"):
+        load(*[{}] * 5)

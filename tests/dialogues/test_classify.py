@@ -56,6 +56,33 @@ def test_the_sub_task_is_the_likeliest_beyond_its_wordings_own_likelihood(tmp_pa
     assert [row.id for row in result] == [row.id for row in rows]
 
 
+class Chooser:
+    """Chooses the sub-task that it is told of, or gives no answer."""
+
+    name = "service"
+
+    def __init__(self, *names):
+        self.names, self.options = names, []
+
+    def choose(self, chats, options):
+        self.options = options
+        return [
+            None if name is None else [0.0 if name in option else -9.0 for option in options]
+            for name in self.names
+        ]
+
+
+def test_a_service_chooses_by_name_and_wording(tmp_path, monkeypatch):
+    model = Chooser("Skills and Abilities", None)
+    use(monkeypatch, model)
+    rows = [asks("How do you fly?"), asks("What?")]
+    classified = tmp_path / "classified.jsonl"
+    classify(written(tmp_path / "drafts.jsonl", rows), SHIPPED, TYPES, classified, llm={})
+    found = read_rows(classified, Dialogue)
+    assert [row.subtask for row in found] == ["Skills and Abilities", None]
+    assert len(model.options) == 8 and "a skill (Skills and Abilities)" in model.options
+
+
 def test_dropped_rows_pass_on_untouched(tmp_path, monkeypatch):
     lost = dialogue("lost", turns=[], raw="Sorry.", dropped="not usable: no JSON")
     result, model = run(tmp_path, monkeypatch, [lost, asks("Why me?")])

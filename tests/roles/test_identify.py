@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import math
 import weakref
 from pathlib import Path
 
@@ -74,11 +75,28 @@ def run(tmp_path, monkeypatch, models, talk=TALK, roles=ROLES, medium=MEDIUM):
         ],
         english=PROMPTS / "identify_en.md",
         chinese=PROMPTS / "identify_zh.md",
+        asked_english=PROMPTS / "identify_asked_en.md",
+        asked_chinese=PROMPTS / "identify_asked_zh.md",
         identities=identities,
         llms=[{} for _ in models],
         roles=roles,
     )
     return read_rows(identities, Identity)
+
+
+class Chooser:
+    """Chooses as told: {number of a speaker: probabilities of the cast and of somebody else}."""
+
+    name = "service"
+
+    def __init__(self, told):
+        self.told, self.asked = told, []
+
+    def choose(self, chats, options):
+        self.asked += [(chat[-1]["content"], options) for chat in chats]
+        numbers = [chat[-1]["content"].split("Who is Speaker ")[1][0] for chat in chats]
+        rows = [self.told[int(number)] for number in numbers]
+        return [None if row is None else [math.log(share) for share in row] for row in rows]
 
 
 def two(**changed):
@@ -96,6 +114,47 @@ def test_speakers_get_the_names_that_others_call_them(tmp_path, monkeypatch):
         for vote in row.votes:
             assert sum(vote.scores.values()) == pytest.approx(1, abs=1e-3)
     assert [row.seconds for row in rows] == [2, 4, 2]
+
+
+SURE = {1: (0.9, 0.05, 0.03, 0.02), 2: (0.1, 0.8, 0.05, 0.05), 3: (0.05, 0.05, 0.8, 0.1)}
+
+
+def test_a_model_that_cannot_score_is_asked_and_votes_beside_one_that_can(tmp_path, monkeypatch):
+    chooser = Chooser(SURE)
+    rows = run(tmp_path, monkeypatch, [lambda: chooser, lambda: NobodySaysTheirOwnName("one")])
+    assert [row.role for row in rows] == ["joe", "ann", "zoe"]
+    assert [vote.model for vote in rows[0].votes] == ["service", "one"]
+    assert sum(rows[0].votes[0].scores.values()) == pytest.approx(1, abs=1e-3)
+    text, options = chooser.asked[1]
+    assert options[-1] == "somebody else" and len(options) == 4
+    assert "Who is Speaker 2?" in text and "Speaker 3: He is right behind you, Ann." in text
+
+
+def test_a_speaker_that_is_somebody_else_leaves_the_names_to_the_others(tmp_path, monkeypatch):
+    """Four speakers and three names: whose likeliest name is nobody's goes without."""
+    told = {**SURE, 4: (0.01, 0.01, 0.01, 0.97)}
+    talk = [*TALK, ("speaker_3", "Taxi for anyone?")]
+    rows = run(tmp_path, monkeypatch, [lambda: Chooser(told)], talk=talk)
+    assert {row.speaker: row.role for row in rows}["speaker_3"] is None
+    assert [row.role for row in rows][:3] == ["joe", "ann", "zoe"]
+
+
+def test_where_a_service_gives_no_answer_all_names_are_alike(tmp_path, monkeypatch):
+    rows = run(tmp_path, monkeypatch, [lambda: Chooser({**SURE, 2: None})])
+    assert set(rows[1].votes[0].scores.values()) == {0.3333}
+    assert [row.role for row in rows] == ["joe", "ann", "zoe"]  # what the others leave
+
+
+def test_a_long_scene_is_shown_around_the_speaker(tmp_path, monkeypatch):
+    filler = [
+        ("speaker_1", f"Line {n} of something that nobody needs to know.") for n in range(400)
+    ]
+    talk = [TALK[0], *filler, ("speaker_2", "He is right behind you, Ann.")]
+    chooser = Chooser(SURE)
+    run(tmp_path, monkeypatch, [lambda: chooser], talk=talk)
+    shown = chooser.asked[2][0]
+    assert len(shown) < 8000 and "He is right behind you" in shown and "..." in shown
+    assert "Line 399 " in shown and "Line 100 " not in shown
 
 
 def test_evidence_is_the_speaker_s_own_longest_lines_with_times(tmp_path, monkeypatch):

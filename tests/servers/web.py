@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import threading
+from ipaddress import ip_address
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from aiohttp import web
 
 
 class Served:
-    """`routes` of (method, path, handler) at `address`, from `with` on."""
+    """`routes` of (method, path, handler) at `address`, from `with` on; over TLS if `ssl` is a
+    context with a certificate."""
 
-    def __init__(self, *routes: tuple):
-        self.routes = routes
+    def __init__(self, *routes: tuple, ssl: SSLContext | None = None):
+        self.routes, self.ssl = routes, ssl
         self.address = ""
         self.ready, self.over = threading.Event(), None
         self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
@@ -23,9 +28,10 @@ class Served:
             app.router.add_route(method, path, handler)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.ssl)
         await site.start()
-        self.address = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+        scheme = "https" if self.ssl else "http"
+        self.address = f"{scheme}://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
         self.loop, self.over = asyncio.get_running_loop(), asyncio.Event()
         self.ready.set()
         await self.over.wait()
@@ -39,3 +45,32 @@ class Served:
     def __exit__(self, *_) -> None:
         self.loop.call_soon_threadsafe(self.over.set)
         self.thread.join(10)
+
+
+def certificate(folder: Path) -> tuple[Path, SSLContext]:
+    """A certificate of 127.0.0.1 that signs itself: its file, to be trusted by a client, and the
+    context of a server that shows it."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    signed = (
+        builder.not_valid_before(now - day)
+        .not_valid_after(now + day)
+        .add_extension(here, False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    public, private = folder / "public.pem", folder / "private.pem"
+    public.write_bytes(signed.public_bytes(pem))
+    form = serialization.PrivateFormat.PKCS8
+    private.write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(public, private)
+    return public, context

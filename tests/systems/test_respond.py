@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -222,3 +223,37 @@ def test_the_shipped_prompts_name_who_the_role_is(file):
         assert known in request.role_prompt
     assert f"Line {LINES}." not in request.role_prompt
     assert "Joe" not in request.manner, "the ablation must not learn who the role is"
+
+
+class Odd(Echo):
+    """Gives `sound` for audio, and says another version at each turn."""
+
+    def __init__(self, sound=None):
+        super().__init__()
+        self.sound = sound
+
+    def answer(self, request):
+        found = super().answer(request)
+        version = f"v{len(request.history) // 2 + 1}"
+        return replace(found, version=version, **({} if self.sound is None else self.sound))
+
+
+@pytest.mark.parametrize(
+    "sound, words",
+    [
+        (np.zeros(0, np.float32), "turn 1: the audio of the reply is empty"),
+        (np.array([0.1, np.nan], np.float32), "turn 1: the audio of the reply holds values"),
+        (np.array([0.1, np.inf], np.float32), "turn 1: the audio of the reply holds values"),
+    ],
+)
+def test_audio_that_is_none_ends_the_dialogue_with_the_reason(shard, sound, words):
+    rows, _, answers = shard({"d1": 2, "d2": 1}, Odd({"audio": sound}))
+    assert rows["d1"].dropped.startswith(words) and rows["d2"].dropped.startswith(words)
+    assert rows["d1"].turns[0].audio is None and list(answers.iterdir()) == []
+
+
+def test_a_row_names_each_version_that_answered_it(shard):
+    rows, _, _ = shard({"d1": 1, "d2": 4}, Odd())
+    assert rows["d1"].version == "v1" and rows["d2"].version == "v1 + v2"
+    rows, _, _ = shard({"d1": 1})
+    assert rows["d1"].version is None

@@ -48,6 +48,7 @@ from dataclasses import replace
 
 from scripts import backends
 from scripts.backends.judge import Metric, Pair, Scores
+from scripts.backends.llm import must_score
 from scripts.judging.gather import Measured, Models, gather
 from scripts.judging.measures import error_rate, exclaimed, ramp, repeated, share_in, units
 
@@ -63,9 +64,11 @@ Parts = tuple[float, str]  # x of the docstring, and what it was made of
 
 
 def load(asr: dict, quality: dict, speaker: dict, embedding: dict, llm: dict):
-    """Load the models that measure (specs)."""
+    """Load the models that measure (specs). Raises UserError for an llm that cannot score."""
     specs = (asr, quality, speaker, embedding, llm)
-    return Objective(Models(*(backends.load(spec) for spec in specs)))
+    models = Models(*(backends.load(spec) for spec in specs))
+    must_score(models.llm, "judge/objective")
+    return Objective(models)
 
 
 class Objective:
