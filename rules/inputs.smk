@@ -47,6 +47,23 @@ def adapters_of(wildcards):
     return [model["options"]["adapter"] for model in models if "adapter" in model["options"]]
 
 
+def verdicts_of(judges):
+    """The files of a judge, or of several."""
+    return expand(
+        "results/judging/{judge}/{system}/{shard}.jsonl",
+        judge=judges,
+        system=SYSTEMS,
+        shard=SHARDS,
+    )
+
+
+def prompt_of(wildcards):
+    """The prompt file of a judge that is asked in words; other judges have none."""
+    judge = JUDGES[wildcards.judge]
+    protocol = settings.option(judge, "protocol")
+    return [project(settings.option(judge, f"prompt_{protocol}"))] if protocol else []
+
+
 def published(name):
     """A printed table."""
     return project(f"config/published/{name}.tsv")

@@ -12,18 +12,9 @@ PROBES_ASKING = JUDGES if asks_service(PROBING) else JUDGES_ASKING
 REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
 
 
-def verdicts_of(judges):
-    """The files of a judge, or of several."""
-    return expand(
-        "results/judging/{judge}/{system}/{shard}.jsonl",
-        judge=judges,
-        system=SYSTEMS,
-        shard=SHARDS,
-    )
-
-
 rule judge:
     input:
+        prompt_of,
         replies="results/systems/{system}/{shard}.jsonl",
         answers="results/systems/{system}/{shard}",
         test="results/dialogues/test/{shard}.jsonl",
@@ -64,6 +55,7 @@ use rule judge as judge_by_service with:
 
 rule probe:
     input:
+        prompt_of,
         replies=REPLIES,
         answers=expand("results/systems/{system}/{shard}", system=SYSTEMS, shard=SHARDS),
         test=expand("results/dialogues/test/{shard}.jsonl", shard=SHARDS),

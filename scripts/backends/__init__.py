@@ -6,7 +6,10 @@ and `load(**options)`, which imports what is heavy and returns the object that t
 `scripts/backends/<capability>/__init__.py` describes. Adding a backend is adding that file: it is
 found by its name.
 
-What can run on a GPU has the option `device`: "cuda" unless the config says "cpu".
+What can run on a GPU has the option `device`: "cuda" unless the config says "cpu". What asks a
+service over the network has the options `model`, `address` and `key`, the name of the environment
+variable with its key, and asks through scripts/common/calls.py. `CHOICES`, if there, are the values
+of options that have few: {option: (value, ...)}; another one is refused before any job.
 """
 
 from __future__ import annotations

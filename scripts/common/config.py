@@ -107,12 +107,17 @@ def spec(models: dict[str, dict], name: str, capability: str, where: str) -> dic
             f"models.{name}: there is no backend '{backend}' for {capability}"
             f"{nearest(backend, valid)}"
         )
-    allowed = options_of(models[name])
+    allowed, choices = options_of(models[name]), constant(models[name], "CHOICES", {})
     for key, value in options.items():
         if key not in allowed:
             raise UserError(
                 f"models.{name}: {capability}/{backend} has no option '{key}'"
                 f"{nearest(key, allowed)}"
+            )
+        if key in choices and value not in choices[key]:
+            raise UserError(
+                f"models.{name}.{key}: {capability}/{backend} knows no '{value}'"
+                f"{nearest(value, choices[key])}"
             )
         if key in capabilities():
             options[key] = spec(models, value, key, f"models.{name}.{key}")
@@ -130,12 +135,15 @@ def backends(capability: str) -> list[str]:
     return sorted(path.stem for path in files if path.stem != "__init__")
 
 
-def constant(model: dict[str, Any], name: str) -> Any:
-    """`ENV`, `GPU` ... of the backend of a spec, read without importing it."""
+def constant(model: dict[str, Any], name: str, *default: Any) -> Any:
+    """`ENV`, `GPU` ... of the backend of a spec, read without importing it; where it has none, the
+    `default`, if one is given."""
     path = BACKENDS / model["capability"] / f"{model['backend']}.py"
     for node in _tree(path).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
             return ast.literal_eval(node.value)
+    if default:
+        return default[0]
     raise UserError(f"{path} does not set {name}.")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from scripts.common import config as settings
 from scripts.common import services
-from scripts.common.missing import Work, constant, models_of, needed
+from scripts.common.missing import Work, models_of, needed
 from scripts.common.services import Rules
 from scripts.common.stage import UserError
 
@@ -118,7 +118,7 @@ def estimate(
             units, calls = amounts.get(model["capability"], (0.0, 0.0))
             if services.is_service(model):
                 _buy(cost, model, units, calls * _askings(model), asked)
-            elif constant(model, "GPU", False) and settings.wants_gpu(model):
+            elif settings.constant(model, "GPU", False) and settings.wants_gpu(model):
                 if name in rows:
                     _add(cost, rows[name], units)
                 else:

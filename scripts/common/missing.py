@@ -62,14 +62,6 @@ def models_of(job: Work) -> list[dict[str, Any]]:
     return list({_key(spec): spec for spec in settings.flat(_specs(dict(job.params)))}.values())
 
 
-def constant(model: dict[str, Any], name: str, default: Any) -> Any:
-    """A constant of a backend that need not be there."""
-    try:
-        return settings.constant(model, name)
-    except UserError:
-        return default
-
-
 def told(lacks: list[Lack]) -> str:
     """The list for a person, with the ways out."""
     lines = ["What is missing:"]

@@ -150,3 +150,21 @@ def test_an_option_is_the_configs_or_the_default_of_load():
     assert settings.option(senko, "threads") == 1
     assert settings.option({**senko, "options": {"threads": 4}}, "threads") == 4
     assert settings.option(senko, "device") is None
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (
+            {"protocol": "per-metric"},
+            "protocol: judge/gemini knows no 'per-metric'; did you",
+        ),
+        ({"order": "swapped"}, "knows no 'swapped'; valid are: both, paper, random"),
+    ],
+)
+def test_a_value_that_an_option_does_not_have_is_refused_with_a_near_one(options, words):
+    models = {"j": {"capability": "judge", "backend": "gemini", **options}}
+    with pytest.raises(UserError, match=words):
+        settings.spec(models, "j", "judge", "judge")
+    models["j"] |= {"protocol": "joint", "order": "random"}
+    assert settings.spec(models, "j", "judge", "judge")["options"]["order"] == "random"

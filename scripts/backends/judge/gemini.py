@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ENV = ("api", "core", "torch")
 GPU = False
+CHOICES = {"protocol": ("per_metric", "joint"), "order": ("paper", "both", "random")}
 
 # Why it stopped (google.genai.types.FinishReason) where it will not say more.
 REFUSALS = (

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ENV = ("api", "core", "torch")
 GPU = False
+CHOICES = {"protocol": ("per_metric", "joint"), "order": ("paper", "both", "random")}
 
 
 def load(

@@ -30,12 +30,11 @@ from typing import Any
 from scripts.backends.llm import Chat, NoReply, begun, without_thoughts
 from scripts.common.calls import Call, Client, Fault, Got, Result
 from scripts.common.faults import short
-from scripts.common.stage import UserError
 
 ENV = ("api", "core", "torch")
 GPU = False
 
-LIMITS = ("max_tokens", "max_completion_tokens")
+CHOICES = {"token_limit": ("max_tokens", "max_completion_tokens")}
 TOP = 20  # likeliest tokens that a service tells of: at most so many options in one question
 FLOOR = 1e-6  # the probability of an option that is not among them
 PATIENCE = 3600  # seconds; calls.py gives up sooner
@@ -63,8 +62,6 @@ def load(
     `token_limit: max_completion_tokens`, and most of them `temperature: 1` and `logprobs: false`.
     `extra` is sent with each request as it is, such as {thinking: {type: disabled}} for DeepSeek.
     """
-    if token_limit not in LIMITS:
-        raise UserError(f"llm/openai: token_limit is {' or '.join(LIMITS)}, not '{token_limit}'.")
     client = Client("llm/openai", model, address, key, version)
     return Chats(client, temperature, least_tokens, token_limit, logprobs, extra or {})
 
