@@ -8,10 +8,13 @@
 #   results/dialogues/{drafts,classified,kept,dropped}/{shard}.jsonl
 #   results/dialogues/{train,out_of_domain,test}/{shard}.jsonl
 #   results/dialogues/speech/{split}/{shard}/                rows in {shard}.jsonl
+#   results/dialogues/speech/users/{split}/{shard}/          the users' lines where another model
+#                                                            speaks them: gone once speech has them
 #   results/systems/finetune/{agent}/                        train.jsonl, adapter/, checkpoints/
 #   results/systems/{system}/{shard}/                        rows in {shard}.jsonl
 #   results/judging/{judge}/{system}/{shard}.jsonl           probes.jsonl beside the systems
-#   results/paper/{table1..table7,corpus_quality}.{csv,md,tex}  figure2.{md,tex}
+#   results/paper/{table1..table7,corpus_quality,differences,agree,judge_audit,compare,errata}.*
+#                                                            csv, md, tex; figure2: md, tex
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
 
 from snakemake.utils import min_version

@@ -403,6 +403,7 @@ rule agree:
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
+        judges=JUDGES,
         code=code("paper/agree"),
     script:
         "../scripts/paper/agree.py"

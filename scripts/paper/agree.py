@@ -24,7 +24,7 @@ from scripts.common.statistics import (
     spearman_p,
 )
 from scripts.paper.layout import EMPTY, Section, write_table
-from scripts.paper.printed import METRICS
+from scripts.paper.printed import METRICS, stand_ins
 from scripts.paper.ratings import Rating, read_ratings
 from scripts.paper.scores import ratio
 from scripts.paper.versions import bare, read_verdicts
@@ -54,6 +54,7 @@ NOTES = [
     "the same side or none. Of raters with each other: items that two or more of them rated.",
     "Intervals on items: 95 %, by leaving out one role at a time; none with fewer than five roles.",
 ]
+OF_STAND_INS = "Two of its kind agree, by construction, on what they measure with the same models."
 Scored = dict[tuple, tuple[Hashable, Verdict]]  # item -> system with its version, verdict
 
 
@@ -65,12 +66,13 @@ def agree(
     table_tex: Path,
     systems: list[str],
     roles: list[str],
+    judges: dict[str, dict],
 ) -> None:
     """One csv row a metric, pair of judges (people count as one) and measure; columns: HEADER.
 
-    `verdicts` are those of all judges; `systems` and `roles` are the names that a rating may use.
-    An item is a system's replies to a test dialogue. A judge with several versions counts as
-    several judges. With one judge and no ratings the table has no rows.
+    `verdicts` are those of all `judges` (specs by name); `systems` and `roles` are the names that
+    a rating may use. An item is a system's replies to a test dialogue. A judge with several
+    versions counts as several judges. With one judge and no ratings the table has no rows.
     """
     given = read_ratings(ratings, systems, roles)
     read = read_verdicts(verdicts)
@@ -78,23 +80,24 @@ def agree(
     for row in read.verdicts:
         if ratio(row) is not None:
             scored[row.judge, row.metric][_item(row)] = (row.system, row)
-    judges = list(dict.fromkeys(row.judge for row in read.verdicts))
+    names = list(dict.fromkeys(row.judge for row in read.verdicts))
     rows = []
     for metric in METRICS:
         own = [rating for rating in given if rating.metric == metric]
         if own:
             rows.append({"metric": metric} | among_raters(own))
-        for judge in judges if own else ():
+        for judge in names if own else ():
             rows += [
                 {"metric": metric} | row for row in with_people(judge, own, scored[judge, metric])
             ]
-        for one, other in combinations(judges, 2):
+        for one, other in combinations(names, 2):
             if bare(one) == bare(other):
                 continue  # versions of one judge, which share no item
             found = of_judges(one, scored[one, metric], other, scored[other, metric])
             rows += [{"metric": metric} | row for row in found]
     rows = [dict.fromkeys(HEADER) | row for row in rows]
-    notes = [*NOTES, *read.notes] if rows else []
+    alone = [f"{note} {OF_STAND_INS}" for note in stand_ins(judges)]
+    notes = [*alone, *NOTES, *read.notes] if rows else []
     if not given:
         notes.append("No ratings of this run were given: config/human_ratings.tsv.")
     if len(judges) < 2:

@@ -147,7 +147,13 @@ def _intervals(rows: list[dict[str, Any]]) -> list[Section]:
     sections = []
     for place in dict.fromkeys((row["language"], row["domain"]) for row in rows):
         here = [row for row in rows if (row["language"], row["domain"]) == place]
-        columns = {"score": "Score"} | {f"{r['system']} {r['judge']}": r["system"] for r in here}
+        several = len({row["judge"] for row in here}) > 1
+        columns = {"score": "Score"} | {
+            f"{row['system']} {row['judge']}": f"{row['system']}, {row['judge']}"
+            if several
+            else row["system"]
+            for row in here
+        }
         lines = [
             {"score": score.capitalize() if score == "overall" else score}
             | {f"{row['system']} {row['judge']}": _interval(row, score) for row in here}

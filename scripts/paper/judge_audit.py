@@ -13,7 +13,7 @@ from scripts.common import stage
 from scripts.common.records import Probe, Verdict
 from scripts.common.statistics import ENOUGH, FEWEST
 from scripts.paper.layout import Section, write_table
-from scripts.paper.printed import JUDGE, METRICS
+from scripts.paper.printed import METRICS, STAND_IN, stand_ins
 from scripts.paper.probed import (
     Pair,
     again,
@@ -26,7 +26,6 @@ from scripts.paper.probed import (
 )
 from scripts.paper.versions import read_verdicts
 
-STAND_IN = "objective"  # the backend of the embedded judge
 CHANGED = {
     "louder": "reply 6 dB louder",
     "quieter": "reply 6 dB quieter",
@@ -68,10 +67,10 @@ NOTES = [
     "being A, from the same pair in both orders; 0 is no preference.",
     f"Intervals: 95 %, t of role means; none with fewer than {FEWEST} roles.",
 ]
-STAND_IN_NOTE = (
-    "`{judge}` is the embedded judge, a stand-in that measures and does not listen: these figures "
-    "say nothing of a language model as a judge, and of the paper's ({paper}) least of all. It "
-    "measures each side by itself, so that the checks of order and identity cannot fail."
+OF_STAND_INS = (
+    "It measures each side by itself, so that the checks of order and identity cannot fail. A "
+    "written order costs it SF: it reads the reply's text too, and what nobody says in the audio "
+    "counts as an error of speech."
 )
 
 
@@ -189,19 +188,15 @@ def _title(judges: dict[str, dict]) -> str:
 
 def _about(probes: list[Probe], judges: dict[str, dict]) -> list[str]:
     """What was asked, of whom, and how little it is."""
-    notes = [
-        STAND_IN_NOTE.format(judge=name, paper=JUDGE)
-        for name, spec in judges.items()
-        if spec["backend"] == STAND_IN
-    ]
+    notes = [f"{note} {OF_STAND_INS}" for note in stand_ins(judges)]
     if not probes:
         return [*notes, "Nothing was asked: `judge_audit.items` is 0, or no system replied."]
     items = {(row.system, row.id): row for row in probes}
     systems, roles = ({getattr(row, key) for row in items.values()} for key in ("system", "role"))
     few = len(roles) < ENOUGH
     notes.append(
-        f"{len(items)} items of {len(systems)} systems and {len(roles)} roles, each on "
-        f"{len({row.metric for row in probes})} metrics (scores of one item are not independent)."
+        f"Number of items {len(items)}, of systems {len(systems)}, of roles {len(roles)}, of "
+        f"metrics {len({row.metric for row in probes})}: scores of one item are not independent."
         + (" So few show only large faults; what they do not show is not ruled out." if few else "")
     )
     lowered = {(row.system, row.id): row.note for row in probes if row.note}

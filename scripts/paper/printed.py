@@ -17,11 +17,23 @@ SYSTEMS = (  # of Tables 2 and 3
     *("LLaMA-Omni", "Qwen2.5-Omni", "GPT-4o Audio", "SpeechRole-Agent"),
 )
 JUDGE = "gemini-2.5-pro"  # who gave the printed scores (section 4.2)
+STAND_IN = "objective"  # the backend of the embedded judge
 
 
 def as_printed(system: str) -> str:
     """A system's name as the paper spells it: models of the config have no spaces in theirs."""
     return {name.replace(" ", "-"): name for name in SYSTEMS}.get(system, system)
+
+
+def stand_ins(judges: dict[str, dict[str, Any]]) -> list[str]:
+    """A sentence that names the judges (specs by name) that are embedded; none where none is."""
+    names = [f"`{name}`" for name, spec in judges.items() if spec["backend"] == STAND_IN]
+    if not names:
+        return []
+    return [
+        f"Embedded, a stand-in that measures and does not listen: {', '.join(names)}. Such figures "
+        f"say nothing of a language model as a judge, and of the paper's ({JUDGE}) least of all."
+    ]
 
 
 def printed(path: Path) -> list[dict[str, Any]]:

@@ -14,10 +14,17 @@ SYSTEMS = ["good", "bare", "GPT-4o-Audio"]
 TOP = "rater\tsystem\trole\tmode\tidx\tmetric\tscore\n"
 
 
-def run(tmp_path, ratings, rows=()):
+def run(tmp_path, ratings, rows=(), backends=("gemini",)):
     path = tmp_path / "ratings.tsv"
     path.write_text(TOP + "".join("\t".join(map(str, row)) + "\n" for row in ratings), "utf-8")
-    agree(path, files(tmp_path, "v", rows), **outputs(tmp_path), systems=SYSTEMS, roles=ROLES)
+    agree(
+        path,
+        files(tmp_path, "v", rows),
+        **outputs(tmp_path),
+        systems=SYSTEMS,
+        roles=ROLES,
+        judges={f"judge-{n}": {"backend": name} for n, name in enumerate(backends)},
+    )
     found = cells(tmp_path / "table.csv")
     keyed = {(r["metric"], r["one"], r["other"], r["measure"]): r for r in found}
     assert len(keyed) == len(found)
@@ -96,6 +103,13 @@ def test_two_judges_by_system_and_by_item(tmp_path):
     within = [row for row in rows if row.system == "good"]
     found, _ = run(tmp_path, [], within)
     assert value(found["SF", "one", "two", "Kendall's tau-b reply"]) == pytest.approx(-1)
+
+
+def test_stand_ins_are_called_that(tmp_path):
+    rows = judged(range(2, 8), "judge-0") + judged(range(2, 8), "judge-1")
+    _, page = run(tmp_path, [], rows, ("objective", "gemini"))
+    assert "a stand-in that measures and does not listen: `judge-0`. Such" in page
+    assert "stand-in" not in run(tmp_path, [], rows, ("gemini", "gemini"))[1]
 
 
 def test_items_that_one_judge_did_not_score_are_left_out(tmp_path):

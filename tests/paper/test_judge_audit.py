@@ -91,7 +91,8 @@ def test_a_perfect_judge_has_nothing_but_zeros(tmp_path, orders):
         assert {float(cell) for cell in shares if cell} == {1.0}
         assert found["missing"] == "0"
     assert rows["again", "all"]["n"] == "64" and rows["again", "IA"]["roles"] == "6"
-    assert "8 items of 1 systems and 6 roles" in page and "So few show only large faults" in page
+    assert "Number of items 8, of systems 1, of roles 6, of metrics 8" in page
+    assert "So few show only large faults" in page
     assert "stand-in" not in page and "## Missing" not in page
 
 
@@ -158,7 +159,7 @@ def test_a_stand_in_is_called_one(tmp_path):
     rows = [r.model_copy(update={"trials": []}) for r in asked(perfect)]
     rows, page = audit(tmp_path, rows, judges={"judge": {"backend": "objective"}})
     assert page.startswith("# Judge audit of the embedded stand-in, not of the paper's judge")
-    assert "`judge` is the embedded judge, a stand-in that measures and does not listen" in page
+    assert "Embedded, a stand-in that measures and does not listen: `judge`. Such figures" in page
     assert float(rows["swapped", "all"]["agree"]) == 1
 
 

@@ -87,6 +87,7 @@ def test_two_judges_of_a_system_have_a_row_each_and_a_warning(tmp_path, capsys):
     rows, page = build(tmp_path, [item], scores)
     assert [row["judge"] for row in rows if row["source"] == "run"] == ["objective", "objective-2"]
     assert "scores of 2 judges (" in page and "warning" in capsys.readouterr().out
+    assert "| Score | good, objective | good, objective-2 |" in page
 
 
 def test_a_language_that_a_system_does_not_speak_is_a_gap(tmp_path):
