@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 
 MODELS := .venv-models
 
-.PHONY: help demo test test-models weights lint bench bench-models bench-services locks
+.PHONY: help demo test test-models test-cluster weights lint bench bench-models bench-services locks
 help:
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
+	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
 	@echo "make weights  only the environment and the model weights"
 	@echo "make bench    measured speed and size of the demo's last run; make bench-models: each backend beside its"
 	@echo "              package; make bench-services: the client of services beside its ideal"
@@ -44,7 +45,7 @@ demo: weights
 	@echo "All rows behind them   results/ (the path grammar is at the top of the Snakefile)"
 
 test: $(VENV)/.test weights lint
-	$(BIN)/python -m pytest --ignore=tests/models
+	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster
 
 $(MODELS)/.installed: envs/models.txt envs/models-alone.txt tests/models/cpu_torch.py
 	$(PYTHON) -m venv $(MODELS)
@@ -57,6 +58,9 @@ $(MODELS)/.installed: envs/models.txt envs/models-alone.txt tests/models/cpu_tor
 test-models: $(MODELS)/.installed
 	$(MODELS)/bin/python -m scripts.setup.weights dnsmos minilm
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist loadfile
+
+test-cluster: $(VENV)/.test weights
+	$(BIN)/python -m pytest tests/cluster
 
 bench-models: $(MODELS)/.installed
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m benchmarks.models

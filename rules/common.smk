@@ -53,6 +53,11 @@ def gpus(*models):
     return int(settings.wants_gpu(*models))
 
 
+def grows(megabytes):
+    """Memory of a job in MB: a job that is submitted again asks for a multiple of it."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def cores(*models):
     """The CPU cores that models keep busy: the most that one's `threads` says, 2 for those that
     have no such option, 1 for a service."""

@@ -48,7 +48,7 @@ rule table1:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         code=code("paper/table1"),
@@ -76,7 +76,7 @@ rule table2:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         systems={} if RELEASED else SYSTEMS,
@@ -108,7 +108,7 @@ rule table3:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         systems={} if RELEASED else SYSTEMS,
@@ -135,7 +135,7 @@ rule table4:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         systems=list(SYSTEMS),
@@ -164,7 +164,7 @@ rule table5:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         systems=list(SYSTEMS),
@@ -189,7 +189,7 @@ rule table6:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -214,7 +214,7 @@ rule table7:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -239,7 +239,7 @@ rule figure2:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -265,7 +265,7 @@ rule figure3:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         code=code("paper/figure3"),
@@ -290,7 +290,7 @@ rule figure4:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         code=code("paper/figure4"),
@@ -314,7 +314,7 @@ rule figure5:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -347,7 +347,7 @@ rule corpus_quality:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         batches=BATCHES,
@@ -373,7 +373,7 @@ rule differences:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -398,7 +398,7 @@ rule agree:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         systems=list(SYSTEMS),
@@ -425,7 +425,7 @@ rule judge_audit:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         judges=JUDGES,
@@ -455,7 +455,7 @@ rule compare:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -482,7 +482,7 @@ rule errata:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         code=code("paper/errata"),

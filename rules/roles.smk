@@ -31,7 +31,7 @@ rule identify:
     threads: cores(*IDENTIFIERS)
     resources:
         gpu=gpus(*IDENTIFIERS),
-        mem_mb=4000,
+        mem_mb=grows(4000),
         runtime=60,
     params:
         llms=IDENTIFIERS,
@@ -57,7 +57,7 @@ rule verify:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         media=MEDIA,
@@ -90,7 +90,7 @@ rule choose_voices:
     threads: cores(*REFERENCE)
     resources:
         gpu=gpus(*REFERENCE),
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=60,
     params:
         roles=PLAYED,
@@ -123,7 +123,7 @@ rule profile:
     threads: cores(stage_model("profile", "llm"))
     resources:
         gpu=gpus(stage_model("profile", "llm")),
-        mem_mb=4000,
+        mem_mb=grows(4000),
         runtime=60,
     params:
         llm=stage_model("profile", "llm"),

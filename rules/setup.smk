@@ -30,7 +30,7 @@ rule download:
         env_of()
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=grows(2000),
         runtime=600,
     params:
         row=lambda wildcards: HUB[wildcards.model],

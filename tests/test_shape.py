@@ -77,7 +77,7 @@ def test_rule_block_is_complete(name):
     _, sections, _ = RULES[name]
     wanted = {"input", "output", "log", "benchmark", "params", "conda", "threads", "resources"}
     assert wanted <= set(sections)
-    assert "code" in sections["params"]
+    assert "code" in sections["params"] and "mem_mb=grows(" in RULES[name][2]
 
 
 def imports(path: Path) -> set[str]:

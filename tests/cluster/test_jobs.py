@@ -1,0 +1,91 @@
+"""What a cluster does to jobs, in one run of the three rules: GPUs, memory, time, scancel."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.cluster.conftest import THREE
+from tests.cluster.slurm import client, queue, until
+
+TOGETHER = [f"together{n}" for n in range(4)]
+ITEMS = ["plain", "large", "slow", "cancelled", "broken"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, module_head):
+    """The ended run: its folder, its exit status is 1. A job of it was cancelled by somebody."""
+    targets = [f"infer/{item}.txt" for item in TOGETHER] + [f"one/{item}.txt" for item in ITEMS]
+    run = module_head(tmp_path_factory.mktemp("jobs"), "--snakefile", str(THREE), *targets)
+    until(lambda: began(run.folder, "one-cancelled"), 120, run.printed()[-3000:])
+    for job, (_, _, comment) in queue(run.run_id()).items():
+        if comment == "rule_one_wildcards_cancelled":
+            client("scancel", job)
+    assert run.ends(300) == 1
+    return run
+
+
+def began(folder, what: str) -> list[dict]:
+    """What the jobs of a rule and item have told, in the order of their starts."""
+    told = [json.loads(path.read_text()) for path in folder.glob(f"diary/{what}-*.json")]
+    return sorted(told, key=lambda one: one["start"])
+
+
+def made(run, path: str) -> dict:
+    return json.loads((run.folder / path).read_text())
+
+
+def errors(run, item: str) -> list[str]:
+    """What the head says of each job of an item that SLURM reports as failed, from then on."""
+    said = re.split(
+        r"(?=^Error in rule \w+:\n    message: SLURM)", run.printed(), flags=re.MULTILINE
+    )
+    named = rf"Error in rule one:\n.*\n    jobid: \d+\n    output: one/{item}\.txt\n"
+    return [one for one in said if re.match(named, one)]
+
+
+def test_gpu_jobs_have_one_each_and_others_none(run):
+    """Four jobs at once on two nodes with two GPUs each."""
+    infer = [made(run, f"infer/{item}.txt") for item in TOGETHER]
+    pairs = {(one["SLURMD_NODENAME"], one["CUDA_VISIBLE_DEVICES"]) for one in infer}
+    assert pairs == {(node, gpu) for node in ("n1", "n2") for gpu in ("0", "1")}
+    assert {one["SLURM_JOB_PARTITION"] for one in infer} == {"gpu"}
+    for one in [made(run, f"many/{item}.txt") for item in TOGETHER] + [made(run, "one/plain.txt")]:
+        assert one["CUDA_VISIBLE_DEVICES"] is None and one["SLURM_JOB_PARTITION"] == "cpu"
+    asked = client("scontrol", "show", "job", infer[0]["SLURM_JOB_ID"])
+    assert re.search(r"TresPerJob=gres:gpu:1$", asked, re.MULTILINE) and "NumNodes=1 " in asked
+
+
+def test_a_job_over_its_memory_comes_back_with_more(run):
+    first, second = began(run.folder, "one-large")
+    assert (first["attempt"], first["end"]) == (1, None)
+    job = made(run, "one/large.txt")["SLURM_JOB_ID"]
+    assert "MinMemoryNode=600M" in client("scontrol", "show", "job", first["job"])
+    assert "MinMemoryNode=1200M" in client("scontrol", "show", "job", job)
+    assert second["job"] == job and len(errors(run, "large")) == 1
+
+
+def test_a_job_over_its_time_is_ended_and_comes_back(run):
+    (error,) = errors(run, "slow")
+    assert "'TIMEOUT'" in error
+    assert [one["end"] is None for one in began(run.folder, "one-slow")] == [True, False]
+
+
+def test_a_cancelled_job_comes_back(run):
+    (error,) = errors(run, "cancelled")
+    assert "'CANCELLED'" in error
+    assert [one["end"] is None for one in began(run.folder, "one-cancelled")] == [True, False]
+
+
+def test_a_failing_rule_names_its_log_and_leaves_the_others_running(run):
+    first, again = errors(run, "broken")
+    for error in (first, again):
+        rule_log, slurm_log = re.search(r"log: (\S+), (\S+) \(check", error).groups()
+        assert rule_log == "logs/one/broken.log" and "this item is broken" in error
+        assert "one broken, attempt" in (run.folder / slurm_log).read_text()
+    assert not (run.folder / "one/broken.txt").exists()
+    last = began(run.folder, "one-broken")[-1]["start"]
+    assert began(run.folder, "one-slow")[-1]["end"] > last
+    assert all((run.folder / f"one/{item}.txt").exists() for item in ITEMS if item != "broken")
