@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 MODELS := .venv-models
+CLUSTER := .venv-cluster
 
 .PHONY: help demo test test-models test-cluster weights lint bench bench-models bench-services locks
 help:
@@ -59,8 +60,14 @@ test-models: $(MODELS)/.installed
 	$(MODELS)/bin/python -m scripts.setup.weights dnsmos minilm
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist loadfile
 
-test-cluster: $(VENV)/.test weights
-	$(BIN)/python -m pytest tests/cluster
+$(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
+	$(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/python -m pip install --quiet --upgrade pip
+	$(CLUSTER)/bin/python -m pip install --quiet -r envs/slurm.txt -r envs/test.txt
+	@touch $@
+
+test-cluster: $(CLUSTER)/.installed weights
+	$(CLUSTER)/bin/python -m pytest tests/cluster
 
 bench-models: $(MODELS)/.installed
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m benchmarks.models

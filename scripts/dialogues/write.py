@@ -8,6 +8,7 @@ in the same way), up to `attempts` times; then its places keep the last raw repl
 So a role always has `single` + `multi` rows.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from scripts.dialogues.parse import Found, parse
 PLACES = {"count", "name", "work", "profile", "script"}
 TOKENS = {"single": 120, "multi": 280}  # the longest reply, for each dialogue asked for
 DRAWN = {"task", "opening"}  # places of a prompt's list of tasks
+ANEW = re.compile(r"\s*(?:[^\"\[{]*[:：]\s*)?(?:```\w*\s*)?[\[{]")  # "Here it is:", and the JSON
 
 
 @dataclass
@@ -155,11 +157,7 @@ def _chat(prompt: Prompt, call: Call, draw: Draw) -> Chat:
 def _whole(last: dict[str, str], reply: str) -> str:
     """A reply with the beginning that it was given, unless the model began anew by itself, or gave
     none."""
-    if (
-        last["role"] != "assistant"
-        or why_none(reply)
-        or reply.lstrip().startswith(("[", "{", "```"))
-    ):
+    if last["role"] != "assistant" or why_none(reply) or ANEW.match(reply):
         return reply
     return last["content"] + reply
 

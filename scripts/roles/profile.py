@@ -31,6 +31,7 @@ LINES = 20  # of a role, the longest ones
 SHOWN = 12  # of them to the model
 WINDOW = 6  # consecutive lines of a scene in one excerpt
 TOKENS = 160
+ANEW = re.compile(r"^\W*(?:Profile|性格)\W*[:：]\W*", re.IGNORECASE)  # not from the name on
 BACKGROUND = re.compile(r"^\W*(?:Background|背景)\W*[:：]\W*", re.MULTILINE | re.IGNORECASE)
 
 
@@ -181,10 +182,10 @@ def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
     ]
     for row, reply in zip(rows, model.generate(chats, max_tokens=TOKENS), strict=True):
         parts = BACKGROUND.split(reply, maxsplit=1)
-        first = whole(parts[0])
+        first = whole(ANEW.sub("", parts[0]))
         why = f" ({why_none(reply)})" if why_none(reply) else ""
         space = " " if row.language == "English" and first[:1].isalnum() else ""
-        row.profile = row.name + space + first
+        row.profile = first if ANEW.match(parts[0]) else row.name + space + first
         row.background = whole(parts[1]) if len(parts) > 1 else ""
         if not first:
             row.profile = "\n".join(row.lines)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from aiohttp import web
 
 from scripts import backends
 from scripts.backends import dialogue
@@ -19,7 +20,7 @@ from tests.servers.gemini_live import Live
 from tests.servers.openai_paper import completion, spoken
 from tests.servers.openai_realtime import Realtime
 from tests.servers.scripted import Scripted, Step
-from tests.servers.web import certificate
+from tests.servers.web import Served, certificate
 
 KEY = "TEST_DIALOGUE_KEY"
 CANARY = "sk-canary-41f0"
@@ -128,6 +129,19 @@ def test_an_id_that_the_service_forgot_is_replaced_by_its_text(load, audio_serve
     assert server.requests[2].json["messages"][2]["content"] == "I am Joe."
 
 
+def test_where_it_does_not_say_which_id_it_forgot_all_are_replaced(load, audio_server):
+    lost = Step(400, body={"error": {"message": "The audio has expired.", "param": "messages"}})
+    server = audio_server(voiced(), lost)
+    model = load("openai_audio", server, "/v1")
+    (first,) = model.reply([ASK])
+    (again,) = model.reply([second(first)])
+    assert again.audio is not None and len(server.requests) == 3
+    server.steps.append(lost)
+    with pytest.raises(UserError, match="The audio has expired"):  # it was not for an id
+        model.reply([replace(ASK, role_prompt="You are Ann.")])
+    assert len(server.requests) == 4
+
+
 def test_ids_are_no_part_of_what_is_kept(load, audio_server):
     """A run that is resumed gets other ids from the store, and asks for nothing again."""
     server = audio_server()
@@ -148,7 +162,7 @@ def test_ids_are_no_part_of_what_is_kept(load, audio_server):
         (voiced(data=""), "cannot be read"),
         (completion("m", {"content": "I cannot speak."}), "without speech"),
         (completion("m", {"refusal": "I will not."}), "I will not."),
-        ({**voiced(), "choices": []}, "without a choice"),
+        ({**voiced(), "choices": []}, "without a message"),
         (Step(400, body={"error": {"code": "content_policy_violation"}}), "refused"),
     ],
     ids=["no file", "no base64", "empty", "text only", "refusal", "no choice", "policy"],
@@ -242,6 +256,45 @@ def test_what_passes_is_asked_again(live, fault):
     server, model = live(fault)
     (answer,) = model.reply([ASK])
     assert answer.audio is not None and len(server.sessions) in (1, 2)
+
+
+ODD = [
+    "no JSON",
+    [],
+    3,
+    {"type": "response.output_audio.delta", "delta": "%%"},
+    {"type": "response.output_audio.delta"},
+    {"type": "response.done", "response": 3},
+    {"type": "error", "error": "broken"},
+    {"type": 5},
+    {"serverContent": {"modelTurn": {"parts": [{"inlineData": {"data": "%"}}]}}},
+    {"serverContent": {"modelTurn": 3}},
+    {"usageMetadata": {"promptTokenCount": "many"}},
+    {"serverContent": 3},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_no_message_of_whatever_shape_stops_a_run(live, odd):
+    server, model = live({"odd": odd})
+    (answer,) = model.reply([ASK])
+    assert len(answer.audio) == 12_000 and len(server.sessions) in (1, 2)
+
+
+def test_another_address_is_not_gone_to(live, tls):
+    seen = []
+
+    async def elsewhere(request):
+        seen.append(dict(request.headers))
+        return web.Response()
+
+    ssl = tls if live.name == "gemini_live" else None
+    with Served(("GET", "/{any:.*}", elsewhere), ssl=ssl) as other:
+        place = f"{other.address.replace('http', 'ws')}/stolen"
+        _, model = live({"status": 302, "headers": {"Location": place}})
+        with pytest.raises(UserError, match="/stolen, which nobody allowed"):
+            model.reply([ASK])
+    assert seen == []
 
 
 def test_a_reply_without_sound_has_the_reason(live):

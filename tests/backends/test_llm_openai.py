@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends import llm
 from scripts.backends.llm import openai as module
+from scripts.common import letters
 from scripts.common.stage import UserError
 from tests.servers.openai_paper import chosen, completion, said
 from tests.servers.scripted import Scripted, Step
@@ -110,31 +112,41 @@ def test_thoughts_are_no_part_of_a_reply(asked):
 
 
 def test_a_cut_reply_is_asked_for_with_more_room(asked):
-    cut = said("m", "I am")
-    cut["choices"][0]["finish_reason"] = "length"
-    server, model = asked(cut)
+    server, model = asked(ended("length"))
     assert model.generate([ASK], 300) == ["I am Joe."]
     assert [request.json["max_tokens"] for request in server.requests] == [300, 600]
 
 
-def filtered() -> dict:
+def ended(why: str) -> dict:
     found = said("m", "I")
-    found["choices"][0]["finish_reason"] = "content_filter"
+    found["choices"][0]["finish_reason"] = why
     return found
 
 
 @pytest.mark.parametrize(
     "answer, calls, words",
     [
-        (filtered(), 2, "the service refused"),
+        (ended("content_filter"), 2, "the service refused"),
         (completion("m", {"refusal": "I will not."}), 2, "I will not."),
         (Step(400, body={"error": {"code": "content_filter", "message": "no"}}), 2, "refused"),
-        ({**said("m", "x"), "choices": []}, 3, "without a choice"),
+        ({**said("m", "x"), "choices": []}, 3, "without a message"),
+        ({"error": {"message": "upstream is gone", "code": 502}}, 3, "upstream is gone"),
+        (ended("error"), 3, "it ended with 'error'"),
         (said("m", None), 3, "without text"),
         (said("m", "<think>hm"), 3, "without text"),
         (Step(500, body={"error": {"message": "broken"}}), 3, "broken"),
     ],
-    ids=["filter", "refusal", "400 filter", "no choices", "null", "only thoughts", "500"],
+    ids=[
+        "filter",
+        "refusal",
+        "400 filter",
+        "none",
+        "200 error",
+        "error",
+        "null",
+        "thoughts",
+        "500",
+    ],
 )
 def test_no_reply_has_its_reason_and_leaves_the_others(asked, capsys, answer, calls, words):
     wrong = lambda r: answer if "Who" in str(r.body) else said("m", "Fine.")  # noqa: E731
@@ -144,6 +156,44 @@ def test_no_reply_has_its_reason_and_leaves_the_others(asked, capsys, answer, ca
     assert (none, fine) == ("", "Fine.") and words in llm.why_none(none)
     assert llm.why_none(fine) is None and len(server.requests) == calls + 1
     assert words in capsys.readouterr().out
+
+
+ODD = (None, "x", 3, [], {}, [None], [3], {"content": []})
+PLACES = [
+    *[(name,) for name in ("choices", "usage", "model")],
+    *[("choices", 0, name) for name in ("message", "finish_reason", "logprobs")],
+    *[("choices", 0, "message", name) for name in ("content", "refusal")],
+    *[("usage", name) for name in ("prompt_tokens", "completion_tokens", "prompt_tokens_details")],
+    *[("choices", 0, "logprobs", "content"), ("choices", 0, "logprobs", "content", 0)],
+    ("choices", 0, "logprobs", "content", 0, "top_logprobs"),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_no_reply_of_whatever_shape_stops_a_run(asked, place):
+    """Whatever stands in a place of a reply, the call has an answer or a reason."""
+    replies = []
+    for odd in ODD:
+        replies.append(found := likely(("A", 0.9), ("B", 0.1)))
+        *way, last = place
+        for step in way:
+            found = found[step]
+        found[last] = odd
+
+    _, model = asked(answer=lambda r: replies[int(r.json["messages"][0]["content"][0])])
+    chats = [[{"role": "user", "content": f"{number}"}] for number in range(len(ODD))]
+    for reply in model.generate(chats, 8):
+        assert reply == "A" or reply == "x" or llm.why_none(reply)
+    for row in model.choose(chats, ["Joe", "Sparky"]):
+        assert row is None or row[0] > row[1]
+
+
+def test_another_address_is_not_gone_to(asked):
+    with Scripted() as other:
+        server, model = asked(Step(302, headers={"Location": f"{other.address}/stolen"}))
+        with pytest.raises(UserError, match="302"):
+            model.generate([ASK], 8)
+        assert other.requests == [] and len(server.requests) == 1
 
 
 def test_a_wrong_key_stops_the_run(asked):
@@ -162,6 +212,14 @@ def test_what_it_used_is_in_the_ledger(asked):
     assert rows == [("m-2026", '{"input token": 100, "output token": 20}')]
 
 
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": 0, "completion_tokens": 0}])
+def test_a_service_that_does_not_say_is_taken_to_have_used_the_most(asked, usage):
+    _, model = asked({**said("m", "Hi."), "usage": usage})
+    model.generate([ASK], 300)
+    ((used,),) = model.client.store.db.execute("SELECT used FROM attempts").fetchall()
+    assert json.loads(used) == {"input token": 24, "output token": 300}
+
+
 # --- options
 
 
@@ -178,7 +236,7 @@ def test_letters_are_counted_in_all_their_forms(asked):
 def test_a_service_without_probabilities_is_taken_at_its_word(asked):
     server, model = asked(said("m", "B."), logprobs=False)
     ((first, second),) = model.choose([ASK], ["Joe", "Sparky"])
-    assert math.exp(first) == pytest.approx(module.FLOOR, rel=0.01) and second > -1e-5
+    assert math.exp(first) == pytest.approx(letters.FLOOR, rel=0.01) and second > -1e-5
     assert "logprobs" not in server.requests[0].json
 
 
@@ -187,11 +245,6 @@ def test_what_is_no_letter_is_asked_again_and_then_no_choice(asked, reply):
     server, model = asked(answer=lambda r: said("m", reply or " "))
     assert model.choose([ASK], ["Joe", "Sparky"]) == [None]
     assert len(server.requests) >= 2
-
-
-@pytest.mark.parametrize("reply", ["A", "(A)", "**A**", "A. Joe", " a"[1:].upper(), "Ａ"])
-def test_a_letter_is_one_with_marks_around_it(reply):
-    assert module.letter_in(reply, 2) == "A"
 
 
 def test_more_options_than_letters_are_asked_for_in_groups(asked):
@@ -210,19 +263,27 @@ def test_more_options_than_letters_are_asked_for_in_groups(asked):
     assert len(server.requests) == 4  # three groups, and their best against each other
 
 
-@given(st.integers(1, 200))
-def test_groups_hold_every_option_once(count):
-    options = tuple(f"{n}" for n in range(count))
-    parts = module.groups(options)
-    assert sum(parts, ()) == options
-    assert max(map(len, parts)) <= module.TOP and max(map(len, parts)) - min(map(len, parts)) <= 1
+def test_what_was_chosen_is_not_asked_again(asked):
+    names = [f"name {n}" for n in range(45)]
+    server, model = asked(answer=lambda request: likely(("A", 0.7), ("B", 0.2)))
+    first = model.choose([ASK], names)
+    count = len(server.requests)
+    assert model.choose([ASK], names) == first and len(server.requests) == count == 4
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20).filter(lambda row: sum(row) > 0))
-def test_shares_become_log_probabilities(row):
-    found = module.normal(row)
-    assert sum(map(math.exp, found)) == pytest.approx(1) and max(found) <= 1e-12
-    assert found.index(max(found)) == row.index(max(row))
+def test_one_group_without_an_answer_leaves_the_whole_without(asked):
+    first = lambda r: "name 0\n" in r.json["messages"][-1]["content"]  # noqa: E731
+    _, model = asked(answer=lambda r: said("m", "?") if first(r) else likely(("A", 0.7)))
+    assert model.choose([ASK], [f"name {n}" for n in range(45)]) == [None]
+
+
+def test_a_letter_among_the_thoughts_is_not_the_answer(asked):
+    rows = [("<think>", 1.0), ("A", 0.99), ("?", 1.0), ("</think>", 1.0), ("A", 0.6)]
+    content = [{"token": own, "logprob": math.log(p), "top_logprobs": []} for own, p in rows]
+    content[-1]["top_logprobs"] = [{"token": "B", "logprob": math.log(0.4)}]
+    _, model = asked(completion("m", {"content": "<think>A?</think>A"}, {"content": content}))
+    ((first, _),) = model.choose([ASK], ["Joe", "Sparky"])
+    assert math.exp(first) == pytest.approx(0.6)
 
 
 def test_a_prefix_of_the_answer_stands_before_the_options(asked):

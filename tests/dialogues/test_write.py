@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.backends.llm import NoReply
 from scripts.common.records import Dialogue, digest, read_rows, shard_of
 from scripts.dialogues.write import write
 from tests.dialogues.tiny import person, use, voice, written
@@ -122,6 +123,28 @@ def test_after_the_last_attempt_the_raw_reply_and_the_reason_are_kept(tmp_path, 
     for row in rows:
         assert row.turns == [] and "I'd rather not." in row.raw
         assert row.dropped.startswith("not usable: ")
+
+
+def test_where_a_service_gives_no_reply_the_row_says_why(tmp_path, monkeypatch):
+    reply = NoReply("the service refused (asked 3 times): content filter")
+    rows, asked = run(tmp_path, monkeypatch, lambda chat: reply, [person()], single=1, multi=0)
+    assert len(asked) == 2 and [row.raw for row in rows] == [""]
+    assert rows[0].dropped == f"not usable: {reply.reason}"
+
+
+@pytest.mark.parametrize("lead", ["", "```json\n", "Here it is:\n\n", "好的：```\n"])
+def test_a_reply_that_begins_anew_is_not_put_behind_its_beginning(tmp_path, monkeypatch, lead):
+    answer = lead + good_single(1)
+    rows, _ = run(tmp_path, monkeypatch, lambda chat: answer, [person()], single=1, multi=0)
+    assert [row.turns[0].user for row in rows] == ["Why 1?"]
+
+
+def test_a_reply_that_goes_on_is_put_behind_its_beginning(tmp_path, monkeypatch):
+    answer = ' shout: loudly?", "role": "I was [very] proud."}], "context": [1]}]'
+    rows, _ = run(tmp_path, monkeypatch, lambda chat: answer, [person()], single=1, multi=0)
+    (turn,) = rows[0].turns
+    assert turn.user.startswith("Joe King, ") and turn.user.endswith(" shout: loudly?")
+    assert turn.role == "I was [very] proud."
 
 
 def test_more_dialogues_than_asked_for_are_not_taken(tmp_path, monkeypatch):

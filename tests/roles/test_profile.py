@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts import backends
+from scripts.backends.llm import NoReply
 from scripts.common.records import Profile, Voice, read_rows
 from scripts.common.stage import UserError
 from scripts.roles.profile import LINES, longest, profile, whole
@@ -102,6 +103,19 @@ def test_an_empty_reply_leaves_the_lines_to_speak(tmp_path, monkeypatch):
 def test_a_reply_may_begin_with_a_comma(tmp_path, monkeypatch):
     joe = run(tmp_path, monkeypatch, reply=", the pilot, is loud.\nBackground: Alone.")["joe"]
     assert joe.profile == "Joe, the pilot, is loud." and not joe.flags
+
+
+@pytest.mark.parametrize("label", ["Profile: ", "**Profile:** ", " PROFILE :"])
+def test_a_reply_may_begin_anew(tmp_path, monkeypatch, label):
+    joe = run(tmp_path, monkeypatch, reply=f"{label}Joe is loud.\nBackground: Alone.")["joe"]
+    assert (joe.profile, joe.background) == ("Joe is loud.", "Alone.") and not joe.flags
+
+
+def test_where_a_service_gives_no_reply_the_flag_says_why(tmp_path, monkeypatch):
+    reply = NoReply("the service refused (asked 3 times): content filter")
+    joe = run(tmp_path, monkeypatch, reply=reply)["joe"]
+    assert joe.profile == "\n".join(joe.lines)
+    assert "gave no profile (the service refused (asked 3 times): content filter)" in joe.flags[0]
 
 
 def files(tmp_path, **texts):

@@ -10,6 +10,7 @@ are served well:
   {"why": "..."}                      the turn is complete for this reason (turnCompleteReason)
   {"mute": True}                      a turn without audio
   {"usage": {...}}                    other figures of what was used
+  {"odd": ...}                        this (JSON, or text as it is) comes before the turn's end
 """
 
 from __future__ import annotations
@@ -80,6 +81,9 @@ class Live(Served):
             if fault.get("close"):
                 await socket.close(code=1011)
                 return
+        if "odd" in fault:
+            odd = fault["odd"]
+            await socket.send_str(odd if isinstance(odd, str) else json.dumps(odd))
         await say(socket, serverContent={"outputTranscription": {"text": "I am Joe."}})
         done = {"turnComplete": True} | (
             {"turnCompleteReason": fault["why"]} if "why" in fault else {}

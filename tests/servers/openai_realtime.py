@@ -8,6 +8,7 @@ one entry a session, in the order in which they come; all later ones are served 
   {"close": True}                     the connection is lost in the middle of the reply
   {"response": {...}}                 fields of the response that is done (status ...)
   {"mute": True}                      a whole response without audio
+  {"odd": ...}                        this (JSON, or text as it is) comes before response.done
 """
 
 from __future__ import annotations
@@ -70,6 +71,9 @@ class Realtime(Served):
             if fault.get("close"):
                 await socket.close(code=1011)
                 return
+        if "odd" in fault:
+            odd = fault["odd"]
+            await socket.send_str(odd if isinstance(odd, str) else json.dumps(odd))
         for word in ("I am", " Joe."):
             await self.say(socket, "response.output_audio_transcript.delta", delta=word, **place)
         response = {"id": "r", "object": "realtime.response", "status": "completed"}

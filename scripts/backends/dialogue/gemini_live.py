@@ -16,18 +16,20 @@ having the reply whole. The service does not say which version answered.
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 from scripts.backends.dialogue import Answer, Request
-from scripts.backends.dialogue.openai_audio import RATE, ask, instruction, most_of, pcm, turns
+from scripts.backends.dialogue.openai_audio import RATE, ask, instruction, most_of, turns
 from scripts.backends.dialogue.openai_realtime import answer_of
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
+from scripts.common.chat_service import straight
 
 ENV = ("api", "core", "torch")
 GPU = False
 
-CHUNK = 16_000  # samples of the user's speech in one message
+CHUNK = 32_000  # bytes of the user's speech in one message
 REFUSED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "REJECTED", "INPUT_OTHER", "CELEBRITY")
 WRONG = (1002, 1003, 1007, 1008)  # codes of a websocket's end by which the request is at fault
 UNHEARD = "..."  # a user's turn that was not transcribed
@@ -67,7 +69,7 @@ class GeminiLive:
             http_options={
                 "base_url": client.address,
                 "api_version": "v1beta",
-                "async_client_args": {} if client.paid else {"proxy": None},
+                "async_client_args": straight(client),
             },
         )
 
@@ -82,7 +84,6 @@ class GeminiLive:
 
         async def send(cuts: int) -> Got:
             from google.genai import errors
-            from websockets.exceptions import InvalidStatus
 
             tokens = self.max_tokens * 2**cuts
             try:
@@ -90,10 +91,6 @@ class GeminiLive:
                     model=self.client.model, config=self.setup(request, tokens)
                 ) as session:
                     return await talk(session, request, tokens, most)
-            except InvalidStatus as error:
-                response = error.response
-                said = (response.body or b"").decode("utf-8", errors="replace")
-                raise faults.by_status(response.status_code, response.headers, said) from error
             except errors.APIError as error:
                 raise ended(error) from error
 
@@ -123,14 +120,14 @@ async def talk(session: Any, request: Request, tokens: int, most: dict[str, floa
     if history:
         await session.send_client_content(turns=history, turn_complete=True)
     await session.send_realtime_input(activity_start={})
-    sound, kind = pcm(request.user), f"audio/pcm;rate={audio.RATE}"
+    sound, kind = audio.pcm(request.user), f"audio/pcm;rate={audio.RATE}"
     for first in range(0, len(sound), CHUNK):
-        piece = sound[first : first + CHUNK].tobytes()
+        piece = sound[first : first + CHUNK]
         await session.send_realtime_input(audio={"data": piece, "mime_type": kind})
-    await session.send_realtime_input(activity_end={})
     begun, pieces, words, heard = time.perf_counter(), [], [], []
+    await session.send_realtime_input(activity_end={})
     used, reason = dict(most), ""
-    async for message in session.receive():
+    async for message in received(session):
         if message.usage_metadata:
             used = spent(message.usage_metadata)
         content = message.server_content
@@ -143,7 +140,7 @@ async def talk(session: Any, request: Request, tokens: int, most: dict[str, floa
             heard.append(content.input_transcription.text or "")
         if content and content.turn_complete_reason:
             reason = content.turn_complete_reason.name
-    seconds, text = round(time.perf_counter() - begun, 3), "".join(words).strip()
+    seconds, text = time.perf_counter() - begun, "".join(words).strip()
     if any(word in reason for word in REFUSED):
         raise Fault("refused", reason, raw=text, used=used)
     if used.get("output token", 0) + used.get("output audio token", 0) >= tokens and used != most:
@@ -153,6 +150,15 @@ async def talk(session: Any, request: Request, tokens: int, most: dict[str, floa
         raise Fault("unusable", words, raw=text, used=used)
     value = {"text": text, "heard": "".join(heard).strip() or None, "seconds": seconds}
     return Got(value, used, "", b"".join(pieces))
+
+
+async def received(session: Any) -> AsyncIterator[Any]:
+    """The messages of the service until the turn is complete."""
+    try:
+        async for message in session.receive():
+            yield message
+    except (ValueError, TypeError, AttributeError) as error:  # the SDK's, for what it cannot read
+        raise Fault("transient", f"a message of no known shape: {error}") from error
 
 
 def ended(error: Any) -> Fault:

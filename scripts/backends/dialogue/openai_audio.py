@@ -18,7 +18,6 @@ whole reply. The model does not say what it heard.
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import time
 from collections.abc import Iterable
@@ -27,10 +26,12 @@ from typing import Any
 import numpy as np
 
 from scripts.backends.dialogue import Answer, Request
-from scripts.backends.llm.openai import choice_of, connection, most_tokens, spent
 from scripts.common import audio
+from scripts.common.audio import Sound
 from scripts.common.calls import Call, Client, Fault, Got, Result
+from scripts.common.chat_service import complete, connection, message_of, most_tokens, spent
 from scripts.common.faults import short
+from scripts.common.lookup import at, count, text
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -78,8 +79,8 @@ class OpenAIAudio:
             return unanswered(result)
         sound = decoded(result.blob, self.rate)
         handle = {name: result.value[name] for name in ("id", "expires_at")}
-        text, version = result.value["text"], result.version
-        return Answer(sound, text, None, result.seconds, version=version, handle=handle)
+        said, version = result.value["text"], result.version
+        return Answer(sound, said, None, result.seconds, version=version, handle=handle)
 
     def call(self, request: Request) -> Call:
         shape = {
@@ -91,34 +92,37 @@ class OpenAIAudio:
 
         async def send(cuts: int) -> Got:
             ids = [usable(answer) for _, answer in request.history]
-            answer = await self.create(request, ids, shape, self.max_tokens * 2**cuts)
-            used = spent(answer, most)
-            choice = choice_of(answer, used)
-            said = choice.message.audio
+            reply = await self.create(request, ids, shape, self.max_tokens * 2**cuts)
+            used = spent(reply, most)
+            message = message_of(reply, used)
+            said, written = at(message, "audio"), text(message, "content")
             if said is None:
-                words = f"an answer without speech: {short(choice.message.content or '')}"
-                raise Fault("unusable", words, raw=choice.message.content, used=used)
-            blob = checked(said.data or "", said.transcript, used)
-            value = {"text": said.transcript or "", "id": said.id, "expires_at": said.expires_at}
+                words = f"an answer without speech: {short(written)}"
+                raise Fault("unusable", words, raw=written, used=used)
+            value = {"text": text(said, "transcript"), "id": text(said, "id")}
+            value["expires_at"] = count(said, "expires_at")
             value["earlier"] = ["audio" if known else "text" for known in ids]
-            return Got(value, used, answer.model or "", blob)
+            blob = checked(text(said, "data"), value["text"], used)
+            return Got(value, used, text(reply, "model"), blob)
 
         return Call(parts, send, most)
 
     async def create(self, request: Request, ids: list, shape: dict[str, Any], tokens: int) -> Any:
-        """The service's answer; where it does not know an id any more, `ids` is emptied of them."""
+        """The service's reply. If it refuses the request, it may not know an id any more: `ids` is
+        emptied of them, and it is asked once more with the texts in their places."""
         import openai
 
         while True:
             try:
-                return await self.openai.chat.completions.create(
+                return await complete(
+                    self.openai,
                     model=self.client.model,
                     messages=messages(request, ids),
                     max_completion_tokens=tokens,
                     **shape,
                 )
-            except (openai.BadRequestError, openai.NotFoundError) as error:
-                if not any(known and known in str(error.body) for known in ids):
+            except (openai.BadRequestError, openai.NotFoundError):
+                if not any(ids):
                     raise
                 ids[:] = [None] * len(ids)
 
@@ -145,9 +149,9 @@ def turns(request: Request) -> dict[str, Any]:
     """What identifies a request: its texts, and digests of its sounds."""
     history = [
         {
-            "user": sound_digest(user),
+            "user": Sound(user).digest(),
             "heard": answer.heard,
-            "reply": sound_digest(answer.audio),
+            "reply": Sound(answer.audio).digest(),
             "text": answer.text,
         }
         for user, answer in request.history
@@ -155,7 +159,7 @@ def turns(request: Request) -> dict[str, Any]:
     return {
         "system": instruction(request),
         "history": history,
-        "user": sound_digest(request.user),
+        "user": Sound(request.user).digest(),
     }
 
 
@@ -165,9 +169,8 @@ def most_of(request: Request, max_tokens: int) -> dict[str, float]:
     seconds = sum(len(sound) for sound in sounds) / audio.RATE
     seconds += sum(len(answer.audio) / RATE for _, answer in request.history)
     said = [answer.text or "" for _, answer in request.history]
-    texts = [{"content": text} for text in (instruction(request), *said)]
     return {
-        "input token": most_tokens(texts),
+        "input token": most_tokens([instruction(request), *said]),
         "input audio token": HEARD * (seconds + 1),
         "output token": max_tokens,
         "output audio token": max_tokens,
@@ -191,25 +194,12 @@ def messages(request: Request, ids: Iterable[str | None]) -> list[dict[str, Any]
 
 def spoken(sound: np.ndarray) -> dict[str, Any]:
     """A user's utterance as a chat message."""
-    import soundfile
-
-    file = io.BytesIO()
-    soundfile.write(file, pcm(sound), audio.RATE, format="WAV", subtype="PCM_16")
-    data = base64.b64encode(file.getvalue()).decode("ascii")
+    data = base64.b64encode(Sound(sound).wav()).decode("ascii")
     part = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
     return {"role": "user", "content": [part]}
 
 
-def pcm(sound: np.ndarray) -> np.ndarray:
-    """(n,) float32 in [-1, 1] as 16-bit numbers."""
-    return np.round(np.clip(sound, -1, 1) * 32767).astype("<i2")
-
-
-def sound_digest(sound: np.ndarray) -> str:
-    return hashlib.sha256(pcm(sound).tobytes()).hexdigest()
-
-
-def checked(data: str, text: str, used: dict[str, float]) -> bytes:
+def checked(data: str, said: str, used: dict[str, float]) -> bytes:
     """The file of a reply; Fault if it holds no sound."""
     import soundfile
 
@@ -218,9 +208,9 @@ def checked(data: str, text: str, used: dict[str, float]) -> bytes:
         frames = np.size(soundfile.read(io.BytesIO(blob))[0])
     except (ValueError, soundfile.LibsndfileError) as error:
         words = f"the reply's audio cannot be read ({error})"
-        raise Fault("unusable", words, raw=text, used=used) from error
+        raise Fault("unusable", words, raw=said, used=used) from error
     if not frames:
-        raise Fault("unusable", "the reply's audio is empty", raw=text, used=used)
+        raise Fault("unusable", "the reply's audio is empty", raw=said, used=used)
     return blob
 
 

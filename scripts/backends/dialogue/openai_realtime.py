@@ -16,6 +16,7 @@ session has heard all, to having it whole. The model does not say what it heard.
 from __future__ import annotations
 
 import base64
+import json
 import time
 from typing import Any
 
@@ -27,13 +28,13 @@ from scripts.backends.dialogue.openai_audio import (
     ask,
     instruction,
     most_of,
-    pcm,
     turns,
     unanswered,
 )
-from scripts.backends.llm.openai import connection
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got, Result
+from scripts.common.chat_service import connection, straight
+from scripts.common.lookup import at, count, text
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -79,18 +80,10 @@ class OpenAIRealtime:
         most = most_of(request, self.max_tokens)
 
         async def send(cuts: int) -> Got:
-            from websockets.exceptions import InvalidStatus
-
-            options = {} if self.client.paid else {"proxy": None}
-            try:
-                async with self.openai.realtime.connect(
-                    model=self.client.model, websocket_connection_options=options
-                ) as talk:
-                    return await self.talk(talk, request, self.max_tokens * 2**cuts, most)
-            except InvalidStatus as error:
-                response = error.response
-                said = (response.body or b"").decode("utf-8", errors="replace")
-                raise faults.by_status(response.status_code, response.headers, said) from error
+            async with self.openai.realtime.connect(
+                model=self.client.model, websocket_connection_options=straight(self.client)
+            ) as talk:
+                return await self.talk(talk, request, self.max_tokens * 2**cuts, most)
 
         return Call(parts, send, most)
 
@@ -115,26 +108,28 @@ class OpenAIRealtime:
             item = {"type": "message", "role": "assistant", "content": said}
             await talk.conversation.item.create(item=item)
         await talk.conversation.item.create(item=heard(request.user))
-        await talk.response.create()
         begun, version, pieces, words = time.perf_counter(), "", [], []
-        async for event in talk:
-            if event.type == "session.created":
-                version = event.session.model or ""
-            elif event.type == "response.output_audio.delta":
-                pieces.append(base64.b64decode(event.delta))
-            elif event.type == "response.output_audio_transcript.delta":
-                words.append(event.delta)
-            elif event.type == "error":
-                raise fault(event.error)
-            elif event.type == "response.done":
-                used, text = spent(event.response.usage, most), "".join(words)
-                seconds = round(time.perf_counter() - begun, 3)
-                check(event.response, text, used)
-                sound = b"".join(pieces)
-                if not sound:
-                    raise Fault("unusable", "the reply's audio is empty", raw=text, used=used)
-                return Got({"text": text, "seconds": seconds}, used, version, sound)
-        raise Fault("transient", "the session ended before the reply did")
+        await talk.response.create()
+        while True:
+            event = json.loads(await talk.recv_bytes())
+            kind = text(event, "type")
+            if kind == "session.created":
+                version = text(event, "session", "model")
+            elif kind == "response.output_audio.delta":
+                pieces.append(decoded(text(event, "delta")))
+            elif kind == "response.output_audio_transcript.delta":
+                words.append(text(event, "delta"))
+            elif kind == "error":
+                raise fault(at(event, "error"))
+            elif kind == "response.done":
+                break
+        seconds = time.perf_counter() - begun
+        response, said, sound = at(event, "response"), "".join(words), b"".join(pieces)
+        used = spent(response, most)
+        check(response, said, used)
+        if not sound:
+            raise Fault("unusable", "the reply's audio is empty", raw=said, used=used)
+        return Got({"text": said, "seconds": seconds}, used, version, sound)
 
 
 def answer_of(result: Result) -> Answer:
@@ -151,27 +146,36 @@ def answer_of(result: Result) -> Answer:
 
 def heard(sound: np.ndarray) -> dict[str, Any]:
     """The user's utterance as an item of a conversation."""
-    data = pcm(audio.resample(sound, audio.RATE, RATE)).tobytes()
+    data = audio.pcm(audio.resample(sound, audio.RATE, RATE))
     part = {"type": "input_audio", "audio": base64.b64encode(data).decode("ascii")}
     return {"type": "message", "role": "user", "content": [part]}
 
 
-def check(response: Any, text: str, used: dict[str, float]) -> None:
+def decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError as error:
+        raise Fault("transient", f"a piece of audio cannot be read ({error})") from error
+
+
+def check(response: Any, said: str, used: dict[str, float]) -> None:
     """Raise the Fault of a response that is not complete."""
-    details = response.status_details
-    reason = details.reason if details else None
-    if response.status == "incomplete":
-        kind = {"max_output_tokens": "cut", "content_filter": "refused"}.get(reason, "transient")
-        raise Fault(kind, f"an incomplete reply ({reason})", raw=text, used=used)
-    if response.status == "failed" and details and details.error:
-        raise fault(details.error, used)
-    if response.status != "completed":
-        raise Fault("transient", f"a reply that is {response.status}", raw=text, used=used)
+    status = at(response, "status")
+    reason = at(response, "status_details", "reason")
+    error = at(response, "status_details", "error")
+    if status == "incomplete":
+        kind = {"max_output_tokens": "cut", "content_filter": "refused"}.get(str(reason))
+        raise Fault(kind or "transient", f"an incomplete reply ({reason})", raw=said, used=used)
+    if status == "failed" and error:
+        raise fault(error, used)
+    if status != "completed":
+        raise Fault("transient", f"a reply that is '{status}'", raw=said, used=used)
 
 
 def fault(error: Any, used: dict[str, float] | None = None) -> Fault:
     """The Fault of an error that the service reports in a session."""
-    said = f"{getattr(error, 'code', None) or error.type}: {error.message or ''}"
+    kind = text(error, "type")
+    said = f"{text(error, 'code') or kind}: {text(error, 'message')}"
     words = faults.short(said)
     if faults.REFUSED.search(said):
         return Fault("refused", words, used=used)
@@ -179,20 +183,19 @@ def fault(error: Any, used: dict[str, float] | None = None) -> Fault:
         return Fault("fatal", words, used=used, status=429)
     if "rate_limit" in said:
         return Fault("limited", words, used=used)
-    wrong = error.type in ("invalid_request_error", "authentication_error", "permission_error")
+    wrong = kind in ("invalid_request_error", "authentication_error", "permission_error")
     return Fault("fatal" if wrong else "transient", words, used=used)
 
 
-def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:
+def spent(response: Any, most: dict[str, float]) -> dict[str, float]:
     """The units of config/prices.tsv that a response used; `most`, if it does not say."""
-    if not usage or usage.input_tokens is None or usage.output_tokens is None:
-        return dict(most)
-    listened = getattr(usage.input_token_details, "audio_tokens", None) or 0
-    spoken = getattr(usage.output_token_details, "audio_tokens", None) or 0
+    usage = at(response, "usage")
+    listened = count(usage, "input_token_details", "audio_tokens")
+    spoken = count(usage, "output_token_details", "audio_tokens")
     used = {
-        "input token": usage.input_tokens - listened,
+        "input token": count(usage, "input_tokens") - listened,
         "input audio token": listened,
-        "output token": usage.output_tokens - spoken,
+        "output token": count(usage, "output_tokens") - spoken,
         "output audio token": spoken,
     }
-    return {unit: amount for unit, amount in used.items() if amount}
+    return {unit: amount for unit, amount in used.items() if amount > 0} or dict(most)

@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scripts.common.calls import Client, Fault
+from scripts.common.lookup import at, count
 from scripts.judging import protocol as protocols
-from scripts.judging.bodies import at, count, recorded
+from scripts.judging.bodies import recorded
 from scripts.judging.listening import Listening
 
 if TYPE_CHECKING:

@@ -1,0 +1,110 @@
+"""What the backends of services that speak OpenAI's chat completions, or hold a conversation over a
+websocket, have in common.
+
+Protocol: https://platform.openai.com/docs/api-reference/chat. Replies are read as JSON of any
+shape, not as the SDK's types: a service under load says strange things, and one such reply is to
+be asked for again, not to stop a run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.common import faults
+from scripts.common.calls import Client, Fault
+from scripts.common.lookup import at, count, text
+
+PATIENCE = 3600  # seconds; calls.py gives up sooner
+HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+
+
+def connection(client: Client) -> Any:
+    """The SDK's client for a service. It neither retries nor follows redirects, and a server of
+    ours is not asked by way of a proxy."""
+    import openai
+
+    http = openai.DefaultAsyncHttpxClient(
+        timeout=PATIENCE, follow_redirects=False, trust_env=client.paid
+    )
+    return openai.AsyncOpenAI(
+        base_url=client.address,
+        api_key=client.secret or "none",
+        max_retries=0,
+        timeout=PATIENCE,
+        http_client=http,
+    )
+
+
+async def complete(service: Any, **request: Any) -> Any:
+    """The reply to a request for a chat completion, as JSON."""
+    reply = await service.chat.completions.with_raw_response.create(**request)
+    return json.loads(reply.text)
+
+
+def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:
+    """The message of a whole reply; Fault where there is none, or it was cut short or refused."""
+    message, why = at(reply, "choices", 0, "message"), at(reply, "choices", 0, "finish_reason")
+    if not isinstance(message, dict):
+        said = at(reply, "error") or at(reply, "choices", 0, "error") or reply
+        words = faults.short(said if isinstance(said, str) else json.dumps(said))
+        raise Fault("transient", f"a reply without a message: {words}", used=used)
+    content, refusal = text(message, "content"), text(message, "refusal")
+    if why == "length":
+        raise Fault("cut", "cut at its limit of tokens", raw=content, used=used)
+    if why == "content_filter" or refusal:
+        words = faults.short(refusal or "content filter")
+        raise Fault("refused", words, raw=refusal or content, used=used)
+    if why != "stop":  # such as "error" of OpenRouter, whose text is not whole
+        said = text(reply, "choices", 0, "error", "message")
+        words = f"no whole reply, it ended with '{why}' {faults.short(said)}".strip()
+        raise Fault("transient", words, raw=content, used=used)
+    return message
+
+
+def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
+    """The units of config/prices.tsv that a reply says it used, tokens from a service's cache
+    among them; the most that it can have used, if it says nothing."""
+    usage = at(reply, "usage")
+    heard = count(usage, "prompt_tokens_details", "audio_tokens")
+    spoken = count(usage, "completion_tokens_details", "audio_tokens")
+    used = {
+        "input token": count(usage, "prompt_tokens") - heard,
+        "input audio token": heard,
+        "output token": count(usage, "completion_tokens") - spoken,
+        "output audio token": spoken,
+    }
+    return {unit: amount for unit, amount in used.items() if amount > 0} or dict(most)
+
+
+def most_tokens(texts: Sequence[str]) -> int:
+    """Tokens that messages have at most: 3 letters, or a Chinese character, each."""
+    whole = "".join(texts)
+    wide = len(HAN.findall(whole))
+    return wide + (len(whole) - wide) // 3 + 10 * len(texts) + 10
+
+
+def straight(client: Client) -> dict[str, Any]:
+    """Options of a websocket (of the library websockets) that goes to the client's address alone:
+    no redirect is followed, which would take the key along, and a server of ours is not asked by
+    way of a proxy. A handshake that is refused raises Fault."""
+    from websockets.asyncio.client import ClientConnection
+    from websockets.exceptions import InvalidStatus
+
+    class Straight(ClientConnection):
+        async def handshake(self, *options, **more) -> None:
+            try:
+                await super().handshake(*options, **more)
+            except InvalidStatus as error:
+                response = error.response
+                if 300 <= response.status_code < 400:
+                    place = response.headers.get("Location", "nowhere")
+                    raise Fault(
+                        "fatal", f"it sends us on to {place}, which nobody allowed"
+                    ) from error
+                said = (response.body or b"").decode("utf-8", errors="replace")
+                raise faults.by_status(response.status_code, response.headers, said) from error
+
+    return {"create_connection": Straight} | ({} if client.paid else {"proxy": None})
