@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from scripts.common import faults
 from scripts.common.calls import Client, Fault
@@ -22,20 +23,25 @@ HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U000200
 
 
 def connection(client: Client) -> Any:
-    """The SDK's client for a service. It neither retries nor follows redirects, and a server of
-    ours is not asked by way of a proxy."""
+    """The SDK's client for a service. It neither retries nor follows redirects, a server of ours is
+    not asked by way of a proxy, and what the environment says of an account with OpenAI (its
+    organisation, project, headers of one's own) is told to nobody else."""
     import openai
 
     http = openai.DefaultAsyncHttpxClient(
         timeout=PATIENCE, follow_redirects=False, trust_env=client.paid
     )
-    return openai.AsyncOpenAI(
+    service = openai.AsyncOpenAI(
         base_url=client.address,
         api_key=client.secret or "none",
         max_retries=0,
         timeout=PATIENCE,
         http_client=http,
     )
+    if urlsplit(client.address).hostname != "api.openai.com":
+        service.organization = service.project = None
+        service._custom_headers = {}
+    return service
 
 
 async def complete(service: Any, **request: Any) -> Any:

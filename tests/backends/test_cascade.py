@@ -11,6 +11,7 @@ from scripts import backends
 from scripts.backends import dialogue
 from scripts.backends.dialogue import Answer, Request
 from scripts.backends.dialogue.cascade import load, speakable
+from scripts.backends.llm import NoReply
 
 USER = np.ones(1600, np.float32) * 0.1
 
@@ -110,6 +111,12 @@ def test_what_cannot_be_spoken_has_a_reason(system, reply, reason):
     first, second = system([reply, "Fine."]).reply([request(), request()])
     assert first.audio is None and reason in first.reason and first.text == reply
     assert second.audio is not None and second.reason is None
+
+
+def test_why_a_service_gave_no_reply_is_kept(system):
+    none, fine = system([NoReply("the service refused"), "Fine."]).reply([request(), request()])
+    assert none.audio is None and none.reason == "the service refused"
+    assert fine.audio is not None and fine.reason is None
 
 
 def test_seconds_add_up_over_the_parts(system, monkeypatch):

@@ -72,6 +72,15 @@ def test_a_request_is_what_the_service_documents(asked):
     }
 
 
+def test_another_service_hears_nothing_of_an_account_with_openai(asked, monkeypatch):
+    for name in ("ORG_ID", "PROJECT_ID", "ADMIN_KEY", "API_KEY"):
+        monkeypatch.setenv(f"OPENAI_{name}", f"mine-{name}")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Mine: mine-header")
+    server, model = asked()
+    assert model.generate([ASK], 8) == ["I am Joe."]
+    assert "mine" not in str(server.requests[0].headers)
+
+
 def test_limits_and_temperatures_are_the_configs_where_it_has_them(asked):
     server, model = asked(temperature=1.0, token_limit="max_completion_tokens", least_tokens=2000)
     model.generate([ASK], max_tokens=8)

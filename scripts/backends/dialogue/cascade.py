@@ -22,6 +22,7 @@ import time
 
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request
+from scripts.backends.llm import why_none
 
 ENV = ("core", "torch", "cosyvoice", "vllm", "api")  # as its parts
 GPU = False  # its parts may
@@ -68,10 +69,10 @@ class Cascade:
         lengths = [0 if isinstance(sound, str) else len(sound) for sound in spoken]
         pace = (time.monotonic() - begun) / max(1, sum(lengths))
         return [
-            Answer(None, text, user, share, sound)
+            Answer(None, text, user, share, why_none(reply) or sound)
             if isinstance(sound, str)
             else Answer(sound, text, user, share + pace * len(sound))
-            for (text, _, _), user, sound in zip(lines, heard, spoken, strict=True)
+            for (text, _, _), user, sound, reply in zip(lines, heard, spoken, written, strict=True)
         ]
 
     def hear(self, requests: list[Request]) -> list[str]:
