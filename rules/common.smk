@@ -81,6 +81,8 @@ try:
                 f"{settings.nearest(batch, known)}"
             )
     MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
+    settings.apart(config["evaluate"], "evaluate")
+    settings.apart([config["judge"], *config["agree"]], "judge and agree")
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
     # `judge` fills the tables; the others are for agree and judge_audit alone.
     JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}

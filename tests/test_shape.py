@@ -194,6 +194,12 @@ def test_no_machine_paths_and_no_hosts():
     assert not wrong
 
 
+def test_every_profile_makes_incomplete_files_again():
+    for profile in ("default", "slurm"):
+        text = (ROOT / f"profiles/{profile}/config.yaml").read_text("utf-8")
+        assert yaml.safe_load(text)["rerun-incomplete"] is True
+
+
 def test_readme_names_every_target():
     readme = (ROOT / "README.md").read_text("utf-8")
     tables = [f"table{n}" for n in range(1, 8)]

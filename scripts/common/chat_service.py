@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from scripts.common import faults
 from scripts.common.calls import Client, Fault
 from scripts.common.lookup import at, count, text
+from scripts.common.services import units
 
 PATIENCE = 3600  # seconds; calls.py gives up sooner
 HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
@@ -76,13 +77,8 @@ def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
     usage = at(reply, "usage")
     heard = count(usage, "prompt_tokens_details", "audio_tokens")
     spoken = count(usage, "completion_tokens_details", "audio_tokens")
-    used = {
-        "input token": count(usage, "prompt_tokens") - heard,
-        "input audio token": heard,
-        "output token": count(usage, "completion_tokens") - spoken,
-        "output audio token": spoken,
-    }
-    return {unit: amount for unit, amount in used.items() if amount > 0} or dict(most)
+    read, written = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+    return units(read, heard, written, spoken) or dict(most)
 
 
 def most_tokens(texts: Sequence[str]) -> int:

@@ -81,11 +81,20 @@ def read_table(path: Path, schema: str) -> list[dict[str, str]]:
 
 def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
     """Refuse a table in which two rows have the same value in `column`."""
-    seen: set[str] = set()
-    for row in rows:
-        if row[column] in seen:
-            raise UserError(f"{path}: two rows have {column} '{row[column]}'; names are unique.")
-        seen.add(row[column])
+    apart([row[column] for row in rows], f"{path}, {column}")
+
+
+def apart(names: Iterable[str], where: str) -> None:
+    """Refuse names of which two are the same but for capital letters: they name files, and on some
+    systems those would be one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.casefold() in seen:
+            raise UserError(
+                f"{where}: '{seen[name.casefold()]}' and '{name}' are one name (capital letters do "
+                "not count); names are unique."
+            )
+        seen[name.casefold()] = name
 
 
 def spec(models: dict[str, dict], name: str, capability: str, where: str) -> dict[str, Any]:

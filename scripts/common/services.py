@@ -171,6 +171,13 @@ def cost(prices: Mapping[str, float], used: Mapping[str, float], who: str) -> fl
     return sum(prices[unit] * amount for unit, amount in used.items() if amount)
 
 
+def units(read: int, heard: int, written: int, spoken: int = 0) -> dict[str, float]:
+    """The units of config/prices.tsv of so many tokens read, `heard` of them audio, and written,
+    `spoken` of them audio; those of which there are none are left out."""
+    found = dict(zip(TOKENS, (read - heard, written - spoken, heard, spoken), strict=True))
+    return {unit: count for unit, count in found.items() if count > 0}
+
+
 def secret(key: str, address: str, hosts: tuple[str, ...], who: str) -> str:
     """The key from the environment; of a server of ours that has none, nothing."""
     found = os.environ.get(key, "").strip()

@@ -58,6 +58,43 @@ def test_at_the_limit_the_run_stops_and_keeps_what_it_has(paid):
     assert len(ask(100)) == 100
 
 
+BROKE = """
+import json, sys
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from scripts.common import calls, stage
+
+calls.services.is_own = lambda address, hosts=(): False
+calls.services.check_address = lambda *arguments: None
+
+def buy(bought: Path, address: str) -> None:
+    "Ask for more than there is money for."
+    client = calls.Client("llm/test", "m", address, {key!r})
+
+    def call(number):
+        async def send(cut):
+            found = await client.post("/v1", json.dumps({{"number": number}}).encode(), {{}})
+            return calls.Got(found["text"], {{"output token": 4}}, "m-1")
+        return calls.Call({{"number": number}}, send, {{"output token": 8}})
+
+    bought.write_text(str(len(client.ask([call(n) for n in range(100)], "buy"))))
+
+stage.run(buy)
+"""
+
+
+def test_a_stage_that_is_out_of_money_ends_with_one_sentence_and_its_answers(paid, tmp_path):
+    server, client, _ = paid({"all": 10.0, "buy": 1.0})
+    program = tmp_path / "buy.py"
+    program.write_text(BROKE.format(root=str(ROOT), key=KEY))
+    command = [sys.executable, str(program), "--bought", "bought.txt", "--address", server.address]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    said = [line for line in done.stderr.splitlines() if line]
+    assert done.returncode == 1 and not (tmp_path / "bought.txt").exists()
+    assert len(said) == 1 and said[0].startswith("buy: max_usd of buy is reached: 0.9")
+    assert answered(client.store) == len(server.requests) > 20
+
+
 def test_what_may_be_spent_is_never_exceeded_even_by_faults(paid):
     costly = {**GOOD, "tokens": 8}
 

@@ -96,9 +96,11 @@ def test_a_chinese_role_is_welcome(tmp_path):
     assert settings.read_table(path, "roles")[0]["role"] == "胡桃"
 
 
-def test_two_rows_of_one_name_are_refused(tmp_path):
-    with pytest.raises(UserError, match="two rows have role 'joe'"):
-        settings.unique([{"role": "joe"}, {"role": "joe"}], "role", tmp_path)
+@pytest.mark.parametrize("names", [("joe", "joe"), ("Joe", "joe"), ("STRASSE", "straße")])
+def test_two_rows_of_one_name_are_refused(tmp_path, names):
+    with pytest.raises(UserError, match=f"role: '{names[0]}' and '{names[1]}' are one name"):
+        settings.unique([{"role": name} for name in names], "role", tmp_path)
+    settings.unique([{"role": "joe"}, {"role": "joey"}], "role", tmp_path)
 
 
 def test_a_missing_table_is_told(tmp_path):

@@ -19,12 +19,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from scripts.backends.dialogue import Answer, Request
-from scripts.backends.dialogue.openai_audio import RATE, ask, instruction, most_of, turns
-from scripts.backends.dialogue.openai_realtime import answer_of
+from scripts.backends.dialogue import Request
+from scripts.backends.dialogue.openai_audio import SpeechService, instruction, most_of, turns
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import straight
+from scripts.common.services import units
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -52,17 +52,13 @@ def load(
     return GeminiLive(client, voice, max_tokens)
 
 
-class GeminiLive:
+class GeminiLive(SpeechService):
     """See the contract in scripts/backends/dialogue/__init__.py."""
-
-    voice_mode = "own"
-    rate = RATE
-    languages = ("English", "Chinese")
 
     def __init__(self, client: Client, voice: str, max_tokens: int):
         from google import genai
 
-        self.client, self.voice, self.max_tokens = client, voice, max_tokens
+        super().__init__(client, voice, max_tokens)
         self.genai = genai.Client(
             vertexai=False,
             api_key=client.secret or "none",
@@ -72,11 +68,6 @@ class GeminiLive:
                 "async_client_args": straight(client),
             },
         )
-
-    def reply(self, requests: list[Request]) -> list[Answer]:
-        """Answer each request; see the contract."""
-        results = ask(self.client, requests, self.call)
-        return [result if isinstance(result, Answer) else answer_of(result) for result in results]
 
     def call(self, request: Request) -> Call:
         parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
@@ -186,11 +177,5 @@ def spent(usage: Any) -> dict[str, float]:
 
     listened = of_sound(usage.prompt_tokens_details)
     spoken = of_sound(usage.response_tokens_details)
-    used = {
-        "input token": (usage.prompt_token_count or 0) - listened,
-        "input audio token": listened,
-        "output token": (usage.response_token_count or 0) - spoken,
-        "output audio token": spoken,
-    }
-    used["output token"] += usage.thoughts_token_count or 0
-    return {unit: amount for unit, amount in used.items() if amount}
+    written = (usage.response_token_count or 0) + (usage.thoughts_token_count or 0)
+    return units(usage.prompt_token_count or 0, listened, written, spoken)

@@ -58,25 +58,50 @@ def load(
     return OpenAIAudio(client, voice, max_tokens)
 
 
-class OpenAIAudio:
-    """See the contract in scripts/backends/dialogue/__init__.py."""
+class SpeechService:
+    """What the contract in scripts/backends/dialogue/__init__.py asks of a service that hears and
+    speaks. A backend says by `call` how a request is asked, and by `answer` what came of it.
+    """
 
     voice_mode = "own"
     rate = RATE
     languages = ("English", "Chinese")
 
     def __init__(self, client: Client, voice: str, max_tokens: int):
-        self.client, self.openai = client, connection(client)
-        self.voice, self.max_tokens = voice, max_tokens
+        self.client, self.voice, self.max_tokens = client, voice, max_tokens
 
     def reply(self, requests: list[Request]) -> list[Answer]:
-        """Answer each request; see the contract."""
-        results = ask(self.client, requests, self.call)
-        return [result if isinstance(result, Answer) else self.answer(result) for result in results]
+        """Answer each request; see the contract. Where the user says nothing, nothing is asked."""
+        silent = Answer(None, None, None, 0.0, "the user's audio is empty")
+        calls = [self.call(request) for request in requests if len(request.user)]
+        results = iter(self.client.ask(calls, f"replies of {self.client.model}"))
+        return [
+            self.finished(next(results)) if len(request.user) else silent for request in requests
+        ]
+
+    def finished(self, result: Result) -> Answer:
+        """The Answer of a call; if it came to nothing, `text` is what was said and not spoken."""
+        if result.value is not None:
+            return self.answer(result)
+        reason = result.reason or "no answer"
+        return Answer(None, result.raw, None, result.seconds, reason, version=result.version)
 
     def answer(self, result: Result) -> Answer:
-        if result.value is None:
-            return unanswered(result)
+        """The Answer of a call whose audio is kept as 16-bit numbers at `rate`."""
+        whole = result.blob[: len(result.blob) // 2 * 2]
+        sound = np.frombuffer(whole, "<i2").astype(np.float32) / 32768
+        said, heard, seconds = (result.value.get(name) for name in ("text", "heard", "seconds"))
+        return Answer(sound, said or None, heard, seconds, version=result.version)
+
+
+class OpenAIAudio(SpeechService):
+    """See the contract in scripts/backends/dialogue/__init__.py."""
+
+    def __init__(self, client: Client, voice: str, max_tokens: int):
+        super().__init__(client, voice, max_tokens)
+        self.openai = connection(client)
+
+    def answer(self, result: Result) -> Answer:
         sound = decoded(result.blob, self.rate)
         handle = {name: result.value[name] for name in ("id", "expires_at")}
         said, version = result.value["text"], result.version
@@ -125,20 +150,6 @@ class OpenAIAudio:
                 if not any(ids):
                     raise
                 ids[:] = [None] * len(ids)
-
-
-def ask(client: Client, requests: list[Request], call) -> list[Result | Answer]:
-    """What became of each request: an Answer for one that cannot be asked, else a Result."""
-    silent = Answer(None, None, None, 0.0, "the user's audio is empty")
-    asked = [request for request in requests if len(request.user)]
-    results = iter(client.ask([call(request) for request in asked], f"replies of {client.model}"))
-    return [next(results) if len(request.user) else silent for request in requests]
-
-
-def unanswered(result: Result) -> Answer:
-    """The Answer for a call that came to nothing; `raw` is what was said instead of speech."""
-    reason = result.reason or "no answer"
-    return Answer(None, result.raw, None, result.seconds, reason, version=result.version)
 
 
 def instruction(request: Request) -> str:

@@ -22,19 +22,19 @@ from typing import Any
 
 import numpy as np
 
-from scripts.backends.dialogue import Answer, Request
+from scripts.backends.dialogue import Request
 from scripts.backends.dialogue.openai_audio import (
     RATE,
-    ask,
+    SpeechService,
     instruction,
     most_of,
     turns,
-    unanswered,
 )
 from scripts.common import audio, faults
-from scripts.common.calls import Call, Client, Fault, Got, Result
+from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import connection, straight
 from scripts.common.lookup import at, count, text
+from scripts.common.services import units
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -59,21 +59,12 @@ def load(
     return OpenAIRealtime(client, voice, max_tokens)
 
 
-class OpenAIRealtime:
+class OpenAIRealtime(SpeechService):
     """See the contract in scripts/backends/dialogue/__init__.py."""
 
-    voice_mode = "own"
-    rate = RATE
-    languages = ("English", "Chinese")
-
     def __init__(self, client: Client, voice: str, max_tokens: int):
-        self.client, self.openai = client, connection(client)
-        self.voice, self.max_tokens = voice, max_tokens
-
-    def reply(self, requests: list[Request]) -> list[Answer]:
-        """Answer each request; see the contract."""
-        results = ask(self.client, requests, self.call)
-        return [result if isinstance(result, Answer) else answer_of(result) for result in results]
+        super().__init__(client, voice, max_tokens)
+        self.openai = connection(client)
 
     def call(self, request: Request) -> Call:
         parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
@@ -132,18 +123,6 @@ class OpenAIRealtime:
         return Got({"text": said, "seconds": seconds}, used, version, sound)
 
 
-def answer_of(result: Result) -> Answer:
-    """The Answer for a call whose audio is kept as 16-bit numbers at `RATE`."""
-    if result.value is None:
-        return unanswered(result)
-    whole = result.blob[: len(result.blob) // 2 * 2]
-    sound = np.frombuffer(whole, "<i2").astype(np.float32) / 32768
-    value = result.value
-    return Answer(
-        sound, value["text"] or None, value.get("heard"), value["seconds"], version=result.version
-    )
-
-
 def heard(sound: np.ndarray) -> dict[str, Any]:
     """The user's utterance as an item of a conversation."""
     data = audio.pcm(audio.resample(sound, audio.RATE, RATE))
@@ -192,10 +171,5 @@ def spent(response: Any, most: dict[str, float]) -> dict[str, float]:
     usage = at(response, "usage")
     listened = count(usage, "input_token_details", "audio_tokens")
     spoken = count(usage, "output_token_details", "audio_tokens")
-    used = {
-        "input token": count(usage, "input_tokens") - listened,
-        "input audio token": listened,
-        "output token": count(usage, "output_tokens") - spoken,
-        "output audio token": spoken,
-    }
-    return {unit: amount for unit, amount in used.items() if amount > 0} or dict(most)
+    read, written = count(usage, "input_tokens"), count(usage, "output_tokens")
+    return units(read, listened, written, spoken) or dict(most)

@@ -16,6 +16,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scripts.common import services
 from scripts.common.calls import Client, Fault
 from scripts.common.lookup import at, count
 from scripts.judging import protocol as protocols
@@ -115,7 +116,7 @@ class Gemini:
         return {"Content-Type": "application/json"} | ({"x-goog-api-key": secret} if secret else {})
 
     def read(self, reply: Mapping[str, Any]) -> tuple[str, dict[str, float], str]:
-        spent = units(at(reply, "usageMetadata"))
+        spent = spent_by(at(reply, "usageMetadata"))
         blocked = at(reply, "promptFeedback", "blockReason")
         if blocked:
             raise Fault("refused", f"the prompt was blocked ({blocked})", used=spent)
@@ -132,13 +133,9 @@ class Gemini:
         return text, spent, str(at(reply, "modelVersion") or "")
 
 
-def units(usage: Any) -> dict[str, float]:
+def spent_by(usage: Any) -> dict[str, float]:
     """What `usageMetadata` says was used; {} where it says nothing. Thoughts are output."""
     details = at(usage, "promptTokensDetails") or []
     audio = sum(count(row, "tokenCount") for row in details if at(row, "modality") == "AUDIO")
-    found = {
-        "input token": count(usage, "promptTokenCount") - audio,
-        "input audio token": audio,
-        "output token": count(usage, "candidatesTokenCount") + count(usage, "thoughtsTokenCount"),
-    }
-    return found if any(found.values()) else {}
+    written = count(usage, "candidatesTokenCount") + count(usage, "thoughtsTokenCount")
+    return services.units(count(usage, "promptTokenCount"), audio, written)

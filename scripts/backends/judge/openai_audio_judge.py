@@ -16,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scripts.common.calls import Client, Fault
-from scripts.common.lookup import at, count
+from scripts.common.chat_service import message_of, spent
+from scripts.common.lookup import text
 from scripts.judging import protocol as protocols
 from scripts.judging.bodies import recorded
 from scripts.judging.listening import Listening
@@ -115,27 +116,8 @@ class Chat:
         return {"Content-Type": "application/json"} | key
 
     def read(self, reply: Mapping[str, Any]) -> tuple[str, dict[str, float], str]:
-        spent = units(at(reply, "usage"))
-        why = at(reply, "choices", 0, "finish_reason")
-        said = at(reply, "choices", 0, "message", "content")
-        text = said if isinstance(said, str) else ""
-        refusal = at(reply, "choices", 0, "message", "refusal")
-        if refusal or why == "content_filter":
-            words = str(refusal or "its filter stopped the reply")
-            raise Fault("refused", words, raw=text or None, used=spent)
-        if why == "length":
-            raise Fault("cut", "the reply ended at its limit of tokens", raw=text, used=spent)
-        if why != "stop" or not text.strip():
-            raise Fault("transient", f"no whole reply (it ended with {why})", raw=text, used=spent)
-        return text, spent, str(at(reply, "model") or "")
-
-
-def units(usage: Any) -> dict[str, float]:
-    """What `usage` says was used; {} where it says nothing."""
-    audio = count(usage, "prompt_tokens_details", "audio_tokens")
-    found = {
-        "input token": count(usage, "prompt_tokens") - audio,
-        "input audio token": audio,
-        "output token": count(usage, "completion_tokens"),
-    }
-    return found if any(found.values()) else {}
+        used = spent(reply, {})
+        said = text(message_of(reply, used), "content")
+        if not said.strip():
+            raise Fault("transient", "a reply without text", used=used)
+        return said, used, text(reply, "model")

@@ -1,0 +1,76 @@
+"""Speech that may not be passed on is not, and what may is in a layout that others load."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from scripts.common import audio
+from scripts.common.records import (
+    Dialogue,
+    Exchange,
+    Spoken,
+    SpokenTurn,
+    Voice,
+    write_rows,
+)
+from scripts.common.stage import UserError
+from scripts.setup.export import export
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A run with a test dialogue of each of two roles; the medium of one may be passed on."""
+    home = tmp_path / "results"
+    speech = home / "dialogues/speech/test/1-of-1"
+    for folder in (home / "roles", home / "dialogues/test", speech):
+        folder.mkdir(parents=True)
+    dialogues, spoken, voices = [], [], []
+    for role, free in (("joe", True), ("star", False)):
+        common = {"role": role, "language": "English"}
+        turn = Exchange(user="Who are you?", role=f"I am {role}.")
+        more = {"mode": "single", "pool": "train", "context": "", "model": "m", "idx": 1}
+        dialogues.append(Dialogue(id=f"d-{role}", turns=[turn], **common, **more))
+        files = {who: f"d-{role}_1_{who}.flac" for who in ("user", "role")}
+        for file in files.values():
+            audio.write(speech / file, np.zeros(1600, np.float32))
+        sound = SpokenTurn(
+            user_audio=files["user"], user_seconds=0.1, role_audio=files["role"], role_seconds=0.1
+        )
+        made = {"sample_rate": 16_000, "voice": "v", "voice_mode": "cloned", "flags": []}
+        spoken.append(Spoken(id=f"d-{role}", turns=[sound], **common, **made))
+        clip = {"segment": "s", "media": "m", "file": "c.flac", "start": 0, "end": 1, "text": "Hi."}
+        clip |= {"similarity": None, "clips": 1, "others": [], "synthetic": False, "flags": []}
+        voices.append(Voice(redistribute=free, **common, **clip))
+    write_rows(home / "dialogues/test/1-of-1.jsonl", dialogues)
+    write_rows(speech.with_suffix(".jsonl"), spoken)
+    write_rows(home / "roles/voices.jsonl", voices)
+    return home
+
+
+def test_a_role_of_a_medium_that_may_not_be_passed_on_is_refused(results, tmp_path):
+    for roles in ([], ["joe", "star"]):
+        with pytest.raises(UserError, match="the clips of star are of media that may not"):
+            export(tmp_path / "out", roles, results)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_others_are_packed_with_a_row_a_file(results, tmp_path):
+    assert export(tmp_path / "out", ["joe"], results) == 2
+    rows = [json.loads(line) for line in (tmp_path / "out/metadata.jsonl").open(encoding="utf-8")]
+    assert [(row["speaker"], row["text"]) for row in rows] == [
+        ("user", "Who are you?"),
+        ("role", "I am joe."),
+    ]
+    assert {path.name for path in (tmp_path / "out").glob("*.flac")} == {
+        row["file_name"] for row in rows
+    }
+
+
+def test_an_unknown_role_and_a_folder_in_use_are_told(results, tmp_path):
+    with pytest.raises(UserError, match="called 'jo'; did you mean 'joe'"):
+        export(tmp_path / "out", ["jo"], results)
+    with pytest.raises(UserError, match="holds something already"):
+        export(results, ["joe"], results)
