@@ -5,17 +5,19 @@ BIN := $(VENV)/bin
 
 MODELS := .venv-models
 CLUSTER := .venv-cluster
+BENCH := .venv-bench
 
-.PHONY: help demo test test-models test-cluster weights lint bench bench-models bench-services locks
+.PHONY: help demo test test-models test-cluster weights lint bench bench-models locks env
 help:
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
 	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
 	@echo "make weights  only the environment and the model weights"
-	@echo "make bench    measured speed and size of the demo's last run; make bench-models: each backend beside its"
-	@echo "              package; make bench-services: the client of services beside its ideal"
+	@echo "make bench    stages, services, workflow beside other ways, and the demo's last run (6 minutes)"
+	@echo "make bench-models  each backend beside its package"
 	@echo "make locks    compiles envs/*.in anew"
+	@echo "make env NAME=torch  an environment of envs/ built without conda, for built_environments: true"
 
 # PYTHONPATH of the caller would shadow the pinned packages.
 unexport PYTHONPATH
@@ -31,6 +33,9 @@ $(VENV)/.core: envs/core.txt
 $(VENV)/.test: envs/test.txt $(VENV)/.core
 	$(BIN)/python -m pip install --quiet -r envs/test.txt
 	@touch $@
+
+env: $(VENV)/.core
+	$(BIN)/python -m scripts.setup.env $(NAME)
 
 weights: $(VENV)/.core
 	$(BIN)/python -m scripts.setup.weights
@@ -66,8 +71,19 @@ $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
 	$(CLUSTER)/bin/python -m pip install --quiet -r envs/slurm.txt -r envs/test.txt
 	@touch $@
 
-test-cluster: $(CLUSTER)/.installed weights
+test-cluster: $(CLUSTER)/.installed
+	$(CLUSTER)/bin/python -m scripts.setup.weights
 	$(CLUSTER)/bin/python -m pytest tests/cluster
+
+$(BENCH)/.installed: envs/bench.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
+	$(BENCH)/bin/python -m pip install --quiet -r envs/bench.txt
+	@touch $@
+
+bench: $(BENCH)/.installed
+	$(BENCH)/bin/python -m scripts.setup.weights dnsmos spleeter whisper-base
+	$(BENCH)/bin/python -m benchmarks
 
 bench-models: $(MODELS)/.installed
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m benchmarks.models
@@ -78,15 +94,9 @@ lint: $(VENV)/.test
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint --quiet
 
-bench: $(VENV)/.core
-	$(BIN)/python -m benchmarks.demo
-
-bench-services: $(VENV)/.core
-	$(BIN)/python -m benchmarks.services
-
-# core and models are locked against a CPU build of PyTorch, where uv is told of one
+# core, bench and models are locked against a CPU build of PyTorch, where uv is told of one
 # (UV_FIND_LINKS, UV_EXTRA_INDEX_URL); the others against PyPI's, which brings CUDA.
 locks: $(VENV)/.test
-	$(BIN)/python -m scripts.setup.lock core models
+	$(BIN)/python -m scripts.setup.lock core bench models
 	env -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \
 	  $(BIN)/python -m scripts.setup.lock torch cosyvoice personaplex vllm api

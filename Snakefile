@@ -34,6 +34,7 @@ include: "rules/systems.smk"
 include: "rules/judging.smk"
 include: "rules/paper.smk"
 include: "rules/setup.smk"
+include: "rules/environments.smk"
 include: "rules/tell.smk"
 
 

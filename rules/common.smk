@@ -7,7 +7,7 @@ import yaml
 
 sys.path.insert(0, workflow.basedir)
 from scripts.common import config as settings
-from scripts.common import services
+from scripts.common import missing, services
 from scripts.common.stage import UserError
 from scripts.paper.released import files_of
 
@@ -31,7 +31,7 @@ USED = {}  # the models of all rules, by name
 
 def model(name, capability, where):
     """The spec of a model of config["models"], by its name."""
-    USED[name] = settings.spec(config["models"], name, capability, where)
+    USED[name] = settings.spec(config["models"], name, capability, where, config["backend_paths"])
     return USED[name]
 
 
@@ -53,9 +53,15 @@ def gpus(*models):
     return int(settings.wants_gpu(*models))
 
 
-def grows(megabytes):
-    """Memory of a job in MB: a job that is submitted again asks for a multiple of it."""
-    return lambda wildcards, attempt: megabytes * attempt
+def grows(megabytes, *models):
+    """Memory of a job in MB, beside the weights of its models (specs, or functions of the wildcards
+    that give one); a job that is submitted again asks for a multiple of it."""
+
+    def asked(wildcards, attempt):
+        specs = [model(wildcards) if callable(model) else model for model in models]
+        return (megabytes + missing.room(specs)) * attempt
+
+    return asked
 
 
 def cores(*models):

@@ -31,7 +31,7 @@ rule identify:
     threads: cores(*IDENTIFIERS)
     resources:
         gpu=gpus(*IDENTIFIERS),
-        mem_mb=grows(4000),
+        mem_mb=grows(4000, *IDENTIFIERS),
         runtime=60,
     params:
         llms=IDENTIFIERS,
@@ -90,7 +90,7 @@ rule choose_voices:
     threads: cores(*REFERENCE)
     resources:
         gpu=gpus(*REFERENCE),
-        mem_mb=grows(2000),
+        mem_mb=grows(2000, *REFERENCE),
         runtime=60,
     params:
         roles=PLAYED,
@@ -123,7 +123,7 @@ rule profile:
     threads: cores(stage_model("profile", "llm"))
     resources:
         gpu=gpus(stage_model("profile", "llm")),
-        mem_mb=grows(4000),
+        mem_mb=grows(4000, stage_model("profile", "llm")),
         runtime=60,
     params:
         llm=stage_model("profile", "llm"),

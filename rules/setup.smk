@@ -4,7 +4,7 @@ needs  config/models.tsv, a network
 makes  <folder of weights>/{model}/receipt.json, with the model beside it
 """
 
-from scripts.common import missing, weights
+from scripts.common import weights
 
 try:
     HUB = {row["model"]: row for row in weights.hub_table()}

@@ -77,7 +77,7 @@ rule respond:
     threads: lambda wildcards: cores(SYSTEMS[wildcards.system])
     resources:
         gpu=lambda wildcards: gpus(SYSTEMS[wildcards.system]),
-        mem_mb=grows(5000),
+        mem_mb=grows(5000, lambda wildcards: SYSTEMS[wildcards.system]),
         runtime=60,
     params:
         name="{system}",

@@ -1,4 +1,4 @@
-"""What is told before anything runs: jobs, GPU-hours, calls, cost, and what is missing.
+"""What is told before anything runs: jobs, GPU-hours, calls, cost, disk, and what is missing.
 
 needs  config/speeds.tsv, and all rules: included last
 """
@@ -7,7 +7,8 @@ import sys
 
 from snakemake.logging import logger
 
-from scripts.common import estimate, missing, services
+from scripts.common import environments, estimate, missing, services
+from scripts.common.size import size
 
 try:
     SPEEDS = settings.read_table(project("config/speeds.tsv"), "speeds")
@@ -28,10 +29,14 @@ def tell(jobs):
     jobs = sorted(jobs, key=lambda job: (order[job.rule.name], str(job.wildcards_dict)))
     work = [work_of(job) for job in jobs]
     asked = services.rules(config)
-    costs = estimate.estimate(work, estimate.size(config, MEDIA_USED, ROLES), SPEEDS, asked)
+    whole, keeps = size(config, MEDIA_USED, ROLES), config["kept"] is not None
+    costs = estimate.estimate(work, whole, SPEEDS, asked, keeps)
     if any(cost.gpu_jobs or cost.calls for cost in costs):
         logger.info(estimate.told(costs))
     lacks = missing.missing(work, MEDIA_USED, asked)
+    if config["built_environments"]:
+        places = {job.resources.get("environment") for job in jobs} - {None}
+        lacks += [missing.Lack("env", text) for text in environments.faults(places)]
     if lacks:
         logger.info(missing.told(lacks))
     if any(lack.stops for lack in lacks) and not workflow.dryrun:

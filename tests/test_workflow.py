@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.common import weights
 from scripts.common.records import Dialogue, Recording, Segment, read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +62,25 @@ def test_the_counts_of_every_step_add_up(toy):
 
 def test_a_second_run_has_nothing_to_do(toy, snakemake):
     assert NOTHING in snakemake(*TOY, "all", directory=toy)
+
+
+def test_a_job_whose_items_are_kept_loads_no_model(toy, snakemake, tmp_path, monkeypatch):
+    """All is made again from identify on, with weights that are only as long as the real ones."""
+    for name in ("results", "cache", ".snakemake"):
+        shutil.copytree(toy / name, tmp_path / "again" / name)
+    for file in [file for file in weights.folder().rglob("*") if file.is_file()]:
+        hollow = tmp_path / "weights" / file.relative_to(weights.folder())
+        hollow.parent.mkdir(parents=True, exist_ok=True)
+        with hollow.open("wb") as opened:
+            opened.truncate(file.stat().st_size)
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
+    printed = snakemake(
+        *TOY, "--forcerun", "identify", "--", "judging", directory=tmp_path / "again"
+    )
+    assert "rule judge:" in printed
+    for path in (toy / "results").rglob("*"):
+        if path.suffix in (".jsonl", ".flac"):
+            assert (tmp_path / "again" / path.relative_to(toy)).read_bytes() == path.read_bytes()
 
 
 def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):

@@ -4,7 +4,13 @@ A backend file has a docstring (what it is, source, licence, what it needs), `EN
 envs/ that its rule runs in, or several, the preferred one first), `GPU` (whether it can run on one)
 and `load(**options)`, which imports what is heavy and returns the object that the contract in
 `scripts/backends/<capability>/__init__.py` describes. Adding a backend is adding that file: it is
-found by its name.
+found by its name. It may also lie in a folder <capability>/ of your own, which the config names in
+`backend_paths`.
+
+A contract names in KEPT the methods whose results the jobs keep (scripts/common/kept.py): each
+takes a list of items and gives as many results, one hanging on its item and the other arguments
+alone, or is about one item. The number says after how many items what was made is written down.
+SOUND: arrays among the results are sound.
 
 What can run on a GPU has the option `device`: "cuda" unless the config says "cpu". What asks a
 service over the network has the options `model`, `address` and `key`, the name of the environment
@@ -15,18 +21,27 @@ of options that have few: {option: (value, ...)}; another one is refused before 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
+from types import ModuleType
 from typing import Any
 
+from scripts.common import config, kept
 from scripts.common.stage import UserError
 
 
 def load(spec: dict[str, Any]) -> Any:
-    """Load the backend that `spec` = {capability, backend, options} names.
+    """Load the backend that `spec` = {capability, backend, options} names; inside a job, one that
+    is loaded only for what is not kept yet.
 
     An option named as a capability holds a spec of its own, which the backend loads itself.
     Raises UserError, naming the environment, where the backend's packages are missing.
     """
-    module = importlib.import_module(f"scripts.backends.{spec['capability']}.{spec['backend']}")
+    return kept.stand_in(spec, lambda: _load(spec))
+
+
+def _load(spec: dict[str, Any]) -> Any:
+    module = _module(spec)
     try:
         return module.load(**spec["options"])
     except ModuleNotFoundError as error:
@@ -35,3 +50,14 @@ def load(spec: dict[str, Any]) -> Any:
             f"backend {spec['capability']}/{spec['backend']} needs the package {error.name!r}; "
             f"install what envs/{environment}.yaml lists."
         ) from error
+
+
+def _module(spec: dict[str, Any]) -> ModuleType:
+    """The module of a backend; one in a folder of `backend_paths` is read from its file."""
+    name = f"scripts.backends.{spec['capability']}.{spec['backend']}"
+    if "folder" not in spec or name in sys.modules:
+        return importlib.import_module(name)
+    found = importlib.util.spec_from_file_location(name, config.file_of(spec))
+    module = sys.modules[name] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module

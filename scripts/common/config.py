@@ -22,6 +22,8 @@ from scripts.common.stage import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ROOT / "scripts" / "backends"
+# They hand on what others make and change nothing in it: no reason to make anything again.
+CARRIERS = ("common/stage.py", "common/kept.py", "backends/__init__.py")
 
 
 def check(document: Any, schema: str, where: str) -> None:
@@ -97,8 +99,11 @@ def apart(names: Iterable[str], where: str) -> None:
         seen[name.casefold()] = name
 
 
-def spec(models: dict[str, dict], name: str, capability: str, where: str) -> dict[str, Any]:
-    """The spec of the model `name`: {"capability", "backend", "options"}, nested models resolved.
+def spec(
+    models: dict[str, dict], name: str, capability: str, where: str, folders: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The spec of the model `name`: {"capability", "backend", "options"}, nested models resolved,
+    and "folder", if its backend lies in one of `folders` (`backend_paths` of the config).
 
     Raises UserError for an unknown model, one of another capability, an unknown backend or an
     option that the backend's `load` does not have.
@@ -107,16 +112,19 @@ def spec(models: dict[str, dict], name: str, capability: str, where: str) -> dic
         same = [key for key, model in models.items() if model["capability"] == capability]
         raise UserError(f"{where}: no model is called '{name}'{nearest(name, same or models)}")
     options = dict(models[name])
-    found, backend = options.pop("capability"), options.pop("backend")
-    if found != capability:
-        raise UserError(f"{where}: '{name}' is of capability {found}, {capability} is needed.")
-    valid = backends(capability)
+    kind, backend = options.pop("capability"), options.pop("backend")
+    if kind != capability:
+        raise UserError(f"{where}: '{name}' is of capability {kind}, {capability} is needed.")
+    valid = backends(capability, folders)
     if backend not in valid:
         raise UserError(
             f"models.{name}: there is no backend '{backend}' for {capability}"
             f"{nearest(backend, valid)}"
         )
-    allowed, choices = options_of(models[name]), constant(models[name], "CHOICES", {})
+    found = {"capability": capability, "backend": backend, "options": options}
+    if valid[backend] is not None:
+        found["folder"] = valid[backend]
+    allowed, choices = options_of(found), constant(found, "CHOICES", {})
     for key, value in options.items():
         if key not in allowed:
             raise UserError(
@@ -129,8 +137,8 @@ def spec(models: dict[str, dict], name: str, capability: str, where: str) -> dic
                 f"{nearest(value, choices[key])}"
             )
         if key in capabilities():
-            options[key] = spec(models, value, key, f"models.{name}.{key}")
-    return {"capability": capability, "backend": backend, "options": options}
+            options[key] = spec(models, value, key, f"models.{name}.{key}", folders)
+    return found
 
 
 def capabilities() -> list[str]:
@@ -138,16 +146,44 @@ def capabilities() -> list[str]:
     return sorted(path.parent.name for path in BACKENDS.glob("*/__init__.py"))
 
 
-def backends(capability: str) -> list[str]:
-    """The backends of a capability: its files."""
-    files = (BACKENDS / capability).glob("*.py")
-    return sorted(path.stem for path in files if path.stem != "__init__")
+def backends(capability: str, folders: Iterable[str] = ()) -> dict[str, str | None]:
+    """The backends of a capability by name, each a file <capability>/<name>.py: None for the
+    project's own, else the one of `folders` that it is in.
+
+    Raises UserError for a folder that does not exist and for a name that is taken.
+    """
+    found: dict[str, str | None] = {}
+    for folder in (None, *folders):
+        place = _place(folder)
+        if not place.is_dir():
+            raise UserError(f"backend_paths: there is no folder '{folder}'.")
+        for path in sorted((place / capability).glob("*.py")):
+            if path.stem in found:
+                raise UserError(
+                    f"backend_paths: {folder}/{capability}/{path.name} has the name of a backend "
+                    f"in {found[path.stem] or 'scripts/backends'}; give it another one."
+                )
+            if path.stem != "__init__":
+                found[path.stem] = folder
+    return found
+
+
+def file_of(model: dict[str, Any]) -> Path:
+    """The file of the backend of a spec."""
+    return _place(model.get("folder")) / model["capability"] / f"{model['backend']}.py"
+
+
+def _place(folder: str | None) -> Path:
+    """A folder of backends; a relative one is looked up beside the Snakefile, too."""
+    if folder is None:
+        return BACKENDS
+    return Path(folder) if Path(folder).is_dir() else ROOT / folder
 
 
 def constant(model: dict[str, Any], name: str, *default: Any) -> Any:
     """`ENV`, `GPU` ... of the backend of a spec, read without importing it; where it has none, the
     `default`, if one is given."""
-    path = BACKENDS / model["capability"] / f"{model['backend']}.py"
+    path = file_of(model)
     for node in _tree(path).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
             return ast.literal_eval(node.value)
@@ -201,14 +237,12 @@ def wants_gpu(*models: dict[str, Any]) -> bool:
 
 def option(model: dict[str, Any], name: str) -> Any:
     """An option of a backend as the config has it, else the default of its `load`."""
-    path = BACKENDS / model["capability"] / f"{model['backend']}.py"
-    return {**defaults(path), **model["options"]}.get(name)
+    return {**defaults(file_of(model)), **model["options"]}.get(name)
 
 
 def options_of(model: dict[str, Any]) -> list[str]:
     """The names of the options that the backend of a spec has: the parameters of its `load`."""
-    path = BACKENDS / model["capability"] / f"{model['backend']}.py"
-    return [arg.arg for arg in _load(path).args.args]
+    return [arg.arg for arg in _load(file_of(model)).args.args]
 
 
 @functools.cache
@@ -220,22 +254,29 @@ def defaults(path: Path) -> dict[str, Any]:
     return {name: value.value for name, value in values if isinstance(value, ast.Constant)}
 
 
-def code(stage: str, *models: dict[str, Any]) -> str:
-    """A digest of a stage, of the project's modules it imports and of its backends.
+def code(stage: str | None, *models: dict[str, Any]) -> str:
+    """A digest of a stage (None: of none), of the project's modules it imports and of its backends.
 
     Comments and layout do not count. As a param it makes Snakemake rerun exactly the jobs whose
     code changed; Snakemake itself looks only at the script, not at what it imports.
     """
-    queue, seen = [ROOT / "scripts" / f"{stage}.py"], set()
-    for model in flat(models):
-        queue.append(BACKENDS / model["capability"] / f"{model['backend']}.py")
+    text = "".join(_tokens(path) for path in sources(stage, *models))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+
+
+def sources(stage: str | None, *models: dict[str, Any]) -> list[Path]:
+    """The files that `code` is a digest of."""
+    queue = [ROOT / "scripts" / f"{stage}.py"] if stage else []
+    queue += [file_of(model) for model in flat(models)]
+    seen = {ROOT / "scripts" / file for file in CARRIERS}
+    found = []
     while queue:
         path = queue.pop()
         if path not in seen:
             seen.add(path)
+            found.append(path)
             queue.extend(_imports(path))
-    text = "".join(_tokens(path) for path in sorted(seen))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+    return sorted(found)
 
 
 @functools.cache

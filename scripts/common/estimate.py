@@ -1,9 +1,8 @@
-"""What a run will cost, told before it begins: jobs, GPU-hours, calls and money, by stage.
+"""What a run will cost, told before it begins: jobs, GPU-hours, calls, money, disk, by stage.
 
-Units of work (seconds of audio, tokens, texts) times what a unit costs: time of a GPU
-(config/speeds.tsv), dollars of a paid service (config/prices.tsv). How much work there will be is
-known only by doing it, so it is assumed; what the assumptions are stands below. Answers that the
-store holds already are counted too. The Snakefile imports this: nothing heavy here.
+Units of work (seconds of audio, tokens, texts; scripts/common/size.py) times what a unit costs:
+time of a GPU (config/speeds.tsv), dollars of a paid service (config/prices.tsv). Answers that are
+kept already are counted too. The Snakefile imports this: nothing heavy here.
 """
 
 from __future__ import annotations
@@ -16,16 +15,10 @@ from scripts.common import config as settings
 from scripts.common import services
 from scripts.common.missing import Work, models_of, needed
 from scripts.common.services import Rules
+from scripts.common.size import CLIP, MEDIUM, ROLE, USER, Size, part
 from scripts.common.stage import UserError
+from scripts.common.storage import stored
 
-MEDIUM = 7200.0  # seconds of a medium
-CLIPS = 0.3  # share of a medium that ends up in clips
-CLIP = 6.0  # seconds
-# The paper's Table 1: 255.23 and 827.82 hours of 111,846 dialogues.
-USER, ROLE = 8.2, 26.6  # seconds of the user and of the role in a dialogue
-KEPT = 0.71  # of 98 x 1600 dialogues written, the paper keeps 111,454
-TURNS = {"single": 1, "multi": 3}  # of the user in a dialogue
-WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
 SPEAKERS, CAST = 20, 2  # in a medium, and names that each is tried with
 SCORED = 25  # tokens that a speaker's lines count, as if they were written, for a name
 PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
@@ -34,7 +27,6 @@ METRICS = 8  # of a judge; "per_metric" asks for one by one
 # What a call to a service reads beside the speech in it, and tokens of a second of speech.
 PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
 LETTERS = 15  # characters of a second of speech
-FLAC = {"corpus": 18_000, "speech": 27_000}  # bytes a second at 16 and 24 kHz
 
 Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
 
@@ -50,61 +42,33 @@ class Cost:
     gpu_hours: float = 0.0
     calls: float = 0.0
     usd: float = 0.0
-    gigabytes: float = 0.0
+    files: float = 0.0
+    gigabytes: float = 0.0  # in results/
+    kept: float = 0.0  # gigabytes that jobs keep beside it
     models: dict[str, None] = field(default_factory=dict)  # in the order in which they come
     unknown: set[str] = field(default_factory=set)
     unpriced: set[str] = field(default_factory=set)
     assumed: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much there is of everything in a whole run."""
-
-    media: dict[str, int]  # batch -> rows
-    roles: int  # that play
-    trained: int  # of them in the train pool
-    shards: int
-    written: dict[str, int]  # mode -> dialogues a role
-    tested: dict[str, int]  # mode -> test dialogues a role
-    apart: bool = False  # users have a synthesiser, and a rule, of their own
-
-    def dialogues(self, split: str) -> float:
-        """Dialogues of a split."""
-        test = self.roles * sum(self.tested.values())
-        if split == "test":
-            return test
-        pool = self.trained if split == "train" else self.roles - self.trained
-        kept = KEPT * pool * sum(self.written.values())
-        return max(0.0, kept - pool * sum(self.tested.values()))
-
-
-def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
-    """The size of a run. `media` and `roles` are rows of the two tables."""
-    batches: dict[str, int] = {}
-    for row in media:
-        batches[row["batch"]] = batches.get(row["batch"], 0) + 1
-    return Size(
-        media=batches,
-        roles=sum(bool(row["pool"]) for row in roles),
-        trained=sum(row["pool"] == "train" for row in roles),
-        shards=config["shards"],
-        written={mode: config["write"][mode] for mode in TURNS},
-        tested={mode: config["split"][mode] for mode in TURNS},
-        apart=config["speak"]["tts"] != config["speak"]["user_tts"],
-    )
-
-
 def estimate(
-    work: Iterable[Work], whole: Size, speeds: list[dict[str, str]], asked: Rules
+    work: Iterable[Work],
+    whole: Size,
+    speeds: list[dict[str, str]],
+    asked: Rules,
+    keeps: bool = True,
 ) -> list[Cost]:
-    """The cost of the jobs of `work`, a row a rule in the order in which rules come first."""
+    """The cost of the jobs of `work`, a row a rule in the order in which rules come first; `keeps`:
+    whether jobs keep what their models make."""
     rows = {row["model"]: row for row in speeds}
     costs: dict[str, Cost] = {}
     for job in work:
         cost = costs.setdefault(job.rule, Cost(job.rule))
         cost.jobs += 1
-        cost.gigabytes += disk(job, whole) / 1e9
+        left = stored(job, whole, keeps)
+        cost.files += left.files
+        cost.gigabytes += left.results / 1e9
+        cost.kept += left.kept / 1e9
         models = models_of(job)
         cost.gpu_jobs += settings.wants_gpu(*models)
         for model in models:
@@ -128,15 +92,8 @@ def estimate(
 
 def amount(job: Work, whole: Size) -> Amounts:
     """Units of work and calls of a job, by capability (of training, by the rule's name)."""
-    media = whole.media.get(job.wildcards.get("batch", ""), sum(whole.media.values()))
-    clips = media * MEDIUM * CLIPS
-    share = 1 / whole.shards if "shard" in job.wildcards else 1.0
-    written = whole.roles * share
-    count = sum(whole.written.values()) * written
-    tested = whole.dialogues("test") * share
-    turns = sum(TURNS[mode] * number for mode, number in whole.tested.items()) * written
-    split = whole.dialogues(job.wildcards.get("split", "test")) * share
-    tokens = sum(WRITTEN[mode] * number for mode, number in whole.written.items()) * written
+    own = part(job, whole)
+    media, clips, tested, turns = own.media, own.clips, own.tested, own.turns
     names = media * SPEAKERS * CAST
     both = tested * 2 * ROLE  # a judge hears the system's and the reference's speech
     probed = job.params.get("number", 0) * PROBES  # forms of items, each judged as an item
@@ -149,12 +106,14 @@ def amount(job: Work, whole: Size) -> Amounts:
         "identify": {"llm": (names * SCORED, names)},
         "choose_voices": {"speaker": (clips, clips / CLIP), "diarization": (clips, clips / CLIP)},
         "profile": {"llm": (whole.roles * PROFILE, whole.roles)},
-        "write": {"llm": (tokens, count / max(1, job.params.get("batch", 1)))},
-        "classify": {"llm": (count * CLASS, count)},
-        "deduplicate": {"embedding": (count, count)},
-        "speak_users": {"tts": (split * USER, split)},
+        "write": {"llm": (own.tokens, own.written / max(1, job.params.get("batch", 1)))},
+        "classify": {"llm": (own.written * CLASS, own.written)},
+        "deduplicate": {"embedding": (own.written, own.written)},
+        "speak_users": {"tts": (own.spoken * USER, own.spoken)},
         "speak": {
-            "tts": (split * ROLE, split) if whole.apart else (split * (USER + ROLE), split * 2)
+            "tts": (own.spoken * ROLE, own.spoken)
+            if whole.apart
+            else (own.spoken * (USER + ROLE), own.spoken * 2)
         },
         "finetune": {"finetune": (whole.dialogues("train") * _epochs(job), 0.0)},
         "respond": {
@@ -181,17 +140,6 @@ def amount(job: Work, whole: Size) -> Amounts:
     }.get(job.rule, {})
 
 
-def disk(job: Work, whole: Size) -> float:
-    """Bytes of audio that a job writes."""
-    share = 1 / whole.shards
-    if job.rule in ("extract", "separate"):
-        return whole.media.get(job.wildcards.get("batch", ""), 0) * MEDIUM * FLAC["corpus"]
-    if job.rule == "speak":
-        split = whole.dialogues(job.wildcards.get("split", "test")) * share
-        return split * (USER + ROLE) * FLAC["speech"]
-    return whole.dialogues("test") * share * ROLE * FLAC["speech"] if job.rule == "respond" else 0.0
-
-
 def told(costs: list[Cost]) -> str:
     """The table for a person, with the models of each stage; rules without models are one line."""
     shown = [cost for cost in costs if cost.models or cost.calls]
@@ -205,8 +153,13 @@ def told(costs: list[Cost]) -> str:
     assumed = sorted(set().union(*(cost.assumed for cost in costs)))
     unknown = sorted(set().union(*(cost.unknown for cost in costs)))
     lines.append(
-        f"About {sum(cost.gigabytes for cost in costs):.0f} GB of audio will be written. GPU-hours "
-        f"are rough: speeds from config/speeds.tsv, a medium taken as {MEDIUM / 3600:.0f} hours."
+        f"About {sum(cost.files for cost in costs):.0f} files will be written, "
+        f"{sum(cost.gigabytes for cost in costs):.1f} GB in results/ and "
+        f"{sum(cost.kept for cost in costs):.1f} GB kept beside it (`kept`, `services.store`)."
+    )
+    lines.append(
+        "GPU-hours are rough: speeds from config/speeds.tsv, a medium taken as "
+        f"{MEDIUM / 3600:.0f} hours."
     )
     if assumed:
         lines.append(f"Speeds that are only assumed: {', '.join(assumed)}.")

@@ -17,6 +17,7 @@ from scripts.common import services, weights
 from scripts.common.services import Rules
 from scripts.common.stage import UserError
 
+CUDA = 4000  # MB
 LISTED = 20  # media files named one by one
 ELSEWHERE = ("deb:", "pypi:", "synth:")  # locations that are no paths
 
@@ -105,7 +106,7 @@ def _weights(models: Iterable[dict[str, Any]]) -> list[Lack]:
 def needed(model: dict[str, Any]) -> list[str]:
     """The weights of a backend: what its options, their defaults or its code name of the two
     tables, or a folder in `weights`."""
-    file = settings.BACKENDS / model["capability"] / f"{model['backend']}.py"
+    file = settings.file_of(model)
     values, named = {**settings.defaults(file), **model["options"]}, _named(file)
     known = {row["model"] for row in weights.hub_table()} | {row.model for row in weights.table()}
     found = [v for v in [*values.values(), *named] if isinstance(v, str) and v in known]
@@ -113,6 +114,17 @@ def needed(model: dict[str, Any]) -> list[str]:
     if isinstance(own, str) and own not in known and own != "default":
         found.append(own)
     return list(dict.fromkeys(found))
+
+
+def room(models: Iterable[dict[str, Any]]) -> int:
+    """MB of memory in which the weights of some specs, and of the models inside them, are loaded:
+    a fifth more than they have as files (those that packages bring are small, and not counted), and
+    what CUDA's libraries take where one runs on a GPU."""
+    models = list(models)
+    hub = {row["model"]: float(row["gb"]) for row in weights.hub_table()}
+    names = {name for model in settings.flat(models) for name in needed(model)}
+    cuda = CUDA * settings.wants_gpu(*models)
+    return cuda + round(1200 * sum(hub.get(name, 0.0) for name in names))
 
 
 def _voices(models: Iterable[dict[str, Any]]) -> list[Lack]:

@@ -30,12 +30,16 @@ def run(function: Callable, job: Any = None) -> None:
     """Run `function` with the arguments of the Snakemake `job`, or of the command line."""
     run.stage = function.__name__
     progress.screen = sys.stderr
+    if job is not None:
+        _enter(job)
     if job is not None and job.log:
         progress.screen = os.fdopen(os.dup(2), "w", buffering=1)
         with Path(job.log[0]).open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
     try:
+        if job is not None and job.log:
+            keep(job)
         arguments, outputs = _from_job(function, job) if job else _from_command_line(function)
         _call(function, arguments, outputs)
     except UserError as error:
@@ -48,6 +52,16 @@ def run(function: Callable, job: Any = None) -> None:
 
 
 run.stage = ""  # the stage that this process runs
+
+
+def keep(job: Any) -> None:
+    """Let the models of a job keep what they make, in the folder that its log is named after below
+    `kept` of the config; nothing is kept where that is null."""
+    folder = job.config.get("kept")
+    if folder is not None:
+        from scripts.common.kept import Kept, Shelf
+
+        Kept.shelf = Shelf(Path(folder) / Path(job.log[0]).relative_to("logs").with_suffix(""))
 
 
 def progress(items: Iterable[Item], total: int, label: str, every: float = 10.0) -> Iterator[Item]:
@@ -63,6 +77,17 @@ def progress(items: Iterable[Item], total: int, label: str, every: float = 10.0)
 
 
 progress.screen = sys.stderr
+
+
+def _enter(job: Any) -> None:
+    """Start the job's script anew, in this process, with the interpreter of the environment that
+    is to run it (rules/environments.smk), if there is one and this is not it."""
+    place = getattr(job, "resources", {}).get("environment")
+    if place and not os.path.samefile(place, sys.prefix):
+        os.environ |= {"PATH": f"{place}/bin{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": place}
+        os.environ.pop("PYTHONPATH", None)  # another interpreter's packages
+        python = f"{place}/bin/python"
+        os.execv(python, [python, *sys.argv])
 
 
 def _call(function: Callable, arguments: dict[str, Any], outputs: Iterable[str]) -> None:

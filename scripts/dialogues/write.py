@@ -81,15 +81,16 @@ def write(
     ]
     model = backends.load(llm) if calls else None
     for attempt in range(attempts):
-        for mode in ("single", "multi"):
-            group = [c for c in calls if c.mode == mode and c.missing]
-            if group:
-                asked = [prompts[mode, c.person.language] for c in group]
-                draws = [
-                    _draw(c, c.number + attempt * len(sizes), prompt, excerpts, seed)
-                    for c, prompt in zip(group, asked, strict=True)
-                ]
-                _ask(model, group, asked, draws, seed + attempt)
+        left = [call for call in calls if call.missing]
+        # Together those with the same limit of tokens: it must not hang on other roles' calls.
+        for kind in sorted({(call.mode, call.missing) for call in left}, reverse=True):
+            group = [call for call in left if (call.mode, call.missing) == kind]
+            asked = [prompts[call.mode, call.person.language] for call in group]
+            draws = [
+                _draw(c, c.number + attempt * len(sizes), prompt, excerpts, seed)
+                for c, prompt in zip(group, asked, strict=True)
+            ]
+            _ask(model, group, asked, draws, seed + attempt)
     name = model.name if model else ""
     rows = [row for call in calls for row in _rows(call, name, spoken[call.person.role].synthetic)]
     used = sum(row.dropped is None for row in rows)
@@ -131,10 +132,10 @@ def _draw(call: Call, number: int, prompt: Prompt, excerpts: int, seed: int) -> 
 
 
 def _ask(model, calls: list[Call], prompts: list[Prompt], draws: list[Draw], seed: int) -> None:
-    """Send the calls of one mode together and sort out the replies."""
+    """Send calls of one mode that miss as many dialogues, and sort out the replies."""
     asked = list(zip(calls, prompts, draws, strict=True))
     chats = [_chat(prompt, call, draw) for call, prompt, draw in asked]
-    longest = max(call.missing for call in calls) * TOKENS[calls[0].mode]
+    longest = calls[0].missing * TOKENS[calls[0].mode]
     replies = model.generate(chats, max_tokens=longest, seed=seed)
     for (call, prompt, draw), chat, reply in zip(asked, chats, replies, strict=True):
         _take(call, _whole(chat[-1], reply), draw.script, prompt.text)

@@ -162,24 +162,19 @@ def whole_replies(
 
 
 def choose(whole: Sequence[Item], count: int) -> list[Item]:
-    """At most `count` items: next is always one of the language, then the system, then the role
-    that were taken least often, by hash among equals; so that shards do not matter."""
-    left = {digest(item.reply.system, item.dialogue.id): item for item in whole}
+    """At most `count` items, of each language in turn, by hash.
+
+    Neither shards nor the order matter, and what one more role or system brings only takes places:
+    nothing is chosen that was not chosen without it.
+    """
+    order = sorted(whole, key=lambda item: digest(item.reply.system, item.dialogue.id))
     taken: Counter[str] = Counter()
-    chosen = []
-    while left and len(chosen) < count:
-        key = min(left, key=lambda name: ([taken[kind] for kind in _kinds(left[name])], name))
-        taken.update(_kinds(left[key]))
-        chosen.append(left.pop(key))
-    return chosen
-
-
-def _kinds(item: Item) -> tuple[str, str, str]:
-    return (
-        f"language {item.dialogue.language}",
-        f"system {item.reply.system}",
-        f"role {item.dialogue.role}",
-    )
+    turns = []
+    for item in order:
+        turns.append(taken[item.dialogue.language])
+        taken[item.dialogue.language] += 1
+    ranked = sorted(zip(turns, range(len(order)), strict=True))
+    return [order[place] for _, place in ranked[:count]]
 
 
 def sentences(

@@ -121,6 +121,17 @@ def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
     assert settings._tokens.__wrapped__(source) == plain
 
 
+def test_a_job_depends_on_what_shapes_its_results_alone():
+    spec = settings.spec(DEFAULT["models"], "kokoro", "tts", "speak")
+    files = {
+        str(path.relative_to(settings.ROOT)) for path in settings.sources("dialogues/speak", spec)
+    }
+    assert {"scripts/dialogues/speak.py", "scripts/backends/tts/kokoro.py"} < files
+    assert {"scripts/backends/speaker/campplus.py", "scripts/common/mandarin.py"} < files
+    for carrier in ("stage", "kept", "missing", "environments", "estimate"):
+        assert f"scripts/common/{carrier}.py" not in files
+
+
 @pytest.mark.parametrize(
     "backend, options, gpu",
     [
@@ -170,3 +181,39 @@ def test_a_value_that_an_option_does_not_have_is_refused_with_a_near_one(options
         settings.spec(models, "j", "judge", "judge")
     models["j"] |= {"protocol": "joint", "order": "random"}
     assert settings.spec(models, "j", "judge", "judge")["options"]["order"] == "random"
+
+
+def own_backend(folder, name="mine", code="ENV = 'core'\nGPU = False\ndef load(depth=3): ..."):
+    """A file of a backend in a folder of a user's."""
+    (folder / "asr").mkdir(parents=True, exist_ok=True)
+    (folder / "asr" / f"{name}.py").write_text(code + "\n")
+    return str(folder)
+
+
+def test_a_backend_of_ones_own_is_found(tmp_path):
+    folder = own_backend(tmp_path / "own")
+    models = {"mine": {"capability": "asr", "backend": "mine", "depth": 5}}
+    spec = settings.spec(models, "mine", "asr", "transcribe", [folder])
+    assert spec["folder"] == folder and settings.option(spec, "depth") == 5
+    assert settings.environment(spec) == "core" and not settings.wants_gpu(spec)
+    before = settings.code(None, spec)
+    settings._tree.cache_clear()
+    settings._tokens.cache_clear()
+    own_backend(tmp_path / "own", code="ENV = 'core'\nGPU = False\ndef load(depth=4): ...")
+    assert settings.code(None, spec) != before
+    models["mine"]["death"] = 1
+    with pytest.raises(UserError, match="asr/mine has no option 'death'; did you mean 'depth'"):
+        settings.spec(models, "mine", "asr", "transcribe", [folder])
+
+
+@pytest.mark.parametrize(
+    "folder, name, sentence",
+    [
+        ("own", "whisper", "asr/whisper.py has the name of a backend in scripts/backends"),
+        ("nowhere", "mine", "backend_paths: there is no folder '.*nowhere'"),
+    ],
+)
+def test_a_folder_of_backends_that_cannot_be_used_is_told(tmp_path, folder, name, sentence):
+    own_backend(tmp_path / "own", name)
+    with pytest.raises(UserError, match=sentence):
+        settings.backends("asr", [str(tmp_path / folder)])

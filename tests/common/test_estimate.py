@@ -11,8 +11,9 @@ import yaml
 from scripts.common import config as settings
 from scripts.common import estimate as module
 from scripts.common import services
-from scripts.common.estimate import HEARD, KEPT, PROMPT, RATIONALE, ROLE, USER, size, told
+from scripts.common.estimate import HEARD, PROMPT, RATIONALE, told
 from scripts.common.missing import Work
+from scripts.common.size import KEPT, ROLE, USER, size
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEEDS = ROOT / "config/speeds.tsv"

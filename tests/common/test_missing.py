@@ -68,6 +68,16 @@ def test_weights_are_those_of_options_of_defaults_and_of_the_code(backend):
     assert "some/folder" in needed({**local, "options": {"weights": "some/folder"}})
 
 
+def test_a_job_has_room_for_the_weights_that_it_loads(backend):
+    """16.1 GB of Qwen3-8B and 4.7 MB of a vocoder, a fifth more, and what CUDA takes."""
+    local = backend("llm/local", LOCAL)
+    outer = backend("dialogue/outer", "GPU = False\ndef load(llm): ...", llm=local)
+    (row,) = [row for row in module.weights.hub_table() if row["model"] == "qwen3-8b"]
+    assert module.room([]) == 0
+    assert 1200 * float(row["gb"]) <= module.room([local]) <= 1200 * float(row["gb"]) + 5000
+    assert module.room([outer]) == module.room([local]) == module.room([local, local])
+
+
 def test_each_missing_model_is_named_with_its_licence_its_page_and_the_command(backend):
     local = backend("llm/local", LOCAL, weights="llama-3.1-8b")
     lacks = missing([job(llm=local), job(llms=[local, local])], [])

@@ -277,6 +277,13 @@ def test_the_choice_is_spread_and_not_of_the_order_of_files(number, random):
     assert len(chosen) == min(number, len(whole)) == len(set(map(id, chosen)))
     mixed = random.sample(whole, len(whole))
     assert [id(item) for item in choose(mixed, number)] == [id(item) for item in chosen]
-    for key in (lambda i: i.dialogue.language, lambda i: i.reply.system):
-        counts = Counter(map(key, chosen))
-        assert max(counts.values(), default=0) - min(counts.values(), default=0) <= 1 or number > 24
+    counts = Counter(item.dialogue.language for item in chosen)
+    assert max(counts.values(), default=0) - min(counts.values(), default=0) <= 1 or number > 24
+
+
+@given(st.integers(0, 30), st.integers(0, 23), st.randoms())
+def test_one_more_role_or_system_only_takes_places(number, before, random):
+    whole = items(("English", "Chinese"), ("a", "b", "c"), 4)
+    random.shuffle(whole)
+    first, second = choose(whole[:before], number), choose(whole, number)
+    assert {id(i) for i in second} <= {id(i) for i in [*first, *whole[before:]]}

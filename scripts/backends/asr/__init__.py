@@ -17,6 +17,8 @@ import numpy as np
 
 from scripts.common.stage import UserError
 
+KEPT = {"transcribe": 256}
+
 RATE = 16_000
 SHORTEST = 0.1  # seconds; in less a model invents a word
 

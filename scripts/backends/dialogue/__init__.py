@@ -15,6 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+KEPT = {"reply": 32}
+SOUND = True
+
 
 @dataclass(frozen=True)
 class Answer:

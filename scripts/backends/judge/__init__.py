@@ -17,6 +17,8 @@ from scripts.common import config
 from scripts.common.audio import Sound
 from scripts.common.records import Trial
 
+KEPT = {"judge": 64}
+
 __all__ = [
     *("METRICS", "Metric", "Pair", "Scores", "Side", "Sound", "Trial", "accept", "read_metrics"),
 ]

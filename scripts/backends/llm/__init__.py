@@ -23,6 +23,8 @@ import math
 
 from scripts.common.stage import UserError
 
+KEPT = {"generate": 512, "score": 1024, "choose": 512}
+
 Chat = list[dict[str, str]]
 
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from scripts.common.device import in_batches
 
+KEPT = {"embed": 512}
+
 SHORTEST = 8_000  # samples; a shorter clip is repeated up to half a second
 # Clips at once on a CPU, for convolutions: setting up each new shape costs more than is saved.
 CPU_BATCH = 1

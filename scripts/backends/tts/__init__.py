@@ -16,6 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
+KEPT = {"voice": 1, "fixed_voice": 1, "speak": 128}
+SOUND = True
+
 
 def accept(backend, speech: np.ndarray, text: str) -> None:
     """Check a backend against the contract on (n,) 16 kHz English `speech`."""
