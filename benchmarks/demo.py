@@ -1,7 +1,7 @@
-"""Speed and size of the run in this folder, against what the demo promises (`make bench`).
+"""Speed and size of the run in this folder, against what the demo promises.
 
-Prints a line a figure: name, measured, promise, met or missed. Exits with 1 if one is missed.
-Times and memory of jobs are Snakemake's own (logs/*/*.tsv); the no-op run is timed here.
+`python -m benchmarks.demo`; without a finished run there is nothing to tell. Times and memory of
+jobs are Snakemake's own (logs/*/*.tsv); the run with nothing to do is timed here.
 """
 
 from __future__ import annotations
@@ -10,27 +10,26 @@ import csv
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
+from benchmarks.figures import Figure, show
 from scripts.common.records import Dialogue, Medium, Recording, Reply, Spoken, Voice, read_rows
 
 RESULTS = Path("results")
 SPLITS = ("train", "out_of_domain", "test")
 
 
-def main() -> int:
-    """Print every figure; 0 if all promises are met, else 1."""
+def figures() -> Iterator[Figure]:
     if not (RESULTS / "paper/table2.csv").exists():
         print("There is no finished run here: `make demo` makes one.")
-        return 1
-    figures = [*times(), *sizes()]
-    for name, value, promise, met in figures:
-        print(f"{name:<44}{value:>12.1f}   {promise:<12}{'met' if met else 'MISSED'}")
-    return 0 if all(met for *_, met in figures) else 1
+        return
+    yield from times()
+    yield from sizes()
 
 
-def times() -> list[tuple[str, float, str, bool]]:
+def times() -> Iterator[Figure]:
     """Seconds and memory of the jobs, and of a run with nothing to do."""
     jobs = {path: row for path in sorted(Path("logs").rglob("*.tsv")) for row in _rows(path)}
     by_rule: dict[str, float] = {}
@@ -38,7 +37,7 @@ def times() -> list[tuple[str, float, str, bool]]:
         rule = path.relative_to("logs").parts[0].removesuffix(".tsv")
         by_rule[rule] = by_rule.get(rule, 0.0) + float(row["s"])
     for rule, seconds in sorted(by_rule.items(), key=lambda item: -item[1]):
-        print(f"  {rule:<42}{seconds:>12.1f}   s")
+        yield Figure(f"{rule} (s)", seconds)
     memory = [float(row["max_rss"]) for row in jobs.values() if row["max_rss"] not in ("-", "NA")]
     total, peak = sum(by_rule.values()) / 60, max(memory, default=0.0) / 1024
     begun = time.monotonic()
@@ -47,14 +46,13 @@ def times() -> list[tuple[str, float, str, bool]]:
     )
     idle = time.monotonic() - begun
     nothing = "Nothing to be done" in again.stdout + again.stderr
-    return [
-        ("sum of all jobs (minutes)", total, "<= 15", total <= 15),
-        ("peak memory of a job (GB)", peak, "< 6", 0 < peak < 6),
-        ("second run, nothing to do (s)", idle, "< 5", nothing and idle < 5),
-    ]
+    yield Figure("sum of all jobs (minutes)", total, target="ours <= 15")
+    yield Figure("peak memory of a job (GB)", peak, target="ours < 6")
+    yield Figure("second run (s)", idle, target="ours < 5")
+    yield Figure("it has nothing to do", float(nothing), target="ours == 1")
 
 
-def sizes() -> list[tuple[str, float, str, bool]]:
+def sizes() -> Iterator[Figure]:
     """How much the run holds."""
     media = _all("corpus/media/*.jsonl", Medium)
     game = {row.id for row in media if row.work and not row.synthetic}
@@ -69,16 +67,14 @@ def sizes() -> list[tuple[str, float, str, bool]]:
     lines = mean(turn.role_seconds for row in spoken for turn in row.turns)
     replies = _all("systems/*/*.jsonl", Reply)
     answers = mean(turn.seconds for row in replies for turn in row.turns if turn.audio)
-    return [
-        ("game episodes", len(recordings), ">= 3", len(recordings) >= 3),
-        ("minutes of game episodes", minutes, ">= 3", minutes >= 3),
-        ("roles with a reference voice", len(voices), ">= 4", len(voices) >= 4),
-        ("of them from the game", acted, ">= 3", acted >= 3),
-        ("of them Chinese", chinese, ">= 1", chinese >= 1),
-        ("dialogues of the role with fewest", fewest, ">= 7", fewest >= 7),
-        ("mean role line (s)", lines, ">= 3", lines >= 3),
-        ("mean reply (s)", answers, ">= 3", answers >= 3),
-    ]
+    yield Figure("game episodes", len(recordings), target="ours >= 3")
+    yield Figure("minutes of game episodes", minutes, target="ours >= 3")
+    yield Figure("roles with a reference voice", len(voices), target="ours >= 4")
+    yield Figure("of them from the game", acted, target="ours >= 3")
+    yield Figure("of them Chinese", chinese, target="ours >= 1")
+    yield Figure("dialogues of the role with fewest", fewest, target="ours >= 7")
+    yield Figure("mean role line (s)", lines, target="ours >= 3")
+    yield Figure("mean reply (s)", answers, target="ours >= 3")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -91,4 +87,4 @@ def _all(pattern: str, kind: type) -> list:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(show(figures()))

@@ -1,20 +1,23 @@
 """Table 2 of the paper's size, beside a plain loop (`python -m benchmarks.statistics`).
 
-392 items, 8 metrics, 8 systems: 25,088 invented score pairs. Prints how long the whole table takes
+392 items, 8 metrics, 8 systems: 25,088 invented score pairs. How long the whole table takes
 (reading, checking, 10,000 resamples of roles, writing) and its memory, and how long the resampling
-alone takes for one system, vectorised and in plain Python (100 resamples, times 100).
+alone takes for one system, beside plain Python (100 resamples, times 100).
 """
 
 from __future__ import annotations
 
 import random
 import resource
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.figures import Figure, show
 from scripts.common.statistics import DRAWS, cluster_totals, resampled_means
 from scripts.paper.printed import METRICS, printed
 from scripts.paper.table2 import table2
@@ -24,7 +27,7 @@ SYSTEMS = 8
 LOOPS = 100
 
 
-def main() -> None:
+def figures() -> Iterator[Figure]:
     draw = random.Random(0)
     roles = [row["role"] for row in printed(PUBLISHED / "roles.tsv")]
     with TemporaryDirectory() as folder:
@@ -46,8 +49,8 @@ def main() -> None:
         )
         whole = time.perf_counter() - begun
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(f"table 2 from {len(roles) * 4 * 8 * SYSTEMS} score pairs, {DRAWS} resamples")
-    print(f"  seconds {whole:6.1f}   promise < 20   memory {memory:.2f} GB   promise < 1")
+    yield Figure("table 2 of the paper's size (s)", whole, target="ours < 20")
+    yield Figure("its memory (GB)", memory, target="ours < 1")
 
     values = np.random.default_rng(0).uniform(0.2, 1.5, (len(roles) * 4, len(METRICS)))
     clusters = [role for role in roles for _ in range(4)]
@@ -57,8 +60,7 @@ def main() -> None:
     begun = time.perf_counter()
     plain(clusters, values.tolist(), draw)
     slow = (time.perf_counter() - begun) * DRAWS / LOOPS
-    print(f"{DRAWS} resamples of one system: {fast:.3f} s, plain loop {slow:.0f} s")
-    print(f"  ratio {slow / fast:.0f}")
+    yield Figure("resamples a second, plain loop", DRAWS / fast, DRAWS / slow)
 
 
 def lines(roles: list[str], draw: random.Random) -> list[str]:
@@ -87,4 +89,4 @@ def plain(clusters: list[str], values: list[list[float]], draw: random.Random) -
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(show(figures()))

@@ -1,7 +1,7 @@
-"""Prints items a second and real-time factor of both sides: `python -m benchmarks.models [NAME]`.
+"""Items a second and real-time factor of both sides: `python -m benchmarks.models [NAME ...]`.
 
-Each side runs ROUNDS times in turns and its best time counts. Ends with 1 if ours is slower than
-the package's simplest loop by more than the noise of a shared machine.
+Both sides run in turns and their best times count. The target is missed if ours is slower than the
+package's simplest loop by more than the noise of a shared machine.
 """
 
 from __future__ import annotations
@@ -12,51 +12,29 @@ import os
 import pkgutil
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 
 import benchmarks.models
+from benchmarks.figures import Figure, best, show
 
-ROUNDS = 3
 NOISE = 0.9  # of the simplest loop's speed
 
 
-def best(works) -> list[float]:
-    """The shortest time of each of some functions, run in turns."""
-    times = [[] for _ in works]
-    for _ in range(ROUNDS):
-        for work, taken in zip(works, times, strict=True):
-            begun = time.perf_counter()
-            work()
-            taken.append(time.perf_counter() - begun)
-    return [min(taken) for taken in times]
-
-
-def main() -> int:
-    names = sys.argv[1:] or [m.name for m in pkgutil.iter_modules(benchmarks.models.__path__)]
-    slower = []
+def figures(names: list[str]) -> Iterator[Figure]:
     logging.disable(logging.INFO)  # some packages tell of every sentence
-    print(f"{'backend':32} {'items/s':>9} {'simplest':>9} {'ratio':>6} {'RTF':>7} {'simplest':>9}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("SPEECHROLE_WEIGHTS", folder)
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        for name in sorted(set(names) - {"__main__"}):
+        for name in names:
             for case in importlib.import_module(f"benchmarks.models.{name}").cases():
                 ours, simplest = best([case.ours, case.simplest])
-                factors = (
-                    ["-", "-"]
-                    if case.seconds is None
-                    else [f"{taken / case.seconds:.3f}" for taken in (ours, simplest)]
-                )
-                ratio = simplest / ours
-                met = "met" if ratio >= NOISE else "missed"
-                slower += [case.name] if met == "missed" else []
-                print(
-                    f"{case.name:32} {case.items / ours:9.1f} {case.items / simplest:9.1f} "
-                    f"{ratio:6.2f} {factors[0]:>7} {factors[1]:>9}  {met}",
-                    flush=True,
-                )
-    return bool(slower)
+                speeds = case.items / ours, case.items / simplest
+                yield Figure(f"{case.name}, items a second", *speeds, f"ratio >= {NOISE}")
+                if case.seconds is not None:
+                    factors = ours / case.seconds, simplest / case.seconds
+                    yield Figure(f"{case.name}, real-time factor", *factors)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    every = [module.name for module in pkgutil.iter_modules(benchmarks.models.__path__)]
+    sys.exit(show(figures(sorted(set(sys.argv[1:] or every) - {"__main__"}))))

@@ -5,12 +5,10 @@ a title. A medium is taken for hostile until ffmpeg has read it: playlists are r
 hold, containers and protocols come from short lists, and time, memory and size are bounded.
 """
 
+import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import numpy as np
-import soundfile
 
 from scripts.common import stage
 from scripts.common.audio import RATE
@@ -18,10 +16,13 @@ from scripts.common.records import Medium, Recording, read_rows, write_rows
 from scripts.common.stage import UserError
 from scripts.media import ffmpeg
 
-AT_ONCE = 2  # files; one ffmpeg uses one core
+AT_ONCE = 2  # files; one keeps not quite two cores busy
 LONGEST = 6 * 3600  # seconds of one medium
 LARGEST = 64 * 1024**3  # bytes of one medium
-SILENCE = 10 ** (-70 / 20)  # a peak below this (-70 dB of full scale) is no sound
+SILENCE = -70.0  # dB of full scale: a peak below this is no sound
+# What is written. ffmpeg tells its length and peak as it goes: no second look at the file.
+FORM = f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
+BLOCK = 4608  # samples: the largest FLAC block that every player must read, and the fastest
 MISSING = 1.0  # seconds that may lack to what the container says before a note is made
 # How the files begin that make a player open other files or addresses.
 PLAYLISTS = re.compile(
@@ -81,12 +82,12 @@ def _decode(source: Path, target: Path) -> tuple[float, str | None]:
     _refuse(source)
     half = target.with_name(f".part-{target.name}")
     arguments = [*ffmpeg.read(source), "-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1"]
-    arguments += ["-map_chapters", "-1", "-t", str(LONGEST + 1), "-ac", "1", "-ar", str(RATE)]
-    arguments += ["-sample_fmt", "s16", "-f", "flac", "-threads", "1"]
+    arguments += ["-map_chapters", "-1", "-t", str(LONGEST + 1), "-af", FORM]
+    arguments += ["-f", "flac", "-frame_size", str(BLOCK), "-threads", "1"]
     arguments += ["-flags", "+bitexact", "-fflags", "+bitexact"]
     told = ffmpeg.run(arguments, half, timeout=3600, largest=LONGEST * RATE * 2)
     try:
-        seconds, peak = _measure(half)
+        seconds, peak = _heard(told)
         if not seconds:
             raise UserError("it holds 0 seconds of sound.")
         if peak < SILENCE:
@@ -119,14 +120,11 @@ def _refuse(source: Path) -> None:
         )
 
 
-def _measure(path: Path) -> tuple[float, float]:
-    """Seconds and peak of a FLAC file; (0, 0) if ffmpeg wrote no samples."""
-    try:
-        blocks = soundfile.blocks(path, blocksize=RATE * 60, dtype="float32")
-        peak = max((float(np.abs(block).max(initial=0.0)) for block in blocks), default=0.0)
-        return soundfile.info(path).frames / RATE, peak
-    except soundfile.LibsndfileError:
-        return 0.0, 0.0
+def _heard(told: str) -> tuple[float, float]:
+    """Seconds of what ffmpeg wrote and its peak in dB of full scale, as volumedetect told last."""
+    samples = int(re.findall(r"n_samples: (\d+)", told)[-1])
+    peaks = re.findall(r"max_volume: (\S+) dB", told)
+    return samples / RATE, float(peaks[-1]) if samples else -math.inf
 
 
 def _container_seconds(told: str) -> float | None:

@@ -18,7 +18,7 @@ from scripts.common.config import nearest
 from scripts.common.records import Dialogue, read_rows, shard_of, write_rows
 from scripts.common.stage import UserError
 
-BLOCK = 1024  # rows compared with as many at a time: 4 MB of cosines
+BLOCK = 512  # rows compared with as many at a time: 1 MB of cosines
 COMPARE = ("dialogue", "first_question")
 WITHIN = ("role", "language")
 
@@ -98,8 +98,10 @@ def near_duplicates(
             better = highest > best
             best[better], keeper[better] = highest[better], some[at[better]]
         inside = rows @ rows.T
-        fresh = np.zeros(len(rows), bool)  # rows of this block that are kept
-        for i in range(len(rows)):
+        # Rows of this block that are kept: certainly those that are near to none before them; the
+        # others in their order, since it matters which before them are kept.
+        fresh = (best <= threshold) & ~np.tril(inside > threshold, -1).any(axis=1)
+        for i in np.flatnonzero(~fresh):
             among = np.where(fresh[:i], inside[i, :i], -np.inf)
             if i and among.max() > best[i]:
                 best[i], keeper[i] = among.max(), first + among.argmax()

@@ -140,13 +140,13 @@ def choose_voices(
 
 
 def mean_cosine(vectors: np.ndarray) -> np.ndarray:
-    """Mean cosine of each of n rows (n, d) to the n - 1 others, (n,) float64; n = 1: zero.
+    """Mean cosine of each of n unit rows (n, d) to the n - 1 others, (n,) float64.
 
     Rounded to 9 decimals, so that equal clips tie whatever the order of the sums.
     """
     units = vectors.astype(np.float64)
-    units /= np.linalg.norm(units, axis=1, keepdims=True)
-    return np.round((units @ units.sum(axis=0) - 1) / max(1, len(units) - 1), 9)
+    total = np.ones(len(units)) @ units  # a product is twice as fast as sum(axis=0)
+    return np.round((units @ total - 1) / max(1, len(units) - 1), 9)
 
 
 def mixed(row: Segment, talk: dict[str, list[Turn]], samples: np.ndarray, diarizer) -> str:

@@ -1,0 +1,37 @@
+"""Every benchmark, or the named ones, one after the other: `python -m benchmarks [NAME ...]`.
+
+Each is a process of its own. All of them run; the status is 1 if one missed a target or broke.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SUBJECTS = (
+    "extraction",
+    "clips",
+    "quality",
+    "voices",
+    "deduplication",
+    "statistics",
+    "services",
+    "rerun",
+    "pipeline",
+    "demo",
+)
+
+
+def main(names: list[str]) -> int:
+    """Run `names`, or all; 1 if one failed, else 0."""
+    failed = []
+    for name in names or SUBJECTS:
+        print(f"\n{name}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"]).returncode:
+            failed.append(name)
+    print(f"\nmissed: {', '.join(failed)}" if failed else "\nall targets are met")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""Extraction beside plain ffmpeg, and two files at once (`python -m benchmarks.extraction`).
+
+The medium is 20 minutes of stereo AAC beside a picture, in MP4. Plain ffmpeg is told what anyone
+tells it, -vn -ac 1 -ar 16000, and writes WAV; the stage checks the file and its sound as well and
+writes FLAC.
+
+ffmpeg since version 7 reads, decodes, converts and writes in threads of their own and so keeps more
+than one core busy with a single file; what is left to gain by two at once is told without a target.
+With a target: two at once on two cores beside one after the other on one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import imageio_ffmpeg
+
+from benchmarks.figures import Figure, best, show
+from scripts.common.records import Medium, write_rows
+from scripts.corpus.extract import extract
+from scripts.media import ffmpeg
+
+SECONDS = 20 * 60
+
+
+def figures() -> Iterator[Figure]:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        film(folder / "a.mp4")
+        (folder / "b.mp4").symlink_to("a.mp4")
+        for files in ("a", "b", "ab"):
+            rows = [Medium(id=x, work="", language="English", file=f"{x}.mp4") for x in files]
+            write_rows(folder / f"{files}.jsonl", rows)
+
+        def ours(files: str) -> None:
+            extract(folder, folder / f"{files}.jsonl", folder / "audio", folder / "made.jsonl")
+
+        def plain() -> None:
+            options = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
+            sound = ["-i", str(folder / "a.mp4"), "-vn", "-ac", "1", "-ar", "16000"]
+            command = [imageio_ffmpeg.get_ffmpeg_exe(), *options, *sound, str(folder / "a.wav")]
+            subprocess.run(command, check=True)
+
+        one, peer = best([lambda: ours("a"), plain], rounds=5)
+        yield Figure("20 minutes of film, plain ffmpeg (s)", one, peer, "ratio <= 1.05")
+        both, serial, narrow = best(
+            [
+                lambda: ours("ab"),
+                lambda: (ours("a"), ours("b")),
+                lambda: on_one_core(lambda: (ours("a"), ours("b"))),
+            ],
+            rounds=5,
+        )
+        yield Figure("two at once (s), one after the other", both, serial)
+        yield Figure("two at once (s), in a row on one core", both, narrow, "ratio <= 0.55")
+
+
+def on_one_core(work: Callable[[], object]) -> None:
+    """Do some work with this process and those that it starts kept on one core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        work()
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def film(path: Path) -> None:
+    """20 minutes of a test picture and of two channels of noise and a tone."""
+    picture = f"testsrc=size=320x180:rate=10:duration={SECONDS}"
+    left = f"anoisesrc=color=pink:amplitude=0.3:sample_rate=44100:duration={SECONDS}"
+    right = f"sine=frequency=440:sample_rate=44100:duration={SECONDS}"
+    inputs = [word for source in (picture, left, right) for word in ("-f", "lavfi", "-i", source)]
+    mixed = "[1:a][2:a]amerge=inputs=2[sound]"
+    streams = ["-filter_complex", mixed, "-map", "0:v", "-map", "[sound]"]
+    codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-b:a", "128k"]
+    ffmpeg.run([*inputs, *streams, *codecs], path)
+
+
+if __name__ == "__main__":
+    sys.exit(show(figures()))

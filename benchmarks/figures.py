@@ -1,0 +1,86 @@
+"""What all benchmarks share: the shortest time of several sides, a line a figure, the exit status.
+
+    name   ours   peer   ratio   target   met | missed
+
+Both sides are measured in one run. `ratio` is ours / peer: of seconds a small one is good, of
+things done a second a large one. A figure without a target is only told.
+"""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, "==": operator.eq}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured figure, in the unit that its name says.
+
+    `target` is "ours" or "ratio", a comparison and a number or "peer": "ratio <= 1.05".
+    """
+
+    name: str
+    ours: float
+    peer: float | None = None  # the other side of the comparison, if there is one
+    target: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.ours / self.peer if self.peer else None
+
+    @property
+    def met(self) -> bool:
+        """Whether the target holds; what has none is met."""
+        if not self.target:
+            return True
+        what, sign, bound = self.target.split()
+        value = {"ours": self.ours, "ratio": self.ratio}[what]
+        return COMPARED[sign](value, self.peer if bound == "peer" else float(bound))
+
+    def __str__(self) -> str:
+        numbers = [_number(value) for value in (self.ours, self.peer, self.ratio)]
+        verdict = ("met" if self.met else "missed") if self.target else ""
+        return _line(self.name, *numbers, self.target, verdict)
+
+
+def show(figures: Iterable[Figure]) -> int:
+    """Print each figure as it comes; the exit status: 1 if one is missed, else 0."""
+    print(_line("", "ours", "peer", "ratio", "target", ""), flush=True)
+    status = 0
+    for figure in figures:
+        print(figure, flush=True)
+        status |= not figure.met
+    return int(status)
+
+
+def best(
+    works: Iterable[Callable[[], object]],
+    rounds: int = 3,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
+    """The shortest time (s) of each of some functions, run in turns: others use the machine too.
+
+    `clock` is time.process_time for CPU seconds.
+    """
+    works = list(works)
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(rounds):
+        for work, taken in zip(works, times, strict=True):
+            begun = clock()
+            work()
+            taken.append(clock() - begun)
+    return [min(taken) for taken in times]
+
+
+def _line(name: str, ours: str, peer: str, ratio: str, target: str, verdict: str) -> str:
+    return f"{name:<48}{ours:>10}{peer:>10}{ratio:>9}   {target:<16}{verdict}".rstrip()
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1e}" if 0 < abs(value) < 0.001 else f"{value:.3f}"

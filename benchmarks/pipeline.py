@@ -1,0 +1,124 @@
+"""The workflow beside its own scripts run bare (`python -m benchmarks.pipeline`).
+
+The corpus of config/toy.yaml, seven stages one after the other, each a rule. Bare: the same stages
+with the same arguments as `python -m scripts.<phase>.<stage>`, a process each. Both sides start in
+an empty folder; downloaded packages lie in the cache before either begins. The target is 1.25 times
+the bare run and 2 s, which is what Snakemake's own start takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.figures import Figure, show
+from scripts.common.config import ROOT
+
+TOY = ROOT / "config/toy.yaml"
+TARGET, FIRST = "corpus", "results/corpus/media/toy.jsonl"
+KINDS = "media truth audio vocals turns segments quality transcripts".split()
+ROUNDS = 2
+
+
+def figures() -> Iterator[Figure]:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        stages = commands(folder / "graph", TARGET)
+        by_rules(folder / "cache", FIRST)  # downloads
+        rules, bare = folder / "rules", folder / "bare"
+        taken = [(by_rules(rules, TARGET), timed(bare, stages)) for _ in range(ROUNDS)]
+        assert made(rules) == made(bare)
+    ours, peer = map(min, zip(*taken, strict=True))
+    target = f"ours <= {1.25 * peer + 2:.1f}"
+    yield Figure(f"{len(stages)} stages by Snakemake (s), run bare", ours, peer, target)
+
+
+def by_rules(folder: Path, target: str) -> float:
+    """Seconds of Snakemake for `target` in an empty folder."""
+    program = str(Path(sys.executable).with_name("snakemake"))
+    places = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    command = [program, target, *places, "--configfile", str(TOY), "--cores", "2", "--quiet", "all"]
+    return timed(folder, [command])
+
+
+def timed(folder: Path, commands: list[list[str]]) -> float:
+    """Seconds of some commands, one after the other, in an empty folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for kind in KINDS:
+        (folder / "results/corpus" / kind).mkdir(parents=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    begun = time.perf_counter()
+    for command in commands:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)[:200]}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
+    return time.perf_counter() - begun
+
+
+def commands(folder: Path, target: str) -> list[list[str]]:
+    """The stages behind `target` as commands, in the order of the workflow's own graph.
+
+    Snakemake tells nobody the parameters of its jobs, so its graph is built here and read.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        OutputSettings,
+        Quietness,
+        ResourceSettings,
+    )
+
+    folder.mkdir()
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
+    ):
+        workflow = api.workflow(
+            ResourceSettings(cores=2),
+            ConfigSettings(configfiles=[TOY]),
+            snakefile=ROOT / "Snakefile",
+            workdir=folder,
+        )
+        workflow.dag(DAGSettings(targets={target})).summary()
+        graph = workflow._workflow.dag
+        jobs = [job for level in graph.toposorted() for job in level if job.is_script]
+        return [command(job) for job in jobs]
+
+
+def command(job) -> list[str]:
+    """The job's stage for a command line; its parameters are named as the rule's are."""
+    path = (ROOT / "rules" / job.rule.script).resolve()
+    words = [sys.executable, "-m", ".".join(path.relative_to(ROOT).with_suffix("").parts)]
+    given = [*job.input.items(), *job.output.items(), *job.params.items()]
+    for name, value in given:
+        if name != "code":
+            words += ["--" + name.replace("_", "-"), *as_words(value)]
+    return words
+
+
+def as_words(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return list(value)
+    return [json.dumps(value)]
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    """The files of rows that a side has made, and what is in them."""
+    rows = (folder / "results/corpus").rglob("*.jsonl")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in rows}
+
+
+if __name__ == "__main__":
+    sys.exit(show(figures()))
