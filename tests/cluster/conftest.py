@@ -29,10 +29,11 @@ SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 class Head:
     """`snakemake --profile slurm` as a person types it in the checkout, with the tests' overrides.
 
-    It works in `folder`; what it prints is in the file `printed_to`.
+    It works in `folder`; what it prints is in the file `printed_to`. It and its jobs give way to
+    what is in a `hurry`.
     """
 
-    def __init__(self, folder: Path, *arguments: str, overrides: bool = True):
+    def __init__(self, folder: Path, *arguments: str, overrides: bool = True, hurry: bool = False):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.printed_to = folder / f"head{len(list(folder.glob('head*')))}.txt"
@@ -42,6 +43,7 @@ class Head:
             # A process that a shell started in the background ignores Ctrl-C, and so would this.
             self.process = subprocess.Popen(
                 [
+                    *(() if hurry else ("nice",)),
                     *("env", "--default-signal=INT", SNAKEMAKE, "--profile", "slurm"),
                     *(("--profile", "tests/cluster/profile") if overrides else ()),
                     *("--directory", str(folder)),
@@ -161,7 +163,7 @@ def run_toy(start, folder: Path) -> Toy:
         )
     try:
         on_slurm = folder / "slurm"
-        first = start(on_slurm, *TOY)
+        first = start(on_slurm, *TOY, hurry=True)
         speaking = re.compile("rule_speak").match
         until(
             lambda: first.process.poll() is not None or any(map(speaking, first.running())),
@@ -179,7 +181,7 @@ def run_toy(start, folder: Path) -> Toy:
         }
         assert start(on_slurm, *TOY, "--unlock").ends(60) == 0
         left = queue(first.run_id())
-        second = start(on_slurm, *TOY)
+        second = start(on_slurm, *TOY, hurry=True)
         assert second.ends(900) == 0, second.printed()[-6000:]
         assert here.wait(900) == 0, (folder / "local.txt").read_text()[-6000:]
     finally:
