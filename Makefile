@@ -7,7 +7,7 @@ MODELS := .venv-models
 CLUSTER := .venv-cluster
 BENCH := .venv-bench
 
-.PHONY: help demo test test-models test-cluster weights lint bench bench-models locks env
+.PHONY: help demo test test-models test-cluster weights lint bench bench-models scale locks env
 help:
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
 	@echo "make weights  only the environment and the model weights"
 	@echo "make bench    stages, services, workflow beside other ways, and the demo's last run (6 minutes)"
+	@echo "make scale    the paper's size on this machine, with models that only write rows (40 minutes, 10 GB)"
 	@echo "make bench-models  each backend beside its package"
 	@echo "make locks    compiles envs/*.in anew"
 	@echo "make env NAME=torch  an environment of envs/ built without conda, for built_environments: true"
@@ -84,6 +85,9 @@ $(BENCH)/.installed: envs/bench.txt
 bench: $(BENCH)/.installed
 	$(BENCH)/bin/python -m scripts.setup.weights dnsmos spleeter whisper-base
 	$(BENCH)/bin/python -m benchmarks
+
+scale: $(VENV)/.core
+	$(BIN)/python -m benchmarks.scale
 
 bench-models: $(MODELS)/.installed
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m benchmarks.models

@@ -16,6 +16,9 @@
 #   results/paper/{table1..table7,corpus_quality,differences,agree,judge_audit,compare,errata}.*
 #                                                            csv, md, tex; figure2: md, tex
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
+#
+# Beside it: cache/kept/{rule}/..., what the models of a job made; cache/calls.sqlite, what services
+# answered.
 
 from snakemake.utils import min_version
 

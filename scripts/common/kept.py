@@ -34,6 +34,7 @@ from scripts.common import config as settings
 from scripts.common import services
 from scripts.common.audio import Sound
 from scripts.common.missing import needed
+from scripts.common.stage import UserError
 from scripts.common.weights import RECEIPT, path
 
 KIND = "*kind*"  # marks what JSON has no word for
@@ -226,7 +227,7 @@ def identity(spec: dict[str, Any]) -> str:
     parts: list[Any] = [spec, settings.code(None, spec)]
     for model in settings.flat([spec]):
         weights = needed(model)
-        parts += [_weights(path(name)) for name in weights]
+        parts += [_weights(name) for name in weights]
         named = [v for v in model["options"].values() if isinstance(v, str) and v not in weights]
         parts += [_content(Path(v)) for v in named if os.sep in v and Path(v).exists()]
     return digest(*parts)
@@ -322,9 +323,13 @@ def _fields(value: Any) -> list[tuple[str, Any]]:
     return [(field.name, getattr(value, field.name)) for field in fields(value)]
 
 
-def _weights(home: Path) -> str:
-    """What tells one state of a folder of weights from another: its receipt, else names and sizes
+def _weights(name: str) -> str:
+    """What tells one state of a model's weights from another: their receipt, else names and sizes
     (weights are gigabytes, and are not read for this)."""
+    try:
+        home = path(name)
+    except UserError:
+        return f"{name} is not here"  # a server has it, or loading will say so
     if (home / RECEIPT).is_file():
         return (home / RECEIPT).read_text("utf-8")
     files = sorted(file for file in home.rglob("*") if file.is_file())

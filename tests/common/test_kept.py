@@ -200,6 +200,24 @@ def test_rows_of_an_array_come_back_as_one(tmp_path):
     assert np.array_equal(again, found[[2, 0]])
 
 
+def test_a_model_is_known_by_its_weights_and_the_files_it_names(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
+    clip = tmp_path / "clip.wav"
+    spec = {"capability": "llm", "backend": "transformers", "options": {"weights": "qwen3-8b"}}
+    tts = {"capability": "tts", "backend": "f5_tts", "options": {"user_clip_english": str(clip)}}
+    seen = [kept.identity(spec), kept.identity({**spec, "options": {"weights": "yi-1.5-9b"}})]
+    home = tmp_path / "weights/qwen3-8b"
+    home.mkdir(parents=True)
+    for receipt in ("{}", '{"commit": "another"}'):
+        (home / "receipt.json").write_text(receipt)
+        seen.append(kept.identity(spec))
+    for sound in (b"one", b"two"):
+        clip.write_bytes(sound)
+        seen.append(kept.identity(tts))
+    assert len(set(seen)) == len(seen) and kept.identity(tts) == seen[-1]
+
+
 def test_outside_of_a_job_nothing_is_kept(tmp_path, monkeypatch):
     assert Kept.shelf is None
     model = object()
