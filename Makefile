@@ -69,7 +69,9 @@ test-models: $(MODELS)/.installed
 $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
 	$(PYTHON) -m venv $(CLUSTER)
 	$(CLUSTER)/bin/python -m pip install --quiet --upgrade pip
-	$(CLUSTER)/bin/python -m pip install --quiet --no-compile -r envs/slurm.txt -c envs/test.txt pytest
+	$(PYTHON) -m tests.cluster.slurm & debian=$$!; \
+	  $(CLUSTER)/bin/python -m pip install --quiet -r envs/slurm.txt -c envs/test.txt pytest && \
+	  wait $$debian
 	@touch $@
 
 test-cluster: $(CLUSTER)/.installed

@@ -23,8 +23,6 @@ from tests.cluster.slurm import PREFIX, Slurm, client, queue, until
 ROOT = Path(__file__).resolve().parents[2]
 THREE = Path(__file__).resolve().parent / "three/Snakefile"
 TOY = ("all", "--configfile", "config/toy.yaml")
-# Where all waits for the longest chain of jobs, the others must not be in its way.
-FIRST = ("--jobs", "3", "--prioritize", "results/paper/table2.csv")
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 
 
@@ -45,7 +43,7 @@ class Head:
             # A process that a shell started in the background ignores Ctrl-C, and so would this.
             self.process = subprocess.Popen(
                 [
-                    *(() if hurry else ("nice",)),
+                    *(() if hurry else ("nice", "-n", "15")),
                     *("env", "--default-signal=INT", SNAKEMAKE, "--profile", "slurm"),
                     *(("--profile", "tests/cluster/profile") if overrides else ()),
                     *("--directory", str(folder)),
@@ -158,14 +156,14 @@ def run_toy(start, folder: Path) -> Toy:
     local.mkdir()
     with (folder / "local.txt").open("wb") as file:
         here = subprocess.Popen(
-            [*("nice", SNAKEMAKE, "--cores", "2", "--directory", str(local)), *TOY],
+            [*("nice", "-n", "19", SNAKEMAKE, "--cores", "2", "--directory", str(local)), *TOY],
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
         )
     try:
         on_slurm = folder / "slurm"
-        first = start(on_slurm, *TOY, *FIRST, hurry=True)
+        first = start(on_slurm, *TOY, hurry=True)
         speaking = re.compile("rule_speak").match
         until(
             lambda: first.process.poll() is not None or any(map(speaking, first.running())),
@@ -183,7 +181,7 @@ def run_toy(start, folder: Path) -> Toy:
         }
         assert start(on_slurm, *TOY, "--unlock").ends(60) == 0
         left = queue(first.run_id())
-        second = start(on_slurm, *TOY, *FIRST, hurry=True)
+        second = start(on_slurm, *TOY, hurry=True)
         assert second.ends(900) == 0, second.printed()[-6000:]
         assert here.wait(900) == 0, (folder / "local.txt").read_text()[-6000:]
     finally:

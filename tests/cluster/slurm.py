@@ -76,11 +76,6 @@ class Slurm:
 
     def start(self) -> None:
         """Install what is missing, end what a killed run left, start all and wait for the nodes."""
-        if os.geteuid() != 0:
-            raise PermissionError(
-                "the cluster tests install and start SLURM, which only root may: run them as root, "
-                "in a container for instance."
-            )
         install()
         end_leftovers()
         self._write()
@@ -165,6 +160,11 @@ class Slurm:
 
 def install() -> None:
     """Debian's packages, if a program of theirs is missing, with no service started by them."""
+    if os.geteuid() != 0:
+        raise PermissionError(
+            "the cluster tests install and start SLURM, which only root may: run them as root, "
+            "in a container for instance."
+        )
     if all(shutil.which(name) for name in ("munged", "slurmctld", "slurmd", "sbatch", "srun")):
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -284,3 +284,7 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
+
+
+if __name__ == "__main__":
+    install()  # beside other installations; the tests call it too
