@@ -4,8 +4,8 @@ The medium is 20 minutes of stereo AAC beside a picture, in MP4. Plain ffmpeg is
 tells it, -vn -ac 1 -ar 16000, and writes WAV; the stage checks the file and its sound as well and
 writes FLAC.
 
-ffmpeg since version 7 reads, decodes, converts and writes in threads of their own and so may keep more
-than one core busy with a single file: what two at once can gain is less than half.
+ffmpeg since version 7 reads, decodes, converts and writes in threads of their own and so may keep
+more than one core busy with a single file: what two at once can gain is less than half.
 """
 
 from __future__ import annotations
