@@ -12,7 +12,7 @@ help:
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
-	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
+	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 11 minutes)"
 	@echo "make weights  only the environment and the model weights"
 	@echo "make bench    stages, services, workflow beside other ways, and the demo's last run (6 minutes)"
 	@echo "make scale    the paper's size on this machine, with models that only write rows (40 minutes, 10 GB)"
