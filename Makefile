@@ -15,7 +15,7 @@ help:
 	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 11 minutes)"
 	@echo "make weights  only the environment and the model weights"
 	@echo "make bench    stages, services, workflow beside other ways, and the demo's last run (6 minutes)"
-	@echo "make scale    the paper's size on this machine, with models that only write rows (40 minutes, 10 GB)"
+	@echo "make scale    the paper's size on this machine, with models that only write rows (30 minutes, 10 GB)"
 	@echo "make bench-models  each backend beside its package"
 	@echo "make locks    compiles envs/*.in anew"
 	@echo "make env NAME=torch  an environment of envs/ built without conda, for built_environments: true"

@@ -1,4 +1,4 @@
-"""The paper's size, simulated: tests/config/scale.yaml on this machine (`make scale`; 40 minutes).
+"""The paper's size, simulated: tests/config/scale.yaml on this machine (`make scale`; 30 minutes).
 
 98 roles, 90 media, 157,000 dialogues written and some 111,000 kept, nine systems, 56,448 judge
 calls, with models that only write rows (tests/backends/). Then one role with a film of its own is

@@ -56,12 +56,8 @@ def gpus(*models):
 def grows(megabytes, *models):
     """Memory of a job in MB, beside the weights of its models (specs, or functions of the wildcards
     that give one); a job that is submitted again asks for a multiple of it."""
-
-    def asked(wildcards, attempt):
-        specs = [model(wildcards) if callable(model) else model for model in models]
-        return (megabytes + missing.room(specs)) * attempt
-
-    return asked
+    named = lambda wildcards: [one(wildcards) if callable(one) else one for one in models]
+    return lambda wildcards, attempt: attempt * (megabytes + missing.room(named(wildcards)))
 
 
 def cores(*models):

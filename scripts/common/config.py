@@ -177,7 +177,7 @@ def _place(folder: str | None) -> Path:
     """A folder of backends; a relative one is looked up beside the Snakefile, too."""
     if folder is None:
         return BACKENDS
-    return Path(folder) if Path(folder).is_dir() else ROOT / folder
+    return Path(folder).absolute() if Path(folder).is_dir() else ROOT / folder
 
 
 def constant(model: dict[str, Any], name: str, *default: Any) -> Any:
@@ -260,7 +260,7 @@ def code(stage: str | None, *models: dict[str, Any]) -> str:
     Comments and layout do not count. As a param it makes Snakemake rerun exactly the jobs whose
     code changed; Snakemake itself looks only at the script, not at what it imports.
     """
-    text = "".join(_tokens(path) for path in sources(stage, *models))
+    text = "".join(sorted(_tokens(path) for path in sources(stage, *models)))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
@@ -284,10 +284,10 @@ def _imports(path: Path) -> list[Path]:
     """The project's files that `path` imports anywhere in it."""
     names = set()
     for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scripts"):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names if alias.name.startswith("scripts")}
+            names |= {alias.name for alias in node.names}
     stems = [ROOT / name.replace(".", "/") for name in names]
     candidates = [
         file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")

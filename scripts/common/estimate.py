@@ -15,7 +15,7 @@ from scripts.common import config as settings
 from scripts.common import services
 from scripts.common.missing import Work, models_of, needed
 from scripts.common.services import Rules
-from scripts.common.size import CLIP, MEDIUM, ROLE, USER, Size, part
+from scripts.common.size import CLIP, MEDIUM, METRICS, ROLE, USER, Size, part
 from scripts.common.stage import UserError
 from scripts.common.storage import stored
 
@@ -23,7 +23,6 @@ SPEAKERS, CAST = 20, 2  # in a medium, and names that each is tried with
 SCORED = 25  # tokens that a speaker's lines count, as if they were written, for a name
 PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
 PROBES, ADDED = 10, 5.0  # forms of an item that a judge is probed with, seconds of what is added
-METRICS = 8  # of a judge; "per_metric" asks for one by one
 # What a call to a service reads beside the speech in it, and tokens of a second of speech.
 PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
 LETTERS = 15  # characters of a second of speech

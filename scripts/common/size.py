@@ -18,6 +18,7 @@ CLIP = 6.0  # seconds
 USER, ROLE = 8.2, 26.6  # seconds of the user and of the role in a dialogue
 KEPT = 0.71  # of 98 x 1600 dialogues written, the paper keeps 111,454
 TURNS = {"single": 1, "multi": 3}  # of the user in a dialogue
+METRICS = 8  # of a judge
 WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
 
 

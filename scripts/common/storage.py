@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 from scripts.common import services
 from scripts.common.missing import Work, models_of
-from scripts.common.size import CLIP, MEDIUM, ROLE, USER, Size, part
+from scripts.common.size import CLIP, MEDIUM, METRICS, ROLE, USER, Size, part
 
 FLAC = {"corpus": 18_000, "speech": 27_000}  # bytes a second at 16 and 24 kHz
 VECTOR = 2_000  # bytes of an embedding
 ROW = 1_000  # bytes of a row about a dialogue, a reply or a metric of one; a third for a clip
 ADAPTER = 40e6  # bytes of a LoRA of 7B parameters, with two checkpoints: three times
-METRICS = 8
 SELDOM = 3  # files of a rule that writes one thing: a table's csv, md and tex
 SIDE = 2  # files beside the outputs: log and benchmark
 

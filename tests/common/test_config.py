@@ -121,6 +121,12 @@ def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
     assert settings._tokens.__wrapped__(source) == plain
 
 
+def test_what_a_backend_of_ones_own_imports_counts_too():
+    spec = {"capability": "asr", "backend": "simulated", "options": {}, "folder": "tests/backends"}
+    files = {str(path.relative_to(settings.ROOT)) for path in settings.sources(None, spec)}
+    assert {"tests/backends/asr/simulated.py", "tests/backends/simulation.py"} <= files
+
+
 def test_a_job_depends_on_what_shapes_its_results_alone():
     spec = settings.spec(DEFAULT["models"], "kokoro", "tts", "speak")
     files = {
