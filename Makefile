@@ -12,7 +12,7 @@ help:
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
-	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 11 minutes)"
+	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
 	@echo "make weights  only the environment and the model weights"
 	@echo "make bench    stages, services, workflow beside other ways, and the demo's last run (6 minutes)"
 	@echo "make scale    the paper's size on this machine, with models that only write rows (30 minutes, 10 GB)"
@@ -20,15 +20,20 @@ help:
 	@echo "make locks    compiles envs/*.in anew"
 	@echo "make env NAME=torch  an environment of envs/ built without conda, for built_environments: true"
 
+# A new environment: its folder, what pip installs. Compiled on all cores, by pip it would be on one;
+# what is not for this Python does not compile, and is never imported.
+environment = $(PYTHON) -m venv $(1) && \
+  $(1)/bin/python -m pip install --quiet --upgrade pip && \
+  $(1)/bin/python -m pip install --quiet --no-compile $(2) && \
+  { $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true; }
+
 # PYTHONPATH of the caller would shadow the pinned packages.
 unexport PYTHONPATH
 
 $(VENV)/.core: envs/core.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -r envs/core.txt
+	$(call environment,$(VENV),-r envs/core.txt)
 	@touch $@
 
 $(VENV)/.test: envs/test.txt $(VENV)/.core
@@ -55,9 +60,7 @@ test: $(VENV)/.test weights lint
 	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster
 
 $(MODELS)/.installed: envs/models.txt envs/models-alone.txt tests/models/cpu_torch.py
-	$(PYTHON) -m venv $(MODELS)
-	$(MODELS)/bin/python -m pip install --quiet --upgrade pip
-	$(MODELS)/bin/python -m pip install --quiet -r envs/models.txt
+	$(call environment,$(MODELS),-r envs/models.txt)
 	$(MODELS)/bin/python -m pip install --quiet --no-deps -r envs/models-alone.txt
 	$(MODELS)/bin/python -m tests.models.cpu_torch
 	@touch $@
@@ -67,11 +70,8 @@ test-models: $(MODELS)/.installed
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist loadfile
 
 $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
-	$(PYTHON) -m venv $(CLUSTER)
-	$(CLUSTER)/bin/python -m pip install --quiet --upgrade pip
 	$(PYTHON) -m tests.cluster.slurm & debian=$$!; \
-	  $(CLUSTER)/bin/python -m pip install --quiet -r envs/slurm.txt -c envs/test.txt pytest && \
-	  wait $$debian
+	  $(call environment,$(CLUSTER),-r envs/slurm.txt -c envs/test.txt pytest) && wait $$debian
 	@touch $@
 
 test-cluster: $(CLUSTER)/.installed
@@ -79,9 +79,7 @@ test-cluster: $(CLUSTER)/.installed
 	$(CLUSTER)/bin/python -m pytest tests/cluster
 
 $(BENCH)/.installed: envs/bench.txt
-	$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
-	$(BENCH)/bin/python -m pip install --quiet -r envs/bench.txt
+	$(call environment,$(BENCH),-r envs/bench.txt)
 	@touch $@
 
 bench: $(BENCH)/.installed

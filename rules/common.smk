@@ -56,8 +56,14 @@ def gpus(*models):
 def grows(megabytes, *models):
     """Memory of a job in MB, beside the weights of its models (specs, or functions of the wildcards
     that give one); a job that is submitted again asks for a multiple of it."""
-    named = lambda wildcards: [one(wildcards) if callable(one) else one for one in models]
-    return lambda wildcards, attempt: attempt * (megabytes + missing.room(named(wildcards)))
+    room = lambda wildcards: missing.room(settings.chosen(models, wildcards))
+    return lambda wildcards, attempt: attempt * (megabytes + room(wildcards))
+
+
+def code(stage, *models):
+    """A param that makes a job run again where its code has changed. A function, as every job on a
+    cluster reads all rules and would reckon it for each."""
+    return lambda wildcards: settings.code(stage, *settings.chosen(models, wildcards))
 
 
 def cores(*models):
@@ -94,7 +100,6 @@ except UserError as error:
 
 SHARDS = [f"{k}-of-{config['shards']}" for k in range(1, config["shards"] + 1)]
 SPLITS = ["train", "out_of_domain", "test"]
-code = settings.code
 # One host keeps the answers, the limits and the budget: rules that ask a service run where Snakemake
 # does, on a cluster too.
 asks_service = services.asks_service

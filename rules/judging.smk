@@ -42,7 +42,7 @@ rule judge:
     params:
         name="{judge}",
         backend=lambda wildcards: JUDGES[wildcards.judge],
-        code=lambda wildcards: code("judging/judge", JUDGES[wildcards.judge]),
+        code=code("judging/judge", lambda wildcards: JUDGES[wildcards.judge]),
     script:
         "../scripts/judging/judge.py"
 
@@ -85,7 +85,7 @@ rule probe:
         backend=lambda wildcards: JUDGES[wildcards.judge],
         tts=PROBING,
         number=config["judge_audit"]["items"],
-        code=lambda wildcards: code("judging/probe", JUDGES[wildcards.judge], PROBING),
+        code=code("judging/probe", lambda wildcards: JUDGES[wildcards.judge], PROBING),
     script:
         "../scripts/judging/probe.py"
 

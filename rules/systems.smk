@@ -47,7 +47,7 @@ rule finetune:
         model=lambda wildcards: AGENTS[wildcards.agent],
         settings=config["finetune"]["settings"],
         seed=config["seed"],
-        code=lambda wildcards: code("systems/finetune", AGENTS[wildcards.agent]),
+        code=code("systems/finetune", lambda wildcards: AGENTS[wildcards.agent]),
     script:
         "../scripts/systems/finetune.py"
 
@@ -82,7 +82,7 @@ rule respond:
     params:
         name="{system}",
         system=lambda wildcards: SYSTEMS[wildcards.system],
-        code=lambda wildcards: code("systems/respond", SYSTEMS[wildcards.system]),
+        code=code("systems/respond", lambda wildcards: SYSTEMS[wildcards.system]),
     script:
         "../scripts/systems/respond.py"
 

@@ -31,8 +31,7 @@ def check(document: Any, schema: str, where: str) -> None:
 
     Raises UserError with one sentence: where, what is wrong, the nearest valid name.
     """
-    rules = yaml.safe_load((ROOT / f"config/schemas/{schema}.schema.yaml").read_text("utf-8"))
-    errors = sorted(Draft202012Validator(rules).iter_errors(document), key=lambda e: list(e.path))
+    errors = sorted(_validator(schema).iter_errors(document), key=lambda e: list(e.path))
     if not errors:
         return
     error = errors[0]
@@ -43,6 +42,12 @@ def check(document: Any, schema: str, where: str) -> None:
         key = f"{place}.{unknown}" if place else unknown
         raise UserError(f"{where}: unknown key '{key}'{nearest(unknown, known)}")
     raise UserError(f"{where}: {place or 'the document'}: {error.message}")
+
+
+@functools.cache
+def _validator(schema: str) -> Draft202012Validator:
+    text = (ROOT / f"config/schemas/{schema}.schema.yaml").read_text("utf-8")
+    return Draft202012Validator(yaml.safe_load(text))
 
 
 def nearest(name: str, valid: Any) -> str:
@@ -254,14 +259,18 @@ def defaults(path: Path) -> dict[str, Any]:
     return {name: value.value for name, value in values if isinstance(value, ast.Constant)}
 
 
+def chosen(models: Iterable[Any], wildcards: Any) -> list[dict[str, Any]]:
+    """The specs of a job's models, of which some are functions of its wildcards."""
+    return [model(wildcards) if callable(model) else model for model in models]
+
+
 def code(stage: str | None, *models: dict[str, Any]) -> str:
     """A digest of a stage (None: of none), of the project's modules it imports and of its backends.
 
     Comments and layout do not count. As a param it makes Snakemake rerun exactly the jobs whose
     code changed; Snakemake itself looks only at the script, not at what it imports.
     """
-    text = "".join(sorted(_tokens(path) for path in sources(stage, *models)))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+    return _digest(tuple(sources(stage, *models)))
 
 
 def sources(stage: str | None, *models: dict[str, Any]) -> list[Path]:
@@ -277,6 +286,12 @@ def sources(stage: str | None, *models: dict[str, Any]) -> list[Path]:
             found.append(path)
             queue.extend(_imports(path))
     return sorted(found)
+
+
+@functools.cache
+def _digest(files: tuple[Path, ...]) -> str:
+    text = "".join(sorted(map(_tokens, files)))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,10 @@ SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 class Head:
     """`snakemake --profile slurm` as a person types it in the checkout, with the tests' overrides.
 
-    It works in `folder`; what it prints is in the file `printed_to`. It and its jobs give way to
-    what is in a `hurry`.
+    It works in `folder`; what it prints is in the file `printed_to`.
     """
 
-    def __init__(self, folder: Path, *arguments: str, overrides: bool = True, hurry: bool = False):
+    def __init__(self, folder: Path, *arguments: str, overrides: bool = True):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.printed_to = folder / f"head{len(list(folder.glob('head*')))}.txt"
@@ -43,7 +42,6 @@ class Head:
             # A process that a shell started in the background ignores Ctrl-C, and so would this.
             self.process = subprocess.Popen(
                 [
-                    *(() if hurry else ("nice", "-n", "15")),
                     *("env", "--default-signal=INT", SNAKEMAKE, "--profile", "slurm"),
                     *(("--profile", "tests/cluster/profile") if overrides else ()),
                     *("--directory", str(folder)),
@@ -137,6 +135,17 @@ def toy(slurm):
     return slurm.result(timeout=3000)
 
 
+def gives_way(process: subprocess.Popen) -> None:
+    """Let a process that leads a session, and those that it starts, have what CPU others leave.
+
+    Where the kernel groups processes by session (autogroup), a process's own nice value counts
+    only within its group.
+    """
+    os.setpriority(os.PRIO_PROCESS, process.pid, 19)
+    with suppress(OSError):  # a kernel without it, a container that may not
+        Path(f"/proc/{process.pid}/autogroup").write_text("19")
+
+
 @dataclass(frozen=True)
 class Toy:
     """The toy workflow as a local run made it, and as two heads on SLURM did."""
@@ -156,14 +165,16 @@ def run_toy(start, folder: Path) -> Toy:
     local.mkdir()
     with (folder / "local.txt").open("wb") as file:
         here = subprocess.Popen(
-            [*("nice", "-n", "19", SNAKEMAKE, "--cores", "2", "--directory", str(local)), *TOY],
+            [SNAKEMAKE, "--cores", "2", "--directory", str(local), *TOY],
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
+            start_new_session=True,
         )
+    gives_way(here)
     try:
         on_slurm = folder / "slurm"
-        first = start(on_slurm, *TOY, hurry=True)
+        first = start(on_slurm, *TOY)
         speaking = re.compile("rule_speak").match
         until(
             lambda: first.process.poll() is not None or any(map(speaking, first.running())),
@@ -181,7 +192,7 @@ def run_toy(start, folder: Path) -> Toy:
         }
         assert start(on_slurm, *TOY, "--unlock").ends(60) == 0
         left = queue(first.run_id())
-        second = start(on_slurm, *TOY, hurry=True)
+        second = start(on_slurm, *TOY)
         assert second.ends(900) == 0, second.printed()[-6000:]
         assert here.wait(900) == 0, (folder / "local.txt").read_text()[-6000:]
     finally:

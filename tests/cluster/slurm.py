@@ -53,7 +53,6 @@ SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 MinJobAge=300
 KillWait=2
-PropagatePrioProcess=1
 SchedulerParameters=sched_interval=1,bf_interval=1
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1

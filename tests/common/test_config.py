@@ -203,8 +203,8 @@ def test_a_backend_of_ones_own_is_found(tmp_path):
     assert spec["folder"] == folder and settings.option(spec, "depth") == 5
     assert settings.environment(spec) == "core" and not settings.wants_gpu(spec)
     before = settings.code(None, spec)
-    settings._tree.cache_clear()
-    settings._tokens.cache_clear()
+    for kept in (settings._tree, settings._tokens, settings._digest):
+        kept.cache_clear()
     own_backend(tmp_path / "own", code="ENV = 'core'\nGPU = False\ndef load(depth=4): ...")
     assert settings.code(None, spec) != before
     models["mine"]["death"] = 1
