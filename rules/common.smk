@@ -66,16 +66,6 @@ def code(stage, *models):
     return lambda wildcards: settings.code(stage, *settings.chosen(models, wildcards))
 
 
-def cores(*models):
-    """The CPU cores that models keep busy: the most that one's `threads` says, 2 for those that
-    have no such option, 1 for a service."""
-    asked = [
-        1 if services.is_service(model) else settings.option(model, "threads") or 2
-        for model in settings.flat(models)
-    ]
-    return max(asked, default=1)
-
-
 try:
     settings.check(config, "config", "the configuration")
     MEDIA = table("media", "media", "media")
@@ -103,6 +93,7 @@ SPLITS = ["train", "out_of_domain", "test"]
 # One host keeps the answers, the limits and the budget: rules that ask a service run where Snakemake
 # does, on a cluster too.
 asks_service = services.asks_service
+cores = services.cores
 
 
 wildcard_constraints:

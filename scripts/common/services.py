@@ -91,6 +91,16 @@ def asks_service(*models: Mapping[str, Any]) -> bool:
     return any(is_service(model) for model in settings.flat(models))
 
 
+def cores(*models: Mapping[str, Any]) -> int:
+    """The CPU cores that the models of a job keep busy: the most that one's `threads` says, 2 for
+    those that have no such option, 1 for a service."""
+    asked = [
+        1 if is_service(model) else settings.option(model, "threads") or 2
+        for model in settings.flat(models)
+    ]
+    return max(asked, default=1)
+
+
 def is_paid(model: Mapping[str, Any], hosts: tuple[str, ...]) -> bool:
     """Whether the calls of a spec cost money: it asks somebody else's service."""
     return is_service(model) and not is_own(settings.option(model, "address"), hosts)

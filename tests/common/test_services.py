@@ -144,3 +144,13 @@ def test_a_backend_with_a_key_is_a_service():
     assert services.is_service(service) and not services.is_paid(service, ())
     assert services.is_paid({**service, "options": {}}, ())
     assert services.asks_service(inside) and not services.asks_service(objective)
+
+
+def test_cores_are_those_of_the_model_that_keeps_most_of_them_busy():
+    """Those inside a model count; a service keeps one busy; without `threads`, two."""
+    service = {"capability": "llm", "backend": "openai", "options": {}}
+    plain = {"capability": "vad", "backend": "silero", "options": {}}
+    wide = {"capability": "llm", "backend": "openvino", "options": {"threads": 6}}
+    inside = {"capability": "dialogue", "backend": "cascade", "options": {"llm": wide}}
+    asked = [services.cores(*models) for models in ([service], [plain, service], [inside], [])]
+    assert asked == [1, 2, 6, 1]
