@@ -40,7 +40,7 @@ SECONDS = 400  # of a medium: 80 turns
 CONFIG = ("config/paper.yaml", "tests/config/scale.yaml")
 ROLE, WORK = "newcomer", "A Film of Its Own"
 NEXT = "system-10"
-TABLES = "rules/paper.smk"
+TABLES = ("rules/paper.smk", "rules/checks.smk")
 
 
 def main() -> int:
@@ -141,7 +141,8 @@ def jobs(planned: str) -> list[tuple[str, str]]:
 
 def of_tables(name: str) -> bool:
     """Whether a rule makes tables, figures or the probes that a table is made of."""
-    rules = re.findall(r"^rule (\w+):", (ROOT / TABLES).read_text(), re.MULTILINE)
+    text = "".join((ROOT / file).read_text() for file in TABLES)
+    rules = re.findall(r"^rule (\w+):", text, re.MULTILINE)
     return name in (*rules, "probe", "all")
 
 

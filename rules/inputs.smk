@@ -78,3 +78,23 @@ def shown(path, category):
         category=category,
         labels={"what": name},
     )
+
+
+try:
+    RATINGS = table("human_ratings", "human_ratings")
+    # Scores that were released stand in for a run: nothing is made, only they are read.
+    RELEASED = [
+        str(file) for path in config["released_scores"] for file in files_of(Path(project(path)))
+    ]
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
+VERDICTS = verdicts_of(config["judge"])
+SPOKEN = expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, shard=SHARDS)
+ABLATIONS = {
+    ablated: whole
+    for ablated, whole in config["ablations"].items()
+    if ablated in SYSTEMS and whole in SYSTEMS
+}
+ROLE_NAMES = [row["role"] for row in ROLES]

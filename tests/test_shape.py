@@ -15,6 +15,7 @@ from scripts.common import config as settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PHASES = ["corpus", "roles", "dialogues", "systems", "judging", "paper"]
+FILES = {phase: phase for phase in PHASES} | {"checks": "paper"}  # of rules/ -> its phase
 PYTHON = sorted(
     path for folder in ("scripts", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
@@ -26,8 +27,8 @@ BINDING = ("input", "output", "params")
 def rules() -> dict[str, tuple[str, dict[str, list[str]], str]]:
     """rule -> (phase, {section: its names}, text) of every rule that runs a script."""
     found = {}
-    for phase in PHASES:
-        text = (ROOT / f"rules/{phase}.smk").read_text("utf-8")
+    for file, phase in FILES.items():
+        text = (ROOT / f"rules/{file}.smk").read_text("utf-8")
         for block in re.split(r"^(?=rule )", text, flags=re.MULTILINE)[1:]:
             name = re.match(r"rule (\w+):", block).group(1)
             parts = SECTION.split(block)[1:]
@@ -174,11 +175,17 @@ def test_each_environment_lists_its_lock():
         assert pip == lines and all("==" in line for line in lines)
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    [*PYTHON, *sorted(ROOT.glob("rules/*.smk"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_file_can_be_read_in_one_sitting(path):
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 400
-    if text.strip():
+    if path.suffix == ".smk":
+        assert text.startswith('"""')
+    elif text.strip():
         assert ast.get_docstring(ast.parse(text)), "a file opens with what it is"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -76,7 +77,7 @@ class Piece:
     seed: int  # the same text in the same voice always has the same
 
 
-class Cloning:
+class Cloning(ABC):
     """See the contract in scripts/backends/tts/__init__.py.
 
     A voice is {"clip": a digest of the reference clip, "text": its transcript, "language"}; it is
@@ -97,17 +98,17 @@ class Cloning:
         self.prompts: dict[tuple[str, str, str], Any] = {}
         self.fixed_voice = functools.cache(self._fixed_voice)
 
+    @abstractmethod
     def prompt(self, clip: np.ndarray, text: str, language: str) -> Any:
         """What the model needs of a reference clip (n,) at 16 kHz and its transcript."""
-        raise NotImplementedError
 
+    @abstractmethod
     def room(self, prompt: Any) -> tuple[int, Callable[[str], int]]:
         """The most text that is spoken at once after such a prompt, and how text is measured."""
-        raise NotImplementedError
 
+    @abstractmethod
     def say(self, some: list[Piece]) -> list[np.ndarray]:
         """The sound of each piece, (n,) float32 at `rate`."""
-        raise NotImplementedError
 
     def voice(self, clip: np.ndarray, text: str, language: str) -> dict[str, str]:
         """A voice from a reference clip (n,) float32 at 16 kHz and what is said in it."""
