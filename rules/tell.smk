@@ -1,4 +1,5 @@
 """What is told before anything runs: jobs, GPU-hours, calls, cost, disk, and what is missing.
+And what is set then: how array jobs are sent.
 
 needs  config/speeds.tsv, and all rules: included last
 """
@@ -7,7 +8,7 @@ import sys
 
 from snakemake.logging import logger
 
-from scripts.common import environments, estimate, missing, services
+from scripts.common import array_jobs, environments, estimate, missing, services
 from scripts.common.size import size
 
 try:
@@ -43,6 +44,14 @@ def tell(jobs):
         sys.exit("Nothing was run: what is listed above is missing.")
 
 
+def send_arrays():
+    """Have an executor for SLURM submit array jobs in our way."""
+    try:
+        array_jobs.use(workflow.executor_settings, {rule.name for rule in workflow.rules})
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
 # Snakemake has no hook that knows the jobs in a dry run, and none before it makes environments. So
 # its own step that finds them is followed by `tell`, in the process that a person started (jobs run
 # in processes of their own) and where jobs are to run (--report, --summary and others find them too).
@@ -54,5 +63,6 @@ if hasattr(workflow, "_build_dag"):
         runs = workflow.is_main_process and workflow.executor_plugin and not workflow.touch
         if runs:
             tell(workflow.dag.needrun_jobs())
+            send_arrays()
 
     workflow._build_dag = find_jobs_and_tell

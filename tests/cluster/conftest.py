@@ -62,7 +62,7 @@ class Head:
         return re.search(r"SLURM run ID: (\S+)", self.printed()).group(1)
 
     def running(self) -> list[str]:
-        """The comments of this run's jobs that SLURM runs at this moment."""
+        """The comments of this run's jobs and tasks that SLURM runs at this moment."""
         jobs = queue(self.run_id()).values()
         return [comment for state, _, comment in jobs if state == "RUNNING"]
 
