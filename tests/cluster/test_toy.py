@@ -66,6 +66,12 @@ def test_every_job_that_asks_no_service_ran_in_slurm(toy):
     assert done == sent and len(done) > 20
 
 
+def test_the_splits_that_are_spoken_were_one_array(toy):
+    """In the real workflow too: killed as one, and gone on with as one."""
+    array = re.compile(r"tasks 1 to 3 of the SLURM array \d+ \(logs: .*/rule_speak/")
+    assert all(array.search(head.printed()) for head in (toy.first, toy.second))
+
+
 @pytest.mark.parametrize("kind", ["csv", "md", "tex", "svg", "png", "pdf"])
 def test_tables_and_figures_equal_an_undisturbed_run(toy, kind):
     alone, killed = (
