@@ -4,9 +4,9 @@ The executor plugin has an option for them, slurm-array-jobs. What its version 2
 loses work (read in its code and tried on a real SLURM): each task also runs as the array's first
 job, so it gives that job's finished output a new time, and what was made from it is made again; if
 it fails it removes that output; all tasks get what the first job asks for; where more jobs are
-ready than `jobs` lets in, some are never submitted and the run does not end; and the log that
-messages name does not exist. So the option stays and the submission is replaced: a task runs its
-own job, as if alone.
+ready than `jobs` lets in, some are never submitted and the run does not end; where sacct is asked,
+all tasks have the state of one; and the log that messages name does not exist. So the option stays
+and the submission is replaced: a task runs its own job, as if alone.
 """
 
 from __future__ import annotations
@@ -42,15 +42,24 @@ def use(settings: Any, rules: set[str]) -> None:
             f"slurm-array-jobs: {PLUGIN} {version(PLUGIN)} is installed, and array jobs need "
             f"{VERSION}: pip install -r envs/slurm.txt, or take the option out of the profile."
         )
-    from snakemake_executor_plugin_slurm import Executor
+    import snakemake_executor_plugin_slurm as plugin
 
-    Executor.run_jobs = run_jobs
+    plugin.Executor.run_jobs = run_jobs
+    plugin.query_job_status_sacct = query_sacct
 
 
 def chosen(settings: Any) -> set[str]:
     """The rules that the option names; "all" stands for all."""
     named = getattr(settings, "array_jobs", None) or ""
     return {name.strip() for name in named.replace(";", ",").split(",")} - {""}
+
+
+def query_sacct(run_id: str) -> str:
+    """The plugin's question to sacct, where a site has that asked, for jobs by the names that the
+    plugin gives them (array_task): not by the number that each task has beside it."""
+    from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sacct
+
+    return query_job_status_sacct(run_id).replace("JobIdRaw", "JobID")
 
 
 def run_jobs(executor: Any, jobs: list) -> None:
@@ -97,7 +106,11 @@ def run_array(executor: Any, jobs: list) -> None:
 
 
 def sbatch(executor: Any, jobs: list, folder: Path) -> str:
-    """SLURM's number of a new array with a task a job, whose logs go to `folder`."""
+    """SLURM's number of a new array with a task a job, whose logs go to `folder`.
+
+    Raises RuntimeError with what sbatch says if it refuses, WorkflowError for resources that the
+    plugin does not take.
+    """
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
     from snakemake_executor_plugin_slurm.validation import (

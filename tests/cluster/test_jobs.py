@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 
+from scripts.common import array_jobs
 from tests.cluster.conftest import THREE
 from tests.cluster.slurm import client, until
 
+PLUGIN = "snakemake_executor_plugin_slurm"
 TOGETHER = [f"together{n}" for n in range(4)]
 ITEMS = ["plain", "large", "slow0", "slow1", "cancelled", "broken", "refused0", "refused1"]
 FAIL = ("broken", "refused0", "refused1")
@@ -63,6 +67,15 @@ def test_an_array_that_slurm_refuses_is_an_error_of_each_of_its_jobs(run):
     assert refused and all("unrecognized option '--no-such-option'" in one for one in refused)
     for item in ("refused0", "refused1"):
         assert f"    output: one/{item}.txt" in said and not began(run.folder, f"one-{item}")
+
+
+def test_sacct_is_asked_for_the_tasks_of_arrays(monkeypatch):
+    """By the names under which they were submitted. No sacct answers here: it needs a database."""
+    for name in ("Executor.run_jobs", "query_job_status_sacct"):
+        monkeypatch.setattr(f"{PLUGIN}.{name}", None)
+    array_jobs.use(SimpleNamespace(array_jobs="all"), set())
+    asked = importlib.import_module(PLUGIN).query_job_status_sacct("a-run")
+    assert " --format=JobID,State " in asked and asked.endswith("--name a-run")
 
 
 def test_gpu_jobs_have_one_each_and_others_none(run):
