@@ -71,8 +71,9 @@ def figures(home: Path) -> Iterator[Figure]:
         yield Figure(f"GB, {name}", sum(files) / 1e9)
 
     medium = newcomer(home, media, roles)
-    seconds, _ = run(home, "--configfile", *CONFIG, str(home / "role.yaml"))
+    seconds, ran = run(home, "--configfile", *CONFIG, str(home / "role.yaml"))
     yield Figure("run with one more role (min)", seconds / 60)
+    yield Figure("jobs for one more role", len(jobs(ran)))
     new, needed = asked(home) - first, expected(home, medium)
     for what in sorted(new | needed):
         yield Figure(f"items asked of models: {what}", new[what], needed[what], "ours <= peer")
@@ -131,7 +132,7 @@ def total(planned: str) -> int:
 
 
 def jobs(planned: str) -> list[tuple[str, str]]:
-    """Rule and system of each job that a dry run names."""
+    """Rule and system of each job that a run, or a dry run, names."""
     found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", planned, re.MULTILINE)
     return [
         (name, (re.findall(r"wildcards: .*?system=([^,\n]+)", body) or [""])[0])
