@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from scripts.common import array_jobs
 from scripts.common.stage import UserError
 
+ROOT = Path(__file__).resolve().parents[2]
 RULES = {"all", "extract", "rate"}
 
 
@@ -25,7 +27,7 @@ class Submitted:
         self.workflow = SimpleNamespace(executor_settings=settings(names))
         self.max_array_size = size
         self._job_submission_executor = self
-        self.slurm_logdir = array_jobs.Path("logs/slurm")
+        self.slurm_logdir = Path("logs/slurm")
         self.told, self.alone, self.arrays, self.errors = [], [], [], []
 
     def run_job_pre(self, job):
@@ -92,6 +94,11 @@ def test_what_hinders_an_array_is_an_error_of_each_of_its_jobs(monkeypatch):
     array_jobs.run_array(executor, jobs)
     text = "its array of 2 jobs was not submitted: no such partition"
     assert executor.errors == [(one, text) for one in jobs]
+
+
+def test_the_lock_has_the_version_whose_submission_is_replaced():
+    lock = (ROOT / "envs/slurm.txt").read_text("utf-8").splitlines()
+    assert f"{array_jobs.PLUGIN}=={array_jobs.VERSION}" in lock
 
 
 @pytest.mark.parametrize("executor", [None, settings(None), settings("")])
