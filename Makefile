@@ -30,10 +30,11 @@ environment = $(PYTHON) -m venv $(1) && \
 # PYTHONPATH of the caller would shadow the pinned packages.
 unexport PYTHONPATH
 
-$(VENV)/.core: envs/core.txt
+$(VENV)/.core: envs/core.txt scripts/setup/cpu_torch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(call environment,$(VENV),-r envs/core.txt)
+	$(BIN)/python -m scripts.setup.cpu_torch
 	@touch $@
 
 $(VENV)/.test: envs/test.txt $(VENV)/.core
@@ -59,10 +60,10 @@ demo: weights
 test: $(VENV)/.test weights lint
 	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster
 
-$(MODELS)/.installed: envs/models.txt envs/models-alone.txt tests/models/cpu_torch.py
+$(MODELS)/.installed: envs/models.txt envs/models-alone.txt scripts/setup/cpu_torch.py
 	$(call environment,$(MODELS),-r envs/models.txt)
 	$(MODELS)/bin/python -m pip install --quiet --no-deps -r envs/models-alone.txt
-	$(MODELS)/bin/python -m tests.models.cpu_torch
+	$(MODELS)/bin/python -m scripts.setup.cpu_torch
 	@touch $@
 
 test-models: $(MODELS)/.installed
@@ -71,7 +72,8 @@ test-models: $(MODELS)/.installed
 
 $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
 	$(PYTHON) -m tests.cluster.slurm & debian=$$!; \
-	  $(call environment,$(CLUSTER),-r envs/slurm.txt -c envs/test.txt pytest) && wait $$debian
+	  $(call environment,$(CLUSTER),-r envs/slurm.txt -c envs/test.txt pytest) && \
+	  $(CLUSTER)/bin/python -m scripts.setup.cpu_torch && wait $$debian
 	@touch $@
 
 test-cluster: $(CLUSTER)/.installed
@@ -80,6 +82,7 @@ test-cluster: $(CLUSTER)/.installed
 
 $(BENCH)/.installed: envs/bench.txt
 	$(call environment,$(BENCH),-r envs/bench.txt)
+	$(BENCH)/bin/python -m scripts.setup.cpu_torch
 	@touch $@
 
 bench: $(BENCH)/.installed

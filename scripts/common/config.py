@@ -163,13 +163,14 @@ def backends(capability: str, folders: Iterable[str] = ()) -> dict[str, str | No
         if not place.is_dir():
             raise UserError(f"backend_paths: there is no folder '{folder}'.")
         for path in sorted((place / capability).glob("*.py")):
+            if path.stem.startswith("_"):
+                continue  # what several backends share, and __init__.py
             if path.stem in found:
                 raise UserError(
                     f"backend_paths: {folder}/{capability}/{path.name} has the name of a backend "
                     f"in {found[path.stem] or 'scripts/backends'}; give it another one."
                 )
-            if path.stem != "__init__":
-                found[path.stem] = folder
+            found[path.stem] = folder
     return found
 
 

@@ -116,30 +116,42 @@ def loading(who: str, home: Path) -> Iterator[None]:
 def pinned(file: Path) -> Path:
     """`file` if it is what was downloaded: for pickles and others that can run code when opened.
 
-    The sha256 is that of the receipt beside it or in a folder above. Raises UserError if it
-    differs, if no receipt names the file, or if a safetensors file of the same stem lies beside it.
+    The sha256 is that of its row in config/weights.tsv, or of the receipt beside it or in a folder
+    above. Raises UserError if it differs, if nothing names the file, or if a safetensors file of
+    the same stem lies beside it.
     """
     if file.with_suffix(".safetensors").exists():
         raise UserError(
             f"{file} can run code when it is opened, and there is a safetensors file beside it: "
             "delete it."
         )
+    wanted, by = _written_down(file)
+    if wanted is None and not by:
+        raise UserError(
+            f"{file} can run code when it is opened, and no {RECEIPT} vouches for it. If "
+            "you trust it: `python -m scripts.setup.download --receipt FOLDER`."
+        )
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found == wanted:
+        return file
+    raise UserError(
+        f"{file} can run code when it is opened. It has the sha256 {found} and {by} says {wanted}. "
+        "It is not opened: delete it and get the model again."
+    )
+
+
+def _written_down(file: Path) -> tuple[str | None, str]:
+    """The sha256 that is known of a file, and what says it; (None, "") where nothing does."""
+    if file.parent.parent == folder():
+        for row in table():
+            if (row.model, row.file, row.how) == (file.parent.name, file.name, "copy"):
+                return row.sha256, "config/weights.tsv"
     for home in file.parents:
         if (home / RECEIPT).exists():
-            name = file.relative_to(home).as_posix()
-            wanted = json.loads((home / RECEIPT).read_text("utf-8"))["files"].get(name)
-            with file.open("rb") as opened:
-                found = hashlib.file_digest(opened, "sha256").hexdigest()
-            if found == wanted:
-                return file
-            raise UserError(
-                f"{file} can run code when it is opened. It has the sha256 {found} and its receipt "
-                f"says {wanted}. It is not opened: delete it and get the model again."
-            )
-    raise UserError(
-        f"{file} can run code when it is opened, and no {RECEIPT} vouches for it. If "
-        "you trust it: `python -m scripts.setup.download --receipt FOLDER`."
-    )
+            files = json.loads((home / RECEIPT).read_text("utf-8"))["files"]
+            return files.get(file.relative_to(home).as_posix()), "its receipt"
+    return None, ""
 
 
 def hub_table(file: Path = HUB) -> list[dict[str, str]]:

