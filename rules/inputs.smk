@@ -13,7 +13,8 @@ def media_of(batch):
 
 def own_files(batch):
     """Local files of a batch, and the text beside a truth: changing one makes its batch again. A
-    missing one is no error here: fetch records why it could not be had, and the other media go on."""
+    missing one is no error here: fetch records why it could not be had, and the other media go on.
+    """
     cells = [row[key] for row in media_of(batch) for key in ("location", "truth", "music")]
     paths = [project(cell.removeprefix("synth:")) for cell in cells if cell]
     truths = [Path(project(row["truth"])) for row in media_of(batch) if row["truth"]]
