@@ -49,7 +49,7 @@ def parse(line: str) -> Stretch | None:
         if label is None:
             raise ValueError("the label that opens with '<' is not closed")
         text = text[label.end() :].strip()
-    if text.lower() == IGNORED:
+    if IGNORED in text.lower():
         return Stretch(file, start, end, None)
     if speaker.lower() == GAP:
         if text:
