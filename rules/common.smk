@@ -1,11 +1,14 @@
 """Checked config and tables, wildcard sets, model specs, environments: what all phases use."""
 
+import os
 import sys
 from pathlib import Path
 
 import yaml
 
 sys.path.insert(0, workflow.basedir)
+# A job that dies while its script is still importing, before it has a log, shows where.
+os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 from scripts.common import config as settings
 from scripts.common import missing, services
 from scripts.common.stage import UserError

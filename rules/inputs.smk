@@ -12,10 +12,13 @@ def media_of(batch):
 
 
 def own_files(batch):
-    """Local files of a batch: changing one makes its batch again. A missing one is no error here:
-    fetch records why it could not be had, and the other media go on."""
+    """Local files of a batch, and the text beside a truth: changing one makes its batch again. A
+    missing one is no error here: fetch records why it could not be had, and the other media go on.
+    """
     cells = [row[key] for row in media_of(batch) for key in ("location", "truth", "music")]
     paths = [project(cell.removeprefix("synth:")) for cell in cells if cell]
+    truths = [Path(project(row["truth"])) for row in media_of(batch) if row["truth"]]
+    paths += [str(path.with_suffix(end)) for path in truths for end in (".jsonl", ".stm")]
     return [path for path in paths if Path(path).is_file()]
 
 

@@ -2,7 +2,7 @@
 
 A stage is a plain function; its parameters are named as the rule's inputs, outputs and params
 are. Outputs are written under a temporary name and renamed when the function returns, so a file
-that exists is whole.
+that exists is whole. A job's log has what it says, and what it dies of (scripts/common/watch.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
+
+from scripts.common import watch
 
 Item = TypeVar("Item")
 
@@ -37,6 +39,7 @@ def run(function: Callable, job: Any = None) -> None:
         with Path(job.log[0]).open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
+        watch.go_on_watched(run.stage, Path(job.log[0]), progress.screen)
     try:
         if job is not None and job.log:
             keep(job)

@@ -20,6 +20,7 @@ from scripts.common.records import Medium, media_id, write_rows
 from scripts.common.stage import UserError
 from scripts.media import episode, game, locate, synth
 from scripts.media.truth import read as read_truth
+from scripts.media.truth import read_unscored
 from scripts.media.truth import write as write_truth
 
 GAME = "queen.1c"
@@ -151,7 +152,8 @@ def _copy(
         known_by = locate.own(row["truth"])
     elif not in_package or not known_by.exists():
         return target.name
-    write_truth(known, name, *read_truth(known_by))
+    unscored = read_unscored(known_by, path.stem)
+    write_truth(known, name, *read_truth(known_by, path.stem), unscored=unscored)
     return target.name
 
 

@@ -1,25 +1,36 @@
 """What is known about who says what in a medium, kept beside it for scoring the corpus phase.
 
-Three files a medium in results/corpus/truth/{batch}/: <id>.rttm (turns), <id>.jsonl (TruthLine
-rows: the written text) and <id>.flac (the speech alone, mono 16 kHz, for SI-SDR). Each may be
-missing: not everything is known about every medium.
+Three files a medium in results/corpus/truth/{batch}/: <id>.rttm (turns, and NOSCORE for stretches
+that are not to be scored), <id>.jsonl (TruthLine rows: the written text) and <id>.flac (the speech
+alone, mono 16 kHz, for SI-SDR). Each may be missing: not everything is known about every medium.
 """
 
 from __future__ import annotations
 
+import codecs
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from pydantic import ValidationError, model_validator
 
 from scripts.common import audio
-from scripts.common.records import Row, Seconds, read_rows, write_rows
+from scripts.common.records import Row, Seconds, write_rows
 from scripts.common.stage import UserError
+from scripts.media import rttm, stm
+from scripts.media.stretch import Stretch
+
+FORM = '{"start": 0, "end": 1.5, "speaker": "ann", "character": "Ann", "text": "Hello."}'
 
 
 class TruthLine(Row):
     """One uttered line; `speaker` is the label in the RTTM, which is the role's id if there is one.
 
-    `text` is empty where only the turns are known.
+    `text` is empty where only the turns are known; it may hold alternatives as STM writes them.
     """
 
     start: Seconds
@@ -28,102 +39,175 @@ class TruthLine(Row):
     character: str
     text: str
 
+    @model_validator(mode="after")
+    def _lasts(self) -> TruthLine:
+        if not 0 <= self.start < self.end < math.inf:
+            raise ValueError(f"start {self.start} and end {self.end} are no stretch of time")
+        return self
 
+
+Told = TypeVar("Told")
+Span = tuple[float, float]  # start and end in seconds
 Turns = list[tuple[float, float, str]]
 
 
 def write(
-    folder: Path, name: str, turns: Turns, lines: list[TruthLine], stem: np.ndarray | None = None
+    folder: Path,
+    name: str,
+    turns: Turns,
+    lines: list[TruthLine],
+    stem: np.ndarray | None = None,
+    unscored: Iterable[Span] = (),
 ) -> None:
-    """Write <name>.rttm, <name>.jsonl and, if the clean speech (n,) at 16 kHz is known, .flac."""
-    write_rttm(folder / f"{name}.rttm", name, turns)
+    """Write <name>.rttm, <name>.jsonl and, if the clean speech (n,) at 16 kHz is known, .flac.
+
+    `unscored` are the stretches that are to be left out of every score.
+    """
+    write_rttm(folder / f"{name}.rttm", name, turns, unscored)
     write_rows(folder / f"{name}.jsonl", lines)
     if stem is not None:
         audio.write(folder / f"{name}.flac", stem)
 
 
-def write_rttm(path: Path, name: str, turns: Turns) -> None:
+def write_rttm(path: Path, name: str, turns: Turns, unscored: Iterable[Span] = ()) -> None:
     """Write turns (start, end, speaker) as RTTM; a blank in a label becomes a hyphen."""
+    rows = [(start, end, "SPEAKER", "-".join(who.split())) for start, end, who in turns]
+    rows += [(start, end, "NOSCORE", "<NA>") for start, end in unscored]
     path.write_text(
         "".join(
-            f"SPEAKER {name} 1 {start:.3f} {end - start:.3f} <NA> <NA> "
-            f"{'-'.join(speaker.split())} <NA> <NA>\n"
-            for start, end, speaker in turns
+            f"{kind} {name} 1 {start:.3f} {end - start:.3f} <NA> <NA> {who} <NA> <NA>\n"
+            for start, end, kind, who in rows
         ),
         encoding="utf-8",
     )
 
 
-def read_rttm(path: Path) -> Turns:
-    """The turns (start, end, speaker) of an RTTM file, sorted.
+def read_rttm(path: Path, name: str = "") -> Turns:
+    """The turns (start, end, speaker) of the recording `name` in an RTTM file, sorted.
 
-    Raises UserError with the line number for a line that is not RTTM.
+    Only SPEAKER lines are turns. If no line is of a recording of that name (by default the file's
+    own), all must be of one. Raises UserError with the line number for a line that is not RTTM,
+    or of another recording; and for a file without a turn.
     """
-    turns = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        words = line.split()
-        if not words or words[0] in {"SPKR-INFO", ";;"}:
-            continue
-        try:
-            start, length, speaker = float(words[3]), float(words[4]), words[7]
-        except (IndexError, ValueError) as error:
-            raise UserError(
-                f"{path}, line {number}: not RTTM; a line is SPEAKER <file> 1 <start> <length> "
-                "<NA> <NA> <speaker> <NA> <NA>."
-            ) from error
-        turns.append((start, round(start + length, 3), speaker))
-    return sorted(turns)
+    found = _rttm(path, name)
+    return sorted((row.start, row.end, row.speaker) for row in found if row.speaker is not None)
 
 
-def read(rttm: Path) -> tuple[Turns, list[TruthLine]]:
-    """What is known about a recording: its RTTM's turns, and the lines of the text beside it.
+def read_unscored(path: Path, name: str = "") -> list[Span]:
+    """The stretches (start, end) that a recording's RTTM (NOSCORE) and STM leave out of scoring."""
+    rows = _rttm(path, name)
+    if path.with_suffix(".stm").exists():
+        rows += _stm(path.with_suffix(".stm"), name)
+    return sorted({(row.start, row.end) for row in rows if row.speaker is None})
+
+
+def read(path: Path, name: str = "") -> tuple[Turns, list[TruthLine]]:
+    """What is known about the recording `name`: the turns of the RTTM at `path`, and the lines of
+    the text beside it.
 
     The text is a file of the same name that ends in .jsonl (TruthLine rows) or .stm (as NIST's
     scorers read it; its speakers are matched to those of the RTTM by the time they share).
     """
-    turns = read_rttm(rttm)
-    if rttm.with_suffix(".jsonl").exists():
-        return turns, read_rows(rttm.with_suffix(".jsonl"), TruthLine)
-    if rttm.with_suffix(".stm").exists():
-        return turns, _stm(rttm.with_suffix(".stm"), turns)
-    return turns, [
-        TruthLine(start=start, end=end, speaker=speaker, character=speaker, text="")
-        for start, end, speaker in turns
-    ]
+    turns = read_rttm(path, name)
+    if path.with_suffix(".jsonl").exists():
+        return turns, [row for _, row in _told(path.with_suffix(".jsonl"), _truth_line, FORM)]
+    if path.with_suffix(".stm").exists():
+        said = [row for row in _stm(path.with_suffix(".stm"), name) if row.speaker is not None]
+        labels = {row.speaker: _label(row.speaker, said, turns) for row in said}
+        return turns, [
+            _line(row.start, row.end, labels[row.speaker], row.speaker, row.text) for row in said
+        ]
+    return turns, [_line(start, end, speaker, speaker, "") for start, end, speaker in turns]
 
 
-def _stm(path: Path, turns: Turns) -> list[TruthLine]:
-    """STM lines: <file> <channel> <speaker> <start> <end> <text>."""
+def _line(start: float, end: float, speaker: str, character: str, text: str) -> TruthLine:
+    return TruthLine(start=start, end=end, speaker=speaker, character=character, text=text)
+
+
+def _rttm(path: Path, name: str) -> list[Stretch]:
+    """The turns of a recording in an RTTM file, and what of it is not to be scored."""
+    rows = _of_one(path, _told(path, rttm.parse, rttm.FORM), name)
+    if not any(row.speaker is not None for row in rows):
+        raise UserError(
+            f"{path} has no turn, which would be a line of type SPEAKER; where nobody knows who"
+            " speaks, the cell `truth` stays empty."
+        )
+    return rows
+
+
+def _stm(path: Path, name: str) -> list[Stretch]:
+    """What is said in a recording; what one speaker says twice at the same time counts once."""
+    return list(dict.fromkeys(_of_one(path, _told(path, stm.parse, stm.FORM), name)))
+
+
+def _of_one(path: Path, rows: list[tuple[int, Stretch]], name: str) -> list[Stretch]:
+    """The stretches of the recording `name` (by default the file's own), or of the only one."""
+    first = {row.file: number for number, row in reversed(rows)}
+    name = unicodedata.normalize("NFC", name or path.stem)
+    if name not in first and len(first) > 1:
+        one, other, *_ = sorted(first, key=first.get)
+        raise UserError(
+            f"{path}, line {first[other]}: another recording ('{other}') than in line {first[one]}"
+            f" ('{one}'), and none of the {len(first)} is named as the medium, '{name}'; keep the"
+            " lines of one, or give it the medium's name."
+        )
+    rows = [(number, row) for number, row in rows if name not in first or row.file == name]
+    for number, row in rows:
+        if row.end == row.start:
+            print(f"{path}, line {number}: lasts less than a millisecond; it is left out.")
+    return [row for _, row in rows if row.end > row.start]
+
+
+def _truth_line(text: str) -> TruthLine:
+    try:
+        row = TruthLine.model_validate_json(text)
+        stm.pieces(row.text)
+        return row
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise ValueError(f"{field}: {first['msg']}") from error
+
+
+def _told(path: Path, parse: Callable[[str], Told | None], form: str) -> list[tuple[int, Told]]:
+    """What each line of a text file tells, with its number; blank lines and comments tell nothing.
+
+    Raises UserError with the number of a line that `parse` refuses with ValueError; `form` shows
+    what it should look like.
+    """
     rows = []
-    for number, line in enumerate(_text(path).splitlines(), start=1):
-        words = line.split(maxsplit=5)
-        if not words or line.startswith(";;"):
-            continue
-        try:
-            rows.append((float(words[3]), float(words[4]), words[2], words[5]))
-        except (IndexError, ValueError) as error:
-            raise UserError(f"{path}, line {number}: not an STM line.") from error
-    labels = {name: _label(name, rows, turns) for _, _, name, _ in rows}
-    return [
-        TruthLine(start=start, end=end, speaker=labels[name], character=name, text=text)
-        for start, end, name, text in rows
-    ]
-
-
-def _label(name: str, rows: list, turns: list) -> str:
-    """The RTTM's speaker who shares most time with the STM's speaker `name`."""
-    shared: dict[str, float] = {}
-    for start, end, who, _ in rows:
-        for begin, stop, speaker in turns if who == name else []:
-            both = max(0.0, min(end, stop) - max(start, begin))
-            shared[speaker] = shared.get(speaker, 0.0) + both
-    return max(sorted(shared), key=shared.get, default=name)
+    # Only these end a line: str.splitlines would also break at characters inside a text.
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", _text(path)), start=1):
+        line = line.strip(" \t")
+        if line and not line.startswith((";;", "#")):
+            try:
+                rows.append((number, parse(line)))
+            except ValueError as error:
+                raise UserError(
+                    f"{path}, line {number}: not {path.suffix[1:].upper()}: {error}. A line is"
+                    f" {form}"
+                ) from error
+    return [(number, row) for number, row in rows if row is not None]
 
 
 def _text(path: Path) -> str:
+    """A file's text, UTF-8 or what says of itself that it is UTF-16; NFC."""
     try:
-        return path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if wide else "utf-8-sig")
     except FileNotFoundError as error:
         raise UserError(f"the file of true turns {path} does not exist.") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text.") from error
+        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.") from error
+    return unicodedata.normalize("NFC", text)
+
+
+def _label(name: str, said: list[Stretch], turns: Turns) -> str:
+    """The RTTM's speaker who shares most time with the STM's speaker `name`."""
+    shared: dict[str, float] = {}
+    for row in said:
+        for begin, stop, speaker in turns if row.speaker == name else []:
+            both = max(0.0, min(row.end, stop) - max(row.start, begin))
+            shared[speaker] = shared.get(speaker, 0.0) + both
+    return max(sorted(shared), key=shared.get, default=name)

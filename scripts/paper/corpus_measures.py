@@ -5,6 +5,7 @@ The truth of a medium is up to three files (scripts/media/truth.py); what is mis
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,10 +13,12 @@ from pathlib import Path
 
 from scripts.common import audio as sound
 from scripts.common.records import Identity, Recording, Segment, Turn, read_rows
-from scripts.media.truth import TruthLine, read_rttm
+from scripts.media.truth import TruthLine, read_rttm, read_unscored
 from scripts.paper import corpus_scores as scores
+from scripts.paper.corpus_scores import Span
 
 DROPPED = "dropped: "  # the counts of dropped segments are named so, with the reason
+SLACK = 0.5  # seconds by which a turn may go beyond the sound before that is told
 
 
 @dataclass
@@ -35,10 +38,14 @@ class Batch:
 
 @dataclass
 class Scores:
-    """Counts, and (sum, weight) pairs of rates and means; what is unknown is not in here."""
+    """Counts, and (sum, weight) pairs of rates and means; what is unknown is not in here.
+
+    `notes` are sentences about what could not be scored.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     pairs: dict[str, scores.Pair] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def set(self, name: str, pair: scores.Pair | None) -> None:
         if pair is not None:
@@ -56,29 +63,56 @@ class Scores:
 
 
 def measure(batch: Batch, recording: Recording, identities: list[Identity]) -> Scores:
-    """Everything that can be said about one recording."""
+    """Everything that can be said about one recording.
+
+    What the truth says is not to be scored, and what lies beyond the end of the sound, is left out
+    of every comparison with the truth but that of the sound itself.
+    """
     turns = [(t.start, t.end, t.speaker) for t in batch.turns if t.media == recording.id]
     segments = [row for row in batch.segments if row.media == recording.id]
     result = Scores()
     result.counts["seconds"] = recording.duration
-    result.counts["found_speakers"] = len({speaker for _, _, speaker in turns})
     count_clips(result, segments, batch.dropped)
     rttm = batch.truth / f"{recording.id}.rttm"
+    unscored: list[Span] = []
     if rttm.is_file():
         true = read_rttm(rttm)
-        result.counts["true_speakers"] = len({speaker for _, _, speaker in true})
-        for name, forgiving in (("der", False), ("der_forgiving", True)):
-            error = scores.diarization_error(true, turns, recording.duration, forgiving)
-            result.set(name, error)
+        unscored = [*read_unscored(rttm), (recording.duration, math.inf)]
+        compare_turns(result, recording, true, turns, unscored)
+    result.counts["found_speakers"] = speakers(turns, unscored)
     text = batch.truth / f"{recording.id}.jsonl"
     if text.is_file():
         lines = read_rows(text, TruthLine)
-        compare_text(result, recording, lines, segments, batch.texts)
-        compare_names(result, lines, turns, identities)
+        compare_text(result, recording, lines, segments, batch.texts, unscored)
+        compare_names(result, lines, turns, identities, unscored)
     stem = batch.truth / f"{recording.id}.flac"
     if stem.is_file():
         compare_sound(result, recording, stem, batch)
     return result
+
+
+def speakers(turns: scores.Turns, unscored: list[Span]) -> int:
+    """How many people speak where it is scored."""
+    return len({speaker for _, _, speaker in scores.without(turns, unscored)})
+
+
+def compare_turns(
+    result: Scores,
+    recording: Recording,
+    true: scores.Turns,
+    turns: scores.Turns,
+    unscored: list[Span],
+) -> None:
+    """DER, the number of people who speak, and how much of the sound is not scored."""
+    whole = recording.duration
+    scored = sum(end - start for start, end, _ in scores.without([(0, whole, "")], unscored))
+    result.counts["unscored"] = whole - scored
+    result.counts["true_speakers"] = speakers(true, unscored)
+    for name, forgiving in (("der", False), ("der_forgiving", True)):
+        result.set(name, scores.diarization_error(true, turns, whole, forgiving, unscored))
+    beyond = max(end for _, end, _ in true) - whole
+    if beyond >= SLACK:
+        result.notes.append(f"the true turns go on for {beyond:.1f} s after the end of the sound")
 
 
 def count_clips(result: Scores, segments: list[Segment], rated: dict[str, str | None]) -> None:
@@ -96,24 +130,40 @@ def compare_text(
     lines: list[TruthLine],
     segments: list[Segment],
     texts: dict[str, str],
+    unscored: list[Span],
 ) -> None:
-    """WER or CER, where the text of every true line is known."""
+    """WER or CER, where the text of every true line is known.
+
+    A line or segment counts where at least half of it is scored.
+    """
+    lines = [line for line in lines if counts(line, unscored)]
     if not lines or not all(line.text for line in lines):
         return
     true = " ".join(line.text for line in sorted(lines, key=lambda line: line.start))
     order = sorted(segments, key=lambda row: row.start)
-    heard = " ".join(texts[row.id] for row in order if row.id in texts)
+    heard = " ".join(texts[row.id] for row in order if row.id in texts and counts(row, unscored))
     if recording.language == "English":
         result.set("wer", scores.word_error(true, heard))
     else:
         result.set("cer", scores.character_error(true, heard))
 
 
+def counts(row: TruthLine | Segment, unscored: list[Span]) -> bool:
+    """Whether at least half of a line or a segment is scored."""
+    parts = scores.without([(row.start, row.end, "")], unscored)
+    return 2 * sum(end - start for start, end, _ in parts) >= row.end - row.start
+
+
 def compare_names(
-    result: Scores, lines: list[TruthLine], turns: scores.Turns, identities: list[Identity]
+    result: Scores,
+    lines: list[TruthLine],
+    turns: scores.Turns,
+    identities: list[Identity],
+    unscored: list[Span],
 ) -> None:
     """Right names and agreement of the models, over the speakers that have candidates."""
-    people = scores.same_people(turns, [(line.start, line.end, line.speaker) for line in lines])
+    said = [(line.start, line.end, line.speaker) for line in lines]
+    people = scores.same_people(scores.without(turns, unscored), scores.without(said, unscored))
     known = [row for row in identities if row.candidates and row.speaker in people]
     if not known:
         return

@@ -31,6 +31,7 @@ COLUMNS = {
     "language": "Language",
     "synthetic": "Synthetic",
     "seconds": "Seconds",
+    "unscored": "Not scored",
     "true_speakers": "Speakers",
     "found_speakers": "Found",
     "der": "DER",
@@ -48,7 +49,7 @@ COLUMNS = {
     "agreement": "Models agree",
 }
 PLACE = ["medium", "batch", "language", "synthetic"]
-HEARD = [*PLACE, "seconds", "true_speakers", "found_speakers", "der", "der_forgiving"]
+HEARD = [*PLACE, "seconds", "unscored", "true_speakers", "found_speakers", "der", "der_forgiving"]
 SPOKEN = [*PLACE, "wer", "cer", "mix", "vocals", "gain"]
 NAMED = [*PLACE, "identified", "identity", "chance", "agreement"]
 
@@ -61,10 +62,15 @@ NOTES = [
     " falsely found and wrongly attributed speech over true speech, everything counted. DER,"
     " collar: the same without .25 s on either side of each true boundary and without overlapped"
     " speech, as it is often reported.",
+    "Not scored: the seconds that the truth leaves out of scoring (NOSCORE in RTTM,"
+    " ignore_time_segment_in_scoring in STM), as given. DER, speakers, WER, CER, names do without"
+    " them, and without what lies beyond the end of the sound; WER and CER without the lines and"
+    " segments that are not scored for more than half of their time.",
     "WER (English) and CER (Chinese): all segments in which speech was found, their transcripts"
     " joined in time order, against the true text in time order. WER uses Whisper's English"
     " normaliser (case, punctuation, fillers, contractions and numbers do not count); CER counts"
-    " letters, ideographs and digits.",
+    " letters, ideographs and digits. Where the truth has alternatives, the one counts that suits"
+    " the score best.",
     "SI-SDR, in dB: scale-invariant signal-to-distortion ratio to the clean speech, of the mix and"
     " of the separated vocals, over the whole medium. Gain: what separation added.",
     "Clips: segments that passed every filter; with the dropped ones they add up to Segments.",
@@ -153,7 +159,8 @@ def batch_rows(batch: Batch, identities: list[Identity]) -> list[dict]:
         }
         own = [row for row in identities if row.media == recording.id]
         measured = Scores() if recording.dropped else measure(batch, recording, own)
-        rows.append(place | measured.cells() | {"note": recording.dropped or recording.note})
+        notes = [recording.dropped or recording.note, *measured.notes]
+        rows.append(place | measured.cells() | {"note": "; ".join(filter(None, notes))})
         total.add(measured)
     whole = {
         "kind": "batch",

@@ -6,21 +6,43 @@ the sum of weights. None: there is nothing to score against.
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from scripts.media import stm
+
+MANY = 2**40  # more than all words of a text
+
 Turns = list[tuple[float, float, str]]  # start and end in seconds, speaker
+Span = tuple[float, float]  # start and end in seconds
 Pair = tuple[float, float]
 
 
-def diarization_error(true: Turns, found: Turns, seconds: float, forgiving: bool) -> Pair | None:
+def without(turns: Turns, spans: Iterable[Span]) -> Turns:
+    """What is left of turns outside `spans`."""
+    for begin, stop in spans:
+        cut = [
+            part
+            for start, end, who in turns
+            for part in ((start, min(end, begin), who), (max(start, stop), end, who))
+        ]
+        turns = [part for part in cut if part[1] > part[0]]
+    return turns
+
+
+def diarization_error(
+    true: Turns, found: Turns, seconds: float, forgiving: bool, unscored: Iterable[Span] = ()
+) -> Pair | None:
     """Missed, false and confused speech, and all true speech, in seconds; their ratio is the DER.
 
-    forgiving: leaves out .25 s on both sides of every true boundary, and overlapped speech, as
-    NIST's evaluations did. Speakers are mapped to the true ones as suits the score best.
+    Scored are the `seconds` of the sound without the stretches `unscored`, however far turns reach;
+    turns of one speaker that overlap are one. forgiving: leaves out .25 s on both sides of every
+    true boundary, and overlapped speech, as NIST's evaluations did. Speakers are mapped to the true
+    ones as suits the score best.
     """
     from pyannote.core import Segment, Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
@@ -30,7 +52,7 @@ def diarization_error(true: Turns, found: Turns, seconds: float, forgiving: bool
     parts = metric(
         _annotation(true),
         _annotation(found),
-        uem=Timeline([Segment(0, seconds)]),
+        uem=Timeline([Segment(*part[:2]) for part in without([(0, seconds, "")], unscored)]),
         detailed=True,
     )
     errors = parts["missed detection"] + parts["false alarm"] + parts["confusion"]
@@ -41,9 +63,21 @@ def _annotation(turns: Turns):
     from pyannote.core import Annotation, Segment
 
     annotation = Annotation()
-    for number, (start, end, speaker) in enumerate(turns):
+    for number, (start, end, speaker) in enumerate(_joined(turns)):
         annotation[Segment(start, end), number] = speaker
     return annotation
+
+
+def _joined(turns: Turns) -> Turns:
+    """Turns of one speaker that overlap, as one: nobody speaks twice at once."""
+    joined: dict[str, list[Span]] = {}
+    for start, end, speaker in sorted(turns):
+        own = joined.setdefault(speaker, [])
+        if own and start < own[-1][1]:
+            own[-1] = (own[-1][0], max(own[-1][1], end))
+        else:
+            own.append((start, end))
+    return [(start, end, speaker) for speaker, own in joined.items() for start, end in own]
 
 
 def word_error(true: str, heard: str) -> Pair | None:
@@ -51,39 +85,68 @@ def word_error(true: str, heard: str) -> Pair | None:
 
     Both texts go through the English normaliser of Whisper (lower case, no punctuation, no fillers,
     contractions and numbers written one way), but American and British spelling are not unified.
+    Of the true text's alternatives (scripts/media/stm.py) those count that suit the score best.
     """
-    import jiwer
-
-    true, heard = _words(true), _words(heard)
-    return _errors(jiwer.process_words(true, heard)) if true else None
+    return _errors(true, heard, _words)
 
 
-def _words(text: str) -> str:
+def _words(text: str) -> list[str]:
+    words = _normaliser()(text).split()
+    return [word for word in words if any(map(str.isalnum, word))]  # it leaves "." of "..."
+
+
+@functools.cache
+def _normaliser():
     from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
-    words = EnglishTextNormalizer({})(text).split()
-    return " ".join(word for word in words if any(map(str.isalnum, word)))  # it leaves "." of "..."
+    return EnglishTextNormalizer({})
 
 
 def character_error(true: str, heard: str) -> Pair | None:
     """Substituted, deleted and inserted characters, and true characters; their ratio is the CER.
 
-    Only letters, ideographs and digits count, full width made half width, in lower case.
+    Only letters, ideographs and digits count, full width made half width, in lower case. Of the
+    true text's alternatives those count that suit the score best.
     """
-    import jiwer
-
-    true, heard = _characters(true), _characters(heard)
-    return _errors(jiwer.process_characters(true, heard)) if true else None
+    return _errors(true, heard, _characters)
 
 
-def _characters(text: str) -> str:
+def _characters(text: str) -> list[str]:
     text = unicodedata.normalize("NFKC", text).lower()
-    return "".join(sign for sign in text if unicodedata.category(sign)[0] in "LN")
+    return [sign for sign in text if unicodedata.category(sign)[0] in "LN"]
 
 
-def _errors(result) -> Pair:
-    wrong = result.substitutions + result.deletions
-    return wrong + result.insertions, wrong + result.hits
+def _errors(true: str, heard: str, split: Callable[[str], list[str]]) -> Pair | None:
+    """Errors and true words (or characters) of the best way to align `heard` with the true text.
+
+    Our own, as no library that we found scores a reference with alternatives. It is Levenshtein's
+    row by row: after each true word, row[n] is the cost of aligning all up to it with the first n
+    heard words. An error costs MANY and a true word -1, so that of ways with as many errors the
+    one with most true words counts.
+    """
+    numbers: dict[str, int] = {}
+    words = np.array([numbers.setdefault(word, len(numbers)) for word in split(heard)], np.int64)
+    inserted = MANY * np.arange(len(words) + 1)
+
+    def follow(parts: stm.Pieces, row: np.ndarray) -> np.ndarray:
+        for part in parts:
+            if not isinstance(part, str):
+                row = np.minimum.reduce([follow(option, row) for option in part])
+                continue
+            for word in split(part):
+                new = row + MANY - 1
+                wrong = words != numbers.get(word, -1)
+                np.minimum(new[1:], row[:-1] + MANY * wrong - 1, out=new[1:])
+                row = np.minimum.accumulate(new - inserted) + inserted
+        return row
+
+    try:
+        parts = stm.pieces(true)
+    except ValueError:  # a brace that is only a sign: no text of STM
+        parts = [true]
+    best = int(follow(parts, inserted)[-1])
+    errors = -(-best // MANY)
+    return (errors, errors * MANY - best) if errors * MANY != best else None
 
 
 def si_sdr(estimate: np.ndarray, clean: np.ndarray) -> float | None:

@@ -14,7 +14,7 @@ from scripts.common import audio, config
 from scripts.common.records import Medium, digest, read_rows
 from scripts.common.stage import UserError
 from scripts.corpus.fetch import fetch
-from scripts.media.truth import TruthLine, read_rttm
+from scripts.media.truth import TruthLine, read_rttm, read_unscored
 from tests.media import tiny_game
 
 EPISODE = """
@@ -127,6 +127,25 @@ def test_own_files_bring_their_truth_and_hide_their_names(game, run, tmp_path):
     )
     assert made["one"].file.endswith(".flac") and made["two"].file.endswith(".bin")
     assert sorted(path.stem for path in (tmp_path / "truth").iterdir()) == [made["one"].id] * 2
+
+
+def test_a_truth_of_several_recordings_gives_the_medium_its_own(game, run, tmp_path):
+    for name in ("film_a.flac", "film_b.flac", "film_c.flac"):
+        soundfile.write(tmp_path / name, np.full(1600, 0.1), 16_000, format="FLAC")
+    (tmp_path / "all.rttm").write_text(
+        "SPEAKER film_a 1 0.0 0.1 <NA> <NA> ann <NA> <NA>\n"
+        "SPEAKER film_b 1 0.0 0.1 <NA> <NA> bob <NA> <NA>\n"
+        "NOSCORE film_b 1 0.05 0.03 <NA> <NA> <NA> <NA> <NA>\n"
+    )
+    (tmp_path / "all.stm").write_text("film_b 1 Bob 0 0.1 <o> Hi.\nfilm_a 1 Ann 0 0.1 <o> Oh.\n")
+    made = run(*(row(n, f"film_{n}.flac", truth="all.rttm") for n in "abc"))
+    truth = tmp_path / "truth" / made["b"].id
+    assert read_rttm(truth.with_suffix(".rttm")) == [(0.0, 0.1, "bob")]
+    assert read_unscored(truth.with_suffix(".rttm")) == [(0.05, 0.08)]
+    (line,) = read_rows(truth.with_suffix(".jsonl"), TruthLine)
+    assert (line.speaker, line.character, line.text) == ("bob", "Bob", "Hi.")
+    assert read_rttm(tmp_path / f"truth/{made['a'].id}.rttm") == [(0.0, 0.1, "ann")]
+    assert "all.rttm, line 2: another recording ('film_b')" in made["c"].dropped
 
 
 def test_what_cannot_be_had_has_a_reason_and_stops_nothing(game, run, tmp_path, capsys):

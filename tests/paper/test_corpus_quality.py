@@ -162,6 +162,47 @@ def test_a_line_without_text_leaves_the_word_error_empty(tmp_path, table):
     assert m["wer"] == "" and m["der"] != ""
 
 
+def test_what_the_truth_leaves_out_is_left_out_of_every_score(tmp_path, table):
+    """After 8 s all is wrong: a third person, words that nobody said, a wrong name."""
+    (tmp_path / "truth").mkdir()
+    turns = [(0, 5, "joe"), (5, 10, "faye")]
+    lines = [line(0, 5, "joe", "Faye, where"), line(5, 8, "faye", "Hello, { Joe / @ }.")]
+    lines.append(line(8, 10, "lola", "Not heard."))
+    write_truth(tmp_path / "truth", "m", turns, lines, unscored=[(8, 9), (8.5, 12)])
+    rows = found()
+    rows["turns"] = [
+        Turn(media="m", speaker="speaker_0", start=0, end=5),
+        Turn(media="m", speaker="speaker_1", start=5, end=8),
+        Turn(media="m", speaker="speaker_2", start=8, end=10),
+    ]
+    rows["segments"] = [
+        segment("a", "speaker_0", 0, 5),
+        segment("b", "speaker_1", 5, 8),
+        segment("c", "speaker_2", 8, 10, "shorter than 3 s"),
+    ]
+    names = [identity(f"speaker_{n}", "joe", True) for n in range(3)]
+    m, _, total, *_ = table(rows, names)
+    assert (m["true_speakers"], m["found_speakers"], m["unscored"]) == ("2", "2", "2.0")
+    assert (float(m["der"]), float(m["der_forgiving"]), float(m["wer"])) == (0, 0, 0)
+    assert (m["identified"], m["identity"], m["note"]) == ("2", "0.5", "")
+    assert (total["unscored"], float(total["der"])) == ("2.0", 0)
+    assert "Not scored" in (tmp_path / "table.md").read_text("utf-8")
+
+
+def test_turns_beyond_the_end_are_told_and_not_scored(tmp_path, table):
+    (tmp_path / "truth").mkdir()
+    turns = [(0, 6, "joe"), (6, 14, "faye"), (14, 20, "lola")]
+    lines = [line(*turn, "Are you?") for turn in turns]
+    write_truth(tmp_path / "truth", "m", turns, lines)
+    rows = found()
+    rows["recordings"][0] = recording(note="the container says 20.0 s")
+    rows["transcripts"] = [Transcript(id="c", text="Are you? Are you?", language="English")]
+    m = table(rows)[0]
+    assert (m["true_speakers"], float(m["der"]), float(m["wer"])) == ("2", 0, 0)
+    beyond = "the true turns go on for 10.0 s after the end of the sound"
+    assert m["note"] == f"the container says 20.0 s; {beyond}" and m["unscored"] == "0.0"
+
+
 def test_chinese_is_scored_by_characters(tmp_path, table):
     with_truth(tmp_path, None)
     path = tmp_path / "truth/m.jsonl"

@@ -1,0 +1,95 @@
+"""STM, the reference transcripts of NIST's scorers: what is said, by whom and when.
+
+A line is <file> <channel> <speaker> <start> <end> [<label>] <text>, times in seconds (infmts of
+sclite, github.com/usnistgov/SCTK). What is not a plain word in a text is read so:
+
+- `{ a / b / @ }`: either is right; @ is no word at all. Such groups may hold others.
+- `(word)` and `%word` may be left out, and so may `{word}`, as TED-LIUM marks a noise.
+- `<mark>` and `[mark]` are no words, nor is the number of a pronunciation, as in `and(2)`.
+
+A text of ignore_time_segment_in_scoring says that this stretch is not to be scored;
+inter_segment_gap is nobody's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from scripts.media.stretch import Stretch, fields, seconds
+
+FORM = "<file> 1 <speaker> <start> <end> <text>"
+IGNORED = "ignore_time_segment_in_scoring"
+GAP = "inter_segment_gap"
+NOTHING = "@"  # the text of a line without words
+MARK = re.compile(r"<[^<>]*>|\[[^][]*\]|(?<=\w)\(\d+\)")
+OPTIONAL = re.compile(r"[(（]([^()（）]*)[)）]|(?<![^\s{/(])%([^\s{}]+)")
+TIGHT = re.compile(r"\{([^\s{}/]*/[^\s{}]*)\}")  # alternatives without blanks
+
+Pieces = list  # of str, and of lists of Pieces: ways to say the same
+
+
+def parse(line: str) -> Stretch | None:
+    """A line that somebody says, or an unscored stretch; None for a gap in which nobody speaks.
+
+    The text keeps no marks and has alternatives as `{ a / b / @ }`; a line without words is @.
+    Raises ValueError with the fault: too few fields, times that cannot be, a label or a group that
+    is not closed.
+    """
+    words = fields(line, most=6)
+    if len(words) < 5:
+        raise ValueError(f"it has only {len(words)} fields")
+    file, _, speaker = words[:3]
+    start, end = seconds(words[3], "start"), seconds(words[4], "end")
+    if end < start:
+        raise ValueError(f"it ends at {words[4]} s, before it starts at {words[3]} s")
+    text = words[5] if len(words) > 5 else ""
+    if text.startswith("<"):
+        label = re.match(r"<[^<>]*>", text)
+        if label is None:
+            raise ValueError("the label that opens with '<' is not closed")
+        text = text[label.end() :].strip()
+    if IGNORED in text.lower():
+        return Stretch(file, start, end, None)
+    if speaker.lower() == GAP:
+        if text:
+            raise ValueError(f"{GAP} is a gap in which nobody speaks, but here it has a text")
+        return None
+    text = TIGHT.sub(lambda found: f"{{ {found[1].replace('/', ' / ')} }}", MARK.sub(" ", text))
+    while OPTIONAL.search(text):  # the innermost first
+        text = OPTIONAL.sub(lambda found: f" {{ {found[1] or found[2] or ''} / @ }} ", text)
+    pieces(text)
+    return Stretch(file, start, end, speaker, " ".join(text.split()) or NOTHING)
+
+
+def pieces(text: str) -> Pieces:
+    """The text as stretches of plain text, and lists of alternatives, each of which is such pieces.
+
+    Raises ValueError if a brace is not matched.
+    """
+    (found,) = _group(iter(re.split(r"([{}])", text)), inside=False)
+    return found
+
+
+def _group(tokens: Iterator[str], inside: bool) -> list[Pieces]:
+    """The alternatives up to the brace that closes them, or the end of the text as the only one."""
+    options: list[Pieces] = [[]]
+    for token in tokens:
+        if token == "{":
+            options[-1].append(_group(tokens, inside=True))
+        elif token == "}" and inside:
+            break
+        elif token == "}":
+            raise ValueError("a '}' without its '{'")
+        else:
+            parts = re.split(r"(?<!\S)/(?!\S)", token) if inside else [token]
+            for number, part in enumerate(parts):
+                if number:
+                    options.append([])
+                words = re.sub(r"(?<!\S)@(?!\S)", " ", part)
+                if words.strip():
+                    options[-1].append(words)
+    else:
+        if inside:
+            raise ValueError("a '{' without its '}'")
+    return [*options, []] if inside and len(options) == 1 else options
