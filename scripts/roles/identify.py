@@ -75,7 +75,8 @@ def identify(
     llms: list[dict],
     roles: list[dict],
 ) -> None:
-    """Write one `Identity` for each speaker of a medium whose work has roles, by medium.
+    """Write one `Identity` for each speaker of a medium whose work has roles, by medium; none if
+    there is no model to find out by.
 
     recordings ... are lists in the same order of batches; roles are all rows of roles.tsv; english
     and chinese are prompt files for models that score, asked_english and asked_chinese for those
@@ -93,6 +94,7 @@ def identify(
         read_all(transcripts, Transcript),
         roles,
     )
+    found = found if llms else []
     names, tables = [], []
     for spec in llms if found else []:
         model = backends.load(spec)

@@ -171,6 +171,10 @@ def test_a_shortlist_holds_the_likeliest_of_each_speaker(one, two):
         assert row[chosen].min() >= row[~chosen].max()
 
 
+def test_without_a_model_nobody_is_looked_for(tmp_path, monkeypatch):
+    assert run(tmp_path, monkeypatch, []) == []
+
+
 SURE = {1: (0.9, 0.05, 0.03, 0.02), 2: (0.1, 0.8, 0.05, 0.05), 3: (0.05, 0.05, 0.8, 0.1)}
 
 
