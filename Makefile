@@ -7,8 +7,9 @@ MODELS := .venv-models
 CLUSTER := .venv-cluster
 BENCH := .venv-bench
 
-.PHONY: help demo test test-models test-cluster weights lint bench bench-models scale locks env
+.PHONY: help quick demo test test-models test-cluster weights lint bench bench-models scale locks env
 help:
+	@echo "make quick    printed figures recomputed, and a telephone call through the corpus phase (5 minutes)"
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
@@ -46,6 +47,14 @@ env: $(VENV)/.core
 
 weights: $(VENV)/.core
 	$(BIN)/python -m scripts.setup.weights
+
+# No language model: 270 MB of weights and media.
+quick: $(VENV)/.core
+	$(BIN)/python -m scripts.setup.weights dnsmos spleeter whisper-base
+	$(BIN)/snakemake compare errata table5 corpus_quality --configfile config/quick.yaml
+	@echo
+	@echo "What is printed, recomputed   results/paper/compare.md, errata.md, table5.md"
+	@echo "A real call, scored           results/paper/corpus_quality.md"
 
 demo: weights
 	$(BIN)/snakemake all

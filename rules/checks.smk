@@ -15,7 +15,7 @@ rule corpus_quality:
         segments=corpus_of("segments/{batch}.jsonl"),
         quality=corpus_of("quality/{batch}.jsonl"),
         transcripts=corpus_of("transcripts/{batch}.jsonl"),
-        identities="results/roles/identities.jsonl",
+        identities=["results/roles/identities.jsonl"] if IDENTIFIERS else [],
     output:
         table_csv="results/paper/corpus_quality.csv",
         table_md=shown("results/paper/corpus_quality.md", "Corpus"),

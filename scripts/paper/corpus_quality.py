@@ -15,6 +15,7 @@ from scripts.common.records import (
     Segment,
     Transcript,
     Turn,
+    read_all,
     read_rows,
 )
 from scripts.paper.corpus_measures import DROPPED, Batch, Scores, measure
@@ -51,7 +52,8 @@ COLUMNS = {
 PLACE = ["medium", "batch", "language", "synthetic"]
 HEARD = [*PLACE, "seconds", "unscored", "true_speakers", "found_speakers", "der", "der_forgiving"]
 SPOKEN = [*PLACE, "wer", "cer", "mix", "vocals", "gain"]
-NAMED = [*PLACE, "identified", "identity", "chance", "agreement"]
+RECOGNISED = ["identified", "identity", "chance", "agreement"]
+NAMED = [*PLACE, *RECOGNISED]
 
 NOTES = [
     "Medium: the id of a recording; `all` sums up its batch (rates over all of its speech or words,"
@@ -74,11 +76,17 @@ NOTES = [
     "SI-SDR, in dB: scale-invariant signal-to-distortion ratio to the clean speech, of the mix and"
     " of the separated vocals, over the whole medium. Gain: what separation added.",
     "Clips: segments that passed every filter; with the dropped ones they add up to Segments.",
+]
+WHO = (
     "Right: speakers whom `identify` gave the right name, of those it had candidates for, before"
     " people decided anything. Whose voice a found speaker is, is decided by the most speech time"
     " shared. Chance: what choosing among the candidates blindly would get (0 for a person who is"
-    " no candidate). Models agree: both language models chose the same name.",
-]
+    " no candidate). Models agree: both language models chose the same name."
+)
+NOBODY = (
+    "Who the speakers are was not asked: the configuration names no language model for it"
+    " (`identify: {llms: []}`)."
+)
 
 
 def corpus_quality(
@@ -90,7 +98,7 @@ def corpus_quality(
     segments: list[Path],
     quality: list[Path],
     transcripts: list[Path],
-    identities: Path,
+    identities: list[Path],
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
@@ -99,9 +107,10 @@ def corpus_quality(
     """Write one row a medium and one a batch, and whether the targets were met.
 
     The lists have one entry a batch, in the order of `batches`. truth, audio and vocals are
-    folders; the others are JSON lines of the row types of the same names.
+    folders; the others are JSON lines of the row types of the same names. `identities` is one file,
+    or none where nobody was looked for: the table then leaves out who was recognised, and says so.
     """
-    found = read_rows(identities, Identity)
+    found = read_all(identities, Identity)
     rows: list[dict] = []
     for number, name in enumerate(batches):
         batch = Batch(
@@ -121,13 +130,15 @@ def corpus_quality(
         if "segments" in row:
             row.update({reason: row.get(reason, 0) for reason in reasons})
     targets = judged(rows)
-    header = ["kind", *COLUMNS, *reasons, "note", "target", "value", "met"]
+    columns = [key for key in COLUMNS if identities or key not in RECOGNISED]
+    header = ["kind", *columns, *reasons, "note", "target", "value", "met"]
     counted = [*PLACE, "segments", "clips", *reasons, "note"]
+    named = Section(rows, headings(NAMED), "Who was recognised, before people decided")
     sections = [
         Section(rows, headings(HEARD), "Who speaks when"),
         Section(rows, headings(SPOKEN), "What is said, and how clean it is"),
         Section(rows, headings(counted), "What became of the segments"),
-        Section(rows, headings(NAMED), "Who was recognised, before people decided"),
+        *([named] if identities else []),
         Section(
             targets,
             {"target": "Target", "value": "Reached", "met": "Met"},
@@ -140,7 +151,7 @@ def corpus_quality(
         table_md,
         table_tex,
         "Quality of the corpus",
-        NOTES,
+        [*NOTES, WHO if identities else NOBODY],
         header=header,
         sections=sections,
     )

@@ -8,7 +8,9 @@ Small models, when asked, take the name that a speaker calls somebody else for t
 a model that can tell how likely a text is (`score`) is not asked: it is told "Speaker A is Joe",
 once for each name of the cast, and how likely it finds what is then said around Speaker A is that
 name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL 2022, arXiv
-2108.04106). All names score the same text, so a name's length or rareness is no matter.
+2108.04106). All names score the same text, so a name's length or rareness is no matter. As this
+costs much, each model after the first scores only the few names that those before it find likeliest
+for a speaker: name the smallest model first.
 
 Speakers and names are matched one to one so that the sum of log-probabilities is highest (linear
 sum assignment), as two speakers of one medium are two people; where there are more speakers than
@@ -24,7 +26,7 @@ from scipy.optimize import linear_sum_assignment
 
 from scripts import backends
 from scripts.common import stage
-from scripts.common.prompts import Prompt, read_prompt
+from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.common.records import (
     Evidence,
     Identity,
@@ -41,6 +43,7 @@ PLACES = {"work", "cast", "speaker", "name"}
 ASKED_PLACES = {"work", "cast", "speaker", "lines"}
 LINES = 6  # scored for each speaker and name: what this stage costs is in proportion
 LONGEST = 110  # characters of a line
+SHORTLIST = 3  # names that a second model scores for a speaker
 QUOTES = 3  # of a speaker, as evidence for people
 LABEL = {"English": "Speaker {}: {}", "Chinese": "说话人{}：{}"}
 SHOWN = 6000  # characters of a scene that a model is asked about
@@ -72,7 +75,8 @@ def identify(
     llms: list[dict],
     roles: list[dict],
 ) -> None:
-    """Write one `Identity` for each speaker of a medium whose work has roles, by medium.
+    """Write one `Identity` for each speaker of a medium whose work has roles, by medium; none if
+    there is no model to find out by.
 
     recordings ... are lists in the same order of batches; roles are all rows of roles.tsv; english
     and chinese are prompt files for models that score, asked_english and asked_chinese for those
@@ -90,17 +94,21 @@ def identify(
         read_all(transcripts, Transcript),
         roles,
     )
-    tables: dict[str, list[np.ndarray]] = {scene.medium.id: [] for scene in found}
-    names = []
+    found = found if llms else []
+    names, tables = [], []
     for spec in llms if found else []:
         model = backends.load(spec)
         names.append(model.name)
-        for scene in stage.progress(found, len(found), f"identify with {model.name}"):
-            way, prompts = (likelihoods, told) if hasattr(model, "score") else (choices, asked)
-            table = way(model, prompts[scene.medium.language], scene)
-            tables[scene.medium.id].append(table)
+        if hasattr(model, "score"):
+            tables.append(likelihoods(model, told, found, shortlists(found, tables)))
+        else:
+            tables.append(choices(model, asked, found))
         del model
-    rows = [row for scene in found for row in decided(scene, names, tables[scene.medium.id])]
+    rows = [
+        row
+        for number, scene in enumerate(found)
+        for row in decided(scene, names, [table[number] for table in tables])
+    ]
     write_rows(identities, rows)
 
 
@@ -127,28 +135,70 @@ def scenes(
     return found
 
 
-def likelihoods(model, prompt: Prompt, scene: Scene) -> np.ndarray:
-    """Log-probability of each name for each speaker, (speakers, cast); rows sum to 1 as exp."""
+def shortlists(scenes: list[Scene], tables: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Which names a model is to score, bool (speakers, cast) a scene: all, or after the tables of
+    other models the `SHORTLIST` that they find likeliest for each speaker."""
+    if not tables:
+        return [np.ones((len(scene.speakers), len(scene.cast)), bool) for scene in scenes]
+    means = [np.mean(own, axis=0) for own in zip(*tables, strict=True)]
+    # The rank of each name for its speaker, 0 the likeliest.
+    return [np.argsort(np.argsort(-mean, kind="stable")) < SHORTLIST for mean in means]
+
+
+def likelihoods(
+    model, prompts: dict[str, Prompt], scenes: list[Scene], asked: list[np.ndarray]
+) -> list[np.ndarray]:
+    """Log-probability of each name for each speaker, (speakers, cast) a scene; rows sum to 1 as
+    exp. A name that is not `asked` about, bool of the same shape, is as likely as the least likely
+    one that is. All is put to the model in one call, which reads what prompts share once."""
+    pairs = [
+        pair
+        for scene, mask in zip(scenes, asked, strict=True)
+        for pair in hypotheses(prompts[scene.medium.language], scene, mask)
+    ]
+    scores = iter([score["logprob"] for score in model.score(pairs)])
+    tables = []
+    for mask in asked:
+        table = np.full(mask.shape, np.inf)
+        table[mask] = [next(scores) for _ in range(mask.sum())]
+        table = np.where(mask, table, table.min(axis=1, keepdims=True))
+        tables.append(table - np.logaddexp.reduce(table, axis=1, keepdims=True))
+    return tables
+
+
+def hypotheses(prompt: Prompt, scene: Scene, asked: np.ndarray) -> list[tuple[Chat, str]]:
+    """What a model is told and what is then said: each speaker with each name that is `asked`
+    about, bool (speakers, cast)."""
     language = scene.medium.language
     letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
     names = [role["name"] for role in scene.cast]
     cast = COMMA[language].join(names)
     pairs = []
-    for speaker in scene.speakers:
+    for speaker, wanted in zip(scene.speakers, asked, strict=True):
         lines = telling(scene, speaker, names)
         # Where nothing was understood this is empty, and all names are alike.
         said = "\n".join(LABEL[language].format(letters[who], text) for who, text in lines)
         places = {"work": scene.medium.work, "cast": cast, "speaker": letters[speaker]}
-        pairs += [(prompt.chat(**places, name=name), said) for name in names]
-    scores = [score["logprob"] for score in model.score(pairs)]
-    table = np.reshape(scores, (len(scene.speakers), len(names)))
-    return table - np.logaddexp.reduce(table, axis=1, keepdims=True)
+        pairs += [
+            (prompt.chat(**places, name=name), said)
+            for name, wants in zip(names, wanted, strict=True)
+            if wants
+        ]
+    return pairs
 
 
-def choices(model, prompt: Prompt, scene: Scene) -> np.ndarray:
-    """Log-probability of each name as the model's answer for each speaker, (speakers, cast); rows
-    sum to 1 less the share of somebody else. All names are alike for a speaker of whom nothing was
-    understood, and where the model gives no answer."""
+def choices(model, prompts: dict[str, Prompt], scenes: list[Scene]) -> list[np.ndarray]:
+    """Log-probability of each name as the model's answer for each speaker, (speakers, cast) a
+    scene; rows sum to 1 less the share of somebody else. All names are alike for a speaker of whom
+    nothing was understood, and where the model gives no answer."""
+    return [
+        chosen(model, prompts[scene.medium.language], scene)
+        for scene in stage.progress(scenes, len(scenes), f"identify with {model.name}")
+    ]
+
+
+def chosen(model, prompt: Prompt, scene: Scene) -> np.ndarray:
+    """The table of `choices` of one scene."""
     language = scene.medium.language
     names = [role["name"] for role in scene.cast]
     table = np.full((len(scene.speakers), len(names)), -np.log(len(names)))

@@ -70,9 +70,8 @@ def profile(
             works = {key: lines for key, lines in scenes.items() if media[key].work == row["work"]}
             rows.append(gathered(row, works, names, synthetic))
     worded = [row for row in rows if not row.profile]
-    model = backends.load(llm) if worded else None
-    for language, prompt in prompts.items():
-        describe(model, prompt, [row for row in worded if row.language == language])
+    if worded:
+        describe(backends.load(llm), prompts, worded)
     write_rows(profiles, rows)
 
 
@@ -168,16 +167,14 @@ def windows(row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str]
     return found
 
 
-def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
+def describe(model, prompts: dict[str, Prompt], rows: list[Profile]) -> None:
     """Have the model word profile and background of `rows`, all in one call.
 
     A reply without a background leaves it empty, one without anything leaves the lines to speak for
     the role; both are flagged.
     """
-    if not rows:
-        return
     chats = [
-        prompt.chat(name=row.name, work=row.work, lines="\n".join(row.lines[:SHOWN]))
+        prompts[row.language].chat(name=row.name, work=row.work, lines="\n".join(row.lines[:SHOWN]))
         for row in rows
     ]
     for row, reply in zip(rows, model.generate(chats, max_tokens=TOKENS), strict=True):

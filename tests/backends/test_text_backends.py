@@ -1,13 +1,16 @@
 """The embedded language model, voices and sentence embeddings, on their assembled weights."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scripts import backends
 from scripts.backends import embedding, llm
-from scripts.backends.llm.openvino import BLOCK, heads
+from scripts.backends.llm.openvino import BLOCK, harmful, heads
 from scripts.common import mandarin
 from scripts.common.stage import UserError
 from scripts.setup.convert_llm import requantize, tokenizer
@@ -66,7 +69,7 @@ def test_company_changes_nothing_but_the_last_digits(chat_model):
     pairs = [(chat, text) for text in ends] + [(ask("And now?"), text) for text in ends]
     together = chat_model.score([*pairs, *pairs])
     assert together[: len(pairs)] == together[len(pairs) :]
-    for pair, found in zip(pairs, together, strict=False):
+    for pair, found in itertools.islice(zip(pairs, together, strict=False), None, None, 3):
         (alone,) = chat_model.score([pair])
         assert found["tokens"] == alone["tokens"]
         assert found["logprob"] == pytest.approx(alone["logprob"], rel=0.03, abs=0.5)
@@ -105,6 +108,54 @@ def test_what_several_prompts_begin_with_is_read_once():
 def test_a_head_ends_before_its_prompt_does():
     prompt = list(range(3 * BLOCK))
     assert heads([prompt, prompt, [*prompt, 1]]) == [prompt[: 2 * BLOCK]]
+
+
+def test_a_chat_that_goes_on_is_not_read_again_and_finds_the_same(chat_model, monkeypatch):
+    started = []
+    start = chat_model.start
+    monkeypatch.setattr(chat_model, "start", lambda: started.append(1) or start())
+    chats = [ask(f"How far is it to {place}? " * 8) for place in ("Rome", "Ithaca", "Troy")]
+    begun = [*chats, [{"role": "system", "content": "You are short. " * 20}, *chats[0]]]
+    replies = chat_model.generate(begun, max_tokens=4)
+    told = [
+        [*chat, {"role": "assistant", "content": reply}, *ask("How many days by ship?")]
+        for chat, reply in zip(begun, replies, strict=True)
+    ]
+    chat_model.generate(chats[:0], max_tokens=4)
+    started.clear()
+    on = chat_model.generate(told, max_tokens=4)
+    assert not started
+    chat_model.pipeline, chat_model.read = start(), []
+    anew = chat_model.generate(told, max_tokens=4)
+    assert [a.split()[0] for a in on] == [b.split()[0] for b in anew]
+    assert chat_model.generate(told, max_tokens=4) == anew and started == [1]
+
+
+def test_two_that_part_within_a_block_find_what_each_finds_alone(chat_model):
+    """The fault of OpenVINO GenAI that `harmful` keeps away; without it the first line differs."""
+    stem = ask("Where do the ships lie? " * 20)
+    chat_model.generate([stem], max_tokens=1)
+    others = [
+        [*stem, {"role": "assistant", "content": text}]
+        for text in ("They lie at the bottom of the deep", "I saw two of them burn before the")
+    ]
+    together = chat_model.generate(others, max_tokens=6)
+    chat_model.pipeline, chat_model.read = chat_model.start(), []
+    assert together == chat_model.generate(others, max_tokens=6)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_reading_on_is_harmless_only_where_nothing_parts_within_a_block(data):
+    tokens = st.lists(st.integers(0, 1), max_size=2 * BLOCK + 2).map(tuple)
+    old = data.draw(tokens)
+    texts = sorted({old + end for end in data.draw(st.lists(tokens, max_size=3))}, reverse=True)
+    found = harmful(texts, [old])
+    if old in texts or (len(old) % BLOCK and len(texts) > 1):
+        assert found
+    elif len(old) % BLOCK == 0 or len(texts) < 2:
+        assert not found
+    assert not harmful(texts, [])
 
 
 def test_a_file_of_blocks_without_a_reader_is_put_into_8_bits(tmp_path):

@@ -60,11 +60,13 @@ def table(tmp_path):
             (tmp_path / folder).mkdir(exist_ok=True)
         for kind in KINDS:
             write_rows(tmp_path / f"{kind}.jsonl", rows.get(kind, []))
-        write_rows(tmp_path / "identities.jsonl", identities)
+        names = [] if identities is None else [tmp_path / "identities.jsonl"]
+        for name in names:
+            write_rows(name, identities)
         folders = [[tmp_path / name] for name in ("truth", "audio", "vocals")]
         files = [[tmp_path / f"{kind}.jsonl"] for kind in KINDS]
         outputs = [tmp_path / f"table.{suffix}" for suffix in ("csv", "md", "tex")]
-        corpus_quality(*folders, *files, tmp_path / "identities.jsonl", *outputs, batches=[batch])
+        corpus_quality(*folders, *files, names, *outputs, batches=[batch])
         with outputs[0].open(encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
@@ -137,6 +139,17 @@ def test_every_figure_of_a_known_medium(tmp_path, table):
     assert [row["met"] for row in targets] == ["yes", "yes", "yes", "missed"]
     page = (tmp_path / "table.md").read_text("utf-8")
     assert "DER ≤ 0.18" in page and "no audio stream" in page and "Shorter than 3 s" in page
+
+
+def test_where_nobody_was_looked_for_the_table_leaves_names_out_and_says_so(tmp_path, table):
+    """The five-minute path has no language model."""
+    with_truth(tmp_path, None)
+    m = table(found(), None)[0]
+    assert float(m["der"]) == pytest.approx(0.1)
+    assert not {"identified", "identity", "chance", "agreement"} & set(m)
+    page = (tmp_path / "table.md").read_text("utf-8")
+    assert "Who was recognised" not in page and "names no language model" in page
+    assert "Who was recognised" not in (tmp_path / "table.tex").read_text("utf-8")
 
 
 def test_counts_add_up(tmp_path, table):

@@ -8,11 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from scripts import backends
 from scripts.common.prompts import read_prompt
 from scripts.common.records import Identity, read_rows
-from scripts.roles.identify import LINES, PLACES, Scene, identify, letter, matched, telling
+from scripts.roles.identify import (
+    LINES,
+    PLACES,
+    SHORTLIST,
+    Scene,
+    identify,
+    letter,
+    matched,
+    shortlists,
+    telling,
+)
 from tests.roles.tiny import (
     ID,
     MEDIUM,
@@ -114,6 +127,52 @@ def test_speakers_get_the_names_that_others_call_them(tmp_path, monkeypatch):
         for vote in row.votes:
             assert sum(vote.scores.values()) == pytest.approx(1, abs=1e-3)
     assert [row.seconds for row in rows] == [2, 4, 2]
+
+
+class Counter(NobodySaysTheirOwnName):
+    """Keeps what it was asked."""
+
+    def score(self, pairs):
+        self.asked = [chat[-1]["content"] for chat, _ in pairs]
+        return super().score(pairs)
+
+
+def test_a_second_model_scores_the_names_that_the_first_finds_likely(tmp_path, monkeypatch):
+    cast = [*ROLES, *map(role, ("Zed", "Max", "Kim"))]
+    first, second = Counter("one"), Counter("two")
+    rows = run(tmp_path, monkeypatch, [lambda: first, lambda: second], roles=cast)
+    alone = run(tmp_path, monkeypatch, [lambda: Counter("one")], roles=cast)
+    assert len(first.asked) == 3 * 6 and len(second.asked) == 3 * SHORTLIST
+    assert [row.votes[0] for row in rows] == [row.votes[0] for row in alone]
+    for number, row in enumerate(rows):
+        asked = second.asked[number * SHORTLIST :][:SHORTLIST]
+        likely = sorted(row.votes[0].scores.values())[-SHORTLIST]
+        names = {text.split(" is ")[1].split(".")[0].lower() for text in asked}
+        assert all(row.votes[0].scores[name] >= likely for name in names)
+        least = min(row.votes[1].scores[name] for name in names)
+        assert {row.votes[1].scores[name] for name in row.candidates if name not in names} == {
+            least
+        }
+    assert [row.role for row in rows] == ["joe", "ann", "zoe"]
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    hnp.arrays(float, (3, 5), elements=st.floats(-50, 0)),
+    hnp.arrays(float, (3, 5), elements=st.floats(-50, 0)),
+)
+def test_a_shortlist_holds_the_likeliest_of_each_speaker(one, two):
+    scene = Scene.__new__(Scene)
+    scene.speakers, scene.cast = [0, 1, 2], [{}] * 5
+    assert shortlists([scene], [])[0].all()
+    (mask,) = shortlists([scene], [[one], [two]])
+    assert (mask.sum(axis=1) == SHORTLIST).all()
+    for row, chosen in zip(one + two, mask, strict=True):
+        assert row[chosen].min() >= row[~chosen].max()
+
+
+def test_without_a_model_nobody_is_looked_for(tmp_path, monkeypatch):
+    assert run(tmp_path, monkeypatch, []) == []
 
 
 SURE = {1: (0.9, 0.05, 0.03, 0.02), 2: (0.1, 0.8, 0.05, 0.05), 3: (0.05, 0.05, 0.8, 0.1)}

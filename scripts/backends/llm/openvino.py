@@ -5,16 +5,17 @@ Source: https://github.com/openvinotoolkit/openvino.genai (Apache-2.0); weights 
 tokenizer.json and a chat_template.jinja will do. Needs openvino-genai, tokenizers and jinja2; no
 torch.
 
-Chats are answered side by side (continuous batching), and what several of a call begin with, the
-same instructions say, is read once: put what is common first, and all you have into one call. The
-order of the arithmetic follows the company a chat is in, so that now and then a greedy reply
-differs by a word between calls.
+Chats are answered side by side (continuous batching), and what several begin with, the same
+instructions say, is read once, as is a chat that goes on in a later call: put what is common
+first, and all you have into one call. The order of the arithmetic follows the company a chat is in
+and what was read before, so that now and then a greedy reply differs by a word between calls.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable
 from os.path import commonprefix
 from pathlib import Path
 
@@ -30,7 +31,7 @@ READ = 512  # tokens read at once
 def load(
     weights: str,
     threads: int = 2,
-    batch: int = 8,
+    batch: int = 16,
     context: int = 32_768,
     repetition_penalty: float = 1.0,
 ):
@@ -66,7 +67,8 @@ class ChatModel:
 
         self.name = name
         self.start = start
-        self.pipeline, self.fresh = start(), True
+        self.pipeline = start()
+        self.read: list[tuple[int, ...]] = []  # all that the pipeline has read and made
         self.context = context
         self.penalty = penalty
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -122,19 +124,20 @@ class ChatModel:
     def ask(self, prompts: list[list[int]], texts: list[list[int]], **options) -> list:
         """What becomes of each text, after what several prompts begin with has been read.
 
-        Every call starts anew, on what no other has read. OpenVINO GenAI (2026.4) lets two texts
-        that are read together write into the same block if an earlier one ended in its middle.
+        What earlier calls have read is not read again, unless that would change what is found. Of
+        texts of one call, those that others go on from come last (see `harmful`).
         """
-        if not self.fresh:
-            self.pipeline = self.start()
-        self.fresh = not texts
-        for head in heads(prompts):
-            self.run([head], max_new_tokens=1)
-        once = sorted({tuple(text) for text in texts})
+        once = sorted({tuple(text) for text in texts}, reverse=True)
+        scored = options.get("echo", False)  # no token that was read before has a probability
+        if self.read and (scored or harmful(once, self.read)):
+            self.pipeline, self.read = self.start(), []
+        for head in map(tuple, heads(prompts)):
+            if not any(text[: len(head)] == head for text in self.read):
+                self.run([head], max_new_tokens=1)
         found = dict(zip(once, self.run(once, **options), strict=True))
         return [found[tuple(text)] for text in texts]
 
-    def run(self, texts: list[Sequence[int]], **options) -> list:
+    def run(self, texts: list[tuple[int, ...]], **options) -> list:
         """Put all texts to the model together; what becomes of each."""
         import numpy as np
         import openvino
@@ -154,6 +157,8 @@ class ChatModel:
             if handle.get_status() == status.IGNORED:
                 raise UserError(f"{self.name}: a prompt does not fit into the cache of 1 GB.")
             results += handle.read_all()
+        for text, result in zip(texts, results, strict=True):
+            self.read.append((*text, *result.generated_ids[:-1]))  # the last is not read any more
         return results
 
 
@@ -170,3 +175,17 @@ def heads(prompts: list[list[int]]) -> list[list[int]]:
             found.append(one[: shared * BLOCK])
         before = shared
     return found
+
+
+def harmful(texts: list[tuple[int, ...]], read: list[tuple[int, ...]]) -> bool:
+    """Whether what was `read` before harms the reading of texts, which are sorted.
+
+    It does where two of them part behind something that ended within a block: OpenVINO GenAI
+    (2026.4) lets both write into that block. And one that was read whole before is to find the same
+    again, but would find it with other last digits.
+    """
+    shared = {commonprefix(pair) for pair in itertools.pairwise(texts)}
+    broken = [text for text in read if len(text) % BLOCK]
+    return any(common[: len(text)] == text for common in shared for text in broken) or any(
+        old[: len(text)] == text for text in texts for old in read
+    )
