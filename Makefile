@@ -48,9 +48,9 @@ env: $(VENV)/.core
 weights: $(VENV)/.core
 	$(BIN)/python -m scripts.setup.weights
 
-# No language model: 270 MB of weights and media.
+# No language model; 230 MB of weights and media.
 quick: $(VENV)/.core
-	$(BIN)/python -m scripts.setup.weights dnsmos spleeter whisper-base
+	$(BIN)/python -m scripts.setup.weights campplus dnsmos pyannote-segmentation whisper-base
 	$(BIN)/snakemake compare errata table5 corpus_quality --configfile config/quick.yaml
 	@echo
 	@echo "What is printed, recomputed   results/paper/compare.md, errata.md, table5.md"
@@ -95,7 +95,7 @@ $(BENCH)/.installed: envs/bench.txt
 	@touch $@
 
 bench: $(BENCH)/.installed
-	$(BENCH)/bin/python -m scripts.setup.weights dnsmos spleeter whisper-base
+	$(BENCH)/bin/python -m scripts.setup.weights campplus dnsmos pyannote-segmentation spleeter whisper-base
 	$(BENCH)/bin/python -m benchmarks
 
 scale: $(VENV)/.core

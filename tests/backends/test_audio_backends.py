@@ -11,7 +11,7 @@ from scripts.backends import asr, diarization, quality, separation, speaker, vad
 from scripts.backends.asr import faster_whisper
 from scripts.backends.diarization import pyannote
 from scripts.backends.quality import dnsmos
-from scripts.backends.separation import spleeter
+from scripts.backends.separation import none, spleeter
 from scripts.backends.speaker import campplus
 from scripts.backends.vad import silero
 from scripts.common import weights
@@ -60,6 +60,11 @@ def separator():
 
 def test_spleeter_meets_its_contract(separator):
     separation.accept(separator)
+
+
+def test_no_separation_keeps_the_contract_and_the_sound(speech):
+    separation.accept(none.load())
+    assert np.array_equal(none.load().separate(speech, RATE), speech)
 
 
 def test_spleeter_takes_chords_out_of_speech(separator, speech):

@@ -1,0 +1,23 @@
+"""No separation: the sound stays as it is, for recordings without music or effects under the speech.
+
+Options: none. Needs nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ENV = ("core", "torch")
+GPU = False
+
+
+def load():
+    return Unchanged()
+
+
+class Unchanged:
+    """See the contract in scripts/backends/separation/__init__.py."""
+
+    def separate(self, audio: np.ndarray, rate: int) -> np.ndarray:
+        """(n,) float32 at `rate` Hz, as it is."""
+        return audio
