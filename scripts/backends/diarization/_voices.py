@@ -17,6 +17,7 @@ from scipy.ndimage import uniform_filter1d
 from scripts.common.speakers import speakers
 
 WINDOW, HOP = 2.0, 1.0  # seconds of an embedding, at most, and to the next in the same stretch
+SHORT = 0.8  # seconds: less says a word or two, and nobody is known by that
 PAUSE = 0.1  # seconds of silence that part two stretches
 CHANGE = 0.5  # share of the network's windows that hear another speaker from one frame on
 NEAR = 4  # frames to both sides in which that is the same change
@@ -58,10 +59,24 @@ def diarize(local: Local, audio: np.ndarray, embedder, rate: int) -> list[Span]:
         return []
     vectors = embedder.embed([clips[number] for number in heard])
     windows = [windows[number] for number in heard]
-    labels = speakers(vectors, np.array([number for _, _, number in windows]))
+    labels = people(vectors, np.array(windows), local.step)
     who = frames_of(stretches, windows, labels, len(local.count))
     second = others(local, who, labels.max() + 1)
     return [*spans(local, who), *spans(local, second)]
+
+
+def people(vectors: np.ndarray, windows: np.ndarray, step: float) -> np.ndarray:
+    """Who speaks in each window (start, end, stretch), from 0: found from those that last long
+    enough to know a voice by, the others go to whom they are most like."""
+    long = (windows[:, 1] - windows[:, 0]) * step >= SHORT
+    if not long.any():
+        long[:] = True
+    known = speakers(vectors[long], windows[long, 2])
+    means = np.stack([vectors[long][known == one].mean(axis=0) for one in range(known.max() + 1)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    labels = (vectors @ means.T).argmax(axis=1)
+    labels[long] = known
+    return labels
 
 
 def stretches_of(local: Local) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""No separation: the sound stays as it is, for recordings without music or effects under the speech.
+"""No separation: the sound stays as it is, for recordings with nothing under the speech.
 
 Options: none. Needs nothing.
 """
