@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
 import pytest
 
 from benchmarks.figures import Figure, best, show
+from benchmarks.older_cpu import older
 
 
 @pytest.mark.parametrize(
@@ -49,3 +54,26 @@ def test_the_shortest_time_of_each_side_counts():
     works = [lambda: done.append("a"), lambda: done.append("b")]
     assert best(works, rounds=2, clock=lambda: next(ticks)) == [2, 1]
     assert done == ["a", "b", "a", "b"]
+
+
+FEATURES = """
+import threading
+from numpy._core._multiarray_umath import __cpu_features__ as has
+seen = []
+thread = threading.Thread(target=lambda: seen.append(has["AVX512F"]))
+thread.start(); thread.join()
+print(has["AVX2"], has["AVX512F"], has["AVX512_ICL"], seen)
+"""
+
+
+@pytest.mark.skipif(
+    shutil.which("cc") is None or "cpuid_fault" not in Path("/proc/cpuinfo").read_text(),
+    reason="needs a C compiler and a CPU that lets CPUID fault",
+)
+def test_a_command_on_an_older_cpu_sees_avx2_and_nothing_newer(tmp_path, capfd):
+    assert older([sys.executable, "-c", FEATURES], tmp_path) == 0
+    assert capfd.readouterr().out.split() == ["True", "False", "False", "[False]"]
+    assert older([sys.executable, "-c", "import sys; sys.exit(3)"], tmp_path) == 3
+    kill = "import faulthandler, ctypes; faulthandler.enable(); ctypes.string_at(0)"
+    assert older([sys.executable, "-c", kill], tmp_path) == -11
+    assert "Segmentation fault" in capfd.readouterr().err

@@ -134,16 +134,17 @@ def corpus_quality(
     header = ["kind", *columns, *reasons, "note", "target", "value", "met"]
     counted = [*PLACE, "segments", "clips", *reasons, "note"]
     named = Section(rows, headings(NAMED), "Who was recognised, before people decided")
+    reached = Section(
+        targets,
+        {"target": "Target", "value": "Reached", "met": "Met"},
+        f"Targets, on the batch {TARGET_BATCH}",
+    )
     sections = [
         Section(rows, headings(HEARD), "Who speaks when"),
         Section(rows, headings(SPOKEN), "What is said, and how clean it is"),
         Section(rows, headings(counted), "What became of the segments"),
         *([named] if identities else []),
-        Section(
-            targets,
-            {"target": "Target", "value": "Reached", "met": "Met"},
-            f"Targets, on the batch {TARGET_BATCH}",
-        ),
+        *([reached] if targets else []),
     ]
     write_table(
         [*rows, *targets],

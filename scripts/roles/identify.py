@@ -94,7 +94,6 @@ def identify(
         read_all(transcripts, Transcript),
         roles,
     )
-    found = found if llms else []
     names, tables = [], []
     for spec in llms if found else []:
         model = backends.load(spec)
@@ -106,7 +105,7 @@ def identify(
         del model
     rows = [
         row
-        for number, scene in enumerate(found)
+        for number, scene in enumerate(found if tables else [])
         for row in decided(scene, names, [table[number] for table in tables])
     ]
     write_rows(identities, rows)

@@ -1,0 +1,34 @@
+"""Runs a command as on a CPU that has AVX2 but not AVX-512, VNNI or AMX.
+
+`python -m benchmarks.older_cpu snakemake all`; exits as the command does. What asks the CPU what it
+can do (OpenVINO, oneDNN, PyTorch, numpy, OpenBLAS) gets AVX2's answer, by a small library that is
+compiled here and loaded into every process of the command (older_cpu.c); settings such as
+ONEDNN_MAX_CPU_ISA reach one library each. Code that was compiled for a newer CPU and does not ask
+runs on, so this measures times and is no proof that an older CPU runs everything. glibc chooses its
+memcpy before. Needs a C compiler, x86-64, Linux 4.12 and a CPU whose flags name `cpuid_fault`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SOURCE = Path(__file__).with_suffix(".c")
+
+
+def older(command: list[str], folder: Path) -> int:
+    """Run a command so, with the library in `folder`; its exit status."""
+    library = folder / "older_cpu.so"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
+    loaded = ":".join(filter(None, (str(library), os.environ.get("LD_PRELOAD"))))
+    return subprocess.run(command, env=os.environ | {"LD_PRELOAD": loaded}).returncode
+
+
+if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
+    with tempfile.TemporaryDirectory() as own:
+        sys.exit(older(sys.argv[1:], Path(own)))
