@@ -35,7 +35,8 @@ def load(spec: dict[str, Any]) -> Any:
     is loaded only for what is not kept yet.
 
     An option named as a capability holds a spec of its own, which the backend loads itself.
-    Raises UserError, naming the environment, where the backend's packages are missing.
+    Raises UserError where there is no such backend, and, naming the environment, where its packages
+    are missing.
     """
     return kept.stand_in(spec, lambda: _load(spec))
 
@@ -56,6 +57,12 @@ def _module(spec: dict[str, Any]) -> ModuleType:
     """The module of a backend; one in a folder of `backend_paths` is read from its file."""
     name = f"scripts.backends.{spec['capability']}.{spec['backend']}"
     if "folder" not in spec or name in sys.modules:
+        known = config.backends(spec["capability"])
+        if spec["backend"] not in known and name not in sys.modules:
+            raise UserError(
+                f"there is no backend '{spec['backend']}' for {spec['capability']}"
+                f"{config.nearest(spec['backend'], known)}"
+            )
         return importlib.import_module(name)
     found = importlib.util.spec_from_file_location(name, config.file_of(spec))
     module = sys.modules[name] = importlib.util.module_from_spec(found)

@@ -1,11 +1,14 @@
 """Diarization by voices, on what a segmentation network could say."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts import backends
 from scripts.backends.diarization import _voices
 from scripts.backends.diarization._voices import Local
+from scripts.common.stage import UserError
 
 RATE = 16_000
 STEP = 1 / 50  # seconds a frame
@@ -79,3 +82,8 @@ def test_stretches_are_all_speech_and_windows_cover_them(runs):
         assert windows[0][0] == start and windows[-1][1] == end
         assert all(b[0] < a[1] and b[0] >= a[0] for a, b in zip(windows, windows[1:], strict=False))
     assert covered[local.count > 0].all()
+
+
+def test_a_backend_that_is_not_there_is_told_with_those_that_are():
+    with pytest.raises(UserError, match="no backend 'senko' for diarization; .*pyannote"):
+        backends.load({"capability": "diarization", "backend": "senko", "options": {}})
