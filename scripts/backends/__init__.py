@@ -38,6 +38,12 @@ def load(spec: dict[str, Any]) -> Any:
     Raises UserError where there is no such backend, and, naming the environment, where its packages
     are missing.
     """
+    if not config.file_of(spec).is_file():
+        known = config.backends(spec["capability"])
+        raise UserError(
+            f"there is no backend '{spec['backend']}' for {spec['capability']}"
+            f"{config.nearest(spec['backend'], known)}"
+        )
     return kept.stand_in(spec, lambda: _load(spec))
 
 
@@ -57,12 +63,6 @@ def _module(spec: dict[str, Any]) -> ModuleType:
     """The module of a backend; one in a folder of `backend_paths` is read from its file."""
     name = f"scripts.backends.{spec['capability']}.{spec['backend']}"
     if "folder" not in spec or name in sys.modules:
-        known = config.backends(spec["capability"])
-        if spec["backend"] not in known and name not in sys.modules:
-            raise UserError(
-                f"there is no backend '{spec['backend']}' for {spec['capability']}"
-                f"{config.nearest(spec['backend'], known)}"
-            )
         return importlib.import_module(name)
     found = importlib.util.spec_from_file_location(name, config.file_of(spec))
     module = sys.modules[name] = importlib.util.module_from_spec(found)
