@@ -1,4 +1,4 @@
-# `make demo` and `make test` work on a bare Debian or Ubuntu: Python 3.11 or newer with venv, make.
+# `make demo` and `make test` work on a bare Debian or Ubuntu: Python 3.11 to 3.13 with venv, make, on x86-64.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,8 +32,7 @@ environment = $(PYTHON) -m venv $(1) && \
 unexport PYTHONPATH
 
 $(VENV)/.core: envs/core.txt scripts/setup/cpu_torch.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -m scripts.setup.machine
 	$(call environment,$(VENV),-r envs/core.txt)
 	$(BIN)/python -m scripts.setup.cpu_torch
 	@touch $@

