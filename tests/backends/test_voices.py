@@ -58,6 +58,11 @@ def test_a_change_without_a_pause_is_cut():
     }
 
 
+def test_turns_are_plain_numbers_as_what_is_kept_is_read_back_from_json():
+    found = _voices.diarize(heard([(0,)] * 300), sound([(0,)] * 300), ByLevel(), RATE)
+    assert [tuple(map(type, span)) for span in found] == [(float, float, str)]
+
+
 def test_where_two_talk_at_once_both_are_named():
     who = ([(0,)] * 150 + [()] * 20 + [(1,)] * 150 + [(1, 0)] * 40 + [()] * 20) * 3
     found = _voices.diarize(heard(who), sound(who), ByLevel(), RATE)

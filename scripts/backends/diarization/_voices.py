@@ -41,7 +41,7 @@ class Local:
 
     def time(self, frame: int) -> float:
         """Where a frame begins, in seconds."""
-        return max(0.0, self.start + (frame - 0.5) * self.step)
+        return max(0.0, float(self.start + (frame - 0.5) * self.step))
 
 
 def diarize(local: Local, audio: np.ndarray, embedder, rate: int) -> list[Span]:
