@@ -24,7 +24,7 @@ import soundfile
 import yaml
 
 from benchmarks.figures import Figure, show
-from scripts.common.config import ROOT, read_table
+from scripts.common.config import ROOT
 from scripts.common.records import (
     Dialogue,
     Probe,
@@ -35,6 +35,7 @@ from scripts.common.records import (
     media_id,
     read_rows,
 )
+from scripts.common.tables import read_table
 
 SECONDS = 400  # of a medium: 80 turns
 CONFIG = ("config/paper.yaml", "tests/config/scale.yaml")

@@ -12,20 +12,32 @@ os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 from scripts.common import config as settings
 from scripts.common import missing, services
 from scripts.common.stage import UserError
+from scripts.common.tables import apart, located, read_table, refer, unique
 from scripts.paper.released import files_of
+from scripts.setup.machine import path_fault
+
+if path_fault(workflow.basedir):
+    raise WorkflowError(path_fault(workflow.basedir))
+
+
+def local(path):
+    """A file of the project or of the user: relative paths are looked up beside the Snakefile."""
+    return path if Path(path).exists() else str(Path(workflow.basedir) / path)
 
 
 def project(path):
-    """A file of the project or of the user: relative paths are looked up beside the Snakefile."""
-    return path if Path(path).exists() else str(Path(workflow.basedir) / path)
+    """`local`, as an input of a rule: Snakemake takes braces for wildcards, so none may be there."""
+    if not fits(path):
+        raise WorkflowError(f"the file '{path}' has braces in its name; rename it.")
+    return local(path)
 
 
 def table(key, schema, column=None):
     """The checked rows of the table that config key `key` names; `column` must be unique."""
     path = project(config[key])
-    rows = settings.read_table(path, schema)
+    rows = read_table(path, schema)
     if column:
-        settings.unique(rows, column, path)
+        unique(rows, column, path)
     return rows
 
 
@@ -63,10 +75,24 @@ def grows(megabytes, *models):
     return lambda wildcards, attempt: attempt * (megabytes + room(wildcards))
 
 
-def code(stage, *models):
-    """A param that makes a job run again where its code has changed. A function, as every job on a
-    cluster reads all rules and would reckon it for each."""
-    return lambda wildcards: settings.code(stage, *settings.chosen(models, wildcards))
+def fits(path):
+    """Whether a file can be an input: Snakemake takes braces in a path for wildcards."""
+    return not set("{}") & set(path)
+
+
+def stamps(paths):
+    """Name, size and time of the files that cannot be inputs."""
+    stats = [(path, Path(path).stat()) for path in paths if not fits(path)]
+    return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
+
+
+def code(stage, *models, files=lambda wildcards: []):
+    """A param that makes a job run again where its code has changed, or one of the `files` that
+    cannot be inputs. A function, as every job on a cluster reads all rules and would reckon it for
+    each."""
+    return lambda wildcards: " ".join(
+        [settings.code(stage, *settings.chosen(models, wildcards)), *stamps(files(wildcards))]
+    )
 
 
 try:
@@ -81,9 +107,11 @@ try:
                 f"batches: no row of {config['media']} is of batch '{batch}'"
                 f"{settings.nearest(batch, known)}"
             )
+    works = {row["work"] for row in ROLES} | {""}
+    refer(project(config["media"]), "media", "work", works, config["roles"])
     MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
-    settings.apart(config["evaluate"], "evaluate")
-    settings.apart([config["judge"], *config["agree"]], "judge and agree")
+    apart(config["evaluate"], "evaluate")
+    apart([config["judge"], *config["agree"]], "judge and agree")
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
     # `judge` fills the tables; the others are for agree and judge_audit alone.
     JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}

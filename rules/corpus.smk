@@ -7,7 +7,7 @@ makes  results/corpus/: rows a batch, joined by id; audio and vocals as mono 16 
 
 rule fetch:
     input:
-        lambda wildcards: own_files(wildcards.batch),
+        lambda wildcards: filter(fits, own_files(wildcards.batch)),
     output:
         media=directory("results/corpus/media/{batch}"),
         truth=directory("results/corpus/truth/{batch}"),
@@ -27,7 +27,11 @@ rule fetch:
     params:
         rows=lambda wildcards: media_of(wildcards.batch),
         tts=stage_model("fetch", "tts"),
-        code=code("corpus/fetch", stage_model("fetch", "tts")),
+        code=code(
+            "corpus/fetch",
+            stage_model("fetch", "tts"),
+            files=lambda wildcards: own_files(wildcards.batch),
+        ),
     script:
         "../scripts/corpus/fetch.py"
 

@@ -1,4 +1,7 @@
-"""Inputs that a plain pattern cannot say, for the rules of all phases."""
+"""Inputs that a plain pattern cannot say, for the rules of all phases, and the tables of people."""
+
+from scripts.paper.ratings import read_ratings
+from scripts.roles.verify import read_decisions
 
 
 def one_of(names):
@@ -16,8 +19,8 @@ def own_files(batch):
     missing one is no error here: fetch records why it could not be had, and the other media go on.
     """
     cells = [row[key] for row in media_of(batch) for key in ("location", "truth", "music")]
-    paths = [project(cell.removeprefix("synth:")) for cell in cells if cell]
-    truths = [Path(project(row["truth"])) for row in media_of(batch) if row["truth"]]
+    paths = [local(cell.removeprefix("synth:")) for cell in cells if cell]
+    truths = [Path(local(row["truth"])) for row in media_of(batch) if row["truth"]]
     paths += [str(path.with_suffix(end)) for path in truths for end in (".jsonl", ".stm")]
     return [path for path in paths if Path(path).is_file()]
 
@@ -84,10 +87,17 @@ def shown(path, category):
 
 
 try:
-    RATINGS = table("human_ratings", "human_ratings")
+    # What one table says of another, before any job: a wrong name would be a silent hole in a table.
+    ROLE_NAMES = [row["role"] for row in ROLES]
+    RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES)
+    read_decisions(project(config["identities"]), MEDIA, ROLES)
+    refer(project(config["test_items"]), "test_items", "role", ROLE_NAMES, config["roles"])
+    table("metrics", "metrics", "id")
     # Scores that were released stand in for a run: nothing is made, only they are read.
     RELEASED = [
-        str(file) for path in config["released_scores"] for file in files_of(Path(project(path)))
+        project(str(file))
+        for path in config["released_scores"]
+        for file in files_of(Path(local(path)))
     ]
 except UserError as error:
     raise WorkflowError(str(error)) from None
@@ -100,4 +110,3 @@ ABLATIONS = {
     for ablated, whole in config["ablations"].items()
     if ablated in SYSTEMS and whole in SYSTEMS
 }
-ROLE_NAMES = [row["role"] for row in ROLES]

@@ -6,6 +6,7 @@ makes  results/roles/: identities, roles, pending.tsv, voices (rows and clips), 
 
 IDENTIFIERS = [model(name, "llm", "identify.llms") for name in config["identify"]["llms"]]
 PLAYED = [row for row in ROLES if row["pool"]]
+GIVEN = [local(row[key]) for row in PLAYED for key in ("script", "profile") if row[key]]
 REFERENCE = [stage_model("choose_voices", name) for name in ("speaker", "diarization")]
 
 
@@ -103,7 +104,7 @@ rule choose_voices:
 
 rule profile:
     input:
-        [project(row[key]) for row in PLAYED for key in ("script", "profile") if row[key]],
+        list(filter(fits, GIVEN)),
         speakers="results/roles/roles.jsonl",
         voices="results/roles/voices.jsonl",
         recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
@@ -128,7 +129,11 @@ rule profile:
     params:
         llm=stage_model("profile", "llm"),
         roles=ROLES,
-        code=code("roles/profile", stage_model("profile", "llm")),
+        code=code(
+            "roles/profile",
+            stage_model("profile", "llm"),
+            files=lambda wildcards: filter(os.path.isfile, GIVEN),
+        ),
     script:
         "../scripts/roles/profile.py"
 

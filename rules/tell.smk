@@ -12,7 +12,7 @@ from scripts.common import array_jobs, environments, estimate, missing, services
 from scripts.common.size import size
 
 try:
-    SPEEDS = settings.read_table(project("config/speeds.tsv"), "speeds")
+    SPEEDS = read_table(project("config/speeds.tsv"), "speeds")
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from benchmarks import scale
-from scripts.common.config import ROOT, read_table
+from scripts.common.config import ROOT
+from scripts.common.tables import read_table
 
 CONFIG = [str(ROOT / path) for path in scale.CONFIG]
 ROLES = ("liyunlong", "Luna")  # one of each language, each with a film

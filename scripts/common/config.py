@@ -1,4 +1,4 @@
-"""Reads and checks the configuration, the tables and the choice of backends, before any job.
+"""Checks the configuration and the choice of backends, before any job.
 
 The Snakefile imports this: nothing heavy here.
 """
@@ -6,7 +6,6 @@ The Snakefile imports this: nothing heavy here.
 from __future__ import annotations
 
 import ast
-import csv
 import difflib
 import functools
 import hashlib
@@ -53,55 +52,15 @@ def _validator(schema: str) -> Draft202012Validator:
 def nearest(name: str, valid: Any) -> str:
     """The end of an error sentence: a near valid name if there is one, else all of them."""
     names = sorted(str(item) for item in valid)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; valid are: {', '.join(names)}."
+    close = near(name, names)
+    return f"; did you mean '{close}'?" if close else f"; valid are: {', '.join(names)}."
 
 
-@functools.cache
-def read_table(path: Path, schema: str) -> list[dict[str, str]]:
-    """Read a tab-separated table with a header line and check each row against its schema.
-
-    Empty cells are empty strings; lines that start with # are comments. Raises UserError that
-    names the file and the line.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(f"the table {path} does not exist.") from error
-    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if not _comment(line)]
-    if not lines:
-        raise UserError(f"{path} is empty: its first line must name the columns.")
-    header = lines[0][1].split("\t")
-    rows = []
-    for number, line in lines[1:]:
-        (cells,) = csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE)
-        if len(cells) != len(header):
-            raise UserError(
-                f"{path}, line {number}: {len(cells)} cells where the header has {len(header)} "
-                "(cells are separated by one tab)."
-            )
-        row = dict(zip(header, cells, strict=True))
-        check(row, schema, f"{path}, line {number}")
-        rows.append(row)
-    return rows
-
-
-def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
-    """Refuse a table in which two rows have the same value in `column`."""
-    apart([row[column] for row in rows], f"{path}, {column}")
-
-
-def apart(names: Iterable[str], where: str) -> None:
-    """Refuse names of which two are the same but for capital letters: they name files, and on some
-    systems those would be one."""
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.casefold() in seen:
-            raise UserError(
-                f"{where}: '{seen[name.casefold()]}' and '{name}' are one name (capital letters do "
-                "not count); names are unique."
-            )
-        seen[name.casefold()] = name
+def near(name: str, names: Iterable[str]) -> str | None:
+    """The name that is most like `name`, capital letters aside; None if none is much like it."""
+    by_folded = {other.casefold(): other for other in names}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    return by_folded[close[0]] if close else None
 
 
 def spec(
@@ -329,7 +288,3 @@ def _load(path: Path) -> ast.FunctionDef:
         if isinstance(node, ast.FunctionDef) and node.name == "load":
             return node
     raise UserError(f"{path} has no function load(**options).")
-
-
-def _comment(line: str) -> bool:
-    return not line.strip() or line.startswith("#")

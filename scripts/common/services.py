@@ -18,6 +18,7 @@ import yaml
 
 from scripts.common import config as settings
 from scripts.common.stage import UserError
+from scripts.common.tables import read_table
 
 RUN = Path("results/run_config.yaml")  # what the workflow writes before its first job
 ALL = "all"  # the limit of what a whole run may cost, among those of its stages
@@ -159,7 +160,7 @@ def price(path: Path, address: str, model: str) -> dict[str, float]:
     Raises UserError, with the nearest model, where the table does not have it.
     """
     host = urlsplit(address).hostname
-    rows = settings.read_table(path, "prices")
+    rows = read_table(path, "prices")
     own = [row for row in rows if row["host"] == host and row["model"] == model]
     if not own:
         known = {row["model"] for row in rows if row["host"] == host}

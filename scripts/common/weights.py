@@ -156,7 +156,7 @@ def _written_down(file: Path) -> tuple[str | None, str]:
 
 def hub_table(file: Path = HUB) -> list[dict[str, str]]:
     """The rows of config/models.tsv; its schema says what the columns are."""
-    from scripts.common.config import read_table
+    from scripts.common.tables import read_table
 
     return read_table(file, "models")
 

@@ -14,9 +14,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from scripts.common import stage
-from scripts.common.config import nearest, read_table
+from scripts.common.config import nearest
 from scripts.common.records import Dialogue, read_rows, shard_of, write_rows
 from scripts.common.stage import UserError
+from scripts.common.tables import located
 
 
 def split(
@@ -61,24 +62,24 @@ def _named(path: Path, shard: str, groups: dict) -> dict[tuple[str, str], list[s
     """The ids that the table names for the shard's roles, by role and mode, in its order."""
     number, count = map(int, shard.split("-of-"))
     named: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for item in read_table(path, "test_items"):
+    for where, item in located(path, "test_items"):
         role, mode, key = item["role"], item["mode"], item["id"]
         if shard_of(role, count) != number:
             continue
         valid = [row.id for row in groups.get((role, mode), [])]
         if not valid:
             raise UserError(
-                f"{path}: there is no {mode}-turn dialogue of role '{role}' to test"
+                f"{where}: there is no {mode}-turn dialogue of role '{role}' to test"
                 f"{nearest(role, {name for name, _ in groups})}"
             )
         if key not in valid:
             raise UserError(
-                f"{path}: '{key}' is no {mode}-turn dialogue of role '{role}' that was kept"
+                f"{where}: '{key}' is no {mode}-turn dialogue of role '{role}' that was kept"
                 f"{nearest(key, valid)} A dialogue's id changes with its text; take it from "
                 "results/dialogues/kept."
             )
         if key in named[role, mode]:
-            raise UserError(f"{path}: '{key}' of role '{role}' is named twice; remove one row.")
+            raise UserError(f"{where}: '{key}' of role '{role}' is named twice; remove one row.")
         named[role, mode].append(key)
     return named
 

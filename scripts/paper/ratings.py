@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.common import config
 from scripts.common.stage import UserError
+from scripts.common.tables import located
 from scripts.paper.printed import as_printed
 
 
@@ -31,18 +32,18 @@ def read_ratings(path: Path, systems: Collection[str], roles: Collection[str]) -
     system or role, and an item that one rater scored twice.
     """
     ratings: dict[tuple, Rating] = {}
-    for row in config.read_table(path, "human_ratings"):
+    for where, row in located(path, "human_ratings"):
         for column, known in (("system", systems), ("role", roles)):
             if row[column] not in known:
                 raise UserError(
-                    f"{path}: there is no {column} '{row[column]}' in this run"
+                    f"{where}: there is no {column} '{row[column]}' in this run"
                     f"{config.nearest(row[column], known)}"
                 )
         values = {**row, "idx": int(row["idx"]), "score": int(row["score"])}
         key = tuple(value for name, value in values.items() if name != "score")
         if key in ratings:
             raise UserError(
-                f"{path}: {row['rater']} scored {row['metric']} of {row['role']}, {row['mode']} "
+                f"{where}: {row['rater']} scored {row['metric']} of {row['role']}, {row['mode']} "
                 f"{row['idx']}, by {row['system']} twice; keep one of the rows."
             )
         ratings[key] = Rating(**values | {"system": as_printed(row["system"])})

@@ -21,6 +21,7 @@ from scripts.common.records import (
     read_rows,
     write_rows,
 )
+from scripts.common.tables import located
 
 CLEAR = 0.7  # the share of a stretch's speech that one speaker needs for a decision to be his
 
@@ -94,20 +95,20 @@ def verify(
 def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Decision]:
     """The checked lines of identities.tsv.
 
-    Raises UserError, with file and line, for a time that is none and a role that the medium's work
-    does not have. Roles of an unknown medium cannot be checked.
+    Raises UserError, with file and line, for a time that is none, a role that the medium's work
+    does not have, and a medium that is nearly called as one of `media`. Any other unknown medium
+    is one of another run: its roles cannot be checked.
     """
     known = {row["media"]: row for row in media}
-    rows = config.read_table(path, "identities")
-    written = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-    lines = [number for number, line in written if line.strip() and not line.startswith("#")]
     decisions = []
-    for line, row in zip(lines[1:], rows, strict=True):
-        where = f"{path}, line {line}"
+    for where, row in located(path, "identities"):
         start, end = seconds(row["start"], where), seconds(row["end"], where)
         if end <= start:
             raise stage.UserError(f"{where}: the stretch ends ({end:g} s) before it starts.")
         medium = known.get(row["media"])
+        if medium is None and config.near(row["media"], known):
+            near = config.nearest(row["media"], known)
+            raise stage.UserError(f"{where}: no medium is called '{row['media']}'{near}")
         role = row["role"] if row["verdict"] == "yes" else None
         if medium and role is not None:
             check_role(role, medium, roles, where)

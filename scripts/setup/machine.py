@@ -4,7 +4,9 @@
 needs nothing but Python, also an older one: there is no environment yet.
 """
 
+import os
 import platform
+import re
 import sys
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # for which every compiled package of envs/core.txt has a wheel
@@ -37,6 +39,22 @@ def fault(version, machine, flags):
     return None
 
 
+def path_fault(path):
+    """What is wrong with the path of the project's folder, or None.
+
+    Snakemake calls the environment's Python by a shell, without quotes, and takes braces for
+    wildcards.
+    """
+    odd = sorted(set(re.findall(r"[\s'\"`(){}\[\]$&;|<>*?!#~\\]", path)))
+    if not odd:
+        return None
+    names = " and ".join("a blank" if mark.isspace() else mark for mark in odd)
+    return (
+        f"the project lies in '{path}', and Snakemake cannot run in a folder with {names} in its "
+        "name; move it, or rename the folder."
+    )
+
+
 def cpu_flags(path="/proc/cpuinfo"):
     """The flags of the CPU; None where the system does not tell them."""
     try:
@@ -50,6 +68,6 @@ def cpu_flags(path="/proc/cpuinfo"):
 
 
 if __name__ == "__main__":
-    found = fault(sys.version_info[:2], platform.machine(), cpu_flags())
+    found = fault(sys.version_info[:2], platform.machine(), cpu_flags()) or path_fault(os.getcwd())
     if found:
         sys.exit("make: " + found)

@@ -14,6 +14,7 @@ from scripts.common import services
 from scripts.common.estimate import HEARD, PROMPT, RATIONALE, told
 from scripts.common.missing import Work
 from scripts.common.size import KEPT, ROLE, USER, size
+from scripts.common.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEEDS = ROOT / "config/speeds.tsv"
@@ -184,7 +185,7 @@ def test_training_has_a_speed_of_its_own(model):
 
 
 def test_every_backend_that_runs_on_a_gpu_has_a_stated_speed():
-    stated = {row["model"] for row in settings.read_table(SPEEDS, "speeds")}
+    stated = {row["model"] for row in read_table(SPEEDS, "speeds")}
     for capability in settings.capabilities():
         for backend in settings.backends(capability):
             spec = {"capability": capability, "backend": backend}

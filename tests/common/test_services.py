@@ -8,6 +8,7 @@ import pytest
 
 from scripts.common import services
 from scripts.common.stage import UserError
+from scripts.common.tables import read_table
 
 HEAD = "host\tmodel\tunit\tusd\tper\tdate\tsource\n"
 ROW = "api.example.com\t{}\t{}\t{}\t1000000\t2026-01-01\tits page\n"
@@ -82,7 +83,7 @@ def test_a_malformed_price_is_refused_by_line(tmp_path):
 
 
 def test_the_shipped_prices_are_well_formed():
-    rows = services.settings.read_table(services.settings.ROOT / "config/prices.tsv", "prices")
+    rows = read_table(services.settings.ROOT / "config/prices.tsv", "prices")
     keys = [(row["host"], row["model"], row["unit"]) for row in rows]
     assert len(keys) == len(set(keys)) and keys
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from scripts import backends
-from scripts.common import audio, config
+from scripts.common import audio, config, tables
 from scripts.common.records import Medium, digest, read_rows
 from scripts.common.stage import UserError
 from scripts.corpus.fetch import fetch
@@ -211,8 +211,8 @@ def test_music_needs_a_level():
 
 
 def test_the_shipped_table_holds_the_default_media():
-    rows = config.read_table(config.ROOT / "config/media.tsv", "media")
-    config.unique(rows, "media", config.ROOT / "config/media.tsv")
+    rows = tables.read_table(config.ROOT / "config/media.tsv", "media")
+    tables.unique(rows, "media", config.ROOT / "config/media.tsv")
     assert len({row["location"] for row in rows}) == len(rows)
     assert [row["batch"] for row in rows].count("queen") >= 3
     assert {row["batch"] for row in rows} == {"queen", "pyannote", "chinese"}

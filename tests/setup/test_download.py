@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from scripts.common import weights
-from scripts.common.config import check, read_table
+from scripts.common.config import check
 from scripts.common.stage import UserError
+from scripts.common.tables import read_table
 from scripts.common.weights import HUB, RECEIPT, pinned
 from scripts.setup.download import download
 

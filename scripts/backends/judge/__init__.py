@@ -16,6 +16,7 @@ from pathlib import Path
 from scripts.common import config
 from scripts.common.audio import Sound
 from scripts.common.records import Trial
+from scripts.common.tables import read_table
 
 KEPT = {"judge": 64}
 
@@ -77,7 +78,7 @@ class Scores:
 
 def read_metrics(path: Path) -> list[Metric]:
     """The rows of a table of metrics. Raises UserError, naming the line, for one that is wrong."""
-    return [Metric(**row) for row in config.read_table(path, "metrics")]
+    return [Metric(**row) for row in read_table(path, "metrics")]
 
 
 def accept(backend, pair: Pair) -> None:

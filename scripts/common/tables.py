@@ -1,0 +1,136 @@
+"""Reads the tables that people write (config/*.tsv), as editors and spreadsheets save them.
+
+A table is UTF-8 text with one tab between cells; its first line names the columns, lines that begin
+with # are comments. A mark of byte order is passed over. Every cell is cleaned: blanks at its ends
+and marks that nobody sees go, a hard blank is a blank, letters are composed (NFC), and the quotes
+that a spreadsheet puts around a cell are taken off. Another encoding is refused by name: guessing
+one would turn names into others.
+
+The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.common.config import check, nearest
+from scripts.common.stage import UserError
+
+UNSEEN = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")  # of no width
+HARD = re.compile("[\u00a0\u2007\u202f]")  # blanks at which no line is broken
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+LINES = re.compile(r"\r\n|\r|\n")
+# Names of files are as the disk has them: some systems write accents as letters of their own.
+PATHS = {"location", "truth", "music", "script", "profile"}
+OTHERS = {
+    codecs.BOM_UTF16_LE: "UTF-16 (a spreadsheet's 'Unicode text')",
+    codecs.BOM_UTF16_BE: "UTF-16 (a spreadsheet's 'Unicode text')",
+    b"PK\x03\x04": "no text but a workbook",
+}
+
+
+@functools.cache
+def read_table(path: Path, schema: str) -> list[dict[str, str]]:
+    """The rows of a table, each checked against its schema; empty cells are empty strings.
+
+    Raises UserError that names the file and the line.
+    """
+    return [row for _, row in located(path, schema)]
+
+
+@functools.cache
+def located(path: Path, schema: str) -> list[tuple[str, dict[str, str]]]:
+    """As `read_table`, with the file and line of each row: ("roles.tsv, line 3", {...})."""
+    lines = [
+        (number, line)
+        for number, line in enumerate(LINES.split(text_of(path)), 1)
+        if line.strip() and not clean(line.split("\t")[0]).startswith("#")
+    ]
+    if not lines:
+        raise UserError(f"{path} is empty: its first line must name the columns.")
+    header = [clean(cell) for cell in lines[0][1].split("\t")]
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: the column '{twice[0]}' is there twice; remove one.")
+    rows = []
+    for number, line in lines[1:]:
+        where, cells = f"{path}, line {number}", line.split("\t")
+        if len(cells) != len(header):
+            raise UserError(
+                f"{where}: {len(cells)} cells where the header has {len(header)} "
+                "(cells are separated by one tab)."
+            )
+        given = zip(header, cells, strict=True)
+        row = {name: clean(cell, composed=name not in PATHS) for name, cell in given}
+        check(row, schema, where)
+        rows.append((where, row))
+    return rows
+
+
+def text_of(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a mark of byte order in front.
+
+    Raises UserError for a file that does not exist, and for one in another encoding.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"the table {path} does not exist.") from error
+    except IsADirectoryError as error:
+        raise UserError(f"the table {path} is a folder; give the file.") from error
+    for mark, name in OTHERS.items():
+        if data.startswith(mark):
+            raise UserError(f"{path} is {name}; save it as text in UTF-8, with tabs between cells.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}, line {line}: no text in UTF-8 (it may be in GBK or in a Windows encoding); "
+            "save it as UTF-8."
+        ) from error
+    if "\0" in text:
+        raise UserError(f"{path} holds zero bytes, as UTF-16 text does; save it as UTF-8.")
+    return text
+
+
+def clean(cell: str, composed: bool = True) -> str:
+    """A cell without what a person does not see in it; `composed`: its letters in NFC."""
+    cell = HARD.sub(" ", UNSEEN.sub("", cell)).strip()
+    if QUOTED.fullmatch(cell):
+        cell = cell[1:-1].replace('""', '"').strip()
+    return unicodedata.normalize("NFC", cell) if composed else cell
+
+
+def refer(path: Path, schema: str, column: str, names: Iterable[str], where: str) -> None:
+    """Refuse a table that has in `column` what is none of `names`, which those of `where` are."""
+    known = set(names)
+    for line, row in located(path, schema):
+        if row[column] not in known:
+            raise UserError(
+                f"{line}: the {column} '{row[column]}' is not in {where}"
+                f"{nearest(row[column], known - {''})}"
+            )
+
+
+def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
+    """Refuse a table in which two rows have the same value in `column`."""
+    apart([row[column] for row in rows], f"{path}, {column}")
+
+
+def apart(names: Iterable[str], where: str) -> None:
+    """Refuse names of which two are the same but for capital letters: they name files, and on some
+    systems those would be one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.casefold() in seen:
+            raise UserError(
+                f"{where}: '{seen[name.casefold()]}' and '{name}' are one name (capital letters do "
+                "not count); names are unique."
+            )
+        seen[name.casefold()] = name
