@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from scripts.common import weights
 from scripts.common.records import Dialogue, Recording, Segment, read_rows
@@ -171,6 +176,8 @@ def test_a_dry_run_needs_no_science_stack(snakemake, tmp_path, monkeypatch):
         ("judge=objectiv", "no model is called 'objectiv'; did you mean 'objective'?"),
         ("roles=config/rolls.tsv", "config/rolls.tsv does not exist"),
         ("batches=[quen]", "no row of config/media.tsv is of batch 'quen'"),
+        ("released_scores=[{b}.csv]", "{b}.csv does not exist"),
+        ("media=my{edition}.tsv", "the file 'my{edition}.tsv' has braces in its name"),
     ],
 )
 def test_a_typo_is_refused_before_any_job(setting, sentence, snakemake, tmp_path):
@@ -183,6 +190,79 @@ def test_targets_are_listed(snakemake, tmp_path):
     tables = [f"table{n}" for n in range(1, 8)] + [f"figure{n}" for n in range(2, 6)]
     phases = ["corpus", "roles", "dialogues", "systems", "judging", "paper", "corpus_quality"]
     assert set(tables + phases + ["all"]) <= set(listed)
+
+
+@pytest.mark.parametrize(
+    "key, row, sentence",
+    [
+        ("identities", "The prisoners and the princess 1 2 yes ian me 2026-11-29", "no medium is"),
+        ("identities", "The former girlfriend 1 2 yes lolla me 2026-11-29", "mean 'lola'?"),
+        ("test_items", "jo single 0123456789ab", "the role 'jo' is not in config/roles.tsv"),
+        ("human_ratings", "a cascade-1.5 joe single 0 IA 7", "mean 'cascade-1.5b'?"),
+        ("human_ratings", "a cascade-1.5b jo single 0 IA 7", "there is no role 'jo' in this run"),
+    ],
+)
+def test_a_wrong_name_in_any_table_is_refused_before_any_job(
+    key, row, sentence, snakemake, tmp_path
+):
+    shipped = (ROOT / f"config/{key}.tsv").read_text("utf-8").splitlines()
+    header = next(line for line in shipped if not line.startswith("#"))
+    cells = row.rsplit(" ", header.count("\t"))
+    (tmp_path / "mine.tsv").write_text(f"{header}\n" + "\t".join(cells) + "\n", "utf-8")
+    own = ("--config", f"{key}={tmp_path / 'mine.tsv'}")
+    printed = " ".join(
+        snakemake("-n", "table7", *own, directory=tmp_path / "run", ok=False).split()
+    )
+    assert "mine.tsv, line 2: " in printed and sentence in printed and "Traceback" not in printed
+
+
+def test_a_work_that_no_role_has_is_refused_before_any_job(snakemake, tmp_path):
+    text = (ROOT / "config/media.tsv").read_text("utf-8")
+    (tmp_path / "m.tsv").write_text(
+        text.replace("Amazon Queen\tdeb", "amazon queen\tdeb", 1), "utf-8"
+    )
+    own = ("--config", f"media={tmp_path / 'm.tsv'}")
+    printed = " ".join(
+        snakemake("-n", "table7", *own, directory=tmp_path / "run", ok=False).split()
+    )
+    assert (
+        "the work 'Flight of the amazon queen' is not in config/roles.tsv; did you mean" in printed
+    )
+
+
+@pytest.mark.parametrize("name", ["my project", "o'brien", "copy (2)", "a{b}"])
+def test_a_project_in_a_folder_that_snakemake_cannot_run_in_is_told(name, snakemake, tmp_path):
+    place = tmp_path / name
+    place.mkdir()
+    for part in ("Snakefile", "rules", "scripts", "config"):
+        (place / part).symlink_to(ROOT / part)
+    command = ("table4", "--snakefile", str(place / "Snakefile"))
+    printed = " ".join(snakemake(*command, directory=tmp_path / "run", ok=False).split())
+    assert f"the project lies in '{place}'" in printed and "rename the folder" in printed
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(name=st.text("{}ab- 1,'", min_size=1, max_size=8).map(str.strip).filter(bool))
+@example("{edition}").via("a wildcard that is none")
+@example("{batch}").via("a wildcard of the rule")
+def test_a_film_may_have_any_name(name, snakemake, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("film")
+    soundfile.write(tmp_path / f"F{name}.wav", np.sin(np.arange(16_000) / 8), 16_000)
+    cells = ["One", "b", "", str(tmp_path / f"F{name}.wav"), "", "", "English", "own", "no"]
+    header = next(line for line in (ROOT / "config/media.tsv").open() if line.startswith("media"))
+    (tmp_path / "m.tsv").write_text(header + "\t".join([*cells, "", "", ""]) + "\n", "utf-8")
+    target = "results/corpus/audio/b.jsonl"
+    command = (target, "--config", f"media={tmp_path / 'm.tsv'}")
+    snakemake(*command, directory=tmp_path)
+    (recording,) = read_rows(tmp_path / target, Recording)
+    assert recording.duration == 1.0 and recording.dropped is None
+    assert NOTHING in snakemake(*command, directory=tmp_path)
+    os.utime(tmp_path / f"F{name}.wav", (2e9, 2e9))
+    assert planned(snakemake("-n", *command, directory=tmp_path)) == {
+        "fetch": 1,
+        "extract": 1,
+        "total": 2,
+    }
 
 
 def test_bad_media_never_stop_the_others(snakemake, tmp_path):

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import json
 import random
 import time
 from collections import deque
@@ -31,6 +30,7 @@ from typing import Any
 
 from scripts.common import faults, services
 from scripts.common.faults import Fault
+from scripts.common.lookup import loads
 from scripts.common.stage import UserError, progress, run
 from scripts.common.store import Store, key_of
 
@@ -148,7 +148,7 @@ class Client:
             if response.status != 200:
                 raise faults.by_status(response.status, response.headers, text)
         try:
-            found = json.loads(said)
+            found = loads(said.decode("utf-8-sig"))
         except ValueError as error:
             raise Fault("transient", "what came back is no JSON", raw=text) from error
         if not isinstance(found, dict) or found.get("error"):

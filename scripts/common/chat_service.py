@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from scripts.common import faults
 from scripts.common.calls import Client, Fault
-from scripts.common.lookup import at, count, text
+from scripts.common.lookup import at, count, loads, text
 from scripts.common.services import units
 
 PATIENCE = 3600  # seconds; calls.py gives up sooner
@@ -48,7 +48,7 @@ def connection(client: Client) -> Any:
 async def complete(service: Any, **request: Any) -> Any:
     """The reply to a request for a chat completion, as JSON."""
     reply = await service.chat.completions.with_raw_response.create(**request)
-    return json.loads(reply.text)
+    return loads(reply.text)
 
 
 def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:

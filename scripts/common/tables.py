@@ -80,23 +80,21 @@ def text_of(path: Path) -> str:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError as error:
-        raise UserError(f"the table {path} does not exist.") from error
+        raise UserError(f"{path} does not exist.") from error
     except IsADirectoryError as error:
-        raise UserError(f"the table {path} is a folder; give the file.") from error
+        raise UserError(f"{path} is a folder; give the file in it.") from error
     for mark, name in OTHERS.items():
         if data.startswith(mark):
-            raise UserError(f"{path} is {name}; save it as text in UTF-8, with tabs between cells.")
+            raise UserError(f"{path} is {name}; save it as text in UTF-8.")
+    if b"\0" in data:
+        raise UserError(f"{path} holds zero bytes, as UTF-16 text does; save it as UTF-8.")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError(
-            f"{path}, line {line}: no text in UTF-8 (it may be in GBK or in a Windows encoding); "
-            "save it as UTF-8."
+            f"{path}, line {line}, is not UTF-8 (but GBK or a Windows encoding?); save it as UTF-8."
         ) from error
-    if "\0" in text:
-        raise UserError(f"{path} holds zero bytes, as UTF-16 text does; save it as UTF-8.")
-    return text
 
 
 def clean(cell: str, composed: bool = True) -> str:

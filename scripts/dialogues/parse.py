@@ -1,12 +1,15 @@
 """Reads dialogues out of a language model's reply, leniently, and says what is wrong with each.
 
-Fences, words around the JSON, trailing commas and missing brackets are mended (json-repair); what
-the dialogues must be is checked with pydantic. A reply that ended in the middle of a line is never
-taken for whole.
+JSON is taken as it is, wherever it stands. Where that does not give every dialogue that the reply
+speaks of, quotes of other kinds are read as JSON's, and then fences, trailing commas and missing
+brackets are mended (json-repair); a mended line counts only if it stands in the reply from one end
+to the other, so none that was cut short, by the reply's end or by a comma, is taken for whole. What
+the dialogues must be is checked with pydantic.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +17,17 @@ from typing import Any
 import json_repair
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scripts.common.aloud import aloud
+from scripts.common.lookup import mended
 from scripts.common.records import Exchange
+from scripts.common.replies import START, json_values, requoted
 
 END = "\u2404"  # put behind the reply: where it turns up inside a line, that line was cut off
 FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
 HAN = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
+NAMED = re.compile(r"[\[{,\"'“‘「『]\s*dialogue[\"'”’」』]?\s*[:：]")
+QUOTES = "\"'“”‘’「」『』"
 TURNS = {"single": (1, 1), "multi": (2, 4)}  # paper, Figures 6 to 9
 
 
@@ -51,47 +59,82 @@ def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str
     `excerpts` are those the model saw, in the order of their numbers; `prompt` is the text of the
     prompt file: a question that stands there already (the example's) is no new dialogue.
     """
-    start = re.search(r"[\[{]", reply)
-    text = FENCE.sub("", reply[start.start() :] if start else "")
-    items = _dialogues(json_repair.loads(f"[{text}{END}")) if start else []
-    return [_found(item, mode, language, excerpts, prompt) for item in items]
+    start = START.search(reply)
+    if not start:
+        return []
+    text, count = reply[start.start() :], len(NAMED.findall(reply))
+    for form in (text, requoted(text)):
+        items = _dialogues(list(json_values(form)))
+        if items and len(items) >= count:
+            return [_found(item, mode, language, excerpts, prompt) for item in items]
+    text = FENCE.sub("", text)
+    try:
+        items = _dialogues(json_repair.loads(f"[{text}{END}"))
+    except RecursionError:
+        items = []
+    return [_found(item, mode, language, excerpts, prompt, text) for item in items]
 
 
 def _dialogues(value: Any) -> list[dict]:
     """All objects with a field "dialogue", in order, however the reply nested them."""
-    if isinstance(value, list):
-        return [item for part in value for item in _dialogues(part)]
-    return [value] if isinstance(value, dict) and "dialogue" in value else []
+    if isinstance(value, dict) and "dialogue" in value:
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value
+    return [item for part in parts for item in _dialogues(part)] if _nests(value) else []
 
 
-def _found(item: dict, mode: str, language: str, excerpts: list[str], prompt: str) -> Found:
+def _nests(value: Any) -> bool:
+    return isinstance(value, list | dict)
+
+
+def _found(
+    item: dict, mode: str, language: str, excerpts: list[str], prompt: str, mended_from: str = ""
+) -> Found:
     try:
-        written = Written.model_validate(item)
+        written = Written.model_validate(mended(item))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         return Found([], "", f"not a dialogue ({place}: {first['msg']})")
     turns = [Exchange(user=turn.user, role=turn.role) for turn in written.dialogue]
     context = _context(written.context, excerpts)
-    return Found(turns, context, _fault(turns, mode, language, prompt))
+    return Found(turns, context, _fault(turns, mode, language, prompt, mended_from))
 
 
-def _fault(turns: list[Exchange], mode: str, language: str, prompt: str) -> str | None:
+def _fault(
+    turns: list[Exchange], mode: str, language: str, prompt: str, mended_from: str
+) -> str | None:
     fewest, most = TURNS[mode]
     lines = [line for turn in turns for line in (turn.user, turn.role)]
     if not fewest <= len(turns) <= most:
         return f"{len(turns)} turns; a {mode}-turn dialogue has {fewest} to {most}"
     if any(END in line for line in lines):
         return "the reply ended in the middle of a line"
+    for turn in turns if mended_from else []:
+        for who, line in (("user", turn.user), ("role", turn.role)):
+            if not _stands(who, line, mended_from):
+                return f"the JSON cannot be mended without doubt: {line}"
     for line in lines:
         if not speaks(line, language):
             return f"not {language}: {line}"
+        if not aloud(line):
+            return f"nothing in it is said aloud: {line}"
     for turn in turns:
         if turn.user in prompt:
             return f"a question of the prompt's own: {turn.user}"
     if len(set(lines)) < len(lines):
         return "the same line twice"
     return None
+
+
+def _stands(who: str, line: str, text: str) -> bool:
+    """Whether a line that was mended stands in the reply behind its name and up to where its string
+    ends: at a bracket, or a comma and another name or bracket."""
+    forms = {line, json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
+    either = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
+    before = rf"{who}[{QUOTES}]?\s*[:：]\s*[{QUOTES}]?\s*"
+    after = rf"\s*[{QUOTES}]?\s*(?:[}}\]]|$|,\s*(?:[\[{{}}\]{QUOTES}]|user|role|dialogue|context))"
+    return re.search(f"{before}(?:{either}){after}", text) is not None
 
 
 def speaks(line: str, language: str) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 
 from scripts import backends
 from scripts.common import audio, stage
+from scripts.common.aloud import aloud
 from scripts.common.records import (
     Dialogue,
     Spoken,
@@ -120,8 +121,8 @@ def _lines(row: Dialogue, voice: object, users) -> list[Line]:
     lines = []
     for turn in row.turns:
         if users is not None:
-            lines.append((turn.user, users.fixed_voice(row.language), row.language))
-        lines.append((turn.role, voice, row.language))
+            lines.append((aloud(turn.user), users.fixed_voice(row.language), row.language))
+        lines.append((aloud(turn.role), voice, row.language))
     return lines
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scripts import backends
 from scripts.common import audio, stage
+from scripts.common.aloud import aloud
 from scripts.common.records import Dialogue, SpokenUser, Voice, read_rows, write_rows
 from scripts.dialogues.speak import parts, say, unspoken, voiceless
 
@@ -25,7 +26,10 @@ def speak_users(
     results = []
     for some in parts(rows, "speak_users"):
         lines = [
-            [(turn.user, backend.fixed_voice(row.language), row.language) for turn in row.turns]
+            [
+                (aloud(turn.user), backend.fixed_voice(row.language), row.language)
+                for turn in row.turns
+            ]
             if row.role in roles
             else []
             for row in some

@@ -12,6 +12,7 @@ from pathlib import Path
 from scripts import backends
 from scripts.backends.judge import Metric, Pair, Scores, Side, Sound, read_metrics
 from scripts.common import stage
+from scripts.common.aloud import aloud
 from scripts.common.records import (
     Dialogue,
     Profile,
@@ -75,7 +76,7 @@ def judge(
                     for turn in systems[dialogue.id].turns
                 ),
                 reference=(
-                    (sound(speech / own.role_audio, own.role_seconds), turn.role)
+                    (sound(speech / own.role_audio, own.role_seconds), aloud(turn.role))
                     for own, turn in zip(references[dialogue.id].turns, dialogue.turns, strict=True)
                 ),
             )

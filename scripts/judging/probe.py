@@ -34,6 +34,7 @@ import numpy as np
 from scripts import backends
 from scripts.backends.judge import Pair, Scores, Side, Sound, read_metrics
 from scripts.common import audio, stage
+from scripts.common.aloud import aloud
 from scripts.common.records import (
     Dialogue,
     Probe,
@@ -198,7 +199,7 @@ def pair(item: Item, person: Profile, voice: Voice, clips: Path, sound) -> Pair:
         clips=(sound(clips / file) for file in (voice.file, *voice.others)[:CLIPS]),
         test=((sound(item.answers / turn.audio), turn.text) for turn in item.reply.turns),
         reference=(
-            (sound(item.speech / own.role_audio), turn.role)
+            (sound(item.speech / own.role_audio), aloud(turn.role))
             for own, turn in zip(item.reference.turns, item.dialogue.turns, strict=True)
         ),
     )

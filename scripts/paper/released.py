@@ -1,9 +1,9 @@
 """Scores that others released: CSV files, and folders in the layout of the paper's authors.
 
-A CSV has one row a score pair, `system,role,mode,idx,metric,score_test,score_ref`, and may have a
-column `judge`. A folder has a file {system}/{single|multi}/{role}.json with a list of the role's
-items; an item is an object with "<metric>_results": {"score": [test, reference], ...} for each
-metric, in one of two shapes: flat, where its "idx" counts, or each in a list of its own, where
+A CSV (or a .tsv, with tabs) has one row a score pair, with the columns of `COLUMNS` and perhaps one
+`judge`. A folder has a file {system}/{single|multi}/{role}.json with a list of the role's items; an
+item is an object with "<metric>_results": {"score": [test, reference], ...} for each metric, in one
+of two shapes: flat, where its "idx" counts, or each in a list of its own, where
 "idx" is always 0 and the position counts.
 
 Nothing doubtful is taken: a file with one such score is refused, naming the place. A metric that
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -24,12 +25,14 @@ from typing import Any
 from scripts.common.config import nearest
 from scripts.common.records import Verdict, read_all
 from scripts.common.stage import UserError
+from scripts.common.tables import clean, text_of
 from scripts.paper.printed import METRICS, printed
 from scripts.paper.versions import Told, by_version
 
 COLUMNS = ("system", "role", "mode", "idx", "metric", "score_test", "score_ref")
 JUDGE = "not stated"
 MODES = ("single", "multi")
+SEPARATORS = {".csv": ",", ".tsv": "\t"}  # by the end of a file's name
 NAMES = {  # as the released files spell them
     "Instruction_Adherence": "IA",
     "Conversational_Coherence": "CC",
@@ -61,10 +64,17 @@ class Cell:
 def files_of(path: Path) -> list[Path]:
     """The file itself, or the score files of a folder. Raises UserError if there is none."""
     if path.is_file():
+        if path.suffix.lower() not in (*SEPARATORS, ".json"):
+            raise UserError(f"released_scores: {path} is no .csv, .tsv or .json file.")
         return [path]
     if not path.exists():
         raise UserError(f"released_scores: {path} does not exist.")
-    found = sorted(file for mode in MODES for file in path.glob(f"**/{mode}/*.json"))
+    found = sorted(
+        file
+        for file in path.glob("**/*")
+        if file.suffix.lower() == ".json" and file.parent.name in MODES
+        if not file.name.startswith("._")  # what macOS keeps beside a file on other disks
+    )
     if not found:
         raise UserError(
             f"released_scores: {path} holds no files {{system}}/{{single|multi}}/{{role}}.json."
@@ -98,10 +108,11 @@ def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdic
     places: dict[tuple, str] = {}
     for path in paths:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if digest in contents and path.suffix != ".json":
+        table = path.suffix.lower() in SEPARATORS
+        if digest in contents and table:
             raise UserError(f"released_scores: {contents[digest]} and {path} are the same file.")
         contents[digest] = path
-        for cell in _table(path) if path.suffix == ".csv" else _item_file(path):
+        for cell in _table(path) if table else _item_file(path):
             row = _verdict(cell, known)
             key = (row.system, row.judge, row.role, row.mode, row.idx, row.metric)
             if key in verdicts:
@@ -114,36 +125,38 @@ def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdic
 
 
 def _table(path: Path) -> Iterator[Cell]:
-    """The rows of a CSV file."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or []
-            for name in header:
-                if name not in (*COLUMNS, "judge"):
-                    raise UserError(f"{path}: unknown column '{name}'{nearest(name, COLUMNS)}")
-            lacking = [name for name in COLUMNS if name not in header]
-            if lacking:
-                raise UserError(f"{path}, line 1: the column '{lacking[0]}' is missing.")
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if None in row or None in row.values():
-                    raise UserError(f"{where}: there must be {len(header)} cells.")
-                judge = row.get("judge") or JUDGE
-                yield Cell(where, judge=judge, **{name: row[name] for name in COLUMNS})
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error.reason}).") from error
+    """The rows of a CSV or TSV file."""
+    text = io.StringIO(text_of(path), newline="")
+    reader = csv.reader(text, delimiter=SEPARATORS[path.suffix.lower()])
+    header = [clean(name) for name in next(reader, [])]
+    for name in header:
+        if name not in (*COLUMNS, "judge"):
+            raise UserError(f"{path}: unknown column '{name}'{nearest(name, COLUMNS)}")
+        if header.count(name) > 1:
+            raise UserError(f"{path}, line 1: the column '{name}' is there twice; remove one.")
+    lacking = [name for name in COLUMNS if name not in header]
+    if lacking:
+        raise UserError(f"{path}, line 1: the column '{lacking[0]}' is missing.")
+    for cells in reader:
+        if not any(map(str.strip, cells)):
+            continue
+        where = f"{path}, line {reader.line_num}"
+        if len(cells) != len(header):
+            raise UserError(f"{where}: there must be {len(header)} cells.")
+        row = dict(zip(header, map(clean, cells), strict=True))
+        judge = row.get("judge") or JUDGE
+        yield Cell(where, judge=judge, **{name: row[name] for name in COLUMNS})
 
 
 def _item_file(path: Path) -> Iterator[Cell]:
     """The items of a role by a system, in either of the authors' shapes."""
     try:
-        items = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        items = json.loads(text_of(path), object_pairs_hook=lambda pairs: _object(pairs, path))
+    except json.JSONDecodeError as error:
         raise UserError(f"{path} is not whole JSON ({error}); copy it again.") from error
     if not isinstance(items, list) or not items:
         raise UserError(f"{path}: a list with at least one item is expected.")
-    mode, system = path.parent.name, path.parent.parent.name
+    role, mode, system = clean(path.stem), path.parent.name, clean(path.parent.parent.name)
     for place, entry in enumerate(items):
         where = f"{path}, item {place + 1}"
         parts = entry if isinstance(entry, list) else [entry]
@@ -155,7 +168,16 @@ def _item_file(path: Path) -> Iterator[Cell]:
                 if key != "idx":
                     name = key.removesuffix(RESULTS)
                     test, reference = _pair(result, f"{where}, {name}")
-                    yield Cell(where, system, JUDGE, path.stem, mode, idx, name, test, reference)
+                    yield Cell(where, system, JUDGE, role, mode, idx, name, test, reference)
+
+
+def _object(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    """A JSON object; json.loads alone would take the last of two scores of one name."""
+    names = [name for name, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: '{twice[0]}' is there twice in one object; keep one of them.")
+    return dict(pairs)
 
 
 def _pair(result: Any, where: str) -> tuple[Any, Any]:

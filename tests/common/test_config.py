@@ -68,46 +68,6 @@ def test_nested_models_are_resolved():
     assert spec["options"]["asr"]["backend"] == "faster_whisper"
 
 
-HEADER = "role\tname\tcategory\tlanguage\tgender\twork\tpool\tscript\tprofile"
-
-
-@pytest.mark.parametrize(
-    "row, sentence",
-    [
-        ("joe\tJoe\tGame\tEnglish", "line 2: 4 cells where the header has 9"),
-        ("a/b\tJoe\tGame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: role"),
-        ("..\tJoe\tGame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: role"),
-        ("j" * 300 + "\tJoe\tGame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: role"),
-        ("joe\tJoe\tgame\tEnglish\tMale\tQ\ttrain\t\t", "line 2: category"),
-    ],
-)
-def test_a_malformed_table_row_is_told(tmp_path, row, sentence):
-    path = tmp_path / "roles.tsv"
-    path.write_text(f"{HEADER}\n{row}\n", encoding="utf-8")
-    with pytest.raises(UserError) as error:
-        settings.read_table(path, "roles")
-    assert str(path) in str(error.value) and sentence in str(error.value)
-
-
-def test_a_chinese_role_is_welcome(tmp_path):
-    path = tmp_path / "roles.tsv"
-    row = "胡桃\t胡桃\tGame\tChinese\tFemale\t原神\ttrain\t\t"
-    path.write_text(f"# a comment\n{HEADER}\n{row}\n", encoding="utf-8")
-    assert settings.read_table(path, "roles")[0]["role"] == "胡桃"
-
-
-@pytest.mark.parametrize("names", [("joe", "joe"), ("Joe", "joe"), ("STRASSE", "straße")])
-def test_two_rows_of_one_name_are_refused(tmp_path, names):
-    with pytest.raises(UserError, match=f"role: '{names[0]}' and '{names[1]}' are one name"):
-        settings.unique([{"role": name} for name in names], "role", tmp_path)
-    settings.unique([{"role": "joe"}, {"role": "joey"}], "role", tmp_path)
-
-
-def test_a_missing_table_is_told(tmp_path):
-    with pytest.raises(UserError, match="does not exist"):
-        settings.read_table(tmp_path / "no.tsv", "roles")
-
-
 def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
     spec = settings.spec(DEFAULT["models"], "whisper-base", "asr", "transcribe")
     before = settings.code("corpus/transcribe", spec)

@@ -191,11 +191,46 @@ def test_the_same_file_twice_is_refused(tmp_path):
     [
         ([*COLUMNS, "scroe"], "unknown column 'scroe'"),
         (COLUMNS[:-1], "line 1: the column 'score_ref' is missing"),
+        ([*COLUMNS, "role"], "line 1: the column 'role' is there twice"),
     ],
 )
 def test_other_columns_are_refused(tmp_path, header, sentence):
     with pytest.raises(UserError, match=sentence):
         read_released([table(tmp_path / "a.csv", header=header)], PUBLISHED_ROLES)
+
+
+def test_a_table_is_read_whatever_its_ending_and_mark(tmp_path):
+    plain = table(tmp_path / "a.csv")
+    rows = read_released([plain], PUBLISHED_ROLES)
+    text = plain.read_text("utf-8")
+    for name, written in (
+        ("b.CSV", "\ufeff" + text),
+        ("c.tsv", text.replace(",", "\t")),
+        ("d.csv", text.replace("hutao", " hutao\u00a0") + ",,,,,,\n"),
+    ):
+        (tmp_path / name).write_text(written, "utf-8")
+        assert read_released(files_of(tmp_path / name), PUBLISHED_ROLES) == rows
+    (tmp_path / "e.csv").write_bytes(text.encode("utf-16"))
+    with pytest.raises(UserError, match="e.csv is UTF-16"):
+        read_released([tmp_path / "e.csv"], PUBLISHED_ROLES)
+    (tmp_path / "f.xlsx").write_bytes(b"PK")
+    with pytest.raises(UserError, match="f.xlsx is no .csv, .tsv or .json file"):
+        files_of(tmp_path / "f.xlsx")
+
+
+def test_what_a_mac_lays_beside_files_is_passed_over(tmp_path):
+    path = authors(tmp_path, [results(8, 9)])
+    path.rename(path.with_suffix(".JSON"))
+    path.with_name("._hutao.json").write_bytes(b"\0\5\x16\7")
+    assert [file.name for file in files_of(tmp_path)] == ["hutao.JSON"]
+    assert len(read_released(files_of(tmp_path), PUBLISHED_ROLES)) == len(NAMES)
+
+
+def test_a_score_that_stands_twice_in_an_item_is_refused(tmp_path):
+    twice = '[{"Speech_Fluency_results": {"score": [8, 9]}, '
+    path = authors(tmp_path, twice + '"Speech_Fluency_results": {"score": [2, 9]}}]')
+    with pytest.raises(UserError, match="hutao.json: 'Speech_Fluency_results' is there twice"):
+        read_released([path], PUBLISHED_ROLES)
 
 
 def test_a_short_line_is_refused(tmp_path):

@@ -58,7 +58,7 @@ def test_no_means_nobody_who_is_looked_for(tmp_path):
     [
         (line("9.1", "9.9", "yes", "joe"), "nobody speaks"),
         (line("2", "6", "yes", "joe"), "more than one speaker"),
-        (line("0", "3", "yes", "joe", media="The crush"), "did you mean 'The crash'?"),
+        (line("0", "3", "yes", "joe", media="Another film"), "no medium has this name"),
         (line("0", "3", "no", "", media="Telephone"), "nobody speaks"),
     ],
 )
@@ -103,6 +103,10 @@ def test_a_speaker_without_any_name_is_dropped_with_the_reason(tmp_path):
         ([line("0", "3", "yes", "")], "is called ''; valid are: ann, joe, zoe"),
         ([line("0", "3", "yes", "joe", "Telephone")], "nobody is looked for in 'Telephone'"),
         ([line("0", "3", "maybe", "joe")], "line 3: verdict"),
+        (
+            [line("0", "3", "yes", "joe", "the Crush")],
+            "line 3: no medium is called 'the Crush'; did you mean 'The crash'",
+        ),
         (["The crash\t0\t3"], "line 3: 3 cells where the header has 7"),
         (
             [line("0", "3", "yes", "joe"), line("10", "12", "yes", "ann")],

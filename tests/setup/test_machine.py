@@ -40,6 +40,23 @@ def test_what_is_wrong_is_one_sentence(place, value, words):
     assert re.search(words, machine.fault(*given_))
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/home/me/my project", "with a blank in its name"),
+        ("/home/o'brien/p", "with ' in its name"),
+        ("/p/copy (2)", r"with a blank and . and . in its name"),
+        ("/p/a{b}", "with { and } in its name"),
+    ],
+)
+def test_a_folder_that_snakemake_cannot_run_in_is_one_sentence(path, words):
+    assert re.search(words, machine.path_fault(path))
+
+
+def test_a_folder_may_have_letters_of_any_script():
+    assert machine.path_fault("/home/项目/été_2.0-b+c,d@e") is None
+
+
 @given(st.tuples(st.integers(2, 4), st.integers(0, 30)))
 def test_only_the_named_versions_are_good(version):
     assert (machine.fault(version, *GOOD[1:]) is None) == ((3, 11) <= version <= (3, 13))

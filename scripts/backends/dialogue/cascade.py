@@ -23,12 +23,11 @@ import time
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request
 from scripts.backends.llm import why_none
+from scripts.common.aloud import aloud
 
 ENV = ("core", "torch", "cosyvoice", "vllm", "api")  # as its parts
 GPU = False  # its parts may
 
-DIRECTIONS = re.compile(r"\*[^*\n]{1,80}\*|[(（\[【][^()（）\[\]【】\n]{1,80}[)）\]】]")
-MARKUP = re.compile(r"[*_#`~<>|]+|^\s*(?:[-•]|\d+\.)\s+", re.MULTILINE)
 QUOTED = re.compile(r"[\"“「]([^\"“”「」]*)[\"”」]")
 WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)", re.DOTALL)  # whole sentences
 
@@ -116,9 +115,8 @@ class Cascade:
 
 def speakable(text: str, name: str) -> str:
     """What is said aloud of a model's reply to be spoken as `name`; may be empty."""
-    text = MARKUP.sub(" ", DIRECTIONS.sub(" ", text))
-    text = re.sub(rf"^\s*{re.escape(name)}\s*[:：]\s*", "", text) if name else text
-    text = re.sub(r"\s+([,.!?;:])", r"\1", re.sub(r"\s+", " ", text)).strip()
+    text = aloud(text)
+    text = re.sub(rf"^{re.escape(name)}\s*[:：]\s*", "", text) if name else text
     quoted = QUOTED.fullmatch(text)
     text = quoted[1] if quoted else text
     whole = WHOLE.match(text)

@@ -131,7 +131,7 @@ async def talk(session: Any, request: Request, tokens: int, most: dict[str, floa
             heard.append(content.input_transcription.text or "")
         if content and content.turn_complete_reason:
             reason = content.turn_complete_reason.name
-    seconds, text = time.perf_counter() - begun, "".join(words).strip()
+    seconds, text = time.perf_counter() - begun, mended("".join(words)).strip()
     if any(word in reason for word in REFUSED):
         raise Fault("refused", reason, raw=text, used=used)
     if used.get("output token", 0) + used.get("output audio token", 0) >= tokens and used != most:

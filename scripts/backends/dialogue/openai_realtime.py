@@ -33,7 +33,7 @@ from scripts.backends.dialogue.openai_audio import (
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import connection, straight
-from scripts.common.lookup import at, count, text
+from scripts.common.lookup import at, count, mended, text
 from scripts.common.services import units
 
 ENV = ("api", "core", "torch")
@@ -115,7 +115,7 @@ class OpenAIRealtime(SpeechService):
             elif kind == "response.done":
                 break
         seconds = time.perf_counter() - begun
-        response, said, sound = at(event, "response"), "".join(words), b"".join(pieces)
+        response, said, sound = at(event, "response"), mended("".join(words)), b"".join(pieces)
         used = spent(response, most)
         check(response, said, used)
         if not sound:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 
+from scripts.common.replies import without_thoughts
 from scripts.common.stage import UserError
 
 KEPT = {"generate": 512, "score": 1024, "choose": 512}
@@ -59,9 +60,10 @@ def begun(chat: Chat) -> tuple[Chat, bool]:
     return (chat, True) if chat[-1]["content"] else (chat[:-1], False)
 
 
-def without_thoughts(reply: str) -> str:
-    """A reply without what a model thought before it; one that ended in thought is empty."""
-    return reply.partition("</think>")[2].lstrip("\n") if "<think>" in reply else reply
+def answer_in(reply: str) -> str:
+    """What a reply says behind the model's thoughts; no reply if it ended in thought."""
+    said = without_thoughts(reply)
+    return NoReply("its tokens were used up in thought") if reply.strip() and not said else said
 
 
 def accept(backend) -> None:

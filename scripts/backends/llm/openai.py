@@ -25,12 +25,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scripts.backends.llm import Chat, NoReply, begun, without_thoughts
+from scripts.backends.llm import Chat, NoReply, begun
 from scripts.common import letters
 from scripts.common.calls import Call, Client, Fault, Got, Result
 from scripts.common.chat_service import complete, connection, message_of, most_tokens, spent
 from scripts.common.faults import short
 from scripts.common.lookup import at, text
+from scripts.common.replies import without_thoughts
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -195,7 +196,7 @@ def letter_of(count: int):
             words = f"no letter of A to {letters.LETTERS[count - 1]}: {short(kept['text'])}"
             raise Fault("unusable", words, raw=kept["text"], used=used)
         tokens = at(reply, "choices", 0, "logprobs", "content")
-        tops = letters.rivals(tokens, letter, len(kept["text"]) - len(answer))
+        tops = letters.rivals(tokens, letter, kept["text"].rindex(answer))
         return {**kept, "letter": letter, "tops": tops}
 
     return read

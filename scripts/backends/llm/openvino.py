@@ -19,6 +19,7 @@ from collections.abc import Callable
 from os.path import commonprefix
 from pathlib import Path
 
+from scripts.backends.llm import answer_in
 from scripts.common.stage import UserError, progress
 
 ENV = "core"
@@ -105,7 +106,7 @@ class ChatModel:
             choice |= {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": seed}
         prompts = [self.prompt(chat) for chat in chats]
         results = self.ask(prompts, prompts, max_new_tokens=max_tokens, **choice)
-        return [self.tokenizer.decode(result.generated_ids) for result in results]
+        return [answer_in(self.tokenizer.decode(result.generated_ids)) for result in results]
 
     def score(self, pairs: list[tuple[list[dict[str, str]], str]]) -> list[dict]:
         """Log-probability and number of tokens of each continuation; see the contract."""

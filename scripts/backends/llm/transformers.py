@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 
-from scripts.backends.llm import Chat, begun, without_thoughts
+from scripts.backends.llm import Chat, answer_in, begun
 from scripts.common.stage import UserError
 
 ENV = "torch"
@@ -197,7 +197,7 @@ class ChatModel:
                 logits_processor=LogitsProcessorList(drawn),
             )
         texts = self.tokenizer.batch_decode(found[:, ids.shape[1] :], skip_special_tokens=True)
-        return [without_thoughts(text) if self.thinking else text for text in texts]
+        return [answer_in(text) for text in texts]
 
     def likelihood(self, texts: list[tuple[list[int], list[int]]]) -> list[dict]:
         """Score of each (prompt, answer); only an answer's own places get a row of logits."""
