@@ -102,6 +102,13 @@ def unspoken(sounds: list[Sound]) -> str | None:
     return f"cannot be spoken: {faults[0]}" if faults else None
 
 
+def silent(row: Dialogue) -> str | None:
+    """Why a dialogue is not spoken that has a line of which nothing is said aloud."""
+    lines = [line for turn in row.turns for line in (turn.user, turn.role)]
+    mute = [line for line in lines if not aloud(line)]
+    return f"cannot be spoken: there is nothing to say in {mute[0]!r}" if mute else None
+
+
 def voiceless(role: str) -> str:
     """Why the dialogues of a role without a reference clip are not spoken."""
     return f"no reference voice of role '{role}'"
@@ -113,7 +120,7 @@ def _hindrance(
     """Why there is no use in speaking a dialogue's lines."""
     if row.role not in made:
         return voiceless(row.role)
-    return said[row.id].dropped if said is not None else None
+    return silent(row) or (said[row.id].dropped if said is not None else None)
 
 
 def _lines(row: Dialogue, voice: object, users) -> list[Line]:

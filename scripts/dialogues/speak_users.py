@@ -11,7 +11,7 @@ from scripts import backends
 from scripts.common import audio, stage
 from scripts.common.aloud import aloud
 from scripts.common.records import Dialogue, SpokenUser, Voice, read_rows, write_rows
-from scripts.dialogues.speak import parts, say, unspoken, voiceless
+from scripts.dialogues.speak import parts, say, silent, unspoken, voiceless
 
 
 def speak_users(
@@ -25,19 +25,18 @@ def speak_users(
     backend = backends.load(user_tts) if rows else None
     results = []
     for some in parts(rows, "speak_users"):
+        reasons = [silent(row) if row.role in roles else voiceless(row.role) for row in some]
         lines = [
             [
                 (aloud(turn.user), backend.fixed_voice(row.language), row.language)
-                for turn in row.turns
+                for turn in ([] if reason else row.turns)
             ]
-            if row.role in roles
-            else []
-            for row in some
+            for row, reason in zip(some, reasons, strict=True)
         ]
         sounds = iter(say(backend, [line for own in lines for line in own]))
-        for row, own in zip(some, lines, strict=True):
+        for row, reason, own in zip(some, reasons, lines, strict=True):
             result = [next(sounds) for _ in own]
-            reason = unspoken(result) if row.role in roles else voiceless(row.role)
+            reason = reason or unspoken(result)
             files = [] if reason else [f"{row.id}_{n}.flac" for n in range(1, len(result) + 1)]
             for file, sound in zip(files, result, strict=False):
                 audio.write(users_speech / file, sound, backend.rate)

@@ -70,8 +70,11 @@ def profile(
             works = {key: lines for key, lines in scenes.items() if media[key].work == row["work"]}
             rows.append(gathered(row, works, names, synthetic))
     worded = [row for row in rows if not row.profile]
-    if worded:
-        describe(backends.load(llm), prompts, worded)
+    model = backends.load(llm) if worded else None
+    for language, prompt in prompts.items():
+        mine = [row for row in worded if row.language == language]
+        if mine:
+            describe(model, prompt, mine)
     write_rows(profiles, rows)
 
 
@@ -167,14 +170,14 @@ def windows(row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str]
     return found
 
 
-def describe(model, prompts: dict[str, Prompt], rows: list[Profile]) -> None:
-    """Have the model word profile and background of `rows`, all in one call.
+def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
+    """Have the model word profile and background of `rows`, of one language, in one call.
 
     A reply without a background leaves it empty, one without anything leaves the lines to speak for
     the role; both are flagged.
     """
     chats = [
-        prompts[row.language].chat(name=row.name, work=row.work, lines="\n".join(row.lines[:SHOWN]))
+        prompt.chat(name=row.name, work=row.work, lines="\n".join(row.lines[:SHOWN]))
         for row in rows
     ]
     for row, reply in zip(rows, model.generate(chats, max_tokens=TOKENS), strict=True):

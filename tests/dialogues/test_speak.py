@@ -98,7 +98,7 @@ def test_a_line_that_cannot_be_spoken_drops_its_dialogue_only(tmp_path, monkeypa
     by_id = {row.id: row for row in result}
     assert by_id[rows[0].id].dropped is None
     assert by_id[rows[1].id].dropped == "cannot be spoken: there is nothing to say in '...'"
-    assert by_id[rows[2].id].dropped == "cannot be spoken: a line has no sound"
+    assert by_id[rows[2].id].dropped == "cannot be spoken: there is nothing to say in '(silence)'"
     assert {row.id: len(row.turns) for row in result} == {r.id: int(r is rows[0]) for r in rows}
     assert {path.name[:12] for path in speech.iterdir()} == {rows[0].id}
 

@@ -67,7 +67,7 @@ def test_a_refused_line_drops_its_dialogue_and_no_other(tmp_path, monkeypatch):
     by_id = {row.id: row for row in result}
     assert by_id[rows[0].id].dropped is None
     assert by_id[rows[1].id].dropped == "cannot be spoken: the service refused: impolite"
-    assert by_id[rows[2].id].dropped == "cannot be spoken: a line has no sound"
+    assert by_id[rows[2].id].dropped == "cannot be spoken: there is nothing to say in ''"
     assert {path.name for path in speech.iterdir()} == set(by_id[rows[0].id].files)
 
 

@@ -24,6 +24,7 @@ from scripts.backends.dialogue.openai_audio import SpeechService, instruction, m
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import straight
+from scripts.common.lookup import mended
 from scripts.common.services import units
 
 ENV = ("api", "core", "torch")

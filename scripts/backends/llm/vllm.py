@@ -34,7 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scripts.backends.llm import Chat, begun
+from scripts.backends.llm import Chat, answer_in, begun
 from scripts.common.config import nearest
 from scripts.common.stage import UserError, progress
 
@@ -238,7 +238,7 @@ class Client:
                 extra_body=form | choice,
             )
             text = answer.choices[0].message.content or ""
-            return answer(text)
+            return answer_in(text)
 
         return self.each(work, chats, f"replies of {self.name}")
 
