@@ -1,12 +1,15 @@
 """Runs ffmpeg (the static binary of the imageio-ffmpeg wheel) with limits.
 
-Nothing that ffmpeg reads can make it open another file or the network: only the protocols file
-and pipe are allowed, and `read` gives the options that also narrow the container formats.
+Nothing that ffmpeg reads can make it open another file or the network: only the protocols file,
+pipe and subfile (a stretch of a file) are allowed, and `read` gives the options that also narrow
+the container formats. What ffmpeg tells also holds words of the file (titles); each line that is
+its own begins with what kind it is, as "[error]", so that a title is never taken for a fault.
 """
 
 from __future__ import annotations
 
 import errno
+import re
 import resource
 import subprocess
 from pathlib import Path
@@ -23,18 +26,39 @@ CONTAINERS = (
 MEMORY = 4 * 1024**3  # bytes of address space
 
 
+FAULT = re.compile(r"^(?:\[[^\]\n]*\] )*\[(?:error|fatal|panic)\] (.*)$", re.MULTILINE)
+DISK_FULL = 256 - errno.ENOSPC  # the exit status: ffmpeg ends with the negative error number
+
+
 class Failed(UserError):
-    """ffmpeg ended with an error: its last words, and in `told` all of them."""
+    """ffmpeg ended with an error: the last one it told, and in `told` all of them, a line each."""
 
-    def __init__(self, told: str):
-        lines = [line.strip() for line in told.splitlines() if line.strip()]
-        super().__init__(f"ffmpeg says: {lines[-1] if lines else 'nothing'}")
-        self.told = told
+    def __init__(self, words: str):
+        faults = [fault.strip() for fault in FAULT.findall(words)]
+        super().__init__(f"ffmpeg says: {faults[-1] if faults else 'nothing'}")
+        self.told = "\n".join(faults)
 
 
-def read(path: Path) -> list[str]:
-    """The options that open a recording; an odd file name is never taken for an address."""
-    return ["-format_whitelist", CONTAINERS, "-i", f"file:{Path(path).resolve()}"]
+def read(path: Path, span: tuple[int, int] | None = None) -> list[str]:
+    """The options that open a recording; an odd file name is never taken for an address.
+
+    `span` opens only the bytes from the first to before the second number.
+    """
+    address = f"file:{Path(path).resolve()}"
+    if span:
+        address = f"subfile,,start,{span[0]},end,{span[1]},,:{address}"
+    return ["-format_whitelist", CONTAINERS, "-i", address]
+
+
+def look(opened: list[str], timeout: float = 300.0) -> str:
+    """What ffmpeg tells of the recording that the options `opened` open; nothing is decoded.
+
+    Raises Failed if it cannot be opened, UserError if that needs more than `timeout` seconds.
+    """
+    _, words = _call(opened, timeout)
+    if "[info] Input #0, " not in words:
+        raise Failed(words)
+    return words
 
 
 def run(
@@ -50,27 +74,38 @@ def run(
     no output. Raises OSError (ENOSPC) if the disk is full, Failed if ffmpeg fails or writes too
     much, UserError if it needs more than `timeout` seconds.
     """
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-y"]
-    command += ["-protocol_whitelist", "file,pipe", *arguments, f"file:{Path(output).resolve()}"]
+    try:
+        status, words = _call(
+            [*arguments, f"file:{Path(output).resolve()}"], timeout, data or b"", largest
+        )
+    except UserError:
+        _remove(output)
+        raise
+    if status:
+        _remove(output)
+        if status == DISK_FULL:
+            raise OSError(errno.ENOSPC, "No space left on device", str(output))
+        raise Failed(words)
+    return words
+
+
+def _call(
+    arguments: list[str], timeout: float, data: bytes = b"", largest: int = 0
+) -> tuple[int, str]:
+    """ffmpeg's exit status and all that it told on stderr; it may write `largest` bytes a file."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-nostats", "-y"]
+    command += ["-loglevel", "level+info", "-protocol_whitelist", "file,pipe,subfile", *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
         try:
-            _, told = process.communicate(data or b"", timeout=timeout)
+            _, told = process.communicate(data, timeout=timeout)
         except subprocess.TimeoutExpired as error:
             process.kill()
-            _remove(output)
             raise UserError(f"ffmpeg was stopped after {timeout:.0f} s.") from error
-    words = told.decode("utf-8", "replace")
-    if "No space left on device" in words:
-        _remove(output)
-        raise OSError(errno.ENOSPC, "No space left on device", str(output))
-    if process.returncode:
-        _remove(output)
-        raise Failed(words)
-    return words
+    return process.returncode, told.decode("utf-8", "replace")
 
 
 def _remove(output: Path) -> None:

@@ -1,0 +1,31 @@
+"""Finds the links of a chained Ogg file: recordings that were joined by writing one after another.
+
+ffmpeg reads such a file only as long as channels and codec stay as they are, so each link is
+read as a file of its own (RFC 3533: all streams of a link begin before its first other page).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HEADER = 27  # bytes of a page before the lengths of its parts
+BEGINS = 2  # the flag of a page that begins a stream
+
+
+def links(path: Path) -> list[tuple[int, int]]:
+    """The first byte and the end of each link; one that holds all, if `path` is no chained Ogg."""
+    size = path.stat().st_size
+    starts, at, begun = [0], 0, True  # begun: only pages that begin a stream, so far
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            head = file.read(HEADER + 255)
+            if head[:4] != b"OggS" or len(head) < HEADER:
+                break  # no Ogg, or damaged from here: ffmpeg finds its way through the rest
+            begins = bool(head[5] & BEGINS)
+            if begins and not begun:
+                starts.append(at)
+            begun = begins
+            parts = head[26]
+            at += HEADER + parts + sum(head[HEADER : HEADER + parts])
+    return list(zip(starts, [*starts[1:], size], strict=True))
