@@ -46,6 +46,7 @@ FAULTS = {
     "moov atom not found": "it is cut short, or no MP4 at all: it has no index; copy it again.",
     "not on whitelist": "its format is not one of the containers that are read; convert it first.",
     "Invalid data found": "it is damaged or no recording; see whether a player opens it.",
+    "Input/output error": "it is cut short, or its disk cannot be read; copy it again.",
     "File too large": f"it is longer than {LONGEST / 3600:.0f} hours; cut it into parts.",
     "Cannot allocate memory": "it needs more memory than a recording may; convert it first.",
 }
@@ -55,10 +56,10 @@ def extract(media: Path, index: Path, audio: Path, recordings: Path) -> None:
     """Decode the media that the rows of `index` (Medium) name in the folder `media`.
 
     Writes <id>.flac (mono, 16 kHz, 16 bit) into `audio` and one Recording a medium, in the order of
-    `index`. A medium without usable sound has `file` None and the reason in `dropped`. What a person
-    should know of the others is in `note`: that less could be decoded than the container says,
-    holes, other tracks, channels that cancel each other out, sound above full scale. Raises
-    OSError if the disk is full.
+    `index`. A medium without usable sound has `file` None and the reason in `dropped`. The `note`
+    of others says if less could be decoded than the container says, and names holes, other tracks,
+    channels that cancel each other out and sound above full scale. Raises OSError if the disk is
+    full.
     """
     audio.mkdir(parents=True, exist_ok=True)
     rows = read_rows(index, Medium)
@@ -109,7 +110,7 @@ def _decode(source: Path, target: Path, wanted: str) -> tuple[float, str | None]
 def _first_with_sound(
     source: Path, told: tracks.Told, wanted: str, half: Path, other: Path
 ) -> tuple[tracks.Track, Heard, list[str]]:
-    """Decode tracks in their order until one has sound. Raises the first one's error if none has."""
+    """Decode tracks in their order until one has sound. Raises UserError if none has."""
     errors: list[UserError] = []
     for track in tracks.order(told.tracks, wanted):
         try:
@@ -133,16 +134,17 @@ def _levelled(
     """Decode a track, and once more if its channels cancel each other out or it is too loud."""
     heard = decode(source, told, track, half, LONGEST)
     notes, change = [], ""
-    channels = heard.channels
-    if len(channels) == 2 and heard.peak < max(channels) - CANCELLED and max(channels) > SILENCE:
-        louder = 0 if channels[0] >= channels[1] else 1
+    if _cancelled(heard):
+        left, right = heard.peaks
+        louder = int(right > left + 1.0)  # by more than rounding: else the left
         alone = decode(source, told, track, other, LONGEST, f"pan=mono|c0=c{louder}")
-        if alone.peak >= max(heard.peak + CANCELLED, SILENCE):  # no hiss above 8 kHz alone
+        # Not so if what the mix lacks is only hiss above 8 kHz.
+        if alone.mean >= heard.mean + CANCELLED and alone.peak >= SILENCE:
             other.replace(half)
             heard, change = alone, f"pan=mono|c0=c{louder},"
             side = ("left", "right")[louder]
             notes.append(f"its channels cancel each other out; the {side} one alone is used")
-    over = max(heard.channels, default=0.0)
+    over = max(heard.peaks, default=0.0)
     allowed = 0.0 if FLOATS.match(track.codec) else OVERSHOOT
     if math.isfinite(over) and over > allowed and heard.peak > -0.05:  # it was cut off
         down = over + HEADROOM
@@ -152,6 +154,16 @@ def _levelled(
             "that nothing is cut off"
         )
     return heard, notes
+
+
+def _cancelled(heard: Heard) -> bool:
+    """Whether the mix of two channels lies far below them: the samples or, if there are few, the
+    loudest of them."""
+    if len(heard.peaks) != 2 or max(heard.peaks) < SILENCE:
+        return False
+    # Above full scale the mix was cut off, and lies below for that.
+    mean, peak = (min(0.0, max(levels, default=0.0)) for levels in (heard.means, heard.peaks))
+    return heard.mean < mean - CANCELLED or heard.peak < peak - CANCELLED
 
 
 def _times(told: tracks.Told, track: tracks.Track, heard: Heard) -> list[str]:

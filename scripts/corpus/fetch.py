@@ -32,9 +32,9 @@ def fetch(
     """Get the media of `rows` (rows of media.tsv) into the folders `media` and `truth`.
 
     `index` receives one Medium a row, by id, which is the digest of the location (and track):
-    titles go no further. One that cannot be had keeps its row with the reason in `dropped`, which is printed
-    too; it never stops the others. `tts` is the spec of the backend that speaks written episodes.
-    Raises OSError if the disk is full.
+    titles go no further. One that cannot be had keeps its row with the reason in `dropped`, which
+    is printed too; it never stops the others. `tts` is the spec of the backend that speaks written
+    episodes. Raises OSError if the disk is full.
     """
     media.mkdir(parents=True, exist_ok=True)
     truth.mkdir(parents=True, exist_ok=True)

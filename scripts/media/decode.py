@@ -23,9 +23,12 @@ BLOCK = 4608  # samples: the largest FLAC block that every player must read, and
 # Seconds. Less is no hole: timestamps are rounded, and encoders begin a little before zero.
 SHORTEST_HOLE = 0.1
 LONGEST_HOLE = 3600  # a longer jump is a new clock, not a hole
-# Each build tells the peak of the channels, then that and the number of the mono samples.
+# Each build tells the mean level of the channels (of every eighth frame: that is enough and takes
+# an eighth of the time), their peaks, then level, peak and number of the mono samples.
 MONO = (
-    "astats=measure_perchannel=Peak_level:measure_overall=Peak_level,"
+    "asplit[every][some];[some]aselect='not(mod(n,8))',"
+    "astats@some=measure_perchannel=RMS_level:measure_overall=none,anullsink;"
+    "[every]astats=measure_perchannel=Peak_level:measure_overall=Peak_level,"
     f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
 )
 # 0 holds where the sound written so far ends: clocks that go back take nothing away.
@@ -35,7 +38,7 @@ HOLES = (
     "PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)',"
     f"aresample=async=1:first_pts=0:min_hard_comp={SHORTEST_HOLE / 2}"
 )
-TOLD = re.compile(r"\[Parsed_(?:astats|volumedetect)_\d+ @ \w+\] \[info\] (.*)")
+TOLD = re.compile(r"\[(?:Parsed_(?:astats|volumedetect)_\d+|astats@some) @ \w+\] \[info\] (.*)")
 # ffmpeg's words if nothing at all was decoded.
 NOTHING = "Nothing was written into output file"
 # The file ends before it should, or its clock jumps.
@@ -47,14 +50,16 @@ JUMP = re.compile(r"^\[[^\n]*\] \[warning\] timestamp discontinuity", re.MULTILI
 class Heard:
     """What was decoded: `seconds` of the file written, `filled` of them silence put into holes.
 
-    Peaks are in dB of full scale: `peak` of the mono samples, `channels` of each channel before
-    they were mixed (all builds; empty if their number changed).
+    Levels are in dB of full scale: `peak` and `mean` of the mono samples, `peaks` and `means` of
+    each channel before they were mixed (one for all, if their number changed on the way).
     """
 
     seconds: float = 0.0
     filled: float = 0.0
     peak: float = -math.inf
-    channels: list[float] = field(default_factory=list)
+    mean: float = -math.inf
+    peaks: list[float] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
     cut: bool = False
     jumped: bool = False
     lost: int = 0  # links of a chain that could not be read
@@ -110,8 +115,8 @@ def _chain(
     longest: float, change: str, raw: Path, link: Path,
 ) -> Heard:  # fmt: skip
     """Decode the audio track with the number of `track` of each link, and join them."""
-    whole = Heard(channels=[], jumped=True)
-    every: list[list[float]] = []
+    whole = Heard(jumped=True)
+    every: list[Heard] = []
     with raw.open("wb") as file:
         for span in spans:
             try:
@@ -125,16 +130,18 @@ def _chain(
                 continue
             for block in soundfile.blocks(link, 65_536, dtype="int16"):
                 file.write(block.tobytes())
-            every.append(heard.channels)
+            every.append(heard)
             whole.seconds += heard.seconds
             whole.filled += heard.filled
             whole.peak = max(whole.peak, heard.peak)
+            whole.mean = max(whole.mean, heard.mean)
             if whole.seconds > longest:
                 break
     if whole.seconds:
         form = ["-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", f"file:{raw.resolve()}"]
         ffmpeg.run([*form, *_flac()], target, timeout=3600, largest=_bytes(longest))
-    whole.channels = _loudest(every)
+    whole.peaks = _loudest([heard.peaks for heard in every])
+    whole.means = _loudest([heard.means for heard in every])
     return whole
 
 
@@ -151,31 +158,36 @@ def _bytes(longest: float) -> int:
 
 
 def _levels(words: str) -> tuple[Heard, int]:
-    """The peaks that the builds of the filters told, and the number of mono samples of them all."""
-    heard, samples, builds = Heard(), 0, []
-    channel: int | None = None
+    """The levels that the builds of the filters told (the loudest counts), and how many mono
+    samples they made together."""
+    heard, samples = Heard(), 0
+    levels: dict[str, list[list[float]]] = {"RMS level dB": [[]], "Peak level dB": [[]]}
+    channel = 0  # 0: the line is about all of them
     for line in words.split("\n"):
         found = TOLD.match(line)
         key, _, value = found[1].partition(": ") if found else ("", "", "")
         if key == "Channel":
             channel = int(value)
-            if channel == 1:
-                builds.append([])
         elif key == "Overall":
-            channel = None
-        elif key == "Peak level dB" and channel and builds:
-            builds[-1].append(float(value))
+            channel = 0
+        elif key in levels and channel:
+            if channel == 1:
+                levels[key].append([])
+            levels[key][-1].append(float(value))
         elif key == "n_samples":
             samples += int(value)
+        elif key == "mean_volume":
+            heard.mean = max(heard.mean, float(value.split()[0]))
         elif key == "max_volume":
             heard.peak = max(heard.peak, float(value.split()[0]))
-    heard.channels = _loudest(builds)
+    heard.peaks = _loudest(levels["Peak level dB"][1:])
+    heard.means = _loudest(levels["RMS level dB"][1:])
     return heard, samples
 
 
 def _loudest(builds: list[list[float]]) -> list[float]:
-    """The highest peak of each channel; of all of them, as one, if their number changes."""
+    """The highest level of each channel; of all of them, as one, if their number changes."""
     if len({len(build) for build in builds}) == 1:
-        return [max(peaks) for peaks in zip(*builds, strict=True)]
-    peaks = [peak for build in builds for peak in build]
-    return [max(peaks)] if peaks else []
+        return [max(levels) for levels in zip(*builds, strict=True)]
+    levels = [level for build in builds for level in build]
+    return [max(levels)] if levels else []

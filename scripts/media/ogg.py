@@ -10,14 +10,16 @@ from pathlib import Path
 
 HEADER = 27  # bytes of a page before the lengths of its parts
 BEGINS = 2  # the flag of a page that begins a stream
+MOST = 1000  # links; more is no recording, and each costs two runs of ffmpeg
+PAGES = 5_000_000  # looked at: some hours of film
 
 
 def links(path: Path) -> list[tuple[int, int]]:
     """The first byte and the end of each link; one that holds all, if `path` is no chained Ogg."""
     size = path.stat().st_size
-    starts, at, begun = [0], 0, True  # begun: only pages that begin a stream, so far
+    starts, at, begun, pages = [0], 0, True, 0  # begun: the page before begins a stream
     with path.open("rb") as file:
-        while at < size:
+        while at < size and len(starts) < MOST and pages < PAGES:
             file.seek(at)
             head = file.read(HEADER + 255)
             if head[:4] != b"OggS" or len(head) < HEADER:
@@ -26,6 +28,7 @@ def links(path: Path) -> list[tuple[int, int]]:
             if begins and not begun:
                 starts.append(at)
             begun = begins
+            pages += 1
             parts = head[26]
             at += HEADER + parts + sum(head[HEADER : HEADER + parts])
     return list(zip(starts, [*starts[1:], size], strict=True))

@@ -18,11 +18,14 @@ LENGTH = re.compile(
     r"\[info\]   Duration: (?:N/A|(\d+):(\d\d):(\d\d\.\d+))(?:, start: (-?\d+\.\d+))?"
 )
 STREAM = re.compile(r"\[info\]   Stream #0:(\d+)(?:\[\w+\])?(?:\(([^()]*)\))?: (\w+): (.*)")
+# A guess from the size, far off where the bitrate changes (joined MP3s).
+GUESSED = re.compile(r"^\[in#0[^\n]*\] \[warning\] Estimating duration from bitrate", re.MULTILINE)
 TITLE = re.compile(r"\[info\]       title {11}: (.*)")
 # Their clock may begin anywhere and jump; ffmpeg counts from the first sound that is read.
 CLOCKED = {"mpegts", "mpeg", "ogg"}
-# How far to look for tracks if there seem to be none: they may begin after minutes of picture.
-FURTHER = ["-analyzeduration", "600M", "-probesize", "1G"]
+# How far to look (microseconds, bytes) if there seem to be no tracks, or one of which nothing is
+# known: it may begin after minutes of picture.
+FURTHER = ["-analyzeduration", "600M", "-probesize", "300M"]
 SHOWN = 40  # letters of a title or a language
 
 
@@ -60,7 +63,7 @@ def tell(path: Path, span: tuple[int, int] | None = None) -> Told:
     """What ffmpeg tells of `path`. Raises ffmpeg.Failed if it can read nothing in it."""
     opened = ffmpeg.read(path, span)
     told = parse(ffmpeg.look(opened), opened)
-    if not told.tracks:
+    if not all(track.channels for track in told.tracks) or not told.tracks:
         opened = [*FURTHER, *opened]
         told = parse(ffmpeg.look(opened), opened)
     return told
@@ -76,7 +79,7 @@ def parse(words: str, opened: list[str]) -> Told:
             told.format = found[1]
         elif found := LENGTH.match(line):
             begin = float(found[4] or 0)
-            if found[1]:
+            if found[1] and not GUESSED.search(words):
                 told.seconds = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
         elif found := STREAM.match(line):
             number, language, kind, rest = int(found[1]), found[2] or "", found[3], found[4]
