@@ -10,7 +10,6 @@ until ffmpeg has read it: playlists are refused by what they hold, containers an
 from short lists, and time, memory and size are bounded.
 """
 
-import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +34,10 @@ CANCELLED = 20.0
 OVERSHOOT = 1.0
 FLOATS = re.compile("pcm_f|wavpack")
 HEADROOM = 0.5  # dB, for what the change of the rate adds
+# Beyond these, dB, the peak is a click in damaged data, for which no sound is turned down: so far
+# above full scale no lossy codec is, and at least a thousandth of real sound comes this near to it.
+CLICK = 12.0
+NEAR = -50.0
 # How the files begin that make a player open other files or addresses.
 PLAYLISTS = re.compile(
     rb"#EXT|ffconcat|file +['\"]|\[playlist\]|\[reference\]|<\?xml|<mpd|<asx|<smil|<playlist"
@@ -146,13 +149,18 @@ def _levelled(
             notes.append(f"its channels cancel each other out; the {side} one alone is used")
     over = max(heard.peaks, default=0.0)
     allowed = 0.0 if FLOATS.match(track.codec) else OVERSHOOT
-    if math.isfinite(over) and over > allowed and heard.peak > -0.05:  # it was cut off
+    if over > allowed and heard.peak > -0.05:  # it was cut off
+        above = f"its peak is {over:.1f} dB above full scale"
+        clicks = [*notes, f"{above} where it is damaged; it is cut off there"]
+        if allowed and over > CLICK:
+            return heard, clicks
         down = over + HEADROOM
-        heard = decode(source, told, track, half, LONGEST, f"{change}volume=-{down:.2f}dB")
-        notes.append(
-            f"its peak is {over:.1f} dB above full scale; it was turned down by {down:.1f} dB so "
-            "that nothing is cut off"
-        )
+        lower = decode(source, told, track, other, LONGEST, f"{change}volume=-{down:.2f}dB")
+        if lower.often < NEAR:
+            return heard, clicks
+        other.replace(half)
+        heard = lower
+        notes.append(f"{above}; it was turned down by {down:.1f} dB so that nothing is cut off")
     return heard, notes
 
 

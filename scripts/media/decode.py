@@ -50,14 +50,16 @@ JUMP = re.compile(r"^\[[^\n]*\] \[warning\] timestamp discontinuity", re.MULTILI
 class Heard:
     """What was decoded: `seconds` of the file written, `filled` of them silence put into holes.
 
-    Levels are in dB of full scale: `peak` and `mean` of the mono samples, `peaks` and `means` of
-    each channel before they were mixed (one for all, if their number changed on the way).
+    Levels are in dB of full scale: `peak` and `mean` of the mono samples and what one in a thousand
+    reaches (`often`), `peaks` and `means` of each channel before they were mixed (one for all, if
+    their number changed on the way).
     """
 
     seconds: float = 0.0
     filled: float = 0.0
     peak: float = -math.inf
     mean: float = -math.inf
+    often: float = -math.inf
     peaks: list[float] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
     cut: bool = False
@@ -135,6 +137,7 @@ def _chain(
             whole.filled += heard.filled
             whole.peak = max(whole.peak, heard.peak)
             whole.mean = max(whole.mean, heard.mean)
+            whole.often = max(whole.often, heard.often)
             if whole.seconds > longest:
                 break
     if whole.seconds:
@@ -160,7 +163,7 @@ def _bytes(longest: float) -> int:
 def _levels(words: str) -> tuple[Heard, int]:
     """The levels that the builds of the filters told (the loudest counts), and how many mono
     samples they made together."""
-    heard, samples = Heard(), 0
+    heard, samples, often = Heard(), 0, []
     levels: dict[str, list[list[float]]] = {"RMS level dB": [[]], "Peak level dB": [[]]}
     channel = 0  # 0: the line is about all of them
     for line in words.split("\n"):
@@ -176,10 +179,14 @@ def _levels(words: str) -> tuple[Heard, int]:
             levels[key][-1].append(float(value))
         elif key == "n_samples":
             samples += int(value)
+            often.append(-math.inf)
+        elif key.startswith("histogram_"):  # the last line reaches a thousandth of the samples
+            often[-1] = -float(re.sub(r"\D", "", key))
         elif key == "mean_volume":
             heard.mean = max(heard.mean, float(value.split()[0]))
         elif key == "max_volume":
             heard.peak = max(heard.peak, float(value.split()[0]))
+    heard.often = max(often, default=-math.inf)
     heard.peaks = _loudest(levels["Peak level dB"][1:])
     heard.means = _loudest(levels["RMS level dB"][1:])
     return heard, samples

@@ -263,6 +263,17 @@ def test_sound_above_full_scale_is_turned_down(tmp_path):
     assert made["full.wav"][0].note is None
 
 
+def test_a_click_of_damaged_data_does_not_silence_the_rest(tmp_path):
+    samples = 0.3 * np.sin(np.arange(2 * RATE) * 0.2)
+    for name, click in {"click.wav": 30_000.0, "endless.wav": np.inf}.items():
+        samples[RATE] = click
+        soundfile.write(tmp_path / name, samples, RATE, "FLOAT")
+    click, endless = take(tmp_path / "click.wav", tmp_path / "endless.wav")
+    assert click[0].note.endswith("full scale where it is damaged; it is cut off there")
+    for row, heard in (click, endless):
+        assert row.file and np.abs(heard[: RATE // 2]).max() == pytest.approx(0.3, abs=0.01)
+
+
 OGG = {"vorbis": ["-c:a", "libvorbis"], "opus": ["-c:a", "libopus"], "flac": ["-c:a", "flac"]}
 
 
