@@ -93,7 +93,7 @@ def _recording(row: Medium, media: Path, audio: Path) -> Recording:
     )  # fmt: skip
 
 
-def _decode(source: Path, target: Path, wanted: str) -> tuple[float, str | None]:
+def _decode(source: Path, target: Path, wanted: str = "") -> tuple[float, str | None]:
     """Decode a track of `source` into `target`: its seconds, and what is to be said of it."""
     _refuse(source)
     told = tracks.tell(source)

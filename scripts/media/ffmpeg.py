@@ -12,7 +12,10 @@ import errno
 import re
 import resource
 import subprocess
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import imageio_ffmpeg
 
@@ -24,18 +27,24 @@ CONTAINERS = (
     "wav,w64,flac,mp3,ogg,aac,aiff,caf,au"
 )
 MEMORY = 4 * 1024**3  # bytes of address space
+LINES, LINE = 50_000, 10_000  # lines of what ffmpeg tells, and bytes of each, that are kept
 
 
 FAULT = re.compile(r"^(?:\[[^\]\n]*\] )*\[(?:error|fatal|panic)\] (.*)$", re.MULTILINE)
+# What ffmpeg says of its own parts after the fault itself.
+AFTER = re.compile(
+    r"Terminating thread|Task finished|Nothing was written|Cannot initialize a stand"
+)
 DISK_FULL = 256 - errno.ENOSPC  # the exit status: ffmpeg ends with the negative error number
 
 
 class Failed(UserError):
-    """ffmpeg ended with an error: the last one it told, and in `told` all of them, a line each."""
+    """ffmpeg ended with an error: its last words on it, and in `told` all errors, a line each."""
 
     def __init__(self, words: str):
         faults = [fault.strip() for fault in FAULT.findall(words)]
-        super().__init__(f"ffmpeg says: {faults[-1] if faults else 'nothing'}")
+        own = [fault for fault in faults if not AFTER.match(fault)] or faults
+        super().__init__(f"ffmpeg says: {own[-1] if own else 'nothing'}")
         self.told = "\n".join(faults)
 
 
@@ -92,20 +101,35 @@ def run(
 def _call(
     arguments: list[str], timeout: float, data: bytes = b"", largest: int = 0
 ) -> tuple[int, str]:
-    """ffmpeg's exit status and all that it told on stderr; it may write `largest` bytes a file."""
+    """ffmpeg's exit status and what it told on stderr; it may write `largest` bytes a file."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-nostats", "-y"]
     command += ["-loglevel", "level+info", "-protocol_whitelist", "file,pipe,subfile", *arguments]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
+    with (
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+        told, process.stderr = process.stderr, None  # read here: communicate would keep all of it
+        words = pool.submit(_some, told)
         try:
-            _, told = process.communicate(data, timeout=timeout)
+            process.communicate(data, timeout=timeout)
         except subprocess.TimeoutExpired as error:
             process.kill()
             raise UserError(f"ffmpeg was stopped after {timeout:.0f} s.") from error
-    return process.returncode, told.decode("utf-8", "replace")
+    return process.returncode, words.result().decode("utf-8", "replace")
+
+
+def _some(told: BinaryIO) -> bytes:
+    """The first and the last lines of what ffmpeg tells: noise makes it tell of each frame."""
+    first: list[bytes] = []
+    last: deque[bytes] = deque(maxlen=LINES // 100)
+    with told:
+        while line := told.readline(LINE):
+            (first if len(first) < LINES else last).append(line)
+    return b"".join([*first, *last])
 
 
 def _remove(output: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
 from scripts.common.stage import UserError
@@ -59,6 +61,13 @@ def test_only_ffmpegs_own_lines_are_faults():
     words += "[mov @ 0x1] [error] it is bad\n[aist#0:0/aac @ 0x1] [dec:aac @ 0x2] [fatal] worse\n"
     failed = ffmpeg.Failed(words)
     assert failed.told == "it is bad\nworse" and str(failed) == "ffmpeg says: worse"
+
+
+def test_of_endless_words_the_first_and_the_last_are_kept(monkeypatch):
+    monkeypatch.setattr(ffmpeg, "LINES", 200)
+    told = b"".join(b"[error] %d\n" % number for number in range(1000))
+    kept = ffmpeg._some(io.BytesIO(told)).split()[1::2]
+    assert kept == [b"%d" % number for number in (*range(200), 998, 999)]
 
 
 def page(flags: int, size: int) -> bytes:
