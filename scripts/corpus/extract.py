@@ -5,9 +5,9 @@ first; if that has no sound, the next that has. The times are the film's: where 
 or has a hole, silence is written. Stereo whose channels cancel each other out is read from its
 louder channel. Sound above full scale (floats) is turned down until nothing is cut off.
 
-Container metadata is left behind, so no later step can read a title. A medium is taken for hostile
-until ffmpeg has read it: playlists are refused by what they hold, containers and protocols come
-from short lists, and time, memory and size are bounded.
+Container metadata is left behind, so no later step can read a title (a note for people names the
+tracks). A medium is taken for hostile until ffmpeg has read it: playlists are refused by what they
+hold, containers and protocols come from short lists, and time, memory and size are bounded.
 """
 
 import re
