@@ -41,6 +41,7 @@ class Medium(Row):
     work: str  # empty: nobody in this medium is looked for
     language: Language
     file: str | None  # None: it could not be had, see `dropped`
+    track: str = ""  # the audio track by number (from 1) or language; empty: the default one
     synthetic: bool = False
     redistribute: bool = False
     dropped: str | None = None
@@ -369,8 +370,9 @@ def digest(*parts: object) -> str:
 
 
 def media_id(row: dict[str, str]) -> str:
-    """The id of a row of media.tsv: a digest of its location, so that titles go no further."""
-    return digest(row["location"])
+    """The id of a row of media.tsv: a digest of its location, and of its track if it names one, so
+    that titles go no further."""
+    return digest(row["location"], *filter(None, [row.get("track")]))
 
 
 def shard_of(role: str, count: int) -> int:

@@ -1,29 +1,43 @@
 """Extract: the sound of each medium as mono 16 kHz FLAC (paper, section 3.1).
 
-Only the first audio stream is decoded. Container metadata is left behind, so no later step can read
-a title. A medium is taken for hostile until ffmpeg has read it: playlists are refused by what they
+One audio track is decoded: the one that media.tsv names, else the container's default, else the
+first; if that has no sound, the next that has. The times are the film's: where a track begins late
+or has a hole, silence is written. Stereo whose channels cancel each other out is read from its
+louder channel. Sound above full scale (floats) is turned down until nothing is cut off.
+
+Container metadata is left behind, so no later step can read a title (a note for people names the
+tracks). A medium is taken for hostile until ffmpeg has read it: playlists are refused by what they
 hold, containers and protocols come from short lists, and time, memory and size are bounded.
 """
 
-import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from scripts.common import stage
-from scripts.common.audio import RATE
 from scripts.common.records import Medium, Recording, read_rows, write_rows
 from scripts.common.stage import UserError
-from scripts.media import ffmpeg
+from scripts.media import ffmpeg, tracks
+from scripts.media.decode import Heard, decode
 
 AT_ONCE = 2  # files; one keeps not quite two cores busy
 LONGEST = 6 * 3600  # seconds of one medium
 LARGEST = 64 * 1024**3  # bytes of one medium
 SILENCE = -70.0  # dB of full scale: a peak below this is no sound
-# What is written. ffmpeg tells its length and peak as it goes: no second look at the file.
-FORM = f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
-BLOCK = 4608  # samples: the largest FLAC block that every player must read, and the fastest
 MISSING = 1.0  # seconds that may lack to what the container says before a note is made
+HOLE = 1.0  # seconds of silence put into holes before a note is made
+# dB that the mono mix may lie below its channels. Unlike channels lose 3 to 6 dB in the mix, and
+# one alone 6; only a channel and its own negative lose as much as this.
+CANCELLED = 20.0
+# dB above full scale that are let be, cut off: lossy codecs overshoot by themselves in loud places.
+# Codecs that hold the samples themselves do not.
+OVERSHOOT = 1.0
+FLOATS = re.compile("pcm_f|wavpack")
+HEADROOM = 0.5  # dB, for what the change of the rate adds
+# Beyond these, dB, the peak is a click in damaged data, for which no sound is turned down: so far
+# above full scale no lossy codec is, and at least a thousandth of real sound comes this near to it.
+CLICK = 12.0
+NEAR = -50.0
 # How the files begin that make a player open other files or addresses.
 PLAYLISTS = re.compile(
     rb"#EXT|ffconcat|file +['\"]|\[playlist\]|\[reference\]|<\?xml|<mpd|<asx|<smil|<playlist"
@@ -32,11 +46,12 @@ PLAYLISTS = re.compile(
 )
 # What ffmpeg tells -> what a person can do.
 FAULTS = {
-    "matches no streams": "it has no audio stream; give a file with sound.",
     "moov atom not found": "it is cut short, or no MP4 at all: it has no index; copy it again.",
     "not on whitelist": "its format is not one of the containers that are read; convert it first.",
     "Invalid data found": "it is damaged or no recording; see whether a player opens it.",
+    "Input/output error": "it is cut short, or its disk cannot be read; copy it again.",
     "File too large": f"it is longer than {LONGEST / 3600:.0f} hours; cut it into parts.",
+    "Cannot allocate memory": "it needs more memory than a recording may; convert it first.",
 }
 
 
@@ -44,9 +59,10 @@ def extract(media: Path, index: Path, audio: Path, recordings: Path) -> None:
     """Decode the media that the rows of `index` (Medium) name in the folder `media`.
 
     Writes <id>.flac (mono, 16 kHz, 16 bit) into `audio` and one Recording a medium, in the order of
-    `index`. A medium without usable sound has `file` None and the reason in `dropped`; one that
-    holds less than its container says keeps what could be decoded, with a `note`. Raises OSError if
-    the disk is full.
+    `index`. A medium without usable sound has `file` None and the reason in `dropped`. The `note`
+    of others says if less could be decoded than the container says, and names holes, other tracks,
+    channels that cancel each other out and sound above full scale. Raises OSError if the disk is
+    full.
     """
     audio.mkdir(parents=True, exist_ok=True)
     rows = read_rows(index, Medium)
@@ -64,7 +80,7 @@ def _recording(row: Medium, media: Path, audio: Path) -> Recording:
     try:
         if row.file:
             source, target = _within(media, row.file), _within(audio, f"{row.id}.flac")
-            seconds, note = _decode(source, target)
+            seconds, note = _decode(source, target, row.track)
             file = target.name
     except ffmpeg.Failed as error:
         known = [words for fault, words in FAULTS.items() if fault in error.told]
@@ -77,30 +93,111 @@ def _recording(row: Medium, media: Path, audio: Path) -> Recording:
     )  # fmt: skip
 
 
-def _decode(source: Path, target: Path) -> tuple[float, str | None]:
-    """Decode `source` into `target`: its seconds, and a note if some of it is missing."""
+def _decode(source: Path, target: Path, wanted: str = "") -> tuple[float, str | None]:
+    """Decode a track of `source` into `target`: its seconds, and what is to be said of it."""
     _refuse(source)
-    half = target.with_name(f".part-{target.name}")
-    arguments = [*ffmpeg.read(source), "-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1"]
-    arguments += ["-map_chapters", "-1", "-t", str(LONGEST + 1), "-af", FORM]
-    arguments += ["-f", "flac", "-frame_size", str(BLOCK), "-threads", "1"]
-    arguments += ["-flags", "+bitexact", "-fflags", "+bitexact"]
-    told = ffmpeg.run(arguments, half, timeout=3600, largest=LONGEST * RATE * 2)
+    told = tracks.tell(source)
+    half, other = (target.with_name(f".{part}-{target.name}") for part in ("part", "other"))
     try:
-        seconds, peak = _heard(told)
-        if not seconds:
-            raise UserError("it holds 0 seconds of sound.")
-        if peak < SILENCE:
-            raise UserError(f"its {seconds:.1f} s are silent.")
-        if seconds > LONGEST:
+        track, heard, notes = _first_with_sound(source, told, wanted, half, other)
+        if heard.seconds > LONGEST:
             raise UserError(FAULTS["File too large"])
         half.rename(target)
     finally:
         half.unlink(missing_ok=True)
-    said = _container_seconds(told)
-    if said and said - seconds > MISSING:
-        return seconds, f"the container says {said:.1f} s, {seconds:.1f} s could be decoded"
-    return seconds, None
+        other.unlink(missing_ok=True)
+    notes = [*_times(told, track, heard), *_others(told, track, wanted), *notes]
+    return heard.seconds, "; ".join(notes) or None
+
+
+def _first_with_sound(
+    source: Path, told: tracks.Told, wanted: str, half: Path, other: Path
+) -> tuple[tracks.Track, Heard, list[str]]:
+    """Decode tracks in their order until one has sound. Raises UserError if none has."""
+    errors: list[UserError] = []
+    for track in tracks.order(told.tracks, wanted):
+        try:
+            heard, notes = _levelled(source, told, track, half, other)
+        except ffmpeg.Failed as error:  # e.g. a codec that is not known
+            errors.append(error)
+            continue
+        if heard.seconds and heard.peak >= SILENCE:
+            return track, heard, notes
+        silent = f"its {heard.seconds:.1f} s are silent."
+        errors.append(UserError(silent if heard.seconds else "it holds 0 seconds of sound."))
+    if len(errors) > 1:
+        reasons = " ".join(str(error) for error in errors)
+        raise UserError(f"none of its {len(errors)} audio tracks can be used: {reasons}")
+    raise errors[0]
+
+
+def _levelled(
+    source: Path, told: tracks.Told, track: tracks.Track, half: Path, other: Path
+) -> tuple[Heard, list[str]]:
+    """Decode a track, and once more if its channels cancel each other out or it is too loud."""
+    heard = decode(source, told, track, half, LONGEST)
+    notes, change = [], ""
+    if _cancelled(heard):
+        left, right = heard.peaks
+        louder = int(right > left + 1.0)  # by more than rounding: else the left
+        alone = decode(source, told, track, other, LONGEST, f"pan=mono|c0=c{louder}")
+        # Not so if what the mix lacks is only hiss above 8 kHz.
+        if alone.mean >= heard.mean + CANCELLED and alone.peak >= SILENCE:
+            other.replace(half)
+            heard, change = alone, f"pan=mono|c0=c{louder},"
+            side = ("left", "right")[louder]
+            notes.append(f"its channels cancel each other out; the {side} one alone is used")
+    over = max(heard.peaks, default=0.0)
+    allowed = 0.0 if FLOATS.match(track.codec) else OVERSHOOT
+    if over > allowed and heard.peak > -0.05:  # it was cut off
+        above = f"its peak is {over:.1f} dB above full scale"
+        clicks = [*notes, f"{above} where it is damaged; it is cut off there"]
+        if allowed and over > CLICK:
+            return heard, clicks
+        down = over + HEADROOM
+        lower = decode(source, told, track, other, LONGEST, f"{change}volume=-{down:.2f}dB")
+        if lower.often < NEAR:
+            return heard, clicks
+        other.replace(half)
+        heard = lower
+        notes.append(f"{above}; it was turned down by {down:.1f} dB so that nothing is cut off")
+    return heard, notes
+
+
+def _cancelled(heard: Heard) -> bool:
+    """Whether the mix of two channels lies far below them: the samples or, if there are few, the
+    loudest of them."""
+    if len(heard.peaks) != 2 or max(heard.peaks) < SILENCE:
+        return False
+    # Above full scale the mix was cut off, and lies below for that.
+    mean, peak = (min(0.0, max(levels, default=0.0)) for levels in (heard.means, heard.peaks))
+    return heard.mean < mean - CANCELLED or heard.peak < peak - CANCELLED
+
+
+def _times(told: tracks.Told, track: tracks.Track, heard: Heard) -> list[str]:
+    """Notes on what is missing and on holes."""
+    notes, said = [], told.seconds
+    # A track may end before the others do: that alone does not say that the file is cut.
+    if said and not heard.jumped and (told.streams == 1 or heard.cut):
+        if said - heard.seconds > MISSING:
+            notes.append(f"the container says {said:.1f} s, {heard.seconds:.1f} s could be decoded")
+    if heard.lost:
+        notes.append(f"{heard.lost} of the recordings joined in it could not be read")
+    hole = heard.filled - max(track.late, 0.0)
+    if hole > HOLE:
+        notes.append(f"{hole:.1f} s of it hold no sound (holes in the recording); they are silent")
+    return notes
+
+
+def _others(told: tracks.Told, track: tracks.Track, wanted: str) -> list[str]:
+    """A note on the tracks that are not used."""
+    if len(told.tracks) < 2:
+        return []
+    before = tracks.order(told.tracks, wanted)
+    silent = ", ".join(str(one) for one in before[: before.index(track)])
+    others = ", ".join(str(one) for one in told.tracks if one is not track)
+    why = f" as there is no sound in {silent}" if silent else ""
+    return [f"audio track {track} is used{why}; it also has {others}"]
 
 
 def _refuse(source: Path) -> None:
@@ -118,21 +215,6 @@ def _refuse(source: Path) -> None:
         raise UserError(
             "it is a playlist, which would open other files; give the recording itself."
         )
-
-
-def _heard(told: str) -> tuple[float, float]:
-    """Seconds of what ffmpeg wrote and its peak in dB of full scale, as volumedetect told last."""
-    samples = int(re.findall(r"n_samples: (\d+)", told)[-1])
-    peaks = re.findall(r"max_volume: (\S+) dB", told)
-    return samples / RATE, float(peaks[-1]) if samples else -math.inf
-
-
-def _container_seconds(told: str) -> float | None:
-    found = re.search(r"Duration: (\d+):(\d+):(\d+\.\d+)", told)
-    if not found:
-        return None
-    hours, minutes, seconds = found.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def _within(folder: Path, name: str) -> Path:

@@ -31,10 +31,10 @@ def fetch(
 ) -> None:
     """Get the media of `rows` (rows of media.tsv) into the folders `media` and `truth`.
 
-    `index` receives one Medium a row, by id, which is the digest of the location: titles go no
-    further. One that cannot be had keeps its row with the reason in `dropped`, which is printed
-    too; it never stops the others. `tts` is the spec of the backend that speaks written episodes.
-    Raises OSError if the disk is full.
+    `index` receives one Medium a row, by id, which is the digest of the location (and track):
+    titles go no further. One that cannot be had keeps its row with the reason in `dropped`, which
+    is printed too; it never stops the others. `tts` is the spec of the backend that speaks written
+    episodes. Raises OSError if the disk is full.
     """
     media.mkdir(parents=True, exist_ok=True)
     truth.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def fetch(
 
 def _medium(name: str, row: dict[str, str], tts: dict, media: Path, known: Path) -> Medium:
     made = Medium(
-        id=name, work=row["work"], language=row["language"], file=None,
+        id=name, work=row["work"], language=row["language"], file=None, track=row.get("track", ""),
         synthetic=row["location"].startswith("synth:"), redistribute=row["redistribute"] == "yes",
     )  # fmt: skip
     try:

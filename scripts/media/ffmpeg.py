@@ -1,15 +1,21 @@
 """Runs ffmpeg (the static binary of the imageio-ffmpeg wheel) with limits.
 
-Nothing that ffmpeg reads can make it open another file or the network: only the protocols file
-and pipe are allowed, and `read` gives the options that also narrow the container formats.
+Nothing that ffmpeg reads can make it open another file or the network: only the protocols file,
+pipe and subfile (a stretch of a file) are allowed, and `read` gives the options that also narrow
+the container formats. What ffmpeg tells also holds words of the file (titles); each line that is
+its own begins with what kind it is, as "[error]", so that a title is never taken for a fault.
 """
 
 from __future__ import annotations
 
 import errno
+import re
 import resource
 import subprocess
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import imageio_ffmpeg
 
@@ -21,20 +27,47 @@ CONTAINERS = (
     "wav,w64,flac,mp3,ogg,aac,aiff,caf,au"
 )
 MEMORY = 4 * 1024**3  # bytes of address space
+LINES, LINE = 50_000, 10_000  # lines of what ffmpeg tells, and bytes of each, that are kept
+
+
+FAULT = re.compile(r"^(?:\[[^\]\n]*\] )*\[(?:error|fatal|panic)\] (.*)$", re.MULTILINE)
+# What ffmpeg says of its own parts after the fault itself.
+AFTER = re.compile(
+    r"Terminating thread|Task finished|Nothing was written|Cannot initialize a stand"
+)
+DISK_FULL = 256 - errno.ENOSPC  # the exit status: ffmpeg ends with the negative error number
 
 
 class Failed(UserError):
-    """ffmpeg ended with an error: its last words, and in `told` all of them."""
+    """ffmpeg ended with an error: its last words on it, and in `told` all errors, a line each."""
 
-    def __init__(self, told: str):
-        lines = [line.strip() for line in told.splitlines() if line.strip()]
-        super().__init__(f"ffmpeg says: {lines[-1] if lines else 'nothing'}")
-        self.told = told
+    def __init__(self, words: str):
+        faults = [fault.strip() for fault in FAULT.findall(words)]
+        own = [fault for fault in faults if not AFTER.match(fault)] or faults
+        super().__init__(f"ffmpeg says: {own[-1] if own else 'nothing'}")
+        self.told = "\n".join(faults)
 
 
-def read(path: Path) -> list[str]:
-    """The options that open a recording; an odd file name is never taken for an address."""
-    return ["-format_whitelist", CONTAINERS, "-i", f"file:{Path(path).resolve()}"]
+def read(path: Path, span: tuple[int, int] | None = None) -> list[str]:
+    """The options that open a recording; an odd file name is never taken for an address.
+
+    `span` opens only the bytes from the first to before the second number.
+    """
+    address = f"file:{Path(path).resolve()}"
+    if span:
+        address = f"subfile,,start,{span[0]},end,{span[1]},,:{address}"
+    return ["-format_whitelist", CONTAINERS, "-i", address]
+
+
+def look(opened: list[str], timeout: float = 300.0) -> str:
+    """What ffmpeg tells of the recording that the options `opened` open; nothing is decoded.
+
+    Raises Failed if it cannot be opened, UserError if that needs more than `timeout` seconds.
+    """
+    _, words = _call(opened, timeout)
+    if "[info] Input #0, " not in words:
+        raise Failed(words)
+    return words
 
 
 def run(
@@ -50,27 +83,53 @@ def run(
     no output. Raises OSError (ENOSPC) if the disk is full, Failed if ffmpeg fails or writes too
     much, UserError if it needs more than `timeout` seconds.
     """
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-y"]
-    command += ["-protocol_whitelist", "file,pipe", *arguments, f"file:{Path(output).resolve()}"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
-        resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
-        try:
-            _, told = process.communicate(data or b"", timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            process.kill()
-            _remove(output)
-            raise UserError(f"ffmpeg was stopped after {timeout:.0f} s.") from error
-    words = told.decode("utf-8", "replace")
-    if "No space left on device" in words:
+    try:
+        status, words = _call(
+            [*arguments, f"file:{Path(output).resolve()}"], timeout, data or b"", largest
+        )
+    except UserError:
         _remove(output)
-        raise OSError(errno.ENOSPC, "No space left on device", str(output))
-    if process.returncode:
+        raise
+    if status:
         _remove(output)
+        if status == DISK_FULL:
+            raise OSError(errno.ENOSPC, "No space left on device", str(output))
         raise Failed(words)
     return words
+
+
+def _call(
+    arguments: list[str], timeout: float, data: bytes = b"", largest: int = 0
+) -> tuple[int, str]:
+    """ffmpeg's exit status and what it told on stderr; it may write `largest` bytes a file."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-nostats", "-y"]
+    command += ["-loglevel", "level+info", "-protocol_whitelist", "file,pipe,subfile", *arguments]
+    with (
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+        told, process.stderr = process.stderr, None  # read here: communicate would keep all of it
+        words = pool.submit(_some, told)
+        try:
+            process.communicate(data, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise UserError(f"ffmpeg was stopped after {timeout:.0f} s.") from error
+    return process.returncode, words.result().decode("utf-8", "replace")
+
+
+def _some(told: BinaryIO) -> bytes:
+    """The first and the last lines of what ffmpeg tells: noise makes it tell of each frame."""
+    first: list[bytes] = []
+    last: deque[bytes] = deque(maxlen=LINES // 100)
+    with told:
+        while line := told.readline(LINE):
+            (first if len(first) < LINES else last).append(line)
+    return b"".join([*first, *last])
 
 
 def _remove(output: Path) -> None:

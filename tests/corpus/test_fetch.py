@@ -11,7 +11,7 @@ import soundfile
 
 from scripts import backends
 from scripts.common import audio, config, tables
-from scripts.common.records import Medium, digest, read_rows
+from scripts.common.records import Medium, digest, media_id, read_rows
 from scripts.common.stage import UserError
 from scripts.corpus.fetch import fetch
 from scripts.media.truth import TruthLine, read_rttm, read_unscored
@@ -57,10 +57,10 @@ def run(tmp_path, monkeypatch):
         index = tmp_path / "media.jsonl"
         fetch(list(rows), {}, tmp_path / "media", tmp_path / "truth", index)
         made = read_rows(index, Medium)
-        assert [medium.id for medium in made] == sorted({digest(row["location"]) for row in rows})
+        assert [medium.id for medium in made] == sorted({media_id(row) for row in rows})
         files = sorted(path.name for path in (tmp_path / "media").iterdir())
         assert files == sorted(medium.file for medium in made if medium.file)
-        names = {digest(row["location"]): row["media"] for row in rows}
+        names = {media_id(row): row["media"] for row in rows}
         return {names[medium.id]: medium for medium in made}
 
     return run
@@ -188,6 +188,19 @@ def test_two_rows_of_one_location_are_one_medium(game, run, capsys):
     made = run(row("first", "deb:tiny-game/AND1"), row("second", "deb:tiny-game/AND1"))
     assert len(made) == 1
     assert "second: another row has the location" in capsys.readouterr().out
+
+
+def test_a_track_is_handed_on_and_is_a_medium_of_its_own(run, tmp_path):
+    (tmp_path / "film.mkv").write_bytes(b"film")
+    rows = [row("film", "film.mkv"), row("second", "film.mkv", track="2")]
+    made = run(*rows, row("german", "film.mkv", track="deu"), row("first", "film.mkv", track=""))
+    assert {name: medium.track for name, medium in made.items()} == {
+        "first": "", "second": "2", "german": "deu",
+    }  # fmt: skip
+    assert made["first"].id == digest("film.mkv")  # as in a table without the column
+    for track in ("0", "english!", "first one"):
+        with pytest.raises(UserError, match="track"):
+            row("film", "film.mkv", track=track)
 
 
 def test_no_rows_give_a_valid_empty_result(run, tmp_path):

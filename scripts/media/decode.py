@@ -1,0 +1,200 @@
+"""Decodes one audio track to mono 16 kHz FLAC and tells how long and how loud it is.
+
+ffmpeg does it in two steps of one run. The first makes mono 16 kHz samples; its filters are built
+anew whenever channels or rate change on the way, so each build tells its own numbers. The second
+(-dec: what the first wrote, decoded again) never changes its form: it keeps the film's times and
+writes silence where the timestamps leave a hole. It takes no sound away and stretches none:
+samples that follow each other are the same as without it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import soundfile
+
+from scripts.common.audio import RATE
+from scripts.media import ffmpeg, ogg, tracks
+
+BLOCK = 4608  # samples: the largest FLAC block that every player must read, and the fastest
+# Seconds. Less is no hole: timestamps are rounded, and encoders begin a little before zero.
+SHORTEST_HOLE = 0.1
+LONGEST_HOLE = 3600  # a longer jump is a new clock, not a hole
+# Each build tells the mean level of the channels (of every eighth frame: that is enough and takes
+# an eighth of the time), their peaks, then level, peak and number of the mono samples.
+MONO = (
+    "asplit[every][some];[some]aselect='not(mod(n,8))',"
+    "astats@some=measure_perchannel=RMS_level:measure_overall=none,anullsink;"
+    "[every]astats=measure_perchannel=Peak_level:measure_overall=Peak_level,"
+    f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
+)
+# 0 holds where the sound written so far ends: clocks that go back take nothing away.
+ONWARD = "asetpts='st(1,max(PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)'"
+HOLES = (
+    f"asetpts='st(1,if(between(PTS-ld(0),{SHORTEST_HOLE * RATE:.0f},{LONGEST_HOLE * RATE}),"
+    "PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)',"
+    f"aresample=async=1:first_pts=0:min_hard_comp={SHORTEST_HOLE / 2}"
+)
+TOLD = re.compile(r"\[(?:Parsed_(?:astats|volumedetect)_\d+|astats@some) @ \w+\] \[info\] (.*)")
+# ffmpeg's words if nothing at all was decoded.
+NOTHING = "Nothing was written into output file"
+# The file ends before it should, or its clock jumps.
+CUT = re.compile(r"^\[in#0[^\n]*\] (?:\[error\]|\[warning\] Packet corrupt)", re.MULTILINE)
+JUMP = re.compile(r"^\[[^\n]*\] \[warning\] timestamp discontinuity", re.MULTILINE)
+
+
+@dataclass
+class Heard:
+    """What was decoded: `seconds` of the file written, `filled` of them silence put into holes.
+
+    Levels are in dB of full scale: `peak` and `mean` of the mono samples and what one in a thousand
+    reaches (`often`), `peaks` and `means` of each channel before they were mixed (one for all, if
+    their number changed on the way).
+    """
+
+    seconds: float = 0.0
+    filled: float = 0.0
+    peak: float = -math.inf
+    mean: float = -math.inf
+    often: float = -math.inf
+    peaks: list[float] = field(default_factory=list)
+    means: list[float] = field(default_factory=list)
+    cut: bool = False
+    jumped: bool = False
+    lost: int = 0  # links of a chain that could not be read
+
+
+def decode(
+    source: Path, told: tracks.Told, track: tracks.Track, target: Path, longest: float,
+    change: str = "",
+) -> Heard:  # fmt: skip
+    """Decode `track` of `source`, up to a little over `longest` seconds, into the FLAC `target`.
+
+    `told` is what is known of `source`; `change` is a filter that comes first. The links of a
+    chained Ogg are read one by one. Raises what ffmpeg.run raises.
+    """
+    spans = ogg.links(source)
+    if len(spans) == 1:
+        offset = track.late if told.format in tracks.CLOCKED else 0.0
+        opened = ["-itsoffset", f"{max(offset, 0.0):.6f}", *told.opened]
+        return _one(opened, track, target, longest, change)
+    raw = target.with_name(f"{target.name}.raw")
+    link = target.with_name(f"{target.name}.link")
+    try:
+        return _chain(source, spans, track, target, longest, change, raw, link)
+    finally:
+        raw.unlink(missing_ok=True)
+        link.unlink(missing_ok=True)
+
+
+def _one(
+    opened: list[str], track: tracks.Track, target: Path, longest: float, change: str
+) -> Heard:
+    """Decode one track of what the options `opened` open."""
+    limit = ["-t", f"{longest + 1:.3f}"]
+    filters = ",".join(part for part in (change, MONO, ONWARD) if part)
+    arguments = ["-dts_delta_threshold", str(LONGEST_HOLE), *opened, "-map", f"0:{track.stream}"]
+    arguments += [*limit, "-af", filters, "-c:a", "pcm_s16le", "-f", "null", "-", "-dec", "0:0"]
+    arguments += ["-filter_complex", f"[dec:0]{HOLES}[whole]", "-map", "[whole]", *limit, *_flac()]
+    try:
+        words = ffmpeg.run(arguments, target, timeout=3600, largest=_bytes(longest))
+    except ffmpeg.Failed as error:
+        if NOTHING in error.told:
+            return Heard()
+        raise
+    heard, samples = _levels(words)
+    frames = soundfile.info(target).frames
+    heard.seconds, heard.filled = frames / RATE, max(0, frames - samples) / RATE
+    heard.cut, heard.jumped = bool(CUT.search(words)), bool(JUMP.search(words))
+    return heard
+
+
+def _chain(
+    source: Path, spans: list[tuple[int, int]], track: tracks.Track, target: Path,
+    longest: float, change: str, raw: Path, link: Path,
+) -> Heard:  # fmt: skip
+    """Decode the audio track with the number of `track` of each link, and join them."""
+    whole = Heard(jumped=True)
+    every: list[Heard] = []
+    with raw.open("wb") as file:
+        for span in spans:
+            try:
+                told = tracks.tell(source, span)
+                same = told.tracks[track.number - 1]
+                heard = _one(told.opened, same, link, longest - whole.seconds, change)
+            except (ffmpeg.Failed, IndexError):
+                whole.lost += 1
+                continue
+            if not heard.seconds:
+                continue
+            for block in soundfile.blocks(link, 65_536, dtype="int16"):
+                file.write(block.tobytes())
+            every.append(heard)
+            whole.seconds += heard.seconds
+            whole.filled += heard.filled
+            whole.peak = max(whole.peak, heard.peak)
+            whole.mean = max(whole.mean, heard.mean)
+            whole.often = max(whole.often, heard.often)
+            if whole.seconds > longest:
+                break
+    if whole.seconds:
+        form = ["-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", f"file:{raw.resolve()}"]
+        ffmpeg.run([*form, *_flac()], target, timeout=3600, largest=_bytes(longest))
+    whole.peaks = _loudest([heard.peaks for heard in every])
+    whole.means = _loudest([heard.means for heard in every])
+    return whole
+
+
+def _flac() -> list[str]:
+    return [
+        *("-map_metadata", "-1", "-map_chapters", "-1", "-f", "flac", "-frame_size", str(BLOCK)),
+        *("-threads", "1", "-flags", "+bitexact", "-fflags", "+bitexact"),
+    ]  # fmt: skip
+
+
+def _bytes(longest: float) -> int:
+    """More than FLAC of so many seconds needs."""
+    return int((longest + 2) * RATE * 2) + 65_536
+
+
+def _levels(words: str) -> tuple[Heard, int]:
+    """The levels that the builds of the filters told (the loudest counts), and how many mono
+    samples they made together."""
+    heard, samples, often = Heard(), 0, []
+    levels: dict[str, list[list[float]]] = {"RMS level dB": [[]], "Peak level dB": [[]]}
+    channel = 0  # 0: the line is about all of them
+    for line in words.split("\n"):
+        found = TOLD.match(line)
+        key, _, value = found[1].partition(": ") if found else ("", "", "")
+        if key == "Channel":
+            channel = int(value)
+        elif key == "Overall":
+            channel = 0
+        elif key in levels and channel:
+            if channel == 1:
+                levels[key].append([])
+            levels[key][-1].append(float(value))
+        elif key == "n_samples":
+            samples += int(value)
+            often.append(-math.inf)
+        elif key.startswith("histogram_"):  # the last line reaches a thousandth of the samples
+            often[-1] = -float(re.sub(r"\D", "", key))
+        elif key == "mean_volume":
+            heard.mean = max(heard.mean, float(value.split()[0]))
+        elif key == "max_volume":
+            heard.peak = max(heard.peak, float(value.split()[0]))
+    heard.often = max(often, default=-math.inf)
+    heard.peaks = _loudest(levels["Peak level dB"][1:])
+    heard.means = _loudest(levels["RMS level dB"][1:])
+    return heard, samples
+
+
+def _loudest(builds: list[list[float]]) -> list[float]:
+    """The highest level of each channel; of all of them, as one, if their number changes."""
+    if len({len(build) for build in builds}) == 1:
+        return [max(levels) for levels in zip(*builds, strict=True)]
+    levels = [level for build in builds for level in build]
+    return [max(levels)] if levels else []

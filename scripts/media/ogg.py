@@ -1,0 +1,47 @@
+"""Finds the links of a chained Ogg file: recordings that were joined by writing one after another.
+
+ffmpeg reads such a file only as long as channels and codec stay as they are, so each link is
+read as a file of its own (RFC 3533: all streams of a link begin before its first other page).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+MARK = b"OggS"
+HEADER = 27  # bytes of a page before the lengths of its parts
+BEGINS = 2  # the flag of a page that begins a stream
+MOST = 1000  # links; more is no recording, and each costs two runs of ffmpeg
+PAGES = 5_000_000  # looked at: some hours of film
+
+
+def links(path: Path) -> list[tuple[int, int]]:
+    """The first byte and the end of each link; one that holds all, if `path` is no chained Ogg."""
+    size = path.stat().st_size
+    starts, at, begun, pages = [0], 0, True, 0  # begun: the page before begins a stream
+    with path.open("rb") as file:
+        while at < size and len(starts) < MOST and pages < PAGES:
+            file.seek(at)
+            head = file.read(HEADER + 255)
+            pages += 1
+            if head[:4] != MARK and not at:
+                break  # no Ogg
+            if head[:4] != MARK or len(head) < HEADER:
+                at = _next(file, at)  # damaged here
+                continue
+            begins = bool(head[5] & BEGINS)
+            if begins and not begun:
+                starts.append(at)
+            begun = begins
+            parts = head[26]
+            at += HEADER + parts + sum(head[HEADER : HEADER + parts])
+    return list(zip(starts, [*starts[1:], size], strict=True))
+
+
+def _next(file: BinaryIO, at: int) -> int:
+    """Where the next page begins after a damaged place, or how far there is none."""
+    file.seek(at + 1)
+    stretch = file.read(1 << 20)
+    found = stretch.find(MARK)
+    return at + 1 + (found if found >= 0 else max(len(stretch) - 3, 1))
