@@ -29,7 +29,7 @@ OTHERS = re.compile(
 )
 WRAPPED = re.compile(rf"\s*<({ANSWER})>(.*?)(?:</\1>\s*|$)", re.IGNORECASE | re.DOTALL)
 # OpenAI's harmony: channels, of which "final" is the answer; with its marks and decoded without.
-CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>")
+CHANNEL = re.compile(r"<\|channel\|>\s*(\w+).*?<\|message\|>", re.DOTALL)
 ENDS = re.compile(r"<\|(?:return|end|call)\|>")
 BARE_ANALYSIS = re.compile(r"\s*analysis(?=[^\sa-z])")
 BARE_FINAL = re.compile(r"assistant\s*final")

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scripts.common.aloud import aloud
 from scripts.common.lookup import mended
 from scripts.common.records import Exchange
-from scripts.common.replies import START, json_values, requoted
+from scripts.common.replies import PAIRS, START, json_values, requoted
 
 END = "\u2404"  # put behind the reply: where it turns up inside a line, that line was cut off
 FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
@@ -28,6 +28,9 @@ HAN = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
 NAMED = re.compile(r"[\[{,\"'“‘「『]\s*dialogue[\"'”’」』]?\s*[:：]")
 QUOTES = "\"'“”‘’「」『』"
+# What follows a line that is whole; and what no line has in it but one that ran on.
+AFTER = rf"(?:[}}\]](?=\s*(?:[}}\],\[{{]|$))|,\s*(?:[\[{{}}\]{QUOTES}]|(?:user|role|context)\b)|$)"
+SWALLOWED = re.compile(rf"[{QUOTES}]\s*[}}\]]")
 TURNS = {"single": (1, 1), "multi": (2, 4)}  # paper, Figures 6 to 9
 
 
@@ -63,14 +66,14 @@ def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str
     if not start:
         return []
     text, count = reply[start.start() :], len(NAMED.findall(reply))
-    for form in (text, requoted(text)):
+    for form, origin in ((text, ""), (requoted(text), text)):
         items = _dialogues(list(json_values(form)))
         if items and len(items) >= count:
-            return [_found(item, mode, language, excerpts, prompt) for item in items]
+            return [_found(item, mode, language, excerpts, prompt, origin) for item in items]
     text = FENCE.sub("", text)
     try:
         items = _dialogues(json_repair.loads(f"[{text}{END}"))
-    except RecursionError:
+    except (RecursionError, ValueError):  # nested too deeply
         items = []
     return [_found(item, mode, language, excerpts, prompt, text) for item in items]
 
@@ -129,12 +132,15 @@ def _fault(
 
 def _stands(who: str, line: str, text: str) -> bool:
     """Whether a line that was mended stands in the reply behind its name and up to where its string
-    ends: at a bracket, or a comma and another name or bracket."""
+    ends: with the quote that it began with, before a bracket, or a comma and another name."""
     forms = {line, json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
     either = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
-    before = rf"{who}[{QUOTES}]?\s*[:：]\s*[{QUOTES}]?\s*"
-    after = rf"\s*[{QUOTES}]?\s*(?:[}}\]]|$|,\s*(?:[\[{{}}\]{QUOTES}]|user|role|dialogue|context))"
-    return re.search(f"{before}(?:{either}){after}", text) is not None
+    quoted = [rf"{first}\s*(?:{either})\s*{last}" for first, last in PAIRS.items()]
+    if not re.search(r"[\[\]{}]", line):
+        quoted.append(rf"(?![{QUOTES}])(?:{either})(?<![{QUOTES}])")
+    whole = "|".join(quoted)
+    found = re.search(rf"{who}[{QUOTES}]?\s*[:：]\s*(?:{whole})\s*{AFTER}", text)
+    return found is not None and not SWALLOWED.search(line)
 
 
 def speaks(line: str, language: str) -> bool:

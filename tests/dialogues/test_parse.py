@@ -95,6 +95,86 @@ def test_context_is_the_script_named_or_quoted(context, expected):
     assert read(reply)[0].context == expected
 
 
+FORMS = {
+    "json": None,
+    "curly": "[{{“dialogue”: [{{“user”: “{}”, “role”: “{}”}}]}}]",
+    "curly values": '[{{"dialogue": [{{"user": “{}”, "role": “{}”}}], "context": "[1]"}}]',
+    "single": "[{{'dialogue': [{{'user': '{}', 'role': '{}'}}]}}]",
+    "none": '[{{"dialogue": [{{"user": {}, "role": {}}}]}}]',
+    "straight": '[{{"dialogue": [{{"user": "{}", "role": "{}"}}]}}]',
+    "corners": "[{{「dialogue」: [{{「user」: 「{}」, 「role」: 「{}」}}]}}]",
+}
+SIGNS = "abc é老,.:;!?'\"“”‘’「」{}[]-\\n"
+
+
+@given(
+    st.sampled_from(list(FORMS)), st.text(SIGNS, max_size=30), st.text(SIGNS, max_size=30),
+    st.sampled_from(["{}", "Well, here: {}", "<think>", "{{}} or [1]: {}", '{{"dialogues": {}}}']),
+)  # fmt: skip
+def test_a_line_in_any_quotes_is_whole_or_told(form, user, role, around):
+    if FORMS[form]:  # where a backslash would be an escape
+        user, role = user.replace("\\", ""), role.replace("\\", "")
+    asked, said = f"Why {user}x?", f"So {role}x."
+    reply = json.dumps([{"dialogue": [{"user": asked, "role": said}]}])
+    if FORMS[form]:
+        reply = FORMS[form].format(asked, said)
+    for dialogue in read(around.format(reply) if "{}" in around else reply):
+        lines = [(turn.user, turn.role) for turn in dialogue.turns]
+        assert dialogue.fault or lines == [(asked, said)]
+    if form == "json":
+        assert lines == [(asked, said)]
+
+
+LINES = ["Down by the old pier, friend.", "Well: it's late, isn't it?", "Yes, no, maybe, I'm lost."]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in ("json", "none")])
+@pytest.mark.parametrize("line", [*LINES, 'He said "go", and I went.', "'Tis so. ‘Aye’, he said."])
+def test_usual_lines_are_whole_in_quotes_of_any_kind(form, line):
+    (dialogue,) = read(FORMS[form].format("Where are we going, captain?", line))
+    assert (dialogue.fault, dialogue.turns[0].role) == (None, line)
+
+
+def test_a_line_that_quotes_in_chinese_is_whole():
+    line = "他说“走吧”，然后走了。"
+    (dialogue,) = read(FORMS["curly"].format("船长，去哪里？", line), language="Chinese")
+    assert (dialogue.fault, dialogue.turns[0].role) == (None, line)
+
+
+def test_emoji_written_as_escapes_are_letters_again():
+    turn = {"user": "Who flies?", "role": "I never crash 😂 my friend."}
+    reply = json.dumps([{"dialogue": [turn], "context": "Joe: 😂"}])
+    assert "\\ud83d" in reply
+    (dialogue,) = read(reply)
+    assert (dialogue.turns[0].role, dialogue.context) == (turn["role"], "Joe: 😂")
+    (dialogue,) = read(reply.replace("\\ude02", ""))
+    assert dialogue.turns[0].role == "I never crash  my friend."
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"Sure [as you asked], {{here}} it is: [{ONE}] Enjoy [1]!",
+        f'{{"dialogues": [{ONE}]}}',
+        f'{{"result": {{"items": [{ONE}]}}, "note": "[2]"}}',
+        f"The dialogue: {ONE}",
+    ],
+)
+def test_json_is_taken_wherever_it_stands(reply):
+    (dialogue,) = read(reply)
+    assert dialogue.fault is None and dialogue.turns[0].role == "Because."
+
+
+def test_a_line_of_which_nothing_is_said_aloud_is_told():
+    (dialogue,) = read('[{"dialogue": [{"user": "Why?", "role": "*shrugs* (sighs)"}]}]')
+    assert dialogue.fault == "nothing in it is said aloud: *shrugs* (sighs)"
+
+
+@pytest.mark.parametrize("reply", ["[" * 20_000, "{" * 20_000, '[{"dialogue":' * 5_000])
+def test_a_reply_too_deep_to_read_is_none(reply):
+    assert all(dialogue.fault for dialogue in read(reply))
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_without_an_error(reply):
     for dialogue in read("[" + reply):

@@ -68,7 +68,7 @@ class Cascade:
         lengths = [0 if isinstance(sound, str) else len(sound) for sound in spoken]
         pace = (time.monotonic() - begun) / max(1, sum(lengths))
         return [
-            Answer(None, text, user, share, why_none(reply) or sound)
+            Answer(None, text, user, share, why_none(reply) or silence(reply, text) or sound)
             if isinstance(sound, str)
             else Answer(sound, text, user, share + pace * len(sound))
             for (text, _, _), user, sound, reply in zip(lines, heard, spoken, written, strict=True)
@@ -111,6 +111,11 @@ class Cascade:
                 request.clip, request.clip_text, request.language
             )
         return self.voices[request.role]
+
+
+def silence(reply: str, text: str) -> str | None:
+    """Why nothing is said of a reply that is not empty."""
+    return f"there is nothing to say in {reply!r}" if reply.strip() and not text else None
 
 
 def speakable(text: str, name: str) -> str:
