@@ -132,13 +132,11 @@ def _fault(
 
 def _stands(who: str, line: str, text: str) -> bool:
     """Whether a line that was mended stands in the reply behind its name and up to where its string
-    ends: with the quote that it began with, before a bracket, or a comma and another name."""
+    ends: with the quote that it began with, before a bracket, or a comma and another name. Where a
+    line without quotes ends nobody can say."""
     forms = {line, json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
     either = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
-    quoted = [rf"{first}\s*(?:{either})\s*{last}" for first, last in PAIRS.items()]
-    if not re.search(r"[\[\]{}]", line):
-        quoted.append(rf"(?![{QUOTES}])(?:{either})(?<![{QUOTES}])")
-    whole = "|".join(quoted)
+    whole = "|".join(rf"{first}\s*(?:{either})\s*{last}" for first, last in PAIRS.items())
     found = re.search(rf"{who}[{QUOTES}]?\s*[:：]\s*(?:{whole})\s*{AFTER}", text)
     return found is not None and not SWALLOWED.search(line)
 
