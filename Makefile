@@ -7,7 +7,7 @@ MODELS := .venv-models
 CLUSTER := .venv-cluster
 BENCH := .venv-bench
 
-.PHONY: help quick demo test test-models test-cluster weights lint bench bench-models scale locks env
+.PHONY: help quick demo ahead-quick ahead-demo test test-models test-cluster weights lint bench bench-models scale locks env
 help:
 	@echo "make quick    printed figures recomputed, and a telephone call through the corpus phase (5 minutes)"
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
@@ -31,6 +31,10 @@ environment = $(PYTHON) -m venv $(1) && \
 # PYTHONPATH of the caller would shadow the pinned packages.
 unexport PYTHONPATH
 
+ahead-quick ahead-demo:
+	@$(PYTHON) -m scripts.setup.machine
+	@$(PYTHON) -m scripts.setup.ahead $(@:ahead-%=%)
+
 $(VENV)/.core: envs/core.txt scripts/setup/cpu_torch.py
 	@$(PYTHON) -m scripts.setup.machine
 	$(call environment,$(VENV),-r envs/core.txt)
@@ -48,14 +52,14 @@ weights: $(VENV)/.core
 	$(BIN)/python -m scripts.setup.weights
 
 # No language model; 230 MB of weights and media.
-quick: $(VENV)/.core
+quick: ahead-quick $(VENV)/.core
 	$(BIN)/python -m scripts.setup.weights campplus dnsmos pyannote-segmentation whisper-base
 	$(BIN)/snakemake compare errata table5 corpus_quality --configfile config/quick.yaml
 	@echo
 	@echo "What is printed, recomputed   results/paper/compare.md, errata.md, table5.md"
 	@echo "A real call, scored           results/paper/corpus_quality.md"
 
-demo: weights
+demo: ahead-demo weights
 	$(BIN)/snakemake all
 	$(BIN)/snakemake all --report results/report.html --quiet
 	@echo
