@@ -4,6 +4,8 @@ import csv
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.common.records import Verdict
 from scripts.common.stage import UserError
@@ -216,6 +218,31 @@ def test_a_table_is_read_whatever_its_ending_and_mark(tmp_path):
     (tmp_path / "f.xlsx").write_bytes(b"PK")
     with pytest.raises(UserError, match="f.xlsx is no .csv, .tsv or .json file"):
         files_of(tmp_path / "f.xlsx")
+
+
+@given(
+    st.lists(st.sampled_from([(r, m) for r in ("hutao", "liyunlong") for m in NAMES]), unique=True),
+    st.sampled_from([(".csv", ","), (".CSV", ","), (".tsv", "\t"), (".Tsv", "\t")]),
+    st.sampled_from(["utf-8", "utf-8-sig"]), st.sampled_from(["\n", "\r\n"]), st.booleans(),
+    st.permutations(COLUMNS),
+)  # fmt: skip
+def test_any_table_gives_its_scores_and_nothing_else(
+    tmp_path_factory, cells, form, encoding, end, quoted, columns
+):
+    (ending, separator), path = form, tmp_path_factory.mktemp("scores") / "a"
+    rows = [
+        dict(zip(COLUMNS, ("New", role, "multi", str(number), metric, "3", "9"), strict=True))
+        for number, (role, metric) in enumerate(cells)
+    ]
+    lines = [columns, *([row[column] for column in columns] for row in rows)]
+    mark = '"' if quoted else ""
+    text = "".join(separator.join(f"{mark}{cell}{mark}" for cell in line) + end for line in lines)
+    path = path.with_name(f"a{ending}")
+    path.write_bytes(text.encode(encoding))
+    found = [row for row in read_released([path], PUBLISHED_ROLES) if row.score_test is not None]
+    assert [(r.role, r.metric, r.idx, r.score_test, r.score_ref) for r in found] == [
+        (role, NAMES[metric], number, 3, 9) for number, (role, metric) in enumerate(cells)
+    ]
 
 
 def test_what_a_mac_lays_beside_files_is_passed_over(tmp_path):
