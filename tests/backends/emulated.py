@@ -1,0 +1,88 @@
+"""Uses models of config/config.yaml, each once: SOUND.npy MODEL ... (see test_any_cpu.py).
+
+Prints "MODEL begins" before a model and "MODEL took SECONDS s: ..." after it, seconds of CPU with
+what it imports, so that whoever reads it knows which one a process died of.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+import yaml
+
+from scripts import backends
+from scripts.common import config
+from scripts.judging import measures
+
+MODELS = yaml.safe_load((config.ROOT / "config/config.yaml").read_text("utf-8"))["models"]
+RATE = 16_000
+
+
+def diarize(model, sound: np.ndarray) -> list[dict]:
+    """Half a second in a window of two. QEMU dies in oneDNN's LSTM, which no processor does: that
+    layer alone is PyTorch's own here."""
+    import torch
+
+    forward = torch.nn.LSTM.forward
+
+    def own(*arguments):
+        with torch.backends.mkldnn.flags(enabled=False):
+            return forward(*arguments)
+
+    torch.nn.LSTM.forward = own
+    model.segmentation.duration = 2.0
+    return model.diarize(sound[: RATE // 2])
+
+
+def transcribe(model, sound: np.ndarray) -> list[dict[str, str]]:
+    """In a window of 5 s, not of 15."""
+    from scripts.backends.asr import faster_whisper
+
+    faster_whisper.SHORT, faster_whisper.MARGIN = 4, 1
+    return model.transcribe([sound], "English")
+
+
+USES = {
+    "separation": lambda model, sound: model.separate(sound[::4], RATE // 4),
+    "diarization": diarize,
+    "vad": lambda model, sound: model.speech(sound),
+    "asr": transcribe,
+    "speaker": lambda model, sound: model.embed([sound[: RATE // 2]]),
+    # One token after another one: a chat's template is thirty, and each takes a minute.
+    "llm": lambda model, sound: model.run([tuple(model.tokens("Hello"))], max_new_tokens=1),
+    "tts": lambda model, sound: model.speak([("Yes.", model.fixed_voice("English"), "English")]),
+    "embedding": lambda model, sound: model.embed(["Hello"]),
+    "judge": lambda model, sound: [measures.prosody(sound), measures.error_rate("a b", "a c")],
+}
+
+
+def spec_of(name: str) -> dict:
+    """The spec of a model of the config, on one thread."""
+    spec = config.spec(MODELS, name, MODELS[name]["capability"], "models")
+    for one in config.flat([spec]):
+        if "threads" in config.options_of(one):
+            one["options"]["threads"] = 1
+    return spec
+
+
+def use(name: str, sound: np.ndarray):
+    """What a model makes of the sound. A judge is what it does besides asking its parts, which are
+    models of their own."""
+    spec = spec_of(name)
+    model = None if spec["capability"] == "judge" else backends.load(spec)
+    return USES[spec["capability"]](model, sound)
+
+
+def main(file: str, *names: str) -> None:
+    sound = np.load(file)
+    for name in names:
+        print(f"{name} begins", flush=True)
+        start = time.process_time()
+        made = " ".join(repr(use(name, sound)).split())
+        print(f"{name} took {time.process_time() - start:.0f} s: {made:.80}", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
