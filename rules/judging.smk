@@ -42,6 +42,8 @@ rule judge:
     params:
         name="{judge}",
         backend=lambda wildcards: JUDGES[wildcards.judge],
+        # One for all systems: the reference of an item is theirs in common.
+        kept="judge/{judge}/{shard}",
         code=code("judging/judge", lambda wildcards: JUDGES[wildcards.judge]),
     script:
         "../scripts/judging/judge.py"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from scripts.common import config as settings
+from scripts.common.stage import ABOUT
 
 ROOT = Path(__file__).resolve().parents[1]
 PHASES = ["corpus", "roles", "dialogues", "systems", "judging", "paper"]
@@ -61,7 +62,7 @@ def test_rule_is_script_is_function_is_log_is_test(name):
     assert ast.get_docstring(function)
     arguments = function.args
     have = [a.arg for a in arguments.args + arguments.kwonlyargs]
-    given = [key for section in BINDING for key in sections.get(section, []) if key != "code"]
+    given = [key for section in BINDING for key in sections.get(section, []) if key not in ABOUT]
     defaults = len(arguments.defaults) + sum(d is not None for d in arguments.kw_defaults)
     assert set(given) <= set(have) and len(have) - defaults <= len(given)
 

@@ -88,6 +88,12 @@ def test_a_job_whose_items_are_kept_loads_no_model(toy, snakemake, tmp_path, mon
             assert (tmp_path / "again" / path.relative_to(toy)).read_bytes() == path.read_bytes()
 
 
+def test_what_is_measured_of_a_reference_is_kept_for_every_system(toy):
+    """The judge's parts keep in one folder a shard, and none knows of systems."""
+    home = toy / "cache/kept/judge/objective/1-of-1"
+    assert list(home.glob("*.jsonl")) and not [path for path in home.iterdir() if path.is_dir()]
+
+
 def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):
     """In a copy of the project the quality backend is edited: of the corpus, rate uses it."""
     project = tmp_path / "project"

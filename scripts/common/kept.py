@@ -213,9 +213,11 @@ class _Inside:
 
 
 def stand_in(spec: dict[str, Any], load: Callable[[], Any]) -> Any:
-    """The model of a spec, which `load` loads: a `Kept` inside a job, where it keeps anything."""
+    """The model of a spec, which `load` loads: a `Kept` inside a job, where it keeps anything; of
+    one with PARTS the models inside it are."""
     contract = importlib.import_module(f"scripts.backends.{spec['capability']}")
     keeps = hasattr(contract, "KEPT") and not services.asks_service(spec)
+    keeps = keeps and not settings.constant(spec, "PARTS", False)
     if Kept.shelf is None or Kept.inside or not keeps:
         return load()
     return Kept(spec, load, Kept.shelf)

@@ -22,6 +22,7 @@ from typing import Any, TypeVar, get_type_hints
 from scripts.common import watch
 
 Item = TypeVar("Item")
+ABOUT = ("code", "kept")  # params that are about the job, not for its function
 
 
 class UserError(Exception):
@@ -59,12 +60,13 @@ run.stage = ""  # the stage that this process runs
 
 def keep(job: Any) -> None:
     """Let the models of a job keep what they make, in the folder that its log is named after below
-    `kept` of the config; nothing is kept where that is null."""
+    `kept` of the config, or that its param `kept` names; nothing is kept where that is null."""
     folder = job.config.get("kept")
     if folder is not None:
         from scripts.common.kept import Kept, Shelf
 
-        Kept.shelf = Shelf(Path(folder) / Path(job.log[0]).relative_to("logs").with_suffix(""))
+        own = Path(job.log[0]).relative_to("logs").with_suffix("")
+        Kept.shelf = Shelf(Path(folder) / dict(job.params.items()).get("kept", own))
 
 
 def progress(items: Iterable[Item], total: int, label: str, every: float = 10.0) -> Iterator[Item]:
@@ -113,7 +115,7 @@ def _call(function: Callable, arguments: dict[str, Any], outputs: Iterable[str])
 def _from_job(function: Callable, job: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     given = {name: _paths(value) for name, value in job.input.items()}
     outputs = {name: Path(value) for name, value in job.output.items()}
-    given |= outputs | {name: value for name, value in job.params.items() if name != "code"}
+    given |= outputs | {name: value for name, value in job.params.items() if name not in ABOUT}
     expected = inspect.signature(function).parameters
     unknown = sorted(set(given) - set(expected))
     missing = sorted(

@@ -226,6 +226,8 @@ def test_outside_of_a_job_nothing_is_kept(tmp_path, monkeypatch):
     assert isinstance(kept.stand_in(SPEC, lambda: model), Kept)
     service = {"capability": "asr", "backend": "dashscope", "options": {}}
     assert kept.stand_in(service, lambda: model) is model  # its answers are in the store
+    judge = {"capability": "judge", "backend": "objective", "options": {}}
+    assert kept.stand_in(judge, lambda: model) is model  # the models inside it keep
     monkeypatch.setattr(Kept, "inside", True)
     assert kept.stand_in(SPEC, lambda: model) is model
 

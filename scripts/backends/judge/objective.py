@@ -54,6 +54,7 @@ from scripts.judging.measures import error_rate, exclaimed, ramp, repeated, shar
 
 ENV = ("core", "torch")  # as its parts
 GPU = False
+PARTS = True  # what they measure of a reference holds for every system
 
 MASK_OFF = (
     *("as an ai", "an ai ", "language model", "virtual assistant", "artificial intelligence"),
