@@ -43,7 +43,7 @@ rule judge:
         name="{judge}",
         backend=lambda wildcards: JUDGES[wildcards.judge],
         # One for all systems: the reference of an item is theirs in common.
-        kept="judge/{judge}/{shard}",
+        kept_in="judge/{judge}/{shard}",
         code=code("judging/judge", lambda wildcards: JUDGES[wildcards.judge]),
     script:
         "../scripts/judging/judge.py"

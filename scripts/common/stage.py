@@ -22,7 +22,7 @@ from typing import Any, TypeVar, get_type_hints
 from scripts.common import watch
 
 Item = TypeVar("Item")
-ABOUT = ("code", "kept")  # params that are about the job, not for its function
+ABOUT = ("code", "kept_in")  # params that are about the job, not for its function
 
 
 class UserError(Exception):
@@ -60,13 +60,13 @@ run.stage = ""  # the stage that this process runs
 
 def keep(job: Any) -> None:
     """Let the models of a job keep what they make, in the folder that its log is named after below
-    `kept` of the config, or that its param `kept` names; nothing is kept where that is null."""
+    `kept` of the config, or that its param `kept_in` names; nothing is kept where that is null."""
     folder = job.config.get("kept")
     if folder is not None:
         from scripts.common.kept import Kept, Shelf
 
         own = Path(job.log[0]).relative_to("logs").with_suffix("")
-        Kept.shelf = Shelf(Path(folder) / dict(job.params.items()).get("kept", own))
+        Kept.shelf = Shelf(Path(folder) / dict(job.params.items()).get("kept_in", own))
 
 
 def progress(items: Iterable[Item], total: int, label: str, every: float = 10.0) -> Iterator[Item]:

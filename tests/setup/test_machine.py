@@ -43,8 +43,8 @@ def test_what_is_wrong_is_one_sentence(place, value, words):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/home/me/my project", "with a blank in its name"),
-        ("/home/o'brien/p", "with ' in its name"),
+        ("/data/my project", "with a blank in its name"),
+        ("/data/o'brien/p", "with ' in its name"),
         ("/p/copy (2)", r"with a blank and . and . in its name"),
         ("/p/a{b}", "with { and } in its name"),
     ],
@@ -54,7 +54,7 @@ def test_a_folder_that_snakemake_cannot_run_in_is_one_sentence(path, words):
 
 
 def test_a_folder_may_have_letters_of_any_script():
-    assert machine.path_fault("/home/项目/été_2.0-b+c,d@e") is None
+    assert machine.path_fault("/data/项目/été_2.0-b+c,d@e") is None
 
 
 @given(st.tuples(st.integers(2, 4), st.integers(0, 30)))
