@@ -8,6 +8,7 @@ from tests.paper.made_up import (
     SYSTEMS,
     cells,
     dialogue,
+    due,
     files,
     outputs,
     reply,
@@ -29,6 +30,7 @@ def test_every_system_is_in_both_domains(tmp_path):
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=0.01,
+        due=due(scores),
     )
     rows = cells(tmp_path / "table.csv")
     assert list(rows[0]) == HEADER

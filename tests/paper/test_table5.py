@@ -18,9 +18,11 @@ def build(tmp_path, ratings, scores):
         PUBLISHED / "table2.tsv",
         ratings,
         scores,
+        [],
         **outputs(tmp_path),
         systems=["s1", "s2", "s3", "s4"],
         roles=["joe"],
+        due={"systems": [], "judges": [], "metrics": []},
     )
     rows = cells(tmp_path / "table.csv")
     return {(row["metric"], row["source"]): row for row in rows}
