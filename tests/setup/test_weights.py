@@ -35,7 +35,7 @@ def registry(monkeypatch):
     """Stands for pip: writes a wheel with one part; counts the downloads."""
     asked = []
 
-    def pip(package, home):
+    def pip(package, home, most):
         asked.append(package)
         if package not in PARTS:
             return subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution\n\n")
