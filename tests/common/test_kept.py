@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -161,8 +162,8 @@ def test_no_line_is_a_crash(line):
     assert kept._whole(line) is None
 
 
-@pytest.mark.parametrize("what", ["folder", "dangling", "pipe"])
-def test_what_is_no_file_of_rows_is_passed_over(tmp_path, what):
+@pytest.mark.parametrize("what", ["folder", "dangling", "unreadable"])
+def test_what_is_no_file_of_rows_is_passed_over(tmp_path, monkeypatch, what):
     Shelf(tmp_path).put([("a", 1, b"one")])
     other = tmp_path / "0.jsonl"
     if what == "folder":
@@ -170,8 +171,31 @@ def test_what_is_no_file_of_rows_is_passed_over(tmp_path, what):
     elif what == "dangling":
         other.symlink_to(tmp_path / "nowhere")
     else:
-        os.mkfifo(other)
+        other.write_bytes(b"[]")
+        read = kept.Path.read_bytes
+        refused = PermissionError(13, "Permission denied", str(other))
+        monkeypatch.setattr(
+            kept.Path, "read_bytes", lambda file: read(file) if file != other else throw(refused)
+        )
     assert Shelf(tmp_path).get("a") == (1, b"one")
+
+
+def throw(error):
+    raise error
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    Shelf(tmp_path).put([("a", 1, b"one")])
+    os.mkfifo(tmp_path / "0.jsonl")
+    read = threading.Event()
+
+    def write():
+        with (tmp_path / "0.jsonl").open("wb"):  # waits for a reader
+            read.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    assert Shelf(tmp_path).get("a") == (1, b"one") and not read.is_set()
+    os.close(os.open(tmp_path / "0.jsonl", os.O_RDONLY | os.O_NONBLOCK))  # so that the thread ends
 
 
 def test_two_processes_write_side_by_side(tmp_path):

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -116,4 +117,4 @@ def test_an_odd_name_is_never_an_address(wav, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("-y.wav", "concat:a|b.wav", "http:a.wav", "%03d.wav"):
         (tmp_path / name).write_bytes(wav.read_bytes())
-        assert "Duration: 00:00:10" in ffmpeg.look(ffmpeg.read(tmp_path / name))
+        assert "Duration: 00:00:10" in ffmpeg.look(ffmpeg.read(Path(name)))
