@@ -6,8 +6,9 @@ of its members is added up before any is written, and no program writes a file w
 
 from __future__ import annotations
 
-import resource
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ GIB = 1024**3
 RATIO = 100  # how many times its own size an archive may unpack to
 SMALL = 100 * 1024**2  # bytes that even a tiny one may unpack to: silence packs well
 FILES = 200_000  # in one archive
+# What a program becomes once it has its limit: set from outside, it could come too late for it.
+BEGIN = """
+import os, resource, sys
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
 
 
 def check_unpacked(archive: Path, sizes: Iterable[int], largest: int) -> None:
@@ -40,13 +48,15 @@ def run(
     command: list[str], largest: int, timeout: float | None = None, **options: Any
 ) -> subprocess.CompletedProcess:
     """Run a program as subprocess.run does, with what it tells as text; no file that it writes may
-    have more than `largest` bytes. Raises subprocess.TimeoutExpired."""
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True, **options) as process:
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
-        try:
-            told = process.communicate(timeout=timeout)
-        except BaseException:
-            process.kill()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, *told)
+    have more than `largest` bytes. Raises FileNotFoundError and subprocess.TimeoutExpired."""
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(command[0])
+    limit = [sys.executable, "-I", "-S", "-c", BEGIN, str(largest)]
+    return subprocess.run(
+        [*limit, *command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        **options,
+    )

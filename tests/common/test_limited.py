@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from scripts.common import limited
 from scripts.common.stage import UserError
 
-# Waits until it has its limit.
-WRITES = """import sys, time
-time.sleep(0.3)
+WRITES = """import sys
 with open(sys.argv[1], "wb") as file:
     file.write(bytes(int(sys.argv[2])))
 """
@@ -54,6 +52,14 @@ def test_a_program_writes_no_more_than_it_may(tmp_path, size, whole):
     done = limited.run(command, 2000)
     assert (done.returncode == 0) == whole and ("File too large" in done.stderr) != whole
     assert (tmp_path / "out").stat().st_size <= 2000
+
+
+def test_what_a_program_tells_and_how_it_ends_comes_back(tmp_path):
+    code = "import os, sys; print(os.getcwd()); sys.stderr.write('no'); sys.exit(3)"
+    done = limited.run([sys.executable, "-c", code], 2000, cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (3, str(tmp_path), "no")
+    with pytest.raises(FileNotFoundError):
+        limited.run(["no-such-program"], 2000)
 
 
 def test_a_program_that_takes_too_long_is_ended():
