@@ -45,6 +45,7 @@ def figures() -> Iterator[Figure]:
             systems={},
             roles=[],
             max_missing=0,
+            due={"systems": [], "judges": [], "metrics": []},
             ablations={},
         )
         whole = time.perf_counter() - begun

@@ -42,6 +42,7 @@ rule differences:
         verdicts=[] if RELEASED else VERDICTS,
         released=RELEASED,
         published_roles=published("roles"),
+        test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv="results/paper/differences.csv",
         table_md=shown("results/paper/differences.md", "Tables"),
@@ -58,6 +59,8 @@ rule differences:
         runtime=60,
     params:
         roles=ROLES,
+        max_missing=config["max_missing"],
+        due=due_of(config["judge"]),
         code=code("paper/differences"),
     script:
         "../scripts/paper/differences.py"
@@ -67,6 +70,7 @@ rule agree:
     input:
         ratings=project(config["human_ratings"]),
         verdicts=verdicts_of(JUDGES) if RATINGS or len(JUDGES) > 1 else [],
+        test=dialogues_of("test") if RATINGS or len(JUDGES) > 1 else [],
     output:
         table_csv="results/paper/agree.csv",
         table_md=shown("results/paper/agree.md", "Tables"),
@@ -85,6 +89,7 @@ rule agree:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
         judges=JUDGES,
+        due=due_of(*JUDGES),
         code=code("paper/agree"),
     script:
         "../scripts/paper/agree.py"
@@ -94,6 +99,9 @@ rule judge_audit:
     input:
         probes=expand("results/judging/{judge}/probes.jsonl", judge=JUDGES),
         verdicts=verdicts_of(JUDGES),
+        replies=REPLIES,
+        test=dialogues_of("test"),
+        spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
     output:
         table_csv="results/paper/judge_audit.csv",
         table_md=shown("results/paper/judge_audit.md", "Tables"),
@@ -110,6 +118,8 @@ rule judge_audit:
         runtime=60,
     params:
         judges=JUDGES,
+        number=config["judge_audit"]["items"],
+        due=due_of(*JUDGES),
         code=code("paper/judge_audit"),
     script:
         "../scripts/paper/judge_audit.py"

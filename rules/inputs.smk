@@ -63,6 +63,11 @@ def verdicts_of(judges):
     )
 
 
+def due_of(*judges):
+    """What verdicts of some judges a table must find (scripts/paper/due.py)."""
+    return {"systems": list(SYSTEMS), "judges": list(judges), "metrics": METRICS}
+
+
 def prompt_of(wildcards):
     """The prompt file of a judge that is asked in words; other judges have none."""
     judge = JUDGES[wildcards.judge]
@@ -92,7 +97,7 @@ try:
     RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES)
     read_decisions(project(config["identities"]), MEDIA, ROLES)
     refer(project(config["test_items"]), "test_items", "role", ROLE_NAMES, config["roles"])
-    table("metrics", "metrics", "id")
+    METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
     # Scores that were released stand in for a run: nothing is made, only they are read.
     RELEASED = [
         project(str(file))

@@ -59,6 +59,7 @@ rule table2:
         systems={} if RELEASED else SYSTEMS,
         roles=ROLES,
         max_missing=config["max_missing"],
+        due=due_of(config["judge"]),
         ablations={} if RELEASED else ABLATIONS,
         code=code("paper/table2"),
     script:
@@ -91,6 +92,7 @@ rule table3:
         systems={} if RELEASED else SYSTEMS,
         roles=ROLES,
         max_missing=config["max_missing"],
+        due=due_of(config["judge"]),
         code=code("paper/table3"),
     script:
         "../scripts/paper/table3.py"
@@ -129,6 +131,7 @@ rule table5:
         automatic=published("table2"),
         ratings=project(config["human_ratings"]),
         verdicts=VERDICTS if RATINGS else [],
+        test=dialogues_of("test") if RATINGS else [],
     output:
         table_csv="results/paper/table5.csv",
         table_md=shown("results/paper/table5.md", "Tables"),
@@ -146,6 +149,7 @@ rule table5:
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
+        due=due_of(config["judge"]),
         code=code("paper/table5"),
     script:
         "../scripts/paper/table5.py"

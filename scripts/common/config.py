@@ -9,8 +9,9 @@ import ast
 import difflib
 import functools
 import hashlib
+import math
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,40 @@ CARRIERS = ("common/stage.py", "common/kept.py", "backends/__init__.py")
 def check(document: Any, schema: str, where: str) -> None:
     """Check `document` against config/schemas/<schema>.schema.yaml.
 
-    Raises UserError with one sentence: where, what is wrong, the nearest valid name.
+    Raises UserError with one sentence: where, what is wrong, the nearest valid name. A number that
+    is infinite or none at all (YAML has .inf and .nan) is refused wherever it stands: no limit
+    would hold against it.
     """
-    errors = sorted(_validator(schema).iter_errors(document), key=lambda e: list(e.path))
+    for path, number in _endless(document):
+        place = ".".join(path)
+        raise UserError(f"{where}: {place}: {number} is not a finite number; write one that is.")
+    errors = sorted(_validator(schema).iter_errors(document), key=lambda e: [*map(str, e.path)])
     if not errors:
         return
-    error = errors[0]
-    place = ".".join(str(part) for part in error.path)
+    error, meant = errors[0], ""
+    while error.validator == "oneOf" and error.context:
+        meant = error.schema.get("description", meant)
+        error = max(error.context, key=lambda e: (len(e.path), e.validator != "type"))
+    place = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
-        unknown = sorted(set(error.instance) - set(known))[0]
+        unknown = sorted(map(str, set(error.instance) - set(known)))[0]
         key = f"{place}.{unknown}" if place else unknown
         raise UserError(f"{where}: unknown key '{key}'{nearest(unknown, known)}")
-    raise UserError(f"{where}: {place or 'the document'}: {error.message}")
+    meant = f"; it is {meant}." if meant else ""
+    raise UserError(f"{where}: {place or 'the document'}: {error.message}{meant}")
+
+
+def _endless(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The numbers in a document that are not finite, and where they are."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, inside in value.items():
+            yield from _endless(inside, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for number, inside in enumerate(value):
+            yield from _endless(inside, (*path, str(number)))
 
 
 @functools.cache

@@ -98,13 +98,10 @@ class Shelf:
 
     def _index(self, file: Path) -> None:
         """Learn what a file of rows holds; a line that is torn or damaged was never written."""
-        for line in file.read_bytes().split(b"\n"):
-            try:
-                *body, found = json.loads(line)
-                key, value, start, length, digest = body
-            except ValueError:
-                continue
-            if found == _sum(body):
+        for line in _lines(file):
+            row = _whole(line)
+            if row is not None:
+                key, value, start, length, digest = row
                 arrays = file.with_suffix(".bin") if digest else None
                 place = Place(value, arrays, start, length, digest)
                 self.places.setdefault(key, []).append(place)
@@ -342,6 +339,31 @@ def _content(place: Path) -> str:
     """A digest of a file, or of all files of a folder."""
     files = sorted(f for f in place.rglob("*") if f.is_file()) if place.is_dir() else [place]
     return digest(*(part for file in files for part in (file.name, Sound(file).digest())))
+
+
+def _lines(file: Path) -> list[bytes]:
+    """The lines of a file; none of a pipe, a folder, or what cannot be read."""
+    try:
+        return file.read_bytes().split(b"\n") if file.is_file() else []
+    except OSError:
+        return []
+
+
+def _whole(line: bytes) -> list[Any] | None:
+    """Key, value, start, length and digest of a line; None if it is not as it was written."""
+    try:
+        *body, found = json.loads(line)
+        if len(body) != 5 or found != _sum(body):
+            return None
+    except (ValueError, TypeError, RecursionError):  # anything may stand in a damaged file
+        return None
+    key, _, start, length, digest = body
+    whole = isinstance(key, str) and isinstance(digest, str)
+    return body if whole and _count(start) and _count(length) else None
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _sum(body: list[Any]) -> str:

@@ -3,8 +3,9 @@
 A table is UTF-8 text with one tab between cells; its first line names the columns, lines that begin
 with # are comments. A mark of byte order is passed over. Every cell is cleaned: blanks at its ends
 and marks that nobody sees go, a hard blank is a blank, letters are composed (NFC), and the quotes
-that a spreadsheet puts around a cell are taken off. Another encoding is refused by name: guessing
-one would turn names into others.
+that a spreadsheet puts around a cell are taken off, and so is the apostrophe that keeps a cell from
+being a formula (scripts/common/cells.py). Another encoding is refused by name: guessing one would
+turn names into others.
 
 The Snakefile imports this: nothing heavy here.
 """
@@ -18,6 +19,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from scripts.common.cells import undefused
 from scripts.common.config import check, nearest
 from scripts.common.stage import UserError
 
@@ -102,7 +104,7 @@ def clean(cell: str, composed: bool = True) -> str:
     cell = HARD.sub(" ", UNSEEN.sub("", cell)).strip()
     if QUOTED.fullmatch(cell):
         cell = cell[1:-1].replace('""', '"').strip()
-    return unicodedata.normalize("NFC", cell) if composed else cell
+    return unicodedata.normalize("NFC", undefused(cell)) if composed else cell
 
 
 def refer(path: Path, schema: str, column: str, names: Iterable[str], where: str) -> None:

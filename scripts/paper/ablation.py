@@ -22,6 +22,7 @@ COLUMNS = {
     "metric": "Metric",
     "language": "Language",
     "n": "Items",
+    "missing": "Missing",
     "roles": "Roles",
     "score": "Ablated",
     "parent_score": "Whole",
@@ -43,8 +44,8 @@ def ablation_rows(verdicts: list[Verdict], ablations: dict[str, str]) -> list[di
 
     One row an ablation, judge, metric and language (and both together, where there are two); of a
     system with several versions each is one of its own. Only items scored for both systems count.
-    `lower_in` is the number of items in which the ablated system scores lower. With n = 0 the
-    scores are None.
+    `missing` is the number of items that lack a score of either. `lower_in` is the number of items
+    in which the ablated system scores lower. With n = 0 the scores are None.
     """
     languages = [name for name in LANGUAGES if any(v.language == name for v in verdicts)]
     groups = [*languages, "both"] if len(languages) > 1 else languages
@@ -72,11 +73,16 @@ def _ablation(
     """One row of `ablation_rows`."""
     values: dict[str, dict[str, float]] = {system: {}, parent: {}}
     roles = {verdict.id: verdict.role for verdict in verdicts}
+    lost = set()
     for verdict in verdicts:
         wanted = verdict.metric == metric and language in (verdict.language, "both")
+        if not wanted or verdict.system not in values:
+            continue
         score = ratio(verdict)
-        if wanted and verdict.system in values and score is not None:
+        if score is not None:
             values[verdict.system][verdict.id] = score
+        elif verdict.offered:
+            lost.add(verdict.id)
     items = [name for name in values[system] if name in values[parent]]
     row = dict.fromkeys(COLUMNS) | {
         "system": system,
@@ -84,6 +90,7 @@ def _ablation(
         "metric": metric,
         "language": language,
         "n": len(items),
+        "missing": len(lost),
         "roles": len({roles[name] for name in items}),
         "direction": "no items",
     }

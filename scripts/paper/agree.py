@@ -23,10 +23,11 @@ from scripts.common.statistics import (
     spearman_interval,
     spearman_p,
 )
+from scripts.paper.due import Due
 from scripts.paper.layout import EMPTY, Section, write_table
 from scripts.paper.printed import METRICS, stand_ins
 from scripts.paper.ratings import Rating, read_ratings
-from scripts.paper.scores import ratio
+from scripts.paper.scores import missing_notes, ratio
 from scripts.paper.versions import bare, read_verdicts
 
 PEOPLE = "raters"
@@ -61,21 +62,24 @@ Scored = dict[tuple, tuple[Hashable, Verdict]]  # item -> system with its versio
 def agree(
     ratings: Path,
     verdicts: list[Path],
+    test: list[Path],
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
     systems: list[str],
     roles: list[str],
     judges: dict[str, dict],
+    due: dict[str, list[str]],
 ) -> None:
     """One csv row a metric, pair of judges (people count as one) and measure; columns: HEADER.
 
     `verdicts` are those of all `judges` (specs by name); `systems` and `roles` are the names that
-    a rating may use. An item is a system's replies to a test dialogue. A judge with several
-    versions counts as several judges. With one judge and no ratings the table has no rows.
+    a rating may use; `due` is as in table2. An item is a system's replies to a test dialogue. A
+    judge with several versions counts as several judges. With one judge and no ratings the table
+    has no rows.
     """
     given = read_ratings(ratings, systems, roles)
-    read = read_verdicts(verdicts)
+    read = read_verdicts(verdicts, Due(test, **due))
     scored: dict[tuple[str, str], Scored] = defaultdict(dict)
     for row in read.verdicts:
         if ratio(row) is not None:
@@ -97,7 +101,7 @@ def agree(
             rows += [{"metric": metric} | row for row in found]
     rows = [dict.fromkeys(HEADER) | row for row in rows]
     alone = [f"{note} {OF_STAND_INS}" for note in stand_ins(judges)]
-    notes = [*alone, *NOTES, *read.notes] if rows else []
+    notes = [*alone, *NOTES, *read.notes, *missing_notes(read.verdicts)] if rows else []
     if not given:
         notes.append("No ratings of this run were given: config/human_ratings.tsv.")
     if len(judges) < 2:

@@ -22,17 +22,18 @@ from scripts.common.statistics import (
     resampled_means,
     sign_flip_p,
 )
+from scripts.paper.due import Due
 from scripts.paper.layout import EMPTY, Section, write_table
 from scripts.paper.printed import LANGUAGES, METRICS
 from scripts.paper.released import read_scores
-from scripts.paper.scores import POOLS, SCORES, matrix, ratio, with_overall
+from scripts.paper.scores import POOLS, SCORES, matrix, ratio, refuse_missing, with_overall
 
 PLACE = ["language", "domain", "judge"]
 HEADER = [*PLACE, "system", "other", "metric", "difference", "p", "p_holm", "roles"]
 NAMES = {"language": "Language", "domain": "Domain", "judge": "Judge", "system": "System"}
 SCALES = {
     **{"ratio": "Ratio", "log_ratio": "Log ratio", "difference": "Difference"},
-    **{"win": "Win", "tie": "Tie", "loss": "Loss", "n": "Scores"},
+    **{"win": "Win", "tie": "Tie", "loss": "Loss", "n": "Scores", "missing": "Missing"},
 }
 NOTES = [
     "Difference: the mean over the roles that both systems have all scores for, of the role's mean "
@@ -52,17 +53,21 @@ def differences(
     verdicts: list[Path],
     released: list[Path],
     published_roles: Path,
+    test: list[Path],
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
     roles: list[dict],
+    max_missing: float,
+    due: dict[str, list[str]],
 ) -> None:
     """Pairwise differences (csv, and with ranks and scales on the page); arguments as in table2.
 
     csv: one row a language, domain, judge, pair of systems and metric or `overall`.
     """
-    read = read_scores(verdicts, released, published_roles, roles)
+    read = read_scores(verdicts, released, published_roles, roles, Due(test, **due))
     scores = read.verdicts
+    refuse_missing(scores, max_missing)
     rows, pairs, ranks, scales = [], [], [], []
     for place in dict.fromkeys((v.language, v.judge) for v in scores):
         for domain, pools in POOLS.items():
@@ -154,10 +159,11 @@ def rank_rows(systems: dict[str, list[Verdict]]) -> list[dict[str, Any]]:
 
 
 def scale_row(verdicts: list[Verdict]) -> dict[str, Any]:
-    """Ratio, log ratio, difference and shares of win, tie and loss over all scores."""
+    """Ratio, log ratio, difference and shares of win, tie and loss over all scores; how many
+    there are, and how many are missing."""
     pairs = [(v.score_test, v.score_ref) for v in verdicts if ratio(v) is not None]
     if not pairs:
-        return dict.fromkeys(SCALES) | {"n": 0}
+        return dict.fromkeys(SCALES) | {"n": 0, "missing": len(verdicts)}
     test, reference = np.array(pairs, float).T
     return {
         "ratio": float(np.mean(test / reference)),
@@ -167,6 +173,7 @@ def scale_row(verdicts: list[Verdict]) -> dict[str, Any]:
         "tie": float(np.mean(test == reference)),
         "loss": float(np.mean(test < reference)),
         "n": len(pairs),
+        "missing": len(verdicts) - len(pairs),
     }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from scripts.common import stage
 from scripts.common.records import Dialogue, read_rows
-from scripts.paper.layout import tex_text
+from scripts.paper.escape import md_inline, tex_text
 from scripts.paper.printed import printed
 
 TITLE = "Figure 2: test dialogues of the major task categories (this run)"
@@ -30,7 +30,7 @@ def figure2(
     names = {row["role"]: row["name"] for row in roles}
     md, tex = [f"# {TITLE}"], [f"% {TITLE}; Chinese text needs XeLaTeX."]
     for title, dialogue in found.items():
-        md.append(f"## {title}")
+        md.append(f"## {md_inline(title)}")
         tex.append(rf"\paragraph{{{tex_text(title)}}}")
         if dialogue is None:
             none = f"None of the {len(rows)} test dialogues of this run is of this category."
@@ -39,7 +39,8 @@ def figure2(
             continue
         name = names.get(dialogue.role, dialogue.role)
         about = _about(dialogue, name)
-        md += [f"*{about}*", *(f"**{who}:** {text}" for who, text in _said(dialogue, name))]
+        md.append(f"*{md_inline(about)}*")
+        md += [f"**{md_inline(who)}:** {md_inline(text)}" for who, text in _said(dialogue, name)]
         lines = [
             rf"\textbf{{{tex_text(who)}:}} {tex_text(text)}\par"
             for who, text in _said(dialogue, name)

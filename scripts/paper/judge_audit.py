@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common import stage
-from scripts.common.records import Probe, Verdict
+from scripts.common.records import Dialogue, Probe, Verdict, read_all
 from scripts.common.statistics import ENOUGH, FEWEST
+from scripts.judging.probe import choose, whole_replies
+from scripts.paper.due import Due, completed_probes
 from scripts.paper.layout import Section, write_table
 from scripts.paper.printed import METRICS, STAND_IN, stand_ins
 from scripts.paper.probed import (
@@ -24,7 +26,8 @@ from scripts.paper.probed import (
     order_effect,
     shifts,
 )
-from scripts.paper.versions import read_verdicts
+from scripts.paper.scores import ratio
+from scripts.paper.versions import by_version, read_verdicts
 
 CHANGED = {
     "louder": "reply 6 dB louder",
@@ -77,18 +80,27 @@ OF_STAND_INS = (
 def judge_audit(
     probes: list[Path],
     verdicts: list[Path],
+    replies: list[Path],
+    test: list[Path],
+    spoken: list[Path],
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
     judges: dict[str, dict],
+    number: int,
+    due: dict[str, list[str]],
 ) -> None:
     """One csv row a judge, probe and metric, and one for all metrics; columns: HEADER.
 
     `probes` are the Probe rows of the `judges` (specs by name), `verdicts` all of their Verdict
-    rows, from which positional preference is taken where a judge was asked in both orders. A
-    comparison for which a score is missing is counted in `missing` and is in no figure.
+    rows, from which positional preference is taken where a judge was asked in both orders.
+    `replies`, `test` and `spoken` are rows of what `number` items were chosen from; `due` is as in
+    table2. A comparison for which a score is missing is counted in `missing` and is in no figure.
     """
-    asked, judged = read_verdicts(probes, Probe), read_verdicts(verdicts)
+    expected = Due(test, **due)
+    chosen = _chosen(replies, test, spoken, number)
+    given, gone = completed_probes(read_all(probes, Probe), chosen, expected)
+    asked, judged = by_version(given), read_verdicts(verdicts, expected)
     rows, missing = [], Counter()
     for judge in dict.fromkeys(row.judge for row in asked.verdicts):
         own = [row for row in asked.verdicts if row.judge == judge]
@@ -123,10 +135,23 @@ def judge_audit(
         table_md,
         table_tex,
         _title(judges),
-        [*_about(asked.verdicts, judges), *(NOTES if rows else ()), *asked.notes, *judged.notes],
+        [
+            *_about(asked.verdicts, judges),
+            *(NOTES if rows else ()),
+            *(*gone, *asked.notes, *judged.notes),
+        ],
         sections=sections,
         header=HEADER,
     )
+
+
+def _chosen(
+    replies: list[Path], test: list[Path], spoken: list[Path], number: int
+) -> list[tuple[Dialogue, str]]:
+    """The items that the judges were probed with: test dialogue and system."""
+    folders = [[path.with_suffix("") for path in paths] for paths in (replies, spoken)]
+    whole = whole_replies(replies, folders[0], test, spoken, folders[1])
+    return [(item.dialogue, item.reply.system) for item in choose(whole, number)]
 
 
 def _rows(judge: str, probe: str, pairs: list[Pair]) -> list[dict[str, Any]]:
@@ -154,7 +179,9 @@ def _orders(verdicts: list[Verdict]) -> list[dict[str, Any]]:
         found = both_ways(chosen)
         if found:
             row = _row(chosen[0].judge, "both orders", metric, chosen, len(found))
-            rows.append(row | {"missing": 0} | order_effect(found))
+            lost = [v for v in verdicts if metric in (ALL, v.metric) and v.offered]
+            lost = [v for v in lost if ratio(v) is None]
+            rows.append(row | {"missing": len(lost)} | order_effect(found))
     return rows
 
 

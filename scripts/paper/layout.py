@@ -7,29 +7,17 @@ and xcolor (for what is red) and, where the text is Chinese, XeLaTeX.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from csv import DictWriter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.common.cells import defused
+from scripts.paper.escape import md_inline, md_paragraph, tex_text
+
 EMPTY = "–"
 WIDE = 8  # a grid with more columns is shrunk to the width of the line
-TEX = {
-    "\\": r"\textbackslash{}",
-    **{sign: "\\" + sign for sign in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "–": "--",
-    "ρ": r"$\rho$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "±": r"$\pm$",
-}
 MARKS = {
     "md": {"best": "**{}**", "second": "<ins>{}</ins>", "red": "🟥 {}", "": "{}"},
     "tex": {
@@ -94,26 +82,27 @@ def write_table(
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path, header: Sequence[str]) -> None:
-    """Write the `header` columns of `rows`: floats unrounded, None and NaN as empty cells."""
+    """Write the `header` columns of `rows`: floats unrounded, None and NaN as empty cells, and no
+    text that a spreadsheet would take for a formula."""
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            writer.writerow({key: "" if _absent(value) else value for key, value in row.items()})
+            writer.writerow({key: _csv(value) for key, value in row.items()})
 
 
 def markdown(title: str, sections: Sequence[Section], notes: Sequence[str]) -> str:
     """The page as GitHub markdown."""
-    parts = [f"# {title}"]
+    parts = [f"# {md_inline(title)}"]
     for section in sections:
         if section.title:
-            parts.append(f"## {section.title}")
-        headings = [_md(heading) for heading in section.columns.values()]
-        grid = [headings, ["---"] * len(headings), *_grid(section, "md", _md)]
+            parts.append(f"## {md_inline(section.title)}")
+        headings = [md_inline(heading) for heading in section.columns.values()]
+        grid = [headings, ["---"] * len(headings), *_grid(section, "md", md_inline)]
         parts.append("\n".join("| " + " | ".join(line) + " |" for line in grid))
         if not section.rows:
             parts.append("No rows.")
-    return "\n\n".join([*parts, *notes]) + "\n"
+    return "\n\n".join([*parts, *map(md_paragraph, notes)]) + "\n"
 
 
 def latex(title: str, sections: Sequence[Section], notes: Sequence[str]) -> str:
@@ -159,12 +148,6 @@ def _tabular(section: Section) -> str:
     )
 
 
-def tex_text(text: str) -> str:
-    """`text` with TeX's special signs escaped and `code` as \\texttt."""
-    escaped = "".join(TEX.get(sign, sign) for sign in " ".join(str(text).split()))
-    return re.sub(r"`([^`]*)`", r"\\texttt{\1}", escaped)
-
-
 def _grid(section: Section, form: str, escape: Any) -> list[list[str]]:
     """The cells of a section as marked text."""
     marks = _marks(section)
@@ -197,6 +180,16 @@ def _marks(section: Section) -> dict[tuple[int, str], str]:
     return marks
 
 
+def _csv(value: Any) -> Any:
+    """A value for a CSV file."""
+    if _absent(value):
+        return ""
+    if isinstance(value, str):
+        # A bare \r is not quoted by the writer, and would end the row.
+        return defused(value.replace("\r\n", "\n").replace("\r", "\n"))
+    return value
+
+
 def _cell(value: Any, section: Section) -> str:
     if _absent(value):
         return EMPTY
@@ -207,9 +200,3 @@ def _cell(value: Any, section: Section) -> str:
 
 def _absent(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
-
-
-def _md(text: str) -> str:
-    """`text` for a cell of a markdown table."""
-    text = " ".join(str(text).split()).replace("<", "&lt;")
-    return re.sub(r"([|*])", r"\\\1", text)

@@ -26,6 +26,7 @@ from scripts.common.config import nearest
 from scripts.common.records import Verdict, read_all
 from scripts.common.stage import UserError
 from scripts.common.tables import clean, text_of
+from scripts.paper.due import NOTHING, Due, completed
 from scripts.paper.printed import METRICS, printed
 from scripts.paper.versions import Told, by_version
 
@@ -83,15 +84,21 @@ def files_of(path: Path) -> list[Path]:
 
 
 def read_scores(
-    verdicts: list[Path], released: list[Path], published_roles: Path, roles: list[dict[str, str]]
+    verdicts: list[Path],
+    released: list[Path],
+    published_roles: Path,
+    roles: list[dict[str, str]],
+    due: Due = NOTHING,
 ) -> Told[Verdict]:
     """The Verdict rows of a run and those of released files, whose roles are of either table; the
-    versions of systems and judges are told apart."""
-    own = read_all(verdicts, Verdict)
+    versions of systems and judges are told apart. What is `due` of a run and not there is missing.
+    """
+    own, gone = completed(read_all(verdicts, Verdict), due)
     playing = [row for row in roles if row["pool"]]
     if released:
         own += read_released(released, [*printed(published_roles), *playing])
-    return by_version(own)
+    told = by_version(own)
+    return Told(told.verdicts, [*gone, *told.notes])
 
 
 def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdict]:

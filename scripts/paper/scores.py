@@ -79,8 +79,21 @@ def refuse_missing(verdicts: list[Verdict], most: float) -> None:
             raise UserError(
                 f"{len(lost)} of the {len(own)} scores of {system} by {judge} are missing, more "
                 f"than max_missing ({most:.3g}) allows: {'; '.join([*items][:NAMED])}{more}. Have "
-                "them made again, or raise max_missing in the config."
+                "them made again (delete their files in results/judging: kept answers are used), "
+                "or raise max_missing in the config."
             )
+
+
+def missing_notes(verdicts: list[Verdict]) -> list[str]:
+    """How many of each judge's scores are missing, and why; nothing of a judge that lacks none."""
+    notes = []
+    for judge in dict.fromkeys(v.judge for v in verdicts):
+        own = [v for v in verdicts if v.judge == judge and v.offered]
+        why = Counter(v.dropped or "no reason given" for v in own if ratio(v) is None)
+        if why:
+            told = "; ".join(f"{reason}: {count}" for reason, count in why.most_common(NAMED))
+            notes.append(f"`{judge}`: {why.total()} of {len(own)} scores are missing ({told}).")
+    return notes
 
 
 def missing_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from scripts.common import stage
 from scripts.paper.ablation import ablation_section
 from scripts.paper.comparison import write_comparison
+from scripts.paper.due import Due
 from scripts.paper.released import read_scores
 
 
@@ -21,17 +22,19 @@ def table2(
     systems: dict[str, dict],
     roles: list[dict],
     max_missing: float,
+    due: dict[str, list[str]],
     ablations: dict[str, str],
 ) -> None:
     """Printed and run scores by language and system; ablations as a section of the page.
 
     Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
-    systems, `ablations` names for an ablated system the one it was made from. Raises UserError if
-    more than `max_missing` of a system's scores are missing. csv columns:
+    systems, `ablations` names for an ablated system the one it was made from. `due` names the
+    systems, judges and metrics that each of the `test` dialogues has verdicts of. Raises UserError
+    if more than `max_missing` of a system's scores are missing. csv columns:
     scripts.paper.scores.HEADER, domain `all`.
     """
-    scores = read_scores(verdicts, released, published_roles, roles)
+    scores = read_scores(verdicts, released, published_roles, roles, Due(test, **due))
     write_comparison(
         published,
         scores,

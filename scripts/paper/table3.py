@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scripts.common import stage
 from scripts.paper.comparison import write_comparison
+from scripts.paper.due import Due
 from scripts.paper.released import read_scores
 
 NOTE = (
@@ -26,6 +27,7 @@ def table3(
     systems: dict[str, dict],
     roles: list[dict],
     max_missing: float,
+    due: dict[str, list[str]],
 ) -> None:
     """Printed and run scores by language, domain and system; every system in both domains.
 
@@ -33,7 +35,7 @@ def table3(
     """
     write_comparison(
         published,
-        read_scores(verdicts, released, published_roles, roles),
+        read_scores(verdicts, released, published_roles, roles, Due(test, **due)),
         replies,
         test,
         systems,

@@ -8,6 +8,7 @@ from typing import Any
 from scripts.common import stage
 from scripts.common.records import Verdict
 from scripts.common.statistics import spearman, spearman_interval, spearman_p
+from scripts.paper.due import Due
 from scripts.paper.layout import write_table
 from scripts.paper.printed import METRICS, SOURCES, printed
 from scripts.paper.ratings import Rating, read_ratings
@@ -32,19 +33,21 @@ def table5(
     automatic: Path,
     ratings: Path,
     verdicts: list[Path],
+    test: list[Path],
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
     systems: list[str],
     roles: list[str],
+    due: dict[str, list[str]],
 ) -> None:
     """Spearman's rho between mean human and mean automatic scores of systems, per metric.
 
     Sources: `printed`, `recomputed` from the printed Tables 4 (`human`) and 2 (`automatic`,
     Chinese), and `run` where ratings of this run were given; its automatic means are over the
-    rated items, and a system with several versions counts as several. p is two-sided over all
-    permutations (empty above nine systems), the interval by Fisher's z with variance
-    1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
+    rated items, and a system with several versions counts as several. `test` and `due` are as in
+    table2. p is two-sided over all permutations (empty above nine systems), the interval by
+    Fisher's z with variance 1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
     """
     people = {row["metric"]: row for row in printed(human)}
     judge = {row["system"]: row for row in printed(automatic) if row["language"] == "Chinese"}
@@ -59,7 +62,7 @@ def table5(
         rows.append(_agreement(metric, "recomputed", pairs))
     given, lost, notes = read_ratings(ratings, systems, roles), 0, []
     if given:
-        read = read_verdicts(verdicts)
+        read = read_verdicts(verdicts, Due(test, **due))
         notes = read.notes
         automatic_of = {
             _item(row): ((row.system, row.judge), ratio(row))

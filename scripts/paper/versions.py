@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from scripts.common.records import Verdict, read_all
+from scripts.paper.due import Due, completed
 from scripts.paper.printed import as_printed
 
 UNKNOWN = "version not stated"
@@ -30,9 +31,14 @@ class Told(Generic[AnyVerdict]):
     notes: list[str]
 
 
-def read_verdicts(paths: Iterable[Path], kind: type[AnyVerdict] = Verdict) -> Told[AnyVerdict]:
-    """The rows of several files, told apart by version."""
-    return by_version(read_all(paths, kind))
+def read_verdicts(paths: Iterable[Path], due: Due) -> Told[Verdict]:
+    """The rows of several files, told apart by version; those that are `due` and not there are
+    missing. Without files nothing is due."""
+    if not (files := list(paths)):
+        return Told([], [])
+    rows, gone = completed(read_all(files, Verdict), due)
+    told = by_version(rows)
+    return Told(told.verdicts, [*gone, *told.notes])
 
 
 def by_version(verdicts: Sequence[AnyVerdict]) -> Told[AnyVerdict]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.common import config, stage
+from scripts.common.cells import defused
 from scripts.common.records import (
     Identity,
     RoleSpeaker,
@@ -200,12 +201,13 @@ def pending_row(decision: Decision, reason: str) -> dict[str, str]:
 
 
 def write_pending(path: Path, rows: list[dict[str, str]]) -> None:
-    """Write pending.tsv in the columns of identities.tsv, so that a line can be copied there."""
+    """Write pending.tsv in the columns of identities.tsv, so that a line can be copied there; the
+    words of others are no formulas in a spreadsheet."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter="\t", restval="", lineterminator="\n")
         writer.writeheader()
-        cleaned = [{key: " ".join(value.split()) for key, value in row.items()} for row in rows]
-        writer.writerows(cleaned)
+        for row in rows:
+            writer.writerow({key: defused(" ".join(value.split())) for key, value in row.items()})
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ For a folder that you filled yourself and trust:
 """
 
 import errno
+import fnmatch
 import hashlib
 import json
 import os
-import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,6 +23,7 @@ from scripts.common.stage import UserError
 from scripts.common.weights import PAGES, RECEIPT, folder
 
 BLOCK = 1 << 20
+BESIDE = 100_000_000  # bytes that a model may have beyond what its row says
 WAIT = 60  # seconds without a byte
 
 
@@ -74,6 +75,11 @@ def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
     try:
         commit = HfApi().model_info(name, revision=row["commit"]).sha
         patterns = row["files"].split() or None
+        files = HfApi().list_repo_tree(name, recursive=True, revision=commit)
+        sizes = ((file.path, getattr(file, "size", None) or 0) for file in files)
+        total = sum(size for path, size in sizes if _wanted(path, patterns))
+        if total > _most(row):
+            raise _too_large(row, page)
         snapshot_download(name, revision=commit, local_dir=home, allow_patterns=patterns)
     except GatedRepoError as error:
         raise UserError(
@@ -87,6 +93,8 @@ def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
         ) from error
     except RepositoryNotFoundError as error:
         raise UserError(f"{page} does not exist, or HF_TOKEN may not see it.") from error
+    except UserError:
+        raise
     except Exception as error:  # the hub's client changes its HTTP library, and so their classes
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
@@ -96,18 +104,22 @@ def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
 
 def _urls(home: Path, base: str, row: dict[str, str]) -> str:
     """Fill `home` from a plain server: each file's name or address, with its sha256 if known."""
+    left = _most(row)
     for word in row["files"].split():
         url, wanted = urllib.parse.urldefrag(urllib.parse.urljoin(f"{base}/", word))
         file = home / Path(urllib.parse.urlsplit(url).path).name
         if not file.exists():
             part = file.with_name(f".part-{file.name}")
             try:
-                _fetch(url, part)
+                if not _fetch(url, part, left):
+                    part.unlink()
+                    raise _too_large(row, url)
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
                 if getattr(error, "code", 0) == 416:  # longer than the server's: another file
                     part.unlink()
                 raise _failed(row, url, error) from error
             part.rename(file)
+        left -= file.stat().st_size
         found = _sha256(file)
         if wanted and found != wanted:
             file.unlink()
@@ -118,18 +130,41 @@ def _urls(home: Path, base: str, row: dict[str, str]) -> str:
     return ""
 
 
-def _fetch(url: str, part: Path) -> None:
-    """Download into `part`, from where an earlier attempt stopped if the server can do that."""
+def _fetch(url: str, part: Path, most: int) -> bool:
+    """Download into `part`, from where an earlier attempt stopped if the server can do that; no
+    more than `most` bytes. Whether it has them all."""
     begun = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={begun}-"} if begun else {}
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=WAIT) as answer:
         begun = begun if answer.status == 206 else 0
         with part.open("ab" if begun else "wb") as file:
-            shutil.copyfileobj(answer, file, BLOCK)
+            while block := answer.read(BLOCK):
+                file.write(block)
+                if file.tell() > most:
+                    return False
         length = answer.headers.get("Content-Length")
         if length and part.stat().st_size != begun + int(length):
             raise ConnectionError(f"it stopped after {part.stat().st_size} bytes")
+    return True
+
+
+def _most(row: dict[str, str]) -> int:
+    """The bytes that a model may have: the table's sizes are about right."""
+    return int(1.5e9 * float(row["gb"])) + BESIDE
+
+
+def _wanted(path: str, patterns: list[str] | None) -> bool:
+    """Whether the hub's client fetches a file: it takes patterns as this does."""
+    return patterns is None or any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
+
+
+def _too_large(row: dict[str, str], page: str) -> UserError:
+    return UserError(
+        f"{page} has more than {_most(row) / 1e9:.1f} GB; config/models.tsv says {row['gb']} GB of "
+        f"'{row['model']}'. It is another model, or its files have grown: look at it, and correct "
+        "the row."
+    )
 
 
 def _failed(row: dict[str, str], page: str, error: Exception) -> UserError:

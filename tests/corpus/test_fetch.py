@@ -150,6 +150,8 @@ def test_a_truth_of_several_recordings_gives_the_medium_its_own(game, run, tmp_p
 
 def test_what_cannot_be_had_has_a_reason_and_stops_nothing(game, run, tmp_path, capsys):
     (tmp_path / "a.wav").write_bytes(b"sound")
+    (tmp_path / "b.wav").write_bytes(b"another sound")
+    (tmp_path / "lamp.yaml").write_text(EPISODE, encoding="utf-8")
     (tmp_path / "bad.rttm").write_text("SPEAKER x\n")
     wrong = "0" * 64
     song = {"music": "deb:songs/usr/none.ogg", "snr": "5"}
@@ -159,6 +161,9 @@ def test_what_cannot_be_had_has_a_reason_and_stops_nothing(game, run, tmp_path, 
         "song": (row("song", "deb:tiny-game/BOB1", **song), "has no file usr/none.ogg"),
         "file": (row("file", "deb:songs/usr/film.mp4"), "has no file usr/film.mp4"),
         "wheel": (row("wheel", "pypi:nothing-there==1.0/a.wav"), "pip|python"),
+        "own": (row("own", "b.wav", sha256=wrong), "another version, or damaged"),
+        "song's": (row("song's", "deb:songs/usr/song.ogg", sha256=wrong), "another version"),
+        "lamp": (row("lamp", "synth:lamp.yaml", sha256=wrong), "another version"),
         "gone": (row("gone", "../../gone.mp4"), "does not exist"),
         "synth": (row("synth", "synth:gone.yaml"), "does not exist"),
         "truth": (row("truth", "a.wav", truth="bad.rttm"), "bad.rttm, line 1: not RTTM"),

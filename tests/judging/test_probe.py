@@ -247,7 +247,14 @@ def test_a_listening_judge_that_always_prefers_a_is_found_out(run, services, tmp
     assert all(row.trials and row.version for row in rows)
     assert asked <= 2 * len(KINDS) * len(METRICS) * (2 if order == "both" else 1)
     specs = {"ruler": {"backend": "gemini"}}
-    judge_audit([tmp_path / "probes.jsonl"], [], **outputs(tmp_path), judges=specs)
+    judge_audit(
+        [tmp_path / "probes.jsonl"],
+        *([], [], [], []),
+        **outputs(tmp_path),
+        judges=specs,
+        number=0,
+        due={"systems": [], "judges": [], "metrics": []},
+    )
     found = {r["probe"]: r for r in cells(tmp_path / "table.csv") if r["metric"] == "all"}
     gap = abs(rows[0].trials[0].test - rows[0].trials[0].reference)
     for name in ("swapped", "identical"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import zipfile
 
 import pytest
 
+from scripts.common import limited
 from scripts.common.stage import UserError
 from scripts.media import locate
 
@@ -112,6 +114,54 @@ def test_a_member_of_a_wheel_comes_with_its_truth():
     assert not found.with_name("b.wav").exists() and not (folder.parent / "a.wav").exists()
     with pytest.raises(UserError, match=r"tiny==1\.0 has no file tiny/c\.wav"):
         locate.wheel_member("tiny==1.0", "tiny/c.wav")
+
+
+def test_a_package_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
+    make_deb(tmp_path, "bomb", {"usr/a.bin": bytes(3_000_000)})
+    monkeypatch.setattr(limited, "SMALL", 2_000_000)
+    with pytest.raises(UserError, match=r"bomb_1_all\.deb .* unpacks to more than 2 MB"):
+        locate.deb("bomb")
+    assert not list((locate.cache() / "deb").rglob("*.bin"))
+    monkeypatch.setattr(limited, "SMALL", 4_000_000)
+    assert (locate.deb("bomb") / "usr/a.bin").stat().st_size == 3_000_000
+
+
+def test_a_large_package_is_refused_however_well_it_is_packed(tmp_path, monkeypatch):
+    make_deb(tmp_path, "large", {"usr/a.bin": os.urandom(300_000), "usr/b.bin": b"b"})
+    monkeypatch.setattr(locate, "LARGEST", 200_000)
+    with pytest.raises(UserError, match="large_1_all"):
+        locate.deb("large")
+
+
+def test_a_program_that_unpacks_writes_no_more_than_it_may(tmp_path, monkeypatch):
+    """Should what a package says of itself be wrong."""
+    make_deb(tmp_path, "large", {"usr/a.bin": os.urandom(300_000)})
+    monkeypatch.setattr(locate, "check_unpacked", lambda *_: None)
+    monkeypatch.setattr(locate, "LARGEST", 200_000)
+    with pytest.raises(UserError, match="dpkg-deb failed"):
+        locate.deb("large")
+    assert not (locate.cache() / "deb/large").exists()
+
+
+def test_a_damaged_debian_package_is_a_sentence():
+    (locate.cache() / "bad_1_all.deb").write_bytes(b"!<arch>\nno")
+    with pytest.raises(UserError, match="dpkg-deb failed"):
+        locate.deb("bad")
+
+
+def test_a_wheel_that_unpacks_to_far_more_is_refused(monkeypatch):
+    folder = locate.cache() / "pypi" / "tiny==1.0"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / "tiny.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr("tiny/a.wav", bytes(3_000_000))
+        wheel.writestr("tiny/b.wav", b"b")
+    monkeypatch.setattr(limited, "SMALL", 2_000_000)
+    with pytest.raises(UserError, match=r"tiny\.whl .* unpacks to more than 2 MB"):
+        locate.wheel_member("tiny==1.0", "tiny/a.wav")
+    assert not (folder / "files").exists()
+    assert locate.wheel_member("tiny==1.0", "tiny/b.wav").read_bytes() == b"b"
+    monkeypatch.setattr(limited, "SMALL", 4_000_000)
+    assert locate.wheel_member("tiny==1.0", "tiny/a.wav").stat().st_size == 3_000_000
 
 
 def test_a_broken_wheel_is_refused():

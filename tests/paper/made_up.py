@@ -93,6 +93,12 @@ def verdicts(row: Dialogue, system: str, test: float, ref: float = 8.0) -> list[
     ]
 
 
+def due(rows: list[Verdict]) -> dict[str, list[str]]:
+    """What there should be of a run whose systems, judges and metrics are those of its verdicts."""
+    keys = {"systems": "system", "judges": "judge", "metrics": "metric"}
+    return {name: sorted({getattr(row, key) for row in rows}) for name, key in keys.items()}
+
+
 def reply(row: Dialogue, system: str) -> Reply:
     """A system's reply without turns, in a matched voice."""
     fields = {"role": row.role, "mode": row.mode, "language": row.language}

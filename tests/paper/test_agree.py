@@ -7,23 +7,25 @@ from hypothesis import strategies as st
 
 from scripts.common.statistics import jackknife_interval, t_interval
 from scripts.paper.agree import HEADER, agree, of_judges, tau_b
-from tests.paper.made_up import cells, dialogue, files, outputs, verdicts
+from tests.paper.made_up import cells, dialogue, due, files, outputs, verdicts
 
 ROLES = [f"role{n}" for n in range(6)]
 SYSTEMS = ["good", "bare", "GPT-4o-Audio"]
 TOP = "rater\tsystem\trole\tmode\tidx\tmetric\tscore\n"
 
 
-def run(tmp_path, ratings, rows=(), backends=("gemini",)):
+def run(tmp_path, ratings, rows=(), backends=("gemini",), test=()):
     path = tmp_path / "ratings.tsv"
     path.write_text(TOP + "".join("\t".join(map(str, row)) + "\n" for row in ratings), "utf-8")
     agree(
         path,
         files(tmp_path, "v", rows),
+        test,
         **outputs(tmp_path),
         systems=SYSTEMS,
         roles=ROLES,
         judges={f"judge-{n}": {"backend": name} for n, name in enumerate(backends)},
+        due=due(rows),
     )
     found = cells(tmp_path / "table.csv")
     keyed = {(r["metric"], r["one"], r["other"], r["measure"]): r for r in found}
@@ -161,3 +163,16 @@ def test_the_jackknife_of_a_mean_is_the_t_interval_of_cluster_means():
 def test_tau_is_undefined_for_one_value():
     assert tau_b(np.array([[1.0, 2, 3], [4, 4, 4]])) is None
     assert tau_b(np.array([[1.0], [4]])) is None
+
+
+def test_rows_that_are_gone_are_told(tmp_path):
+    items = [dialogue(role).model_copy(update={"role": role}) for role in ROLES]
+    one = judged([2, 5, 3, 8, 9, 6], "one")
+    other = judged([2, 5, 3, 8, 9, 6], "other")
+    test = files(tmp_path, "test", items)
+    rows, page = run(tmp_path, [], [*one, *other], ("gemini", "gemini"), test)
+    whole = rows["KC", "one", "other", "Kendall's tau-b ratio"]["n"]
+    rows, page = run(tmp_path, [], [*one, *other[:-1]], ("gemini", "gemini"), test)
+    assert (whole, rows["KC", "one", "other", "Kendall's tau-b ratio"]["n"]) == ("6", "5")
+    assert "`other`: 1 of 48 scores are missing (its row is gone: 1)." in page
+    assert "`one`:" not in page

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from scripts.common.stage import UserError
 from scripts.paper.differences import HEADER, differences, rank_rows, scale_row
-from tests.paper.made_up import PUBLISHED, ROLES, cells, dialogue, files, outputs, verdicts
+from tests.paper.made_up import PUBLISHED, ROLES, cells, dialogue, due, files, outputs, verdicts
 
 
 def item(number, system, score, ref=8.0):
@@ -15,13 +16,16 @@ def item(number, system, score, ref=8.0):
     return [row.model_copy(update={"role": f"role{number:02}"}) for row in rows]
 
 
-def run(tmp_path, rows):
+def run(tmp_path, rows, test=(), max_missing=1.0):
     differences(
         files(tmp_path, "verdicts", rows),
         [],
         PUBLISHED / "roles.tsv",
+        test,
         **outputs(tmp_path),
         roles=ROLES,
+        max_missing=max_missing,
+        due=due(rows),
     )
     return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
 
@@ -91,3 +95,14 @@ def test_versions_are_compared_as_systems(tmp_path):
     assert set(pairs) == {("good [1]", "bare"), ("good [1]", "good [2]"), ("bare", "good [2]")}
     assert float(pairs["good [1]", "bare"]) == pytest.approx(0.25)
     assert pairs["bare", "good [2]"] == "" and "answered as 2 versions" in page
+
+
+def test_rows_that_are_gone_are_missing(tmp_path):
+    items = [dialogue(f"i{n}").model_copy(update={"role": f"role{n:02}"}) for n in range(4)]
+    rows = [v for n in range(4) for v in item(n, "good", 8) + item(n, "bare", 6)]
+    test = files(tmp_path, "test", items)
+    _, page = run(tmp_path, rows[:-3], test)
+    (line,) = [one for one in page.splitlines() if one.endswith("| 29 | 3 |") and "| all |" in one]
+    assert "| bare |" in line
+    with pytest.raises(UserError, match="3 of the 32 scores of bare by objective are missing"):
+        run(tmp_path, rows[:-3], test, max_missing=0.01)

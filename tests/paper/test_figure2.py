@@ -1,8 +1,12 @@
 """Figure 2: one test dialogue a task category, always the same one."""
 
+from markdown_it import MarkdownIt
+
 from scripts.common.records import Exchange
 from scripts.paper.figure2 import figure2
 from tests.paper.made_up import PUBLISHED, ROLES, dialogue, files
+
+OPENS = ("open", "close")
 
 
 def test_each_category_has_a_dialogue_or_says_that_it_has_none(tmp_path):
@@ -28,3 +32,18 @@ def test_each_category_has_a_dialogue_or_says_that_it_has_none(tmp_path):
     assert "**Joe:**" not in page  # the lowest id of a category is shown
     assert "None of the 4 test dialogues of this run is of this category." in page
     assert r"5 \% of the way" in tex.read_text("utf-8")
+
+
+def test_what_models_wrote_is_words_on_the_page(tmp_path):
+    evil = "Hi <img src=x> ![t](http://e.example/p.png) [x](javascript:1)\n\n# Head"
+    rows = [dialogue("a", turns=[Exchange(user=evil, role=evil)], model="<b>m")]
+    md, tex = tmp_path / "figure2.md", tmp_path / "figure2.tex"
+    roles = [{"role": "joe", "name": "[Joe](u) <script>"}]
+    figure2(PUBLISHED / "figure4_task_types.tsv", files(tmp_path, "t", rows), md, tex, roles=roles)
+    page = md.read_text("utf-8")
+    tokens = MarkdownIt().parse(page)
+    kinds = {child.type for token in tokens for child in token.children or ()}
+    assert kinds == {"text", *(f"{name}_{end}" for name in ("em", "strong") for end in OPENS)}
+    assert [t.tag for t in tokens if t.nesting == 1].count("h2") == 3
+    assert r"**\[Joe\](u) &lt;script&gt;:** Hi &lt;img src=x&gt; !\[t\](http\://e.example" in page
+    assert r"\textbf{{[}Joe{]}(u) \textless{}script" in tex.read_text("utf-8")

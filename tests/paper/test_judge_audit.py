@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common.records import Probe, Trial, Verdict
+from scripts.common.records import Probe, Spoken, Trial, Verdict
 from scripts.paper.judge_audit import CHANGED, HEADER, judge_audit
 from scripts.paper.printed import METRICS
 from scripts.paper.probed import again, both_ways, identity, order_effect, shifts
-from tests.paper.made_up import cells, dialogue, files, outputs, verdicts
+from tests.paper.made_up import cells, dialogue, due, files, outputs, reply, verdicts
 
 FIRST, SECOND = "test first", "reference first"
 PROBES = ("base", "again", "swapped", "identical", *CHANGED)
@@ -55,15 +55,31 @@ def asked(judge, orders=(FIRST,), probes=PROBES, metrics=METRICS):
     return rows
 
 
-def audit(tmp_path, rows, judged=(), judges=None):
+def audit(tmp_path, rows, judged=(), judges=None, items=(), number=0):
     judge_audit(
         files(tmp_path, "probes", rows),
         files(tmp_path, "verdicts", list(judged)),
+        *chosen_from(tmp_path, items),
         **outputs(tmp_path),
         judges=judges or ASKS,
+        number=number,
+        due=due(rows) | {"systems": ["good"]},
     )
     found = cells(tmp_path / "table.csv")
     return {(r["probe"], r["metric"]): r for r in found}, (tmp_path / "table.md").read_text("utf-8")
+
+
+def chosen_from(folder, items):
+    """Files of whole replies to `items`, of the dialogues and of their speech."""
+    if not items:
+        return [], [], []
+    voiced = {"turns": [], "sample_rate": 8000, "voice": "v", "voice_mode": "matched", "flags": []}
+    replies = [reply(item, "good") for item in items]
+    speech = [
+        Spoken(id=item.id, role=item.role, language=item.language, **voiced) for item in items
+    ]
+    named = {"replies": replies, "test": items, "spoken": speech}
+    return tuple(files(folder, name, rows) for name, rows in named.items())
 
 
 def prefers_a(points):
@@ -144,6 +160,33 @@ def test_missing_scores_are_counted_with_their_reasons(tmp_path):
     assert (found["again", "all"]["n"], found["again", "all"]["missing"]) == ("7", "1")
     assert "| judge | reply 6 dB louder | no number | 1 |" in page
     assert "| judge | reply 6 dB louder | on the pair as it is: refused | 1 |" in page
+
+
+@pytest.mark.parametrize("place", [0, 5, 79])
+def test_a_probe_whose_row_is_gone_is_missing(tmp_path, place):
+    items = [dialogue(item, role="joe", idx=n) for n, (item, _) in enumerate(ITEMS)]
+    rows = asked(perfect, metrics=["IA"])
+    judged = [Verdict(**r.model_dump(exclude={"probe", "note"})) for r in rows if r.probe == "base"]
+    found, page = audit(tmp_path, rows, judged, items=items, number=len(items))
+    assert {row["missing"] for row in found.values()} == {"0"} and "gone" not in page
+    del rows[place]
+    found, page = audit(tmp_path, rows, judged, items=items, number=len(items))
+    counted = {name: (row["n"], row["missing"]) for (name, m), row in found.items() if m == "IA"}
+    lost = {name for name, counts in counted.items() if counts == ("7", "1")}
+    # Without the pair as it is, nothing of the item can be compared.
+    assert lost == (set(PROBES[1:]) if place == 0 else {PROBES[place % 10]})
+    assert "1 of the 80 rows that results/judging/judge/probes.jsonl should have are gone" in page
+
+
+def test_verdicts_without_scores_are_missing_from_both_orders(tmp_path):
+    judged = [
+        Verdict(**r.model_dump(exclude={"probe", "note"}))
+        for r in asked(prefers_a(1), (FIRST, SECOND), ["base"])
+    ]
+    lost = {"score_test": None, "score_ref": None, "trials": [], "dropped": "refused"}
+    judged[0] = judged[0].model_copy(update=lost)
+    rows, _ = audit(tmp_path, asked(perfect), judged)
+    assert (rows["both orders", "all"]["n"], rows["both orders", "all"]["missing"]) == ("63", "1")
 
 
 def test_versions_of_a_judge_are_never_compared(tmp_path):

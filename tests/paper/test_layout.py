@@ -2,12 +2,15 @@
 
 import csv
 import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.paper.layout import Section, latex, markdown, write_table
+from scripts.common.cells import undefused
+from scripts.paper.layout import Section, latex, markdown, write_csv, write_table
 
 ROWS = [
     {"name": "a_b", "of": "x", "score": 1 / 3, "n": 2, "left": None},
@@ -49,6 +52,35 @@ def test_signs_of_both_languages_are_escaped(tmp_path):
     _, md, tex = write(tmp_path, ROWS)
     assert r"c\|d" in md
     assert r"a\_b" in tex and r"Title \& more" in tex and r"\texttt{note} of 5 \%" in tex
+
+
+@given(st.lists(st.text(max_size=12) | st.floats(allow_nan=False) | st.integers(), max_size=5))
+def test_any_text_comes_back_from_the_csv_and_is_no_formula(values):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t.csv"
+        write_csv([{"name": value, "n": 1} for value in values], path, ["name", "n"])
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    assert [row["n"] for row in rows] == ["1"] * len(values)
+    for value, row in zip(values, rows, strict=True):
+        if isinstance(value, str):
+            assert undefused(row["name"]) == value.replace("\r\n", "\n").replace("\r", "\n")
+            assert undefused(row["name"]) == row["name"] or row["name"].startswith("'")
+        else:
+            assert row["name"] == str(value)
+
+
+def test_formulas_of_others_are_defused_in_the_csv_alone(tmp_path):
+    rows = [{"name": "=HYPERLINK(1)", "n": -2.5}, {"name": "a\r=1", "n": -3}]
+    found, md, tex = write(tmp_path, rows)
+    assert [tuple(row.values()) for row in found] == [("'=HYPERLINK(1)", "-2.5"), ("a\n=1", "-3")]
+    assert "| =HYPERLINK(1) | -2.500 |" in md and "=HYPERLINK(1) & -2.500" in tex
+
+
+def test_markup_in_titles_headings_and_notes_is_shown_as_it_is():
+    page = markdown("<b>", [Section([], {"a": "![x](y)"}, "[s](t)")], ["<i> `code` ![z](w)"])
+    assert page.startswith("# &lt;b&gt;\n\n## \\[s\\](t)\n\n| !\\[x\\](y) |")
+    assert page.endswith("&lt;i&gt; `code` !\\[z\\](w)\n")
 
 
 def test_header_chooses_the_columns_of_the_csv(tmp_path):

@@ -11,6 +11,7 @@ from tests.paper.made_up import (
     SYSTEMS,
     cells,
     dialogue,
+    due,
     files,
     outputs,
     reply,
@@ -18,7 +19,7 @@ from tests.paper.made_up import (
 )
 
 
-def build(tmp_path, items, scores, ablations=None, max_missing=0.1):
+def build(tmp_path, items, scores, ablations=None, max_missing=0.1, wanted=None):
     table2(
         PUBLISHED / "table2.tsv",
         files(tmp_path, "verdicts", scores),
@@ -30,9 +31,40 @@ def build(tmp_path, items, scores, ablations=None, max_missing=0.1):
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=max_missing,
+        due=wanted or due(scores),
         ablations=ablations or {},
     )
     return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
+
+
+def test_rows_that_are_gone_are_missing(tmp_path):
+    items = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "luyuanhang")]
+    scores = [v for row in items for v in verdicts(row, "good", 7)]
+    scores += [v for row in items for v in verdicts(row, "bare", 6)]
+    with pytest.raises(UserError, match=r"10 of the 24 scores of bare by objective are missing.*"):
+        build(tmp_path, items, scores[:-10])
+    rows, page = build(tmp_path, items, scores[:-10], {"bare": "good"}, max_missing=0.5)
+    run = {(r["language"], r["system"]): r for r in rows if r["source"] == "run"}
+    assert run["Chinese", "bare"]["overall_n"] == "0"
+    assert [run["Chinese", "bare"][f"{m}_missing"] for m in ("IA", "KC", "overall")] == list("118")
+    assert (run["English", "bare"]["overall_n"], run["English", "bare"]["overall_missing"]) == (
+        "14",
+        "2",
+    )
+    assert run["English", "good"]["overall_missing"] == "0"
+    assert "10 of the 24 rows that results/judging/objective/bare should have are gone" in page
+    assert "| English | bare | KC | its row is gone | 1 |" in page
+    kept = "| bare | good | KC | English | 1 | 1 | 1 |"  # items, missing, roles
+    assert kept in page
+
+
+def test_a_system_without_any_row_is_missing_as_a_whole(tmp_path):
+    """What a run judges is known without what is there."""
+    items = [dialogue("a")]
+    scores = verdicts(items[0], "good", 7)
+    wanted = due(scores) | {"systems": ["bare", "good"]}
+    with pytest.raises(UserError, match="8 of the 8 scores of bare by objective are missing"):
+        build(tmp_path, items, scores, wanted=wanted)
 
 
 def test_rows_shapes_and_marks(tmp_path):
@@ -113,14 +145,14 @@ def test_versions_of_a_system_and_of_a_judge_have_rows_of_their_own(tmp_path, ca
     run = {row["system"]: row["overall"] for row in rows if row["source"] == "run"}
     assert run == {"good [good-1]": "0.5", "good [good-2]": "1.0"}
     assert "The system `good` answered as 2 versions: good-1 (8 verdicts), good-2 (8" in page
-    assert "| bare | good [good-1] | PeC |" in page and "| bare | good [good-2] | PeC |" in page
+    assert all(rf"| bare | good \[good-{n}\] | PeC |" in page for n in (1, 2))
     assert "warning: The system `good`" in capsys.readouterr().out
     new = [v.model_copy(update={"system_version": "good-1", "version": "j2"}) for v in new]
     rows, page = build(tmp_path, items, old + new)
     run = {(row["system"], row["judge"]): row["overall"] for row in rows if row["source"] == "run"}
     assert run == {("good", "objective [j1]"): "0.5", ("good", "objective [j2]"): "1.0"}
     assert "**" not in "".join(line for line in page.splitlines() if "| good |" in line)
-    assert "| English | good | objective [j1] | this run |" in page
+    assert r"| English | good | objective \[j1\] | this run |" in page
     assert "by the judge `objective`, not" in page
 
 
@@ -130,7 +162,7 @@ def test_audio_that_was_cut_is_told_by_parts_not_by_metrics(tmp_path):
     scores = [v.model_copy(update={"cut": 2}) if v.id == "a" else v for v in scores]
     _, page = build(tmp_path, items, scores)
     assert "`objective` heard only the beginning of 2 audio parts, in 1 of 2 items" in page
-    assert "only the beginning" not in build(tmp_path, items, scores[8:])[1]
+    assert "only the beginning" not in build(tmp_path, items[1:], scores[8:])[1]
 
 
 def test_a_system_of_the_paper_is_spelled_as_printed(tmp_path, monkeypatch):

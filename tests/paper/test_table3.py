@@ -1,5 +1,8 @@
 """Table 3 lists every system of this run in both domains, beside the printed rows."""
 
+import pytest
+
+from scripts.common.stage import UserError
 from scripts.paper.scores import HEADER
 from scripts.paper.table3 import table3
 from tests.paper.made_up import (
@@ -8,29 +11,41 @@ from tests.paper.made_up import (
     SYSTEMS,
     cells,
     dialogue,
+    due,
     files,
     outputs,
     reply,
     verdicts,
 )
 
+ITEMS = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "luyuanhang")]
+SCORES = [v for row in ITEMS for name in SYSTEMS for v in verdicts(row, name, 6)]
 
-def test_every_system_is_in_both_domains(tmp_path):
-    items = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "luyuanhang")]
-    scores = [v for row in items for name in SYSTEMS for v in verdicts(row, name, 6)]
+
+def build(tmp_path, scores):
     table3(
         PUBLISHED / "table3.tsv",
         files(tmp_path, "verdicts", scores),
         [],
         PUBLISHED / "roles.tsv",
-        files(tmp_path, "replies", [reply(row, name) for row in items for name in SYSTEMS]),
-        files(tmp_path, "test", items),
+        files(tmp_path, "replies", [reply(row, name) for row in ITEMS for name in SYSTEMS]),
+        files(tmp_path, "test", ITEMS),
         **outputs(tmp_path),
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=0.01,
+        due=due(SCORES),
     )
-    rows = cells(tmp_path / "table.csv")
+    return cells(tmp_path / "table.csv")
+
+
+def test_rows_that_are_gone_are_missing(tmp_path):
+    with pytest.raises(UserError, match="3 of the 24 scores of bare by objective are missing"):
+        build(tmp_path, SCORES[:-3])
+
+
+def test_every_system_is_in_both_domains(tmp_path):
+    rows = build(tmp_path, SCORES)
     assert list(rows[0]) == HEADER
     run = {(r["language"], r["domain"], r["system"]): r for r in rows if r["source"] == "run"}
     assert len(run) == 8

@@ -4,23 +4,28 @@ import pytest
 
 from scripts.common.config import ROOT
 from scripts.paper.table5 import table5
-from tests.paper.made_up import PUBLISHED, cells, dialogue, files, outputs, verdicts
+from tests.paper.made_up import PUBLISHED, cells, dialogue, due, files, outputs, verdicts
 
 PRINTED = {"IA": 0.600, "CC": 0.543, "SF": 0.771, "SN": 0.371}
 PRINTED |= {"PC": 0.371, "EA": 0.371, "PeC": 0.371, "KC": 0.486}
 P = {0.771: 0.103, 0.600: 0.242, 0.543: 0.297, 0.486: 0.356, 0.371: 0.497}
 
 
-def build(tmp_path, ratings, scores):
+NONE = {"systems": [], "judges": [], "metrics": []}
+
+
+def build(tmp_path, ratings, scores, test=(), wanted=NONE):
     table5(
         PUBLISHED / "table5.tsv",
         PUBLISHED / "table4.tsv",
         PUBLISHED / "table2.tsv",
         ratings,
         scores,
+        test,
         **outputs(tmp_path),
         systems=["s1", "s2", "s3", "s4"],
         roles=["joe"],
+        due=wanted,
     )
     rows = cells(tmp_path / "table.csv")
     return {(row["metric"], row["source"]): row for row in rows}
@@ -72,3 +77,17 @@ def test_versions_of_a_system_are_never_in_one_mean(tmp_path):
     rows = build(tmp_path, path, files(tmp_path, "verdicts", scores))
     assert rows["IA", "run"]["n"] == "3" and float(rows["IA", "run"]["spearman_rho"]) == 1
     assert "The system `s1` answered as 2 versions" in (tmp_path / "table.md").read_text("utf-8")
+
+
+def test_verdicts_whose_rows_are_gone_are_told(tmp_path):
+    item = dialogue("a")
+    scores = [v for name in ("s1", "s2") for v in verdicts(item, name, 6)]
+    path = tmp_path / "ratings.tsv"
+    lines = ["rater system role mode idx metric score"]
+    lines += [f"r1 {name} joe single 0 KC 5" for name in ("s1", "s2")]
+    path.write_text("\n".join(lines).replace(" ", "\t") + "\n", "utf-8")
+    given = files(tmp_path, "verdicts", scores[:-1])
+    build(tmp_path, path, given, files(tmp_path, "test", [item]), due(scores))
+    page = (tmp_path / "table.md").read_text("utf-8")
+    assert "1 of the 8 rows that results/judging/objective/s2 should have are gone" in page
+    assert "1 of 2 ratings have no automatic score" in page

