@@ -1,0 +1,93 @@
+"""Requests over HTTP: what comes back is read up to a limit that suits what was asked.
+
+A service may send more than memory holds, or a small body that is unpacked into that much. Bodies
+are read in pieces and unpacked here; what is above the limit is a fault of the service.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from scripts.common import faults
+from scripts.common.faults import Fault
+from scripts.common.lookup import loads
+
+MB = 1 << 20
+TEXT, SOUND = 16 * MB, 160 * MB  # bytes of an answer, by what the capability has answered
+ERROR = 1 * MB  # of an answer that says what went wrong
+SPEAKS = ("tts", "dialogue")  # capabilities whose answers are audio
+WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # how zlib is told what it unpacks
+
+
+def most(service: str) -> int:
+    """Bytes that an answer of capability/backend has at most."""
+    return SOUND if service.partition("/")[0] in SPEAKS else TEXT
+
+
+async def post(
+    session: Any, url: str, body: bytes, headers: Mapping[str, str], service: str
+) -> dict[str, Any]:
+    """POST `body` with a session of aiohttp that unpacks nothing; the JSON that comes back.
+
+    Redirects are not followed: the body and the key are for this address alone.
+    """
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        if 300 <= response.status < 400:
+            place = response.headers.get("Location", "nowhere")
+            raise Fault("fatal", f"it sends us on to {place}, which nobody allowed")
+        good = response.status == 200
+        packing = response.headers.get("Content-Encoding", "")
+        pieces = unpacked(response.content.iter_any(), packing, most(service), cut=not good)
+        said = b"".join([piece async for piece in pieces])
+        text = said.decode("utf-8-sig", errors="replace")
+        if not good:
+            raise faults.by_status(response.status, response.headers, text)
+    try:
+        found = loads(said.decode("utf-8-sig"))
+    except ValueError as error:
+        raise Fault("transient", "what came back is no JSON", raw=text[:ERROR]) from error
+    if not isinstance(found, dict) or found.get("error"):
+        words = f"an error under HTTP 200: {faults.short(text)}"
+        raise Fault("transient", words, raw=text[:ERROR])
+    return found
+
+
+async def unpacked(
+    pieces: AsyncIterator[bytes], packing: str, limit: int, cut: bool = False
+) -> AsyncIterator[bytes]:
+    """The pieces of a body, unpacked. Of more than `limit` bytes a Fault is made; where `cut`, what
+    is above ERROR is left out."""
+    left = ERROR if cut else limit
+    unpack = _unpacker(packing)
+    async for piece in pieces:
+        rest = piece
+        while rest:
+            plain, rest = unpack(rest, min(left + 1, MB))
+            if len(plain) > left:
+                if cut:
+                    yield plain[:left]
+                    return
+                raise Fault("transient", f"it sends more than {limit // MB} MB: that is no answer")
+            left -= len(plain)
+            yield plain
+
+
+def _unpacker(packing: str):
+    """Function (bytes, limit) -> (unpacked bytes, what is still to be unpacked)."""
+    packing = packing.strip().lower()
+    if packing in ("", "identity"):
+        return lambda data, limit: (data, b"")
+    if packing not in WINDOWS:
+        raise Fault("transient", f"its answer is packed as '{packing}', which was not asked for")
+    zipped = zlib.decompressobj(WINDOWS[packing])
+
+    def unpack(data: bytes, limit: int) -> tuple[bytes, bytes]:
+        try:
+            plain = zipped.decompress(data, limit)
+        except zlib.error as error:
+            raise Fault("transient", f"its answer cannot be unpacked ({error})") from error
+        return plain, zipped.unconsumed_tail
+
+    return unpack
