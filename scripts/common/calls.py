@@ -157,12 +157,14 @@ class _Work:
     async def call(self, key: str, call: Call) -> Result:
         """Ask until there is an answer or a reason why there is none."""
         tried = Counter()
+        first = None  # when it was sent first
         taken = 0.0  # seconds of its attempts and its own waits
         while True:
             turn, most, usd = await self.place(key, call, tried["cut"])
             if turn.kept is not None:
                 return Result(*astuple(turn.kept))
             begun = time.monotonic()
+            first = first or begun
             try:
                 got = await asyncio.wait_for(call.send(tried["cut"]), self.rules.timeout)
             except BaseException as error:
@@ -184,7 +186,7 @@ class _Work:
                 raise UserError(
                     endings.hopeless(client.service, client.lane, client.key, fault, words)
                 )
-            self.ask_later(fault, wait, words, begun)
+            self.ask_later(fault, wait, words, max(first, self.answered))
             taken += 0.0 if fault.kind == "limited" or fault.wait is not None else wait
             late = fault.kind != "limited" and taken > self.rules.deadline
             if late or self.is_enough(tried):
@@ -200,13 +202,13 @@ class _Work:
             or tried["refused"] + tried["unusable"] >= rules.resample
         )
 
-    def ask_later(self, fault: Fault, wait: float, words: str, begun: float) -> None:
-        """Stop the run if it is to come back later than it may wait: no call is to blame for that
-        and none is given up."""
+    def ask_later(self, fault: Fault, wait: float, words: str, since: float) -> None:
+        """Stop the run if it is to come back later than it may wait, or the service answered
+        nothing `since` for that long: no call is to blame for that and none is given up."""
         lane, deadline = self.client.lane, self.rules.deadline
         if fault.wait is not None and wait > deadline:
             raise UserError(endings.later(lane, wait, deadline, words))
-        if fault.kind == "limited" and time.monotonic() - self.answered + wait > deadline:
+        if fault.kind == "limited" and time.monotonic() - since + wait > deadline:
             raise UserError(endings.starved(lane, deadline, words))
 
     async def pause(self, seconds: float, why: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 BEAT = 10.0  # seconds between two signs of life of a process that has calls under way
 LEASE = 60.0  # seconds without one after which a process that cannot be seen has died
+ENDED = "ZX"  # states of a process that is dead and whose parent has not yet asked
 UNKNOWN = "alive"  # of a process that is there, when this system does not tell when it began
 
 
@@ -79,7 +80,8 @@ def born(pid: int) -> str:
     process (Linux). UNKNOWN where it is there and the system does not tell; empty if it is not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
-        return stat.rpartition(")")[2].split()[19]
+        fields = stat.rpartition(")")[2].split()
+        return "" if fields[0] in ENDED else fields[19]
     except (OSError, IndexError):
         pass
     try:
