@@ -118,6 +118,7 @@ class _Work:
         self.results: dict[str, Result] = {}
         self.stop: Exception | None = None
         self.down = 0  # calls in a row that the service failed
+        self.costly = False  # whether it was told that a call cost more than was reserved
         self.answered = time.monotonic()  # when something was, or the work began
         self.gate = asyncio.Lock()  # one at a time asks the store for a place
         self.waits = waits.Waits(label)
@@ -229,11 +230,11 @@ class _Work:
         """Wait for a place in the lane, or for the answer of another process: what it may use at
         most and the cost of that, which is reserved."""
         client = self.client
-        most = {unit: n * (2**cut if "output" in unit else 1) for unit, n in call.most.items()}
-        tokens = sum(most.get(unit, 0.0) for unit in services.TOKENS)
+        most = services.widened(call.most, cut)
+        many = sum(most.get(unit, 0.0) for unit in services.TOKENS)
         usd = services.cost(client.prices, most, client.lane) if client.paid else 0.0
         begun = time.monotonic()
-        asked = (key, client.lane, run.stage, client.limits, self.rules.max_usd, usd, tokens)
+        asked = (key, client.lane, run.stage, client.limits, self.rules.max_usd, usd, many)
         while True:
             async with self.gate:
                 turn = await self.turn(asked, begun)
@@ -286,6 +287,7 @@ class _Work:
             )
         answer = {"value": got.value, "blob": got.blob, "version": version, "seconds": seconds}
         answer |= {"used": dict(got.used), "usd": usd}
+        self.tell_cost(most, got.used, usd, reserved)
         before = await self.desk.keep(client.store, attempt, key, answer, client.limits.at_once)
         if before is not None:
             print(
@@ -297,6 +299,25 @@ class _Work:
         if unknown is not None:
             raise unknown
         return Result(got.value, got.blob, version, seconds)
+
+    def tell_cost(
+        self,
+        most: Mapping[str, float],
+        used: Mapping[str, float],
+        usd: float | None,
+        reserved: float,
+    ) -> None:
+        """Say once that a service used more than was reserved. It is booked as the service says, so
+        that no more is sent once the limit of cost is reached."""
+        if usd is None or usd <= reserved or self.costly:
+            return
+        self.costly = True
+        print(
+            f"Warning: {self.client.lane} says that a call used {dict(used)}, "
+            f"{usd:.4f} USD, where {dict(most)}, {reserved:.4f} USD, were reserved for it: what a "
+            "run costs may go beyond max_usd by the calls that are under way.",
+            file=progress.screen,
+        )
 
     def cost(self, used: Mapping[str, float]) -> tuple[float | None, UserError | None]:
         """Dollars of what was used; None, and why, where that is not known."""

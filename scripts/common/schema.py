@@ -89,10 +89,10 @@ def _from_0(db: sqlite3.Connection, path: Path, there: dict[str, tuple[str, ...]
             )
     _run(db, FROM_0)
     _run(db, TABLES)
+    db.execute(f"INSERT INTO attempts (tick, {KEPT_0}) SELECT -1, {KEPT_0} FROM attempts_0")
     db.execute(
-        f"INSERT INTO attempts (tick, {KEPT_0}) SELECT -1, {KEPT_0} FROM attempts_0"
+        "UPDATE attempts SET state = 'lost', words = 'its process died' WHERE state = 'open'"
     )
-    db.execute("UPDATE attempts SET state = 'lost', words = 'its process died' WHERE state = 'open'")
     db.execute("INSERT INTO lanes SELECT lane, at_once, 0, answered, 0, version FROM lanes_0")
     _run(db, "DROP TABLE attempts_0; DROP TABLE lanes_0; DROP TABLE host;")
 

@@ -26,6 +26,49 @@ def most(service: str) -> int:
     return SOUND if service.partition("/")[0] in SPEAKS else TEXT
 
 
+class Meter:
+    """Counts the bytes that come over a websocket; those above the limit are a Fault."""
+
+    def __init__(self, service: str):
+        self.limit = self.left = most(service)
+
+    def add(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise _too_much(self.limit)
+
+
+def limited(service: str):
+    """A hook for the responses of an httpx client, whatever its version: what is read of them is
+    unpacked here and has a limit."""
+
+    async def hook(response: Any) -> None:
+        packing = response.headers.pop("Content-Encoding", "")
+        response.stream = _wrapped(
+            response.stream,
+            lambda pieces: unpacked(
+                pieces, packing, most(service), cut=response.status_code != 200
+            ),
+        )
+
+    return hook
+
+
+def _wrapped(stream: Any, through: Any) -> Any:
+    """A stream of httpx's kind whose pieces go through a function."""
+    kind = next(base for base in type(stream).__mro__ if base.__name__ == "AsyncByteStream")
+
+    class Through(kind):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for piece in through(stream.__aiter__()):
+                yield piece
+
+        async def aclose(self) -> None:
+            await stream.aclose()
+
+    return Through()
+
+
 async def post(
     session: Any, url: str, body: bytes, headers: Mapping[str, str], service: str
 ) -> dict[str, Any]:
@@ -69,9 +112,13 @@ async def unpacked(
                 if cut:
                     yield plain[:left]
                     return
-                raise Fault("transient", f"it sends more than {limit // MB} MB: that is no answer")
+                raise _too_much(limit)
             left -= len(plain)
             yield plain
+
+
+def _too_much(limit: int) -> Fault:
+    return Fault("transient", f"it sends more than {limit / MB:g} MB: that is no answer")
 
 
 def _unpacker(packing: str):

@@ -185,7 +185,8 @@ def test_a_wait_that_a_run_may_not_have_stops_it_with_the_time_to_come_back(
 ):
     services(deadline=5)
     server, client, ask = served([Step(status, {"Retry-After": "86400"})])
-    with pytest.raises(UserError, match=r"wants to be asked again at 20\d\d-.* \(in 24 h\)") as error:
+    words = r"wants to be asked again at 20\d\d-.* \(in 24 h\)"
+    with pytest.raises(UserError, match=words) as error:
         ask(8)
     assert "services.deadline" in str(error.value) and "is kept" in str(error.value)
     asked = len(server.requests)

@@ -1,4 +1,5 @@
-"""What is paid is kept: damaged files, folders and tables that cannot be written, a locked store."""
+"""What is paid is kept: damaged files, folders and tables that cannot be written, a store that is
+locked."""
 
 from __future__ import annotations
 
@@ -282,9 +283,7 @@ def test_a_run_that_is_ended_while_the_store_is_locked_loses_nothing(store, quic
     async def ended() -> None:
         held = lock(store.path)
         answer = {"version": "v1", "value": 1, "blob": None, "seconds": 1.0, "used": {}, "usd": 0}
-        work = asyncio.create_task(
-            desk.Desk(Waits("test")).keep(store, attempt, "k", answer, 10)
-        )
+        work = asyncio.create_task(desk.Desk(Waits("test")).keep(store, attempt, "k", answer, 10))
         await asyncio.sleep(0.1)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -306,9 +305,7 @@ def test_a_bound_counts_from_the_first_failure_for_all_that_wait(monkeypatch, qu
         raise Shut("locked")
 
     async def both() -> list:
-        return await asyncio.gather(
-            place.write(work), place.write(work), return_exceptions=True
-        )
+        return await asyncio.gather(place.write(work), place.write(work), return_exceptions=True)
 
     assert [type(error) for error in asyncio.run(both())] == [Shut, Shut]
     assert len(tries) <= 9
@@ -327,9 +324,7 @@ Store(Path(sys.argv[1]))
 def test_whoever_waits_for_a_locked_store_at_its_opening_says_so(store):
     held = lock(store.path)
     command = [sys.executable, "-c", LOCKED, str(store.path)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=Path(__file__).parents[2]
-    )
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     held.rollback()
     assert done.stderr.count("s already: the store") == 3
     assert done.stderr.splitlines()[-1].endswith("end it and run again.")
