@@ -113,6 +113,5 @@ def straight(client: Client) -> dict[str, Any]:
                 said = (response.body or b"").decode("utf-8", errors="replace")
                 raise faults.by_status(response.status_code, response.headers, said) from error
 
-    return {"create_connection": Straight, "max_size": web.TEXT} | (
-        {} if client.paid else {"proxy": None}
-    )
+    proxy = {} if client.paid else {"proxy": None}
+    return {"create_connection": Straight, "max_size": web.TEXT} | proxy

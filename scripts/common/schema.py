@@ -14,21 +14,22 @@ from scripts.common.stage import UserError
 
 VERSION = 1  # of the tables; it stands in the file as SQLite's user_version
 TABLES = """
-CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, key TEXT, lane TEXT, stage TEXT, owner INTEGER,
-  tick REAL, started REAL, ended REAL, state TEXT, version TEXT, used TEXT, tokens REAL, usd REAL,
-  words TEXT, raw TEXT);
+CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, key TEXT, lane TEXT, stage TEXT,
+  owner INTEGER, tick REAL, started REAL, ended REAL, state TEXT, version TEXT, used TEXT,
+  tokens REAL, usd REAL, words TEXT, raw TEXT);
 CREATE INDEX IF NOT EXISTS by_tick ON attempts (lane, tick);
 CREATE INDEX IF NOT EXISTS by_lane ON attempts (lane) WHERE state = 'open';
 CREATE INDEX IF NOT EXISTS by_key ON attempts (key) WHERE state = 'open';
-CREATE TABLE IF NOT EXISTS owners (id INTEGER PRIMARY KEY, host TEXT, boot TEXT, space TEXT, pid INTEGER,
-  born TEXT, tick REAL, seen REAL);
+CREATE TABLE IF NOT EXISTS owners (id INTEGER PRIMARY KEY, host TEXT, boot TEXT, space TEXT,
+  pid INTEGER, born TEXT, tick REAL, seen REAL);
 CREATE TABLE IF NOT EXISTS machine (boot TEXT, first INTEGER);
 CREATE TABLE IF NOT EXISTS spent (stage TEXT PRIMARY KEY, usd REAL);
-CREATE TABLE IF NOT EXISTS lanes (lane TEXT PRIMARY KEY, at_once INTEGER, changed REAL, answered INTEGER,
-  closed_until REAL, version TEXT);
-CREATE TABLE IF NOT EXISTS answers (key TEXT, version TEXT, value TEXT, blob TEXT, seconds REAL, made REAL,
-  digest TEXT, PRIMARY KEY (key, version));
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, digest TEXT);
+CREATE TABLE IF NOT EXISTS lanes (lane TEXT PRIMARY KEY, at_once INTEGER, changed REAL,
+  answered INTEGER, closed_until REAL, version TEXT);
+CREATE TABLE IF NOT EXISTS answers (key TEXT, version TEXT, value TEXT, blob TEXT, seconds REAL,
+  made REAL, digest TEXT, PRIMARY KEY (key, version));
+CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER,
+  digest TEXT);
 """
 # What version 0 had in the place of `owners`, `machine` and the columns that go with them.
 ATTEMPTS_0 = (

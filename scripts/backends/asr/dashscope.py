@@ -21,11 +21,10 @@ from typing import Any
 import numpy as np
 
 from scripts.backends.asr import RATE, audible, speaks
-from scripts.common import model_studio
+from scripts.common import lookup, model_studio
 from scripts.common.audio import pcm
 from scripts.common.calls import Call, Client, Got
 from scripts.common.daemons import Daemons
-from scripts.common.lookup import number
 from scripts.common.services import as_told
 from scripts.common.stage import UserError, progress
 
@@ -99,9 +98,8 @@ class Paraformer:
                 raise model_studio.fault(error, begun=bool(sentences)) from error
             finally:
                 line.cut()  # ends the thread, too, if time is up
-            return Got(
-                sentences, as_told({"audio second": number(session.usage, "duration")}, most)
-            )
+            told = lookup.number(session.usage, "duration")
+            return Got(sentences, as_told({"audio second": told}, most))
 
         most = {"audio second": billed(sound)}
         return Call(parts, send, most)

@@ -139,7 +139,9 @@ async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
         try:
             event, payload = await received(socket)
         except Fault as error:
-            raise charged(error) if heard else error
+            if heard:
+                charged(error)
+            raise
         if event == Event.TTSResponse:
             heard.append(payload)
             meter.add(len(payload))
