@@ -43,6 +43,9 @@ def connect(client: Client) -> Any:
     studio = ModelStudio(
         api_key=secret(client), base_url=base(client), timeout=client.rules.timeout, max_retries=0
     )
+    http = studio._transport.http_client
+    http.headers["Accept-Encoding"] = "gzip, deflate"
+    http.event_hooks = {"response": [web.limited_in_thread(client.service, client.rules.timeout)]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # that it is a preview
         return studio.audio

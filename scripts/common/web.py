@@ -6,8 +6,9 @@ are read in pieces and unpacked here; what is above the limit is a fault of the 
 
 from __future__ import annotations
 
+import time
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 from scripts.common import faults
@@ -39,34 +40,55 @@ class Meter:
 
 
 def limited(service: str):
-    """A hook for the responses of an httpx client, whatever its version: what is read of them is
-    unpacked here and has a limit."""
+    """A hook for the responses of an asynchronous httpx client, whatever its version: what is read
+    of them is unpacked here and has a limit."""
 
     async def hook(response: Any) -> None:
-        packing = response.headers.pop("Content-Encoding", "")
-        response.stream = _wrapped(
-            response.stream,
-            lambda pieces: unpacked(
-                pieces, packing, most(service), cut=response.status_code != 200
-            ),
-        )
+        body, pieces = _body_of(response, service), response.stream
+
+        class Through(_kind(pieces, "AsyncByteStream")):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                async for piece in unpacked(pieces, body):
+                    yield piece
+
+            async def aclose(self) -> None:
+                await pieces.aclose()
+
+        response.stream = Through()
 
     return hook
 
 
-def _wrapped(stream: Any, through: Any) -> Any:
-    """A stream of httpx's kind whose pieces go through a function."""
-    kind = next(base for base in type(stream).__mro__ if base.__name__ == "AsyncByteStream")
+def limited_in_thread(service: str, seconds: float, clock: Callable[[], float] = time.monotonic):
+    """As `limited`, for a client that blocks: no body is read for longer than `seconds`."""
 
-    class Through(kind):
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for piece in through(stream.__aiter__()):
-                yield piece
+    def hook(response: Any) -> None:
+        body, pieces, until = _body_of(response, service), response.stream, clock() + seconds
 
-        async def aclose(self) -> None:
-            await stream.aclose()
+        class Through(_kind(pieces, "SyncByteStream")):
+            def __iter__(self) -> Iterator[bytes]:
+                for piece in pieces:
+                    if clock() > until:
+                        raise TimeoutError
+                    yield from body.take(piece)
+                    if body.full:
+                        return
 
-    return Through()
+            def close(self) -> None:
+                pieces.close()
+
+        response.stream = Through()
+
+    return hook
+
+
+def _body_of(response: Any, service: str) -> Body:
+    packing = response.headers.pop("Content-Encoding", "")
+    return Body(packing, most(service), cut=response.status_code != 200)
+
+
+def _kind(stream: Any, name: str) -> type:
+    return next(base for base in type(stream).__mro__ if base.__name__ == name)
 
 
 async def post(
@@ -81,8 +103,8 @@ async def post(
             place = response.headers.get("Location", "nowhere")
             raise Fault("fatal", f"it sends us on to {place}, which nobody allowed")
         good = response.status == 200
-        packing = response.headers.get("Content-Encoding", "")
-        pieces = unpacked(response.content.iter_any(), packing, most(service), cut=not good)
+        body_of = Body(response.headers.get("Content-Encoding", ""), most(service), cut=not good)
+        pieces = unpacked(response.content.iter_any(), body_of)
         said = b"".join([piece async for piece in pieces])
         text = said.decode("utf-8-sig", errors="replace")
         if not good:
@@ -97,24 +119,34 @@ async def post(
     return found
 
 
-async def unpacked(
-    pieces: AsyncIterator[bytes], packing: str, limit: int, cut: bool = False
-) -> AsyncIterator[bytes]:
-    """The pieces of a body, unpacked. Of more than `limit` bytes a Fault is made; where `cut`, what
-    is above ERROR is left out."""
-    left = ERROR if cut else limit
-    unpack = _unpacker(packing)
-    async for piece in pieces:
-        rest = piece
-        while rest:
-            plain, rest = unpack(rest, min(left + 1, MB))
-            if len(plain) > left:
-                if cut:
-                    yield plain[:left]
-                    return
-                raise _too_much(limit)
-            left -= len(plain)
+class Body:
+    """What is read of a body, unpacked. Above `limit` bytes it is a Fault; where `cut`, as of an
+    answer that says what went wrong, what is above ERROR is left out and it is `full`."""
+
+    def __init__(self, packing: str, limit: int, cut: bool = False):
+        self.limit, self.cut, self.full = limit, cut, False
+        self.left = ERROR if cut else limit
+        self.unpack = _unpacker(packing)
+
+    def take(self, piece: bytes) -> Iterator[bytes]:
+        """The next piece of the body, unpacked."""
+        while piece and not self.full:
+            plain, piece = self.unpack(piece, min(self.left + 1, MB))
+            if len(plain) > self.left:
+                if not self.cut:
+                    raise _too_much(self.limit)
+                plain, self.full = plain[: self.left], True
+            self.left -= len(plain)
             yield plain
+
+
+async def unpacked(pieces: AsyncIterator[bytes], body: Body) -> AsyncIterator[bytes]:
+    """The pieces of a body as `body` lets them through."""
+    async for piece in pieces:
+        for plain in body.take(piece):
+            yield plain
+        if body.full:
+            return
 
 
 def _too_much(limit: int) -> Fault:
