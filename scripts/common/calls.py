@@ -252,7 +252,7 @@ class _Work:
             )
             if not turn.wait or turn.elsewhere:
                 return turn
-            if turn.wait > self.rules.deadline:
+            if turn.closed and turn.wait > self.rules.deadline:
                 words = f"another call was told so: {turn.why}"
                 raise UserError(
                     endings.later(self.client.lane, turn.wait, self.rules.deadline, words)

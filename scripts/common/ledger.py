@@ -45,6 +45,7 @@ class Turn(NamedTuple):
     wait: float = 0.0
     why: str = ""
     elsewhere: bool = False  # it is this call that is waited for, not the lane
+    closed: bool = False  # the service asked to wait
     kept: Any = None
 
 
@@ -92,9 +93,9 @@ class Ledger(Database):
                 return Turn(wait=ASKED_ELSEWHERE, why=why, elsewhere=True)
             now = self.ticks()
             at_once, until = self._lane(lane, limits)
-            wait, why = until - now, f"{lane} asked for it"
-            if wait <= 0:
-                wait, why = self._room(lane, limits, tokens, at_once, now)
+            if until > now:
+                return Turn(wait=until - now, why=f"{lane} asked for it", closed=True)
+            wait, why = self._room(lane, limits, tokens, at_once, now)
             if wait <= 0:
                 wait, why = self._afford(stage, caps, usd), "money is reserved that may come free"
             if wait > 0:

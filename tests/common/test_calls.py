@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common import calls
+from scripts.common import calls, owners
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.services import Limits
 from scripts.common.stage import UserError
@@ -202,6 +202,23 @@ def test_a_wait_that_a_run_may_have_is_waited_for_however_many_calls_it_hits(ser
     limited = Step(429, {"Retry-After": "0.6"})
     _, _, ask = served([limited] * 2 + [GOOD] + [limited] * 2)
     assert [result.value for result in ask(2)] == ["hi"] * 2
+
+
+def test_a_limit_of_the_config_stops_nothing_however_short_the_deadline(served, services):
+    services(deadline=0.1, limits={"default": {"at_once": 9, "rpm": 1, "tpm": None}})
+    server, client, ask = served()
+    monkey, asked = calls._Work.look_again, []
+
+    async def look_again(self, turn, begun):
+        asked.append(turn.why)
+        client.store.ticks = lambda: owners.ticks() + 61 * len(asked)
+
+    calls._Work.look_again = look_again
+    try:
+        assert [result.value for result in ask(2)] == ["hi"] * 2
+    finally:
+        calls._Work.look_again = monkey
+    assert asked == ["this minute's limit is reached"]
 
 
 @pytest.mark.parametrize("asked", [0.0, 1e-9, None])
