@@ -160,6 +160,13 @@ def test_who_lives(change, silent, alive):
     assert lives(dataclasses.replace(ONE, **change), ONE, silent) == alive
 
 
+def test_a_process_that_died_and_that_nobody_asked_after_is_dead():
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays in the table
+    assert owners.born(process.pid) == ""
+    process.wait()
+
+
 BUYER = """
 import json, sys
 sys.path.insert(0, {root!r})
@@ -206,7 +213,7 @@ def counted() -> Scripted:
 def test_two_processes_side_by_side_buy_each_call_once_and_have_the_same_answers(buyer):
     with counted() as server:
         both = [buyer(server) for _ in range(2)]
-        said = [process.communicate()[0].splitlines()[-1] for process in both]
+        said = [process.communicate(timeout=60)[0].splitlines()[-1] for process in both]
         assert said[0] == said[1] and len(json.loads(said[0])) == 60
         bodies = [request.body for request in server.requests]
         assert len(bodies) == len(set(bodies)) == 60
@@ -221,7 +228,7 @@ def test_an_orphan_that_dies_leaves_to_the_second_run_what_it_had_under_way(buye
         while len(server.requests) < 30:
             time.sleep(0.01)
         os.kill(first.pid, signal.SIGKILL)
-        assert len(json.loads(second.communicate()[0].splitlines()[-1])) == 60
+        assert len(json.loads(second.communicate(timeout=60)[0].splitlines()[-1])) == 60
         rows = Store(tmp_path / "cache/calls.sqlite").summary()
         lost = sum(row[4] for row in rows if row[3] == "lost")
         assert len(server.requests) == 60 + lost and lost <= 8
