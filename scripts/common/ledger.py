@@ -84,6 +84,8 @@ class Ledger(Database):
         yet come free, so for that it waits.
         """
         with self._writing():
+            if self._asked_by(key) is not None:
+                self._sweep()
             kept = self._kept(key, version)
             if kept is not None:
                 return Turn(kept=kept)
@@ -153,16 +155,16 @@ class Ledger(Database):
     def _kept(self, key: str, version: str | None) -> Any:
         """The answer to a call; the ledger alone has none."""
 
+    def _inherit(self) -> None:
+        """Take over what a process that died has left; the ledger alone knows of nothing."""
+
     def _asked_by(self, key: str) -> Owner | None:
-        """The process that has a call under way, if it lives; one that does not loses it."""
-        asked = (
+        """The process that has a call under way."""
+        row = self.db.execute(
             "SELECT host, boot, space, pid, born FROM attempts JOIN owners ON owners.id = owner "
-            "WHERE key = ? AND state = 'open'"
-        )
-        if self.db.execute(asked, (key,)).fetchone() is None:
-            return None
-        self._sweep()
-        row = self.db.execute(asked, (key,)).fetchone()
+            "WHERE key = ? AND state = 'open'",
+            (key,),
+        ).fetchone()
         return Owner(*row) if row else None
 
     def _lane(self, lane: str, limits: Limits) -> tuple[int, float]:
@@ -278,6 +280,7 @@ class Ledger(Database):
 
     def _sweep(self) -> None:
         """End the attempts of processes that are no more, and forget those."""
+        died = 0
         for number, other, silent in self._under_way():
             if not owners.lives(other, self.mine, silent):
                 self.db.execute(
@@ -286,6 +289,9 @@ class Ledger(Database):
                     (time.time(), number),
                 )
                 self.db.execute("DELETE FROM owners WHERE id = ?", (number,))
+                died += 1
+        if died:
+            self._inherit()
 
     def _stay(self) -> None:
         """Be known again, should others have taken this process for dead."""

@@ -37,8 +37,8 @@ ATTEMPTS_0 = (
     *("tokens", "usd", "words", "raw"),
 )
 FROM_0 = """
-DROP INDEX by_time;
-DROP INDEX by_open;
+DROP INDEX IF EXISTS by_time;
+DROP INDEX IF EXISTS by_open;
 ALTER TABLE attempts RENAME TO attempts_0;
 ALTER TABLE lanes RENAME TO lanes_0;
 """

@@ -41,11 +41,11 @@ class Store(Ledger):
     """
 
     def __init__(self, path: Path, ticks: Callable[[], float] = owners.ticks):
+        self.blobs = path.with_name(f"{path.stem}-audio")
+        self.audio, self.late = Blobs(self.blobs), Late(path.with_name(f"{path.stem}-late"))
         super().__init__(path, ticks)
-        self.blobs = self.path.with_name(f"{self.path.stem}-audio")
-        self.audio = Blobs(self.blobs)
-        self.late = Late(self.path.with_name(f"{self.path.stem}-late"))
-        self._take_in()
+        with self._writing():
+            self._inherit()
 
     def find(self, keys: Iterable[str], version: str | None) -> dict[str, Kept]:
         """The answers to those of `keys` that were asked: of `version`, or the latest ones.
@@ -106,51 +106,48 @@ class Store(Ledger):
 
         Returns the version that answered before, where it was another one.
         """
-        with self._answering(blob) as name:
-            lane = self._answer(attempt, version, value, name, seconds, used, usd)
+        name = None if blob is None else self.audio.keep(blob)
+        with self._writing():
+            key, lane, _ = self._end(attempt, "answered", version, used, usd, "", None)
+            self._answer(key, version, value, name, seconds)
             return self._widen(lane, version, most)
 
     def rescue(self, attempt: int, **answer: Any) -> Path:
-        """Write an answer, by the names of `answered`, beside a store that is locked for too long;
-        it is taken in when the store is opened again. Raises OSError where that fails, too."""
+        """Write an answer, by the names of `answered`, and its `key` beside a store that is locked
+        for too long; it is taken in when the store is opened again, or when somebody finds that
+        this process died. Raises OSError where that fails, too."""
         return self.late.put({"attempt": attempt, **answer})
 
-    def _take_in(self) -> None:
+    def _inherit(self) -> None:
+        """Take in what could not be written before, in a transaction; what another store at this
+        place had asked is not in this one's ledger."""
         for path, late in self.late.all():
-            blob, key = late.pop("blob"), late.pop("key")
-            with self._answering(blob) as name:
-                row = self.db.execute(
-                    "SELECT key FROM attempts WHERE id = ?", (late["attempt"],)
-                ).fetchone()
-                if row == (key,):  # else it was another store's
-                    self._answer(name=name, **late)
-            path.unlink(missing_ok=True)
+            key, version, used, usd = (late[name] for name in ("key", "version", "used", "usd"))
+            name = None if late["blob"] is None else self.audio.keep(late["blob"])
+            row = self.db.execute(
+                "SELECT key FROM attempts WHERE id = ?", (late["attempt"],)
+            ).fetchone()
+            if row == (key,):
+                self._end(late["attempt"], "answered", version, used, usd, "", None)
+            self._answer(key, version, late["value"], name, late["seconds"])
+            self.taken.append(path)
 
     @contextmanager
-    def _answering(self, blob: bytes | None):
-        """A transaction; the name of the audio, which is kept first."""
-        name = None if blob is None else self.audio.keep(blob)
-        with self._writing():
-            yield name
+    def _writing(self):
+        """A transaction; the files that are taken in by it are removed once it is written."""
+        self.taken: list[Path] = []
+        with super()._writing():
+            yield
+        for path in self.taken:
+            path.unlink(missing_ok=True)
 
-    def _answer(
-        self,
-        attempt: int,
-        version: str,
-        value: Any,
-        name: str | None,
-        seconds: float,
-        used: Mapping[str, float],
-        usd: float | None,
-    ) -> str:
+    def _answer(self, key: str, version: str, value: Any, name: str | None, seconds: float) -> None:
         text = json.dumps(value, ensure_ascii=False)
-        key, lane, _ = self._end(attempt, "answered", version, used, usd, "", None)
         self.db.execute(
             "INSERT OR REPLACE INTO answers (key, version, value, blob, seconds, made, digest) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (key, version, text, name, seconds, time.time(), _digest(key, version, text, name)),
         )
-        return lane
 
     def _kept(self, key: str, version: str | None) -> Kept | None:
         return self.find([key], version).get(key)

@@ -265,7 +265,7 @@ def test_what_cannot_be_written_in_time_lies_beside_the_store_until_it_is_opened
     assert states(client) == {"answered": 8}
 
 
-def test_late_audio_comes_in_and_what_is_another_stores_does_not(store):
+def test_late_audio_comes_in_and_what_another_store_asked_is_in_no_ledger(store):
     attempt = begin(store, usd=0.5)
     late = {"version": "v1", "value": {"n": 1}, "seconds": 1.0, "used": {}, "usd": 0.2}
     store.rescue(attempt, key="k", blob=b"sound", **late)
@@ -273,8 +273,19 @@ def test_late_audio_comes_in_and_what_is_another_stores_does_not(store):
     (store.late.folder / "damaged.json").write_text("{")
     again = Store(store.path)
     kept = again.find(["k", "of another store"], None)
-    assert list(kept) == ["k"] and kept["k"].blob == b"sound"
+    assert len(kept) == 2 and kept["k"].blob == b"sound"
     assert again.spent() == pytest.approx(0.2)
+    assert [path.name for path in again.late.folder.iterdir()] == ["damaged.json"]
+
+
+def test_what_a_process_that_died_had_put_aside_is_not_asked_again_by_one_that_lives(store):
+    other = Store(store.path)
+    attempt = begin(other)
+    late = {"version": "v1", "value": "hi", "seconds": 1.0, "used": {}, "usd": 0.0}
+    other.rescue(attempt, key="k", blob=None, **late)
+    assert store.begin("k", "one", "judge", FREE, {}, 0.0, 0.0).elsewhere
+    store.db.execute("UPDATE owners SET pid = 999999999 WHERE id = ?", (other.owner,))
+    assert store.begin("k", "one", "judge", FREE, {}, 0.0, 0.0).kept.value == "hi"
 
 
 def test_a_run_that_is_ended_while_the_store_is_locked_loses_nothing(store, quick, monkeypatch):
