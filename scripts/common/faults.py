@@ -69,8 +69,6 @@ def of(error: BaseException) -> Fault | None:
     """The fault that an exception stands for; None for one that is a mistake of this program."""
     if isinstance(error, Fault):
         return error
-    if isinstance(error.__cause__, Fault):  # an SDK found it while it read the answer
-        return error.__cause__
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return Fault("transient", "no answer in time")
     status = None if type(error).__module__.startswith("websockets.") else _status(error)

@@ -190,7 +190,7 @@ class Ledger(Database):
         ).fetchone()
         if under_way >= at_once:
             self._sweep()
-            return POLL, f"{under_way} calls are under way"
+            return POLL, f"as many calls of {lane} are under way as it bears"
         if limits.rpm is None and limits.tpm is None:
             return 0.0, ""
         recent = self.db.execute(
