@@ -15,7 +15,11 @@ BUSY = 1000  # milliseconds that it is waited for later
 
 
 class Shut(UserError):
-    """The store cannot be written now, mostly because another program holds it; it may be later."""
+    """The store cannot be written now; it may be later."""
+
+
+class Locked(Shut):
+    """Another program holds it."""
 
 
 class Database:
@@ -57,7 +61,7 @@ class Database:
         for times in range(1, TIMES + 1):
             try:
                 return work()
-            except Shut as error:
+            except Locked as error:
                 if times == TIMES:
                     raise
                 print(f"waited for {times * OPENING} s already: {error}", file=progress.screen)
@@ -80,7 +84,7 @@ class Database:
             yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise Shut(
+                raise Locked(
                     f"the store {self.path} is locked by another program; end it and run again."
                 ) from error
             if "full" in str(error):

@@ -1,7 +1,7 @@
 """Where answers wait that cannot be written down: the store is locked, or its disk is full.
 
-They stay in memory, and no new call is sent meanwhile. What could not be written after HOLD seconds
-is written into files beside the store (scripts/common/late.py), and the work stops.
+They stay in memory, and who has one sends no new call meanwhile. What could not be written for HOLD
+seconds goes into files beside the store (scripts/common/late.py), and the work stops.
 """
 
 from __future__ import annotations

@@ -4,12 +4,16 @@ beside it until the store is opened again."""
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+OLD = 60.0  # seconds after which nobody writes a file any more
 
 
 class Late:
@@ -36,7 +40,12 @@ class Late:
             part.unlink(missing_ok=True)
 
     def all(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The answers, with the files that are to be removed once they are in the store."""
+        """The answers, with the files that are to be removed once they are in the store. What a
+        process that is no more left half written is removed."""
+        for path in self.folder.glob("*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > OLD:
+                    path.unlink()
         for path in sorted(self.folder.glob("*.json")):
             try:
                 answer = json.loads(path.read_text("utf-8"))

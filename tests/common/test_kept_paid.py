@@ -271,6 +271,8 @@ def test_late_audio_comes_in_and_what_another_store_asked_is_in_no_ledger(store)
     store.rescue(attempt, key="k", blob=b"sound", **late)
     store.rescue(attempt, key="of another store", blob=None, **late)
     (store.late.folder / "damaged.json").write_text("{")
+    (store.late.folder / "half.part").write_text("{")
+    os.utime(store.late.folder / "half.part", (1, 1))
     again = Store(store.path)
     kept = again.find(["k", "of another store"], None)
     assert len(kept) == 2 and kept["k"].blob == b"sound"
@@ -330,6 +332,13 @@ database.OPENING = 0.1
 from scripts.common.store import Store
 Store(Path(sys.argv[1]))
 """
+
+
+def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path, capsys):
+    (tmp_path / "calls.sqlite").mkdir()
+    with pytest.raises(UserError, match="cannot be used: unable to open"):
+        Store(tmp_path / "calls.sqlite")
+    assert "waited" not in "".join(capsys.readouterr())
 
 
 def test_whoever_waits_for_a_locked_store_at_its_opening_says_so(store):
