@@ -341,6 +341,19 @@ def test_a_store_that_cannot_be_opened_is_told_at_once(tmp_path, capsys):
     assert "waited" not in "".join(capsys.readouterr())
 
 
+def test_only_for_a_lock_is_the_opening_tried_again(tmp_path, monkeypatch):
+    tried = []
+
+    def prepare(store: Store) -> None:
+        tried.append(store)
+        raise Shut("a disk that fails")
+
+    monkeypatch.setattr(Store, "_prepare", prepare)
+    with pytest.raises(Shut):
+        Store(tmp_path / "calls.sqlite")
+    assert len(tried) == 1
+
+
 def test_whoever_waits_for_a_locked_store_at_its_opening_says_so(store):
     held = lock(store.path)
     command = [sys.executable, "-c", LOCKED, str(store.path)]
