@@ -131,6 +131,7 @@ class _Work:
         self.client.store.patience(desk.AT_ONCE)
         beats = asyncio.create_task(self.beats())
         try:
+            await self.desk.write(self.client.store.start)
             await asyncio.gather(*(self.work(ticks) for _ in range(workers)))
         finally:
             beats.cancel()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-OLD = 60.0  # seconds after which nobody writes a file any more
+OLD = 3600.0  # seconds after which nobody writes a file any more
 
 
 class Late:

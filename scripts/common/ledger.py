@@ -66,6 +66,14 @@ class Ledger(Database):
         with self._writing():
             self._beat()
 
+    def start(self) -> None:
+        """Begin to ask: nothing of this process is under way. What it could not write down before,
+        as the store was locked, is put right."""
+        with self._writing():
+            self._lose(self.owner, "its end could not be written")
+            self._inherit()
+            self._beat()
+
     def begin(
         self,
         key: str,
@@ -283,15 +291,18 @@ class Ledger(Database):
         died = 0
         for number, other, silent in self._under_way():
             if not owners.lives(other, self.mine, silent):
-                self.db.execute(
-                    "UPDATE attempts SET state = 'lost', ended = ?, words = 'its process died' "
-                    "WHERE state = 'open' AND owner = ?",
-                    (time.time(), number),
-                )
+                self._lose(number, "its process died")
                 self.db.execute("DELETE FROM owners WHERE id = ?", (number,))
                 died += 1
         if died:
             self._inherit()
+
+    def _lose(self, owner: int, words: str) -> None:
+        self.db.execute(
+            "UPDATE attempts SET state = 'lost', ended = ?, words = ? "
+            "WHERE state = 'open' AND owner = ?",
+            (time.time(), words, owner),
+        )
 
     def _stay(self) -> None:
         """Be known again, should others have taken this process for dead."""

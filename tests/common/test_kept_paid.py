@@ -280,6 +280,28 @@ def test_late_audio_comes_in_and_what_another_store_asked_is_in_no_ledger(store)
     assert [path.name for path in again.late.folder.iterdir()] == ["damaged.json"]
 
 
+def test_a_process_that_lives_on_after_the_store_was_locked_asks_again(served, quick, monkeypatch):
+    """What it could neither end nor write down is not waited for: it is its own."""
+    monkeypatch.setattr(desk, "HOLD", 0.1)
+    server, client, ask = served()
+    server.answer, held = locking(client.store.path)
+    with pytest.raises(UserError, match="calls-late"):
+        ask(2)
+    held[0].rollback()
+    assert states(client) == {"open": 2}
+    server.answer = lambda request: GOOD
+    assert [result.value for result in ask(3)] == ["hi"] * 3 and len(server.requests) == 3
+    assert states(client) == {"answered": 3}
+
+
+def test_a_process_does_not_wait_for_itself(served):
+    server, client, ask = served()
+    ask(1)
+    client.store.db.execute("DELETE FROM answers")
+    client.store.db.execute("UPDATE attempts SET state = 'open'")
+    assert ask(1)[0].value == "hi" and states(client) == {"answered": 1, "lost": 1}
+
+
 def test_what_a_process_that_died_had_put_aside_is_not_asked_again_by_one_that_lives(store):
     other = Store(store.path)
     attempt = begin(other)
