@@ -28,7 +28,7 @@ def store_at(tmp_path):
 def test_a_service_that_only_says_too_often_stops_the_run_and_leaves_no_hole(served, services):
     services(tries=0, deadline=0.5)
     server, _, ask = served(answer=lambda r: Step(429, {"Retry-After": "0.2"}, {}))
-    with pytest.raises(UserError, match="answered nothing for .* asked too often: HTTP 429"):
+    with pytest.raises(UserError, match="answered nothing for .* is asked too often: HTTP 429"):
         ask(1)
     assert 1 < len(server.requests) < 5
 
