@@ -44,7 +44,7 @@ class Blobs:
         name = hashlib.sha256(blob).hexdigest()
         if self.get(name) is None:
             path = self._path(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
             self._write(self.folder, blob).replace(path)
             _bring(path.parent)
         return name

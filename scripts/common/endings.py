@@ -39,9 +39,9 @@ def later(lane: str, wait: float, deadline: float, words: str) -> str:
 def starved(lane: str, deadline: float, words: str) -> str:
     """A service answered nothing for so long but that it was asked too often."""
     return (
-        f"{lane} will have answered nothing for {waits.span(deadline)} (services.deadline) but that it "
-        f"is asked too often: {words}. Lower services.limits for this model, or run the same command "
-        "again later; what was answered is kept."
+        f"{lane} will have answered nothing for {waits.span(deadline)} (services.deadline) but "
+        f"that it is asked too often: {words}. Lower services.limits for this model, or run the "
+        "same command again later; what was answered is kept."
     )
 
 
