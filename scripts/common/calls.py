@@ -18,19 +18,22 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import random
+import contextlib
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scripts.common import faults, services
+from scripts.common import desk, endings, faults, owners, services, waits, web
+from scripts.common.asked import Call, Got, Result
+from scripts.common.daemons import Daemons
+from scripts.common.database import Shut
+from scripts.common.desk import Desk
 from scripts.common.faults import Fault
-from scripts.common.lookup import loads
+from scripts.common.ledger import Turn
 from scripts.common.stage import UserError, progress, run
 from scripts.common.store import Store, key_of
 
@@ -39,43 +42,6 @@ __all__ = ["Call", "Client", "Fault", "Got", "Result"]
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds of back-off; doubled each time, half of it random
 CUTS = 2  # times that the limit of tokens is doubled
 DOWN = 20  # calls in a row that came to nothing by the service's fault: it is down
-
-
-@dataclass(frozen=True)
-class Got:
-    """An answer as a backend keeps it."""
-
-    value: Any  # JSON
-    used: Mapping[str, float]  # units of config/prices.tsv
-    version: str = ""  # who says to have answered; empty: the model that was asked
-    blob: bytes | None = None  # audio
-
-
-@dataclass(frozen=True)
-class Call:
-    """What is asked.
-
-    `parts` (JSON) are all that decides the answer beside the service, its address and its model:
-    messages, parameters, digests of audio, the number of the sample. `send` sends it; its argument
-    says how often the answer was cut short, and doubles the limit of tokens as often. `most` is
-    what it may use at most, in units of config/prices.tsv.
-    """
-
-    parts: Mapping[str, Any]
-    send: Callable[[int], Awaitable[Got]]
-    most: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a call: a value, or None and why."""
-
-    value: Any
-    blob: bytes | None = None
-    version: str | None = None
-    seconds: float = 0.0  # of the attempt that was answered
-    reason: str | None = None
-    raw: str | None = None
 
 
 class Client:
@@ -125,35 +91,17 @@ class Client:
         import aiohttp
 
         connector = aiohttp.TCPConnector(limit=0)
-        with ThreadPoolExecutor(self.limits.at_once) as pool:  # for SDKs that are not asynchronous
-            asyncio.get_running_loop().set_default_executor(pool)
-            async with aiohttp.ClientSession(
-                connector=connector, timeout=aiohttp.ClientTimeout(total=None)
-            ) as self.session:
-                return await _Work(self, left, label).done()
+        asyncio.get_running_loop().set_default_executor(Daemons())  # for SDKs that block
+        async with aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,  # web.post unpacks, and stops in time
+        ) as self.session:
+            return await _Work(self, left, label).done()
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
-        """POST `body` to `path` below the address; the JSON that comes back.
-
-        Redirects are not followed: the body and the key are for this address alone.
-        """
-        async with self.session.post(
-            f"{self.address}{path}", data=body, headers=headers, allow_redirects=False
-        ) as response:
-            said = await response.read()
-            text = said.decode("utf-8", errors="replace")
-            if 300 <= response.status < 400:
-                place = response.headers.get("Location", "nowhere")
-                raise Fault("fatal", f"it sends us on to {place}, which nobody allowed")
-            if response.status != 200:
-                raise faults.by_status(response.status, response.headers, text)
-        try:
-            found = loads(said.decode("utf-8-sig"))
-        except ValueError as error:
-            raise Fault("transient", "what came back is no JSON", raw=text) from error
-        if not isinstance(found, dict) or found.get("error"):
-            raise Fault("transient", f"an error under HTTP 200: {faults.short(text)}", raw=text)
-        return found
+        """POST `body` to `path` below the address; the JSON that comes back."""
+        return await web.post(self.session, f"{self.address}{path}", body, headers, self.service)
 
     def clean(self, text: str) -> str:
         """The text without the key, should a service or an SDK have repeated it."""
@@ -170,16 +118,34 @@ class _Work:
         self.results: dict[str, Result] = {}
         self.stop: Exception | None = None
         self.down = 0  # calls in a row that the service failed
+        self.costly = False  # whether it was told that a call cost more than was reserved
+        self.answered = time.monotonic()  # when something was, or the work began
         self.gate = asyncio.Lock()  # one at a time asks the store for a place
+        self.waits = waits.Waits(label)
+        self.desk = Desk(self.waits)
 
     async def done(self) -> dict[str, Result]:
         """All results; raises what stopped the work once all that was under way has ended."""
         ticks = progress(range(self.total), self.total, self.label)
         workers = min(self.total, self.client.limits.at_once)
-        await asyncio.gather(*(self.work(ticks) for _ in range(workers)))
+        self.client.store.patience(desk.AT_ONCE)
+        beats = asyncio.create_task(self.beats())
+        try:
+            await self.desk.write(self.client.store.start)
+            await asyncio.gather(*(self.work(ticks) for _ in range(workers)))
+        finally:
+            beats.cancel()
+            self.client.store.patience()
         if self.stop is not None:
             raise self.stop
         return self.results
+
+    async def beats(self) -> None:
+        """Keep the lease on what is under way."""
+        while True:
+            with contextlib.suppress(Shut, OSError):
+                self.client.store.beat()
+            await asyncio.sleep(owners.BEAT)
 
     async def work(self, ticks) -> None:
         while self.waiting and self.stop is None:
@@ -192,128 +158,219 @@ class _Work:
 
     async def call(self, key: str, call: Call) -> Result:
         """Ask until there is an answer or a reason why there is none."""
-        until = time.monotonic() + self.rules.deadline
-        limited, transient, cut, useless = 0, 0, 0, 0
+        tried = Counter()
+        first = None  # when it was sent first
+        taken = 0.0  # seconds of its attempts and its own waits
         while True:
-            attempt = await self.place(key, call, cut)
-            begun = time.perf_counter()
+            turn, most, usd = await self.place(key, call, tried["cut"])
+            if turn.kept is not None:
+                return Result(*astuple(turn.kept))
+            begun = time.monotonic()
+            first = first or begun
             try:
-                got = await asyncio.wait_for(call.send(cut), self.rules.timeout)
-                return self.keep(attempt, got, round(time.perf_counter() - begun, 3))
-            except Exception as error:
+                got = await asyncio.wait_for(call.send(tried["cut"]), self.rules.timeout)
+            except BaseException as error:
                 fault = faults.of(error)
                 if fault is None:
-                    self.client.store.failed(attempt, "mistake", type(error).__name__)
+                    self.abandon(turn.attempt, error)
                     raise
-            except BaseException:
-                self.client.store.failed(attempt, "lost", "the run was ended")
-                raise
+            else:
+                seconds = round(time.monotonic() - begun, 3)
+                return await self.keep(turn.attempt, key, got, seconds, most, usd)
+            taken += time.monotonic() - begun
             words = self.client.clean(fault.words)
             raw = None if fault.raw is None else self.client.clean(fault.raw)
-            limited += fault.kind == "limited"
-            transient += fault.kind == "transient"
-            cut += fault.kind == "cut"
-            useless += fault.kind in ("refused", "unusable")
-            wait = self.wait(fault, max(limited, transient)) if limited or transient else 0.0
-            self.fail(attempt, fault, words, raw, wait)
+            tried[fault.kind] += 1
+            wait = self.wait(fault, max(tried["limited"], tried["transient"]))
+            await self.fail(turn.attempt, fault, words, raw, wait, most)
             if fault.kind == "fatal":
-                raise UserError(self.hopeless(fault, words))
-            over = time.monotonic() + wait > until
-            if transient > self.rules.tries or cut > CUTS or useless >= self.rules.resample or over:
-                tried = limited + transient + cut + useless
-                return self.give_up(fault, words, raw, tried, over)
+                client = self.client
+                raise UserError(
+                    endings.hopeless(client.service, client.lane, client.key, fault, words)
+                )
+            self.ask_later(fault, wait, words, max(first, self.answered))
+            taken += 0.0 if fault.kind == "limited" or fault.wait is not None else wait
+            late = fault.kind != "limited" and taken > self.rules.deadline
+            if late or self.is_enough(tried):
+                return self.give_up(fault, words, raw, tried.total(), late)
+            await self.pause(wait, words)
+
+    def is_enough(self, tried: Counter) -> bool:
+        """Whether a call has used up its attempts."""
+        rules = self.rules
+        return (
+            tried["transient"] > rules.tries
+            or tried["cut"] > CUTS
+            or tried["refused"] + tried["unusable"] >= rules.resample
+        )
+
+    def ask_later(self, fault: Fault, wait: float, words: str, since: float) -> None:
+        """Stop the run if it is to come back later than it may wait, or the service answered
+        nothing `since` for that long: no call is to blame for that and none is given up."""
+        lane, deadline = self.client.lane, self.rules.deadline
+        if fault.wait is not None and wait > deadline:
+            raise UserError(endings.later(lane, wait, deadline, words))
+        if fault.kind == "limited" and time.monotonic() - since + wait > deadline:
+            raise UserError(endings.starved(lane, deadline, words))
+
+    async def pause(self, seconds: float, why: str) -> None:
+        """Wait, unless the work is to stop."""
+        begun = time.monotonic()
+        while True:
             if self.stop is not None:
                 raise self.stop
-            await asyncio.sleep(wait)
+            left = begun + seconds - time.monotonic()
+            if left <= 0:
+                return
+            self.waits.tell(begun, why, left)
+            await asyncio.sleep(min(left, 1.0))
 
-    async def place(self, key: str, call: Call, cut: int) -> int:
-        """Wait for a place in the lane; the cost of the call is reserved then."""
+    async def place(
+        self, key: str, call: Call, cut: int
+    ) -> tuple[Turn, Mapping[str, float], float]:
+        """Wait for a place in the lane, or for the answer of another process: what it may use at
+        most and the cost of that, which is reserved."""
         client = self.client
-        most = {unit: n * (2**cut if "output" in unit else 1) for unit, n in call.most.items()}
-        tokens = sum(most.get(unit, 0.0) for unit in services.TOKENS)
+        most = services.widened(call.most, cut)
+        many = sum(most.get(unit, 0.0) for unit in services.TOKENS)
         usd = services.cost(client.prices, most, client.lane) if client.paid else 0.0
-        async with self.gate:
-            while True:
-                if self.stop is not None:
-                    raise self.stop
-                attempt, wait = client.store.begin(
-                    key, client.lane, run.stage, client.limits, self.rules.max_usd, usd, tokens
-                )
-                if attempt is not None:
-                    return attempt
-                await asyncio.sleep(min(wait, 1.0))
+        begun = time.monotonic()
+        asked = (key, client.lane, run.stage, client.limits, self.rules.max_usd, usd, many)
+        while True:
+            async with self.gate:
+                turn = await self.turn(asked, begun)
+            if not turn.wait:
+                return turn, most, usd
+            await self.look_again(turn, begun)
 
-    def keep(self, attempt: int, got: Got, seconds: float) -> Result:
+    async def turn(self, asked: tuple, begun: float) -> Turn:
+        """What the store says; where the lane is full, nobody else need ask it meanwhile."""
+        while True:
+            if self.stop is not None:
+                raise self.stop
+            turn = await self.desk.write(
+                lambda: self.client.store.begin(*asked, version=self.client.version)
+            )
+            if not turn.wait or turn.elsewhere:
+                return turn
+            if turn.closed and turn.wait > self.rules.deadline:
+                words = f"another call was told so: {turn.why}"
+                raise UserError(
+                    endings.later(self.client.lane, turn.wait, self.rules.deadline, words)
+                )
+            await self.look_again(turn, begun)
+
+    async def look_again(self, turn: Turn, begun: float) -> None:
+        self.waits.tell(begun, turn.why, turn.wait if turn.wait > 1 else None)
+        await asyncio.sleep(min(turn.wait, 1.0))
+
+    async def keep(
+        self,
+        attempt: int,
+        key: str,
+        got: Got,
+        seconds: float,
+        most: Mapping[str, float],
+        reserved: float,
+    ) -> Result:
+        """Keep an answer and what it cost. One whose cost is not known is kept, too, at what was
+        reserved for it, before the run stops."""
         client, version = self.client, got.version or self.client.model
-        usd = services.cost(client.prices, got.used, client.lane) if client.paid else 0.0
+        usd, unknown = self.cost(got.used)
         if client.version is not None and version != client.version:
             words = f"it says that it is '{version}'"
-            client.store.failed(attempt, "fatal", words, used=got.used, usd=usd)
+            await self.desk.write(
+                lambda: client.store.failed(attempt, "fatal", words, used=got.used, usd=usd)
+            )
             raise UserError(
                 f"{client.lane}: {words}, the config asks for the version '{client.version}'. Ask "
                 "for another model, or change `version`."
             )
-        before = client.store.answered(
-            attempt, version, got.value, got.blob, seconds, got.used, usd, client.limits.at_once
-        )
+        answer = {"value": got.value, "blob": got.blob, "version": version, "seconds": seconds}
+        answer |= {"used": dict(got.used), "usd": usd}
+        self.tell_cost(most, got.used, usd, reserved)
+        before = await self.desk.keep(client.store, attempt, key, answer, client.limits.at_once)
         if before is not None:
             print(
                 f"Warning: {client.lane} answered as '{before}' until now and answers as "
                 f"'{version}': tables keep the two apart. Set `version` to have one only.",
                 file=progress.screen,
             )
-        self.down = 0
+        self.down, self.answered = 0, time.monotonic()
+        if unknown is not None:
+            raise unknown
         return Result(got.value, got.blob, version, seconds)
 
-    def fail(self, attempt: int, fault: Fault, words: str, raw: str | None, wait: float) -> None:
+    def tell_cost(
+        self,
+        most: Mapping[str, float],
+        used: Mapping[str, float],
+        usd: float | None,
+        reserved: float,
+    ) -> None:
+        """Say once that a service used more than was reserved. It is booked as the service says, so
+        that no more is sent once the limit of cost is reached."""
+        if usd is None or usd <= reserved or self.costly:
+            return
+        self.costly = True
+        print(
+            f"Warning: {self.client.lane} says that a call used {dict(used)}, "
+            f"{usd:.4f} USD, where {dict(most)}, {reserved:.4f} USD, were reserved for it: what a "
+            "run costs may go beyond max_usd by the calls that are under way.",
+            file=progress.screen,
+        )
+
+    def cost(self, used: Mapping[str, float]) -> tuple[float | None, UserError | None]:
+        """Dollars of what was used; None, and why, where that is not known."""
+        client = self.client
+        try:
+            return services.cost(client.prices, used, client.lane) if client.paid else 0.0, None
+        except UserError as error:
+            return None, error
+
+    async def fail(
+        self,
+        attempt: int,
+        fault: Fault,
+        words: str,
+        raw: str | None,
+        wait: float,
+        most: Mapping[str, float],
+    ) -> None:
         """Write the attempt down. An answer that cannot be used is paid for like any other; where
         the service did not say what it took, what was reserved counts, unless HTTP refused it."""
-        client, usd = self.client, None
+        client, usd, unknown = self.client, None, None
         if client.paid and fault.used:
-            usd = services.cost(client.prices, fault.used, client.lane)
+            usd, unknown = self.cost(fault.used)
         elif fault.status is not None:
             usd = 0.0
-        client.store.failed(attempt, fault.kind, words, raw, wait, fault.used, usd)
+        await self.desk.write(
+            lambda: client.store.failed(attempt, fault.kind, words, raw, wait, fault.used, usd)
+        )
+        if unknown is not None:
+            raise unknown
+
+    def abandon(self, attempt: int, error: BaseException) -> None:
+        """Write down an attempt that ended by a mistake of ours, or because the run was ended. If
+        that cannot be written, it is found when the store is opened again."""
+        own = isinstance(error, Exception)
+        kind, words = ("mistake", type(error).__name__) if own else ("lost", "the run was ended")
+        with contextlib.suppress(Shut, OSError):
+            self.client.store.failed(attempt, kind, words)
 
     def wait(self, fault: Fault, times: int) -> float:
-        """Seconds to wait before a call is asked again: as the service says, or longer each time;
-        a random part keeps calls that failed together from coming back together."""
+        """Seconds to wait before a call is asked again."""
         if fault.kind not in ("limited", "transient"):
             return 0.0
-        if fault.wait is not None:
-            return fault.wait + random.uniform(0, min(1.0, 0.1 * fault.wait))
-        most = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (times - 1))
-        return random.uniform(most / 2, most)
+        return waits.backoff(fault.wait, times, FIRST_WAIT, LONGEST_WAIT)
 
-    def give_up(self, fault: Fault, words: str, raw: str | None, tried: int, over: bool) -> Result:
-        why = {
-            "cut": "the answer was cut short at the limit of tokens",
-            "refused": "the service refused",
-            "unusable": "no usable answer",
-        }.get(fault.kind, "the service failed")
-        late = f", {self.rules.deadline:g} s are over" if over else ""
-        if fault.kind in ("limited", "transient"):
+    def give_up(self, fault: Fault, words: str, raw: str | None, tried: int, late: bool) -> Result:
+        if fault.kind == "transient":
             self.down += 1
             if self.down >= DOWN:
-                raise UserError(
-                    f"{self.client.lane} failed {self.down} calls in a row ({words}): it seems to "
-                    "be down. What was answered is kept; run the same command again later."
-                )
-        times = "once" if tried == 1 else f"{tried} times"
-        return Result(None, reason=f"{why} (asked {times}{late}): {words}", raw=raw)
-
-    def hopeless(self, fault: Fault, words: str) -> str:
-        client = self.client
-        if fault.status in (401, 403):
-            hint = f"Check the key in the environment variable {client.key}"
-        elif faults.USED_UP.search(words):
-            hint = f"The account whose key is in {client.key} has nothing left: pay, or wait"
-        else:
-            hint = f"Check the model's options in the config and what {client.key} may use"
-        return (
-            f"{client.service}: {client.lane} will not answer: {words}. {hint}; what was answered "
-            "is kept, so run the same command again then."
-        )
+                raise UserError(endings.down(self.client.lane, self.down, words))
+        over = self.rules.deadline if late else None
+        return Result(None, reason=endings.reason(fault, words, tried, over), raw=raw)
 
 
 @cache

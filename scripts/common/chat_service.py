@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from scripts.common import faults
+from scripts.common import faults, web
 from scripts.common.calls import Client, Fault
-from scripts.common.lookup import at, count, loads, text
-from scripts.common.services import units
+from scripts.common.lookup import at, loads, number, text
+from scripts.common.services import tokens
 
 PATIENCE = 3600  # seconds; calls.py gives up sooner
 HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
@@ -30,7 +30,11 @@ def connection(client: Client) -> Any:
     import openai
 
     http = openai.DefaultAsyncHttpxClient(
-        timeout=PATIENCE, follow_redirects=False, trust_env=client.paid
+        timeout=PATIENCE,
+        follow_redirects=False,
+        trust_env=client.paid,
+        headers={"Accept-Encoding": "gzip, deflate"},
+        event_hooks={"response": [web.limited(client.service)]},
     )
     service = openai.AsyncOpenAI(
         base_url=client.address,
@@ -73,12 +77,12 @@ def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:
 
 def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
     """The units of config/prices.tsv that a reply says it used, tokens from a service's cache
-    among them; the most that it can have used, if it says nothing."""
+    among them; as in `most`, the most that it can have used, what it does not say."""
     usage = at(reply, "usage")
-    heard = count(usage, "prompt_tokens_details", "audio_tokens")
-    spoken = count(usage, "completion_tokens_details", "audio_tokens")
-    read, written = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-    return units(read, heard, written, spoken) or dict(most)
+    heard = number(usage, "prompt_tokens_details", "audio_tokens")
+    spoken = number(usage, "completion_tokens_details", "audio_tokens")
+    read, written = number(usage, "prompt_tokens"), number(usage, "completion_tokens")
+    return tokens(most, read, heard, written, spoken)
 
 
 def most_tokens(texts: Sequence[str]) -> int:
@@ -91,7 +95,7 @@ def most_tokens(texts: Sequence[str]) -> int:
 def straight(client: Client) -> dict[str, Any]:
     """Options of a websocket (of the library websockets) that goes to the client's address alone:
     no redirect is followed, which would take the key along, and a server of ours is not asked by
-    way of a proxy. A handshake that is refused raises Fault."""
+    way of a proxy; a message has a limit. A handshake that is refused raises Fault."""
     from websockets.asyncio.client import ClientConnection
     from websockets.exceptions import InvalidStatus
 
@@ -109,4 +113,5 @@ def straight(client: Client) -> dict[str, Any]:
                 said = (response.body or b"").decode("utf-8", errors="replace")
                 raise faults.by_status(response.status_code, response.headers, said) from error
 
-    return {"create_connection": Straight} | ({} if client.paid else {"proxy": None})
+    proxy = {} if client.paid else {"proxy": None}
+    return {"create_connection": Straight, "max_size": web.TEXT} | proxy

@@ -22,7 +22,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 Kind = Literal["limited", "transient", "cut", "refused", "unusable", "fatal"]
-LONGEST_WAIT = 3600.0  # seconds; a service that asks for more is asked again after an hour
+LONGEST_WAIT = 604_800.0  # seconds, a week; what a service asks for above that is no time
 SHOWN = 400  # characters of what a service says, in a message
 
 # Words by which services say that waiting will not help (in codes, types and messages).
@@ -97,12 +97,14 @@ def by_status(status: int, headers: Mapping[str, str], said: str) -> Fault:
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds that the headers ask to wait (RFC 9110: seconds or a date), None if they do not say.
 
-    What is negative or past is 0; what cannot be read counts as not said.
+    What is negative or past is 0; what cannot be read counts as not said. A date is compared with
+    the service's own (`Date`), where it sends one: clocks differ.
     """
     low = {str(key).lower(): str(value).strip() for key, value in headers.items()}
+    now = now or _date(low.get("date", "")) or datetime.now(UTC)
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         if name in low:
-            found = _seconds(low[name], now or datetime.now(UTC))
+            found = _seconds(low[name], now)
             if found is not None:
                 return min(max(found * (unit if _is_number(low[name]) else 1), 0.0), LONGEST_WAIT)
     return None
@@ -117,11 +119,16 @@ def short(text: str) -> str:
 def _seconds(text: str, now: datetime) -> float | None:
     if _is_number(text):
         return float(text)
+    date = _date(text)
+    return None if date is None else (date - now).total_seconds()
+
+
+def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
 
 
 def _is_number(text: str) -> bool:

@@ -6,16 +6,24 @@ import json
 import re
 from typing import Any
 
+MOST = 10**12  # of tokens, or what else is counted: more is no count
+DIGITS = 300  # of a whole number: more have no float
 HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 def loads(said: str) -> Any:
-    """JSON in a text, its own texts mended. Raises json.JSONDecodeError for what is none."""
+    """JSON in a text, its own texts mended. What is no number (NaN, which only Python writes, or
+    thousands of digits) is None: the rest was paid for. Raises json.JSONDecodeError for what is no
+    JSON."""
     try:
-        found = json.loads(said)
+        found = json.loads(said, parse_constant=lambda name: None, parse_int=_whole)
     except RecursionError as error:
         raise json.JSONDecodeError("nested too deeply", said, 0) from error
     return mended(found) if HALF.search(said) else found
+
+
+def _whole(digits: str) -> int | None:
+    return int(digits) if len(digits) <= DIGITS else None
 
 
 def mended(found: Any) -> Any:
@@ -46,6 +54,15 @@ def count(found: Any, *path: str | int) -> int:
     """The whole number at a path in JSON, 0 where there is none."""
     value = at(found, *path)
     return value if type(value) is int else 0
+
+
+def number(found: Any, *path: str | int) -> int | None:
+    """The number at a path in JSON if it can be a count of what was used: whole, not below 0 and
+    not beyond MOST; else None."""
+    value = at(found, *path)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value <= MOST and value == int(value) else None
 
 
 def text(found: Any, *path: str | int) -> str:

@@ -7,10 +7,12 @@ calls its audio part a preview, so the SDK's version is pinned in envs/.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import warnings
 from typing import Any
 
-from scripts.common import faults
+from scripts.common import faults, web
 from scripts.common.calls import Client, Result
 from scripts.common.faults import Fault
 
@@ -41,6 +43,9 @@ def connect(client: Client) -> Any:
     studio = ModelStudio(
         api_key=secret(client), base_url=base(client), timeout=client.rules.timeout, max_retries=0
     )
+    http = studio._transport.http_client
+    http.headers["Accept-Encoding"] = "gzip, deflate"
+    http.event_hooks = {"response": [web.limited_in_thread(client.service, client.rules.timeout)]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # that it is a preview
         return studio.audio
@@ -57,17 +62,55 @@ def base(client: Client) -> str:
     return f"{client.address}/api/v1"
 
 
-def websocket(client: Client) -> dict[str, Any]:
-    """The options of a session over a websocket: whom it asks, and for how long it waits."""
-    return {
-        "ws_url": f"ws{client.address.removeprefix('http')}/api-ws/v1/inference",
-        "timeout": client.rules.timeout,
-        "connector": lambda url, headers: _open(url, headers, client.rules.timeout),
-    }
+class Line:
+    """The websocket of one session. `options` are those of the session: whom it asks, for how long
+    it waits. `cut` ends, from another thread and at once, whatever waits for the service: one that
+    sends a byte now and then would keep it for ever."""
+
+    def __init__(self, client: Client):
+        self.timeout, self.meter = client.rules.timeout, web.Meter(client.service)
+        self.socket: Any = None
+        self.ended = False
+        self.options = {
+            "ws_url": f"ws{client.address.removeprefix('http')}/api-ws/v1/inference",
+            "timeout": self.timeout,
+            "connector": self.open,
+        }
+
+    def open(self, url: str, headers: dict[str, str]) -> Any:
+        """A websocket. Redirects are not followed: the key is for this address alone."""
+        import websocket
+
+        line = self
+
+        class Cuttable(websocket.WebSocket):
+            def __init__(self, **options):
+                super().__init__(**options)
+                line.socket = self
+
+            def _recv(self, size: int) -> bytes:
+                if line.ended:
+                    raise TimeoutError
+                found = super()._recv(size)
+                line.meter.add(len(found))
+                return found
+
+        return websocket.create_connection(
+            url, header=headers, timeout=self.timeout, redirect_limit=0, class_=Cuttable
+        )
+
+    def cut(self) -> None:
+        """End the session, if it did not end."""
+        self.ended = True
+        ours = self.socket.sock if self.socket is not None else None
+        if ours is not None:
+            with contextlib.suppress(OSError):
+                ours.shutdown(socket.SHUT_RDWR)
 
 
-def fault(error: Exception) -> Exception:
-    """The fault that an exception of the SDK stands for; any other exception as it is."""
+def fault(error: Exception, begun: bool = False) -> Exception:
+    """The fault that an exception of the SDK stands for; any other exception as it is. `begun`: the
+    service had begun to answer, which it may well charge."""
     from dashscope.v2.errors import DashScopeError
     from websocket import WebSocketBadStatusException, WebSocketException
 
@@ -80,24 +123,19 @@ def fault(error: Exception) -> Exception:
         return error
     if not error.code:
         return Fault("transient", error.message)
-    return of_code(error.code, error.message, error.headers)
+    return of_code(error.code, error.message, error.headers, begun)
 
 
-def of_code(code: str, message: str, headers: Any = None) -> Fault:
-    """The fault of an error code and what is said with it."""
-    status = next((STATUS[start] for start in KNOWN if code.startswith(start)), 500)
+def of_code(code: str, message: str, headers: Any = None, begun: bool = False) -> Fault:
+    """The fault of an error code and what is said with it. It has a status, which means that
+    nothing is charged, where the service says by the code that it did not begin."""
+    status = next((STATUS[start] for start in KNOWN if code.startswith(start)), None)
     said = f"{code}: {message}"
-    found = faults.by_status(status, headers or {}, said)
-    return Fault(found.kind, faults.short(said), found.wait, said, status=status)
+    found = faults.by_status(status or 500, headers or {}, said)
+    free = None if begun else status
+    return Fault(found.kind, faults.short(said), found.wait, said, status=free)
 
 
 def refused(result: Result) -> bool:
     """Whether a call has no answer because the service will not give one, asked again or not."""
     return result.value is None and (result.reason or "").startswith("the service refused")
-
-
-def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
-    """A websocket. Redirects are not followed: the key is for this address alone."""
-    import websocket
-
-    return websocket.create_connection(url, header=headers, timeout=timeout, redirect_limit=0)

@@ -182,11 +182,42 @@ def cost(prices: Mapping[str, float], used: Mapping[str, float], who: str) -> fl
     return sum(prices[unit] * amount for unit, amount in used.items() if amount)
 
 
-def units(read: int, heard: int, written: int, spoken: int = 0) -> dict[str, float]:
+def tokens(
+    most: Mapping[str, float],
+    read: float | None,
+    heard: float | None,
+    written: float | None,
+    spoken: float | None = None,
+) -> dict[str, float]:
     """The units of config/prices.tsv of so many tokens read, `heard` of them audio, and written,
-    `spoken` of them audio; those of which there are none are left out."""
-    found = dict(zip(TOKENS, (read - heard, written - spoken, heard, spoken), strict=True))
-    return {unit: count for unit, count in found.items() if count > 0}
+    `spoken` of them audio, as a service says.
+
+    What it does not say (None), or cannot be (none read, more audio than there are tokens), counts
+    as reserved: as in `most`, what a call may use at most.
+    """
+    found: dict[str, float] = {}
+    for text, audio, whole, part in (
+        (*TOKENS[0::2], read, heard),
+        (*TOKENS[1::2], written, spoken),
+    ):
+        reserved = {unit: most[unit] for unit in (text, audio) if most.get(unit)}
+        if part is None and whole is not None:
+            part = min(most.get(audio, 0), whole)
+        if not whole or part is None or part > whole:
+            found |= reserved
+        else:
+            found |= {unit: n for unit, n in ((text, whole - part), (audio, part)) if n}
+    return found
+
+
+def widened(most: Mapping[str, float], cuts: int) -> dict[str, float]:
+    """What a call may use at most that was cut short so often: twice the output each time."""
+    return {unit: n * (2**cuts if "output" in unit else 1) for unit, n in most.items()}
+
+
+def as_told(used: Mapping[str, float | None], most: Mapping[str, float]) -> dict[str, float]:
+    """What a service says it used; as reserved what it does not say, or says to be nothing."""
+    return {unit: count or most[unit] for unit, count in used.items()}
 
 
 def secret(key: str, address: str, hosts: tuple[str, ...], who: str) -> str:

@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.common import owners
+from scripts.common.blobs import Blobs
+from scripts.common.database import Shut
+from scripts.common.late import Late
 from scripts.common.ledger import Ledger
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS answers (key TEXT, version TEXT, value TEXT, blob TEXT, seconds REAL,
-  made REAL, digest TEXT, PRIMARY KEY (key, version));
-CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER,
-  digest TEXT);
-"""
 TOGETHER = 500  # keys in one question to SQLite
 
 
@@ -36,13 +35,17 @@ class Kept:
 
 
 class Store(Ledger):
-    """Opens (and makes) the store at `path`. Raises UserError where it cannot be used."""
+    """Opens (and makes) the store at `path`. `ticks` is the machine's clock.
 
-    def __init__(self, path: Path):
-        super().__init__(path)
-        self.blobs = self.path.with_name(f"{self.path.stem}-audio")
-        with self._readable():
-            self.db.executescript(TABLES)
+    Raises UserError where it, or the folder of audio beside it, cannot be used.
+    """
+
+    def __init__(self, path: Path, ticks: Callable[[], float] = owners.ticks):
+        self.blobs = path.with_name(f"{path.stem}-audio")
+        self.audio, self.late = Blobs(self.blobs), Late(path.with_name(f"{path.stem}-late"))
+        super().__init__(path, ticks)
+        with self._writing():
+            self._inherit()
 
     def find(self, keys: Iterable[str], version: str | None) -> dict[str, Kept]:
         """The answers to those of `keys` that were asked: of `version`, or the latest ones.
@@ -57,13 +60,13 @@ class Store(Ledger):
             with self._readable():
                 rows = self.db.execute(
                     f"SELECT key, version, value, blob, seconds, digest FROM answers "
-                    f"WHERE key IN ({marks}) ORDER BY made",
+                    f"WHERE key IN ({marks}) ORDER BY rowid",
                     some,
                 ).fetchall()
             for key, given, value, blob, seconds, digest in rows:
                 if version is not None and given != version:
                     continue
-                sound = self._blob(blob)
+                sound = None if blob is None else self.audio.get(blob)
                 if digest == _digest(key, given, value, blob) and (blob is None) == (sound is None):
                     found[key] = Kept(json.loads(value), sound, given, seconds)
         return found
@@ -72,14 +75,19 @@ class Store(Ledger):
         """sha256 of a file, computed once for as long as its size and time stay as they are."""
         name, state = str(Path(path).absolute()), Path(path).stat()
         seen = (state.st_size, state.st_mtime_ns)
-        row = self.db.execute(
-            "SELECT size, changed, digest FROM files WHERE path = ?", (name,)
-        ).fetchone()
+        with self._readable():
+            row = self.db.execute(
+                "SELECT size, changed, digest FROM files WHERE path = ?", (name,)
+            ).fetchone()
         if row and row[:2] == seen:
             return row[2]
         with Path(path).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        self.db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (name, *seen, found))
+        with suppress(Shut, OSError), self._readable():  # it is worth no waiting
+            self.db.execute(
+                "INSERT OR REPLACE INTO files (path, size, changed, digest) VALUES (?, ?, ?, ?)",
+                (name, *seen, found),
+            )
         return found
 
     def answered(
@@ -90,43 +98,59 @@ class Store(Ledger):
         blob: bytes | None,
         seconds: float,
         used: Mapping[str, float],
-        usd: float,
+        usd: float | None,
         most: int,
     ) -> str | None:
-        """Keep an answer and what it cost; `most` calls may be under way at once.
+        """Keep an answer and what it cost (None: what was reserved for it); `most` calls may be
+        under way at once.
 
         Returns the version that answered before, where it was another one.
         """
-        name = self._keep_blob(blob)
-        text = json.dumps(value, ensure_ascii=False)
+        name = None if blob is None else self.audio.keep(blob)
         with self._writing():
             key, lane, _ = self._end(attempt, "answered", version, used, usd, "", None)
-            self.db.execute(
-                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (key, version, text, name, seconds, time.time(), _digest(key, version, text, name)),
-            )
+            self._answer(key, version, value, name, seconds)
             return self._widen(lane, version, most)
 
-    def _keep_blob(self, blob: bytes | None) -> str | None:
-        """Write audio beside the store; its name is its digest."""
-        if blob is None:
-            return None
-        name = hashlib.sha256(blob).hexdigest()
-        path = self.blobs / name[:2] / name
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f".part-{self.pid}-{name}")
-            part.write_bytes(blob)
-            part.rename(path)
-        return name
+    def rescue(self, attempt: int, **answer: Any) -> Path:
+        """Write an answer, by the names of `answered`, and its `key` beside a store that is locked
+        for too long; it is taken in when the store is opened again, or when somebody finds that
+        this process died. Raises OSError where that fails, too."""
+        return self.late.put({"attempt": attempt, **answer})
 
-    def _blob(self, name: str | None) -> bytes | None:
-        """The audio of that name; None if it is not there, or damaged."""
-        path = self.blobs / name[:2] / name if name else None
-        if path is None or not path.is_file():
-            return None
-        blob = path.read_bytes()
-        return blob if hashlib.sha256(blob).hexdigest() == name else None
+    def _inherit(self) -> None:
+        """Take in what could not be written before, in a transaction; what another store at this
+        place had asked is not in this one's ledger."""
+        for path, late in self.late.all():
+            key, version, used, usd = (late[name] for name in ("key", "version", "used", "usd"))
+            name = None if late["blob"] is None else self.audio.keep(late["blob"])
+            row = self.db.execute(
+                "SELECT key FROM attempts WHERE id = ?", (late["attempt"],)
+            ).fetchone()
+            if row == (key,):
+                self._end(late["attempt"], "answered", version, used, usd, "", None)
+            self._answer(key, version, late["value"], name, late["seconds"])
+            self.taken.append(path)
+
+    @contextmanager
+    def _writing(self):
+        """A transaction; the files that are taken in by it are removed once it is written."""
+        self.taken: list[Path] = []
+        with super()._writing():
+            yield
+        for path in self.taken:
+            path.unlink(missing_ok=True)
+
+    def _answer(self, key: str, version: str, value: Any, name: str | None, seconds: float) -> None:
+        text = json.dumps(value, ensure_ascii=False)
+        self.db.execute(
+            "INSERT OR REPLACE INTO answers (key, version, value, blob, seconds, made, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (key, version, text, name, seconds, time.time(), _digest(key, version, text, name)),
+        )
+
+    def _kept(self, key: str, version: str | None) -> Kept | None:
+        return self.find([key], version).get(key)
 
 
 def key_of(*parts: Any) -> str:

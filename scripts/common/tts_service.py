@@ -11,6 +11,7 @@ import numpy as np
 import soundfile
 
 from scripts.common.calls import Call, Client, Fault, Got
+from scripts.common.services import as_told
 
 PIECE = 900  # characters that are sent at once
 
@@ -55,16 +56,18 @@ class TtsService(ABC):
 
     def call(self, text: str, voice: str, language: str) -> Call:
         async def send(_: int) -> Got:
-            sound, characters = await self.send(text, voice, language)
+            sound, told = await self.send(text, voice, language)
+            used = as_told({"character": told}, most)
             if not len(sound):
                 raise Fault("unusable", "it spoke, and nothing is to be heard")
             if len(sound) % 2:
                 raise Fault("transient", "its speech ends in the middle of a sample")
-            value = {"seconds": len(sound) / 2 / self.rate, "characters": characters}
-            return Got(value, {"character": characters}, blob=encoded(sound, self.rate))
+            value = {"seconds": len(sound) / 2 / self.rate, "characters": used["character"]}
+            return Got(value, used, blob=encoded(sound, self.rate))
 
+        most = {"character": self.characters(text)}
         parts = {"text": text, **self.parts(voice, language)}
-        return Call(parts, send, {"character": self.characters(text)})
+        return Call(parts, send, most)
 
     def characters(self, text: str) -> int:
         """How many characters the service bills for a text, if it does not say so itself."""
@@ -75,8 +78,9 @@ class TtsService(ABC):
         """All that decides how a text sounds, beside the model."""
 
     @abstractmethod
-    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, int]:
-        """The speech, 16-bit little-endian PCM at `rate`, and the characters it is billed for."""
+    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, float | None]:
+        """The speech, 16-bit little-endian PCM at `rate`, and the characters it is billed for, if
+        the service says that."""
 
 
 def unsayable(text: str, voice: dict[str, Any]) -> str | None:

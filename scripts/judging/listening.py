@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from scripts.backends.judge import Metric, Pair, Scores, Sound, Trial
 from scripts.common.calls import Call, Client, Fault, Got, Result
 from scripts.common.config import nearest
+from scripts.common.services import widened
 from scripts.common.stage import UserError
 from scripts.judging import protocol as protocols
 from scripts.judging.bodies import Encoded, Form, escaped
@@ -44,8 +45,11 @@ class Service(Protocol):
     def headers(self, secret: str) -> dict[str, str]:
         """The headers that matter; `secret` is the key, empty for a server that has none."""
 
-    def read(self, reply: Mapping[str, Any]) -> tuple[str, dict[str, float], str]:
-        """Text, units used and version of a reply. Raises Fault where it is no whole answer."""
+    def read(
+        self, reply: Mapping[str, Any], most: Mapping[str, float]
+    ) -> tuple[str, dict[str, float], str]:
+        """Text, units used and version of a reply; what it does not say was used, as in `most`.
+        Raises Fault where it is no whole answer."""
 
 
 @dataclass(frozen=True)
@@ -191,12 +195,12 @@ class Listening:
             ]
         )
         reply = await self.client.post(path, body, self.service.headers(self.client.secret))
-        text, used, version = self.service.read(reply)
+        text, used, version = self.service.read(reply, widened(asked.most, cut))
         try:
             self.protocol.read(text, asked.metrics)
         except Unusable as error:
             raise Fault("unusable", str(error), raw=text, used=used) from error
-        return Got(text, used or asked.most, version)
+        return Got(text, used, version)
 
     def form(self, shape: tuple[bool, ...], cut: int) -> tuple[str, Form]:
         """The path and form of a request of this shape: for each part, whether it is audio."""

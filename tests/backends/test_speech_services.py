@@ -341,3 +341,25 @@ def test_a_cascade_hears_answers_and_speaks_in_the_voice_of_the_clip():
         assert len(answer.audio) == len(answer.text) * 1200
         (task,) = [task for task in server.tasks if task["task"] == "tts"]
         assert [task["parameters"]["voice"]] == list(server.voices)
+
+
+@pytest.mark.parametrize(
+    "fault, charged",
+    [
+        ({"code": "InternalError", "message": "x", "when": "middle"}, True),
+        ({"code": "InternalError", "message": "x", "when": "start"}, True),
+        ({"code": "Throttling.RateQuota", "message": "x", "when": "middle"}, True),
+        ({"code": "Throttling.RateQuota", "message": "x", "when": "start"}, False),
+        ({"close": True}, True),
+    ],
+    ids=str,
+)
+def test_a_task_that_fails_once_it_has_begun_may_well_be_charged(fault, charged, monkeypatch):
+    """What was reserved counts, unless the service says that it did not begin."""
+    with ModelStudio(KEY, faults=[fault]) as server:
+        backend = load("tts", "dashscope", server)
+        backend.client.paid, backend.client.prices = True, {"character": 0.01}
+        backend.speak(lines(backend, "Hello."))
+        rows = backend.client.store.db.execute("SELECT state, usd FROM attempts").fetchall()
+        assert len(rows) == 2 and rows[1] == ("answered", pytest.approx(0.06))
+        assert rows[0][1] == pytest.approx(0.06 if charged else 0.0)

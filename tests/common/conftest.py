@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from scripts.common import calls
 from scripts.common.calls import Call, Client, Got
 from scripts.common.store import Store
 from tests.servers.scripted import Scripted
@@ -42,6 +43,28 @@ def served(services, monkeypatch):
     yield start
     for server in servers:
         server.__exit__()
+
+
+@pytest.fixture
+def paid(served, services, monkeypatch, tmp_path):
+    """As `served`, at a dollar for a hundred tokens: an address of this machine is made a paid
+    one."""
+    table = tmp_path / "prices.tsv"
+    head = ("host", "model", "unit", "usd", "per", "date", "source")
+    rows = [
+        ("127.0.0.1", "m", unit, "1", "100", "2026-01-01", "its page")
+        for unit in ("input token", "output token")
+    ]
+    table.write_text("\n".join("\t".join(row) for row in (head, *rows)) + "\n", "utf-8")
+    monkeypatch.setattr(calls.services, "is_own", lambda address, hosts=(): False)
+    monkeypatch.setattr(calls.services, "check_address", lambda *arguments: None)
+
+    def start(max_usd, *arguments, **options):
+        limits = {"default": {"at_once": 4, "rpm": None, "tpm": None}}
+        services(max_usd, prices=str(table), limits=limits)
+        return served(*arguments, **options)
+
+    return start
 
 
 def states(client: Client) -> dict[str, int]:

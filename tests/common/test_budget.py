@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common import calls
 from scripts.common.calls import Fault
 from scripts.common.ledger import BudgetReached
 from scripts.common.stage import UserError
@@ -23,28 +22,6 @@ from tests.common.conftest import GOOD, KEY, answered, states
 from tests.servers.scripted import Scripted, Step
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def paid(served, services, monkeypatch, tmp_path):
-    """As `served`, at a dollar for a hundred tokens: an address of this machine is made a paid
-    one."""
-    table = tmp_path / "prices.tsv"
-    head = ("host", "model", "unit", "usd", "per", "date", "source")
-    rows = [
-        ("127.0.0.1", "m", unit, "1", "100", "2026-01-01", "its page")
-        for unit in ("input token", "output token")
-    ]
-    table.write_text("\n".join("\t".join(row) for row in (head, *rows)) + "\n", "utf-8")
-    monkeypatch.setattr(calls.services, "is_own", lambda address, hosts=(): False)
-    monkeypatch.setattr(calls.services, "check_address", lambda *arguments: None)
-
-    def start(max_usd, *arguments, **options):
-        limits = {"default": {"at_once": 4, "rpm": None, "tpm": None}}
-        services(max_usd, prices=str(table), limits=limits)
-        return served(*arguments, **options)
-
-    return start
 
 
 def test_at_the_limit_the_run_stops_and_keeps_what_it_has(paid):

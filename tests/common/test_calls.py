@@ -153,8 +153,7 @@ def test_a_service_that_keeps_failing_is_given_up_with_the_reason(served, servic
 
 def test_the_deadline_ends_a_call_whatever_is_left_of_its_tries(served, services):
     services(tries=1000, deadline=0.5)
-    limited = Step(429, {"Retry-After": "0.2"}, {})
-    server, _, ask = served(answer=lambda r: limited)
+    server, _, ask = served(answer=lambda r: Step(500, hold=0.2))
     (result,) = ask(1)
     assert "0.5 s are over" in result.reason and 1 < len(server.requests) < 5
 

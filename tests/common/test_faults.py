@@ -45,6 +45,13 @@ def test_milliseconds_come_first_and_no_header_is_no_wait():
     assert retry_after({}) is None
 
 
+def test_a_date_is_compared_with_the_services_own_clock():
+    there = NOW + timedelta(days=1)
+    headers = {"Date": format_datetime(there), "Retry-After": "Fri, 02 Jan 2026 00:00:20 GMT"}
+    assert retry_after(headers) == 20.0
+    assert retry_after({**headers, "Date": "noon"}, NOW) == 86_420.0
+
+
 @given(st.text())
 def test_no_header_breaks_it(value):
     found = retry_after({"Retry-After": value}, NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import threading
@@ -11,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common import ledger
 from scripts.common import store as module
 from scripts.common.ledger import BudgetReached
 from scripts.common.services import Limits
@@ -28,12 +28,27 @@ def store(tmp_path):
     found.close()
 
 
-def begin(store, key="k", limits=FREE, caps=None, usd=0.0, tokens=0.0, lane="one", stage="judge"):
-    return store.begin(key, lane, stage, limits, caps or {}, usd, tokens)
+OTHERS = (f"call {number}" for number in itertools.count())
+
+
+def begin(
+    store,
+    key=None,
+    limits=FREE,
+    caps=None,
+    usd=0.0,
+    tokens=0.0,
+    lane="one",
+    stage="judge",
+    version=None,
+):
+    """A turn; without a `key` of a call that nobody asked yet."""
+    key = key or next(OTHERS)
+    return store.begin(key, lane, stage, limits, caps or {}, usd, tokens, version)
 
 
 def answer(store, key="k", value="hi", version="v1", usd=0.0, blob=None, most=10, **more):
-    attempt, _ = begin(store, key, **more)
+    attempt = begin(store, key, version=version, **more).attempt
     return store.answered(attempt, version, value, blob, 1.5, {"input token": 3}, usd, most)
 
 
@@ -139,30 +154,30 @@ def test_being_limited_narrows_the_lane_once_an_episode_and_answers_widen_it(sto
     time.sleep(0.01)
     store.failed(begin(store)[0], "limited", "HTTP 429", wait=0.0)
     assert at_once() == 6
-    for _ in range(6):
-        answer(store)
+    for number in range(6):
+        answer(store, f"six {number}")
     assert at_once() == 7
-    for _ in range(100):
-        answer(store)
+    for number in range(100):
+        answer(store, f"many {number}")
     assert at_once() == 10
 
 
 def test_a_lane_is_closed_for_as_long_as_the_service_says(store):
     store.failed(begin(store)[0], "limited", "HTTP 429", wait=30.0)
-    attempt, wait = begin(store)
-    assert attempt is None and 29 < wait <= 30
+    turn = begin(store)
+    assert turn.attempt is None and 29 < turn.wait <= 30
 
 
-def test_requests_a_minute(store, monkeypatch):
+def test_requests_a_minute(tmp_path):
     clock = [1000.0]
-    monkeypatch.setattr(ledger.time, "time", lambda: clock[0])
+    store = Store(tmp_path / "calls.sqlite", ticks=lambda: clock[0])
     limits = Limits(at_once=100, rpm=3, tpm=None)
     for _ in range(3):
         assert begin(store, limits=limits)[0] is not None
         clock[0] += 10
-    attempt, wait = begin(store, limits=limits)
-    assert attempt is None and wait == pytest.approx(30)
-    clock[0] += wait + 0.001
+    turn = begin(store, limits=limits)
+    assert turn.attempt is None and turn.wait == pytest.approx(30)
+    clock[0] += turn.wait + 0.001
     assert begin(store, limits=limits)[0] is not None
     assert begin(store, limits=limits)[0] is None
 
@@ -171,15 +186,13 @@ def test_requests_a_minute(store, monkeypatch):
 @given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=25), rpm=st.integers(1, 6))
 def test_no_minute_ever_has_more_requests_or_tokens_than_allowed(tmp_path_factory, sizes, rpm):
     """Whatever is asked: a call larger than the limit goes alone."""
-    store = Store(tmp_path_factory.mktemp("store") / "calls.sqlite")
     limits, clock, sent = Limits(at_once=1000, rpm=rpm, tpm=50), [1e6], []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger.time, "time", lambda: clock[0])
-        for size in sizes:
-            while begin(store, limits=limits, tokens=size)[0] is None:
-                clock[0] += max(0.5, begin(store, limits=limits, tokens=size)[1])
-            sent.append((clock[0], size))
-            clock[0] += 1
+    store = Store(tmp_path_factory.mktemp("store") / "calls.sqlite", ticks=lambda: clock[0])
+    for size in sizes:
+        while begin(store, limits=limits, tokens=size)[0] is None:
+            clock[0] += max(0.5, begin(store, limits=limits, tokens=size)[1])
+        sent.append((clock[0], size))
+        clock[0] += 1
     for start, _ in sent:
         minute = [size for at, size in sent if start <= at < start + 60]
         assert len(minute) <= rpm
@@ -189,11 +202,11 @@ def test_no_minute_ever_has_more_requests_or_tokens_than_allowed(tmp_path_factor
 
 def test_money_is_reserved_before_a_call_leaves(store):
     caps = {"all": 1.0}
-    attempt, _ = begin(store, caps=caps, usd=0.6)
+    attempt = begin(store, caps=caps, usd=0.6).attempt
     assert begin(store, caps=caps, usd=0.6)[0] is None  # it may yet come free
     store.answered(attempt, "v1", "hi", None, 1.0, {}, 0.1, 10)
     assert store.spent() == pytest.approx(0.1)
-    attempt, _ = begin(store, caps=caps, usd=0.6)
+    attempt = begin(store, caps=caps, usd=0.6).attempt
     store.answered(attempt, "v1", "hi", None, 1.0, {}, 0.6, 10)
     with pytest.raises(BudgetReached, match=r"max_usd is reached: 0.70 of 1.00 USD .*0.6000"):
         begin(store, caps=caps, usd=0.6)
@@ -217,11 +230,11 @@ def test_many_writers_never_spend_more_than_there_is(store):
         own = Store(store.path)
         try:
             while True:
-                attempt, wait = begin(own, caps={"all": 1.0}, usd=0.01, limits=limits)
-                if attempt is None:
-                    time.sleep(wait)
+                turn = begin(own, caps={"all": 1.0}, usd=0.01, limits=limits)
+                if turn.attempt is None:
+                    time.sleep(turn.wait)
                     continue
-                own.answered(attempt, "v1", "hi", None, 0.0, {}, 0.01, 50)
+                own.answered(turn.attempt, "v1", "hi", None, 0.0, {}, 0.01, 50)
         except BudgetReached:
             own.close()
 
@@ -237,7 +250,7 @@ def test_many_writers_never_spend_more_than_there_is(store):
 
 def test_what_a_dead_process_had_under_way_is_lost_and_counts_as_spent(store):
     begin(store, usd=0.4, limits=Limits(1, None, None))
-    store.db.execute("UPDATE attempts SET pid = 999999999, born = '1'")
+    store.db.execute("UPDATE owners SET pid = 999999999, born = '1'")
     assert begin(store, limits=Limits(1, None, None))[0] is None  # it is looked for here
     assert begin(store, limits=Limits(1, None, None))[0] is not None
     assert store.spent() == pytest.approx(0.4)
@@ -246,19 +259,9 @@ def test_what_a_dead_process_had_under_way_is_lost_and_counts_as_spent(store):
 
 def test_a_number_that_another_process_has_now_is_not_that_process(store):
     begin(store)
-    store.db.execute("UPDATE attempts SET born = 'earlier'")
+    store.db.execute("UPDATE owners SET born = 'earlier'")
     Store(store.path)
     assert store.summary()[0][3] == "lost" and os.getpid()
-
-
-def test_a_store_of_another_host_is_refused_while_it_is_used(store):
-    begin(store)
-    store.db.execute("UPDATE host SET name = 'node7'")
-    with pytest.raises(UserError, match="in use by the host node7.*services.store"):
-        Store(store.path)
-    store.db.execute("UPDATE attempts SET state = 'answered'")
-    Store(store.path)
-    assert store.db.execute("SELECT COUNT(*) FROM host").fetchone() == (1,)
 
 
 def test_an_answer_that_cannot_be_used_costs_what_it_cost_or_what_was_reserved(store):

@@ -15,9 +15,9 @@ FREE = Limits(at_once=10, rpm=None, tpm=None)
 def test_each_stage_and_model_has_its_calls_tokens_and_dollars(tmp_path):
     store = Store(tmp_path / "calls.sqlite")
     for number in range(3):
-        attempt, _ = store.begin(f"{number}", "m at https://x", "judge", FREE, {}, 0.5, 10)
+        attempt = store.begin(f"{number}", "m at https://x", "judge", FREE, {}, 0.5, 10).attempt
         store.answered(attempt, "m-1", "hi", None, 1.0, {"input token": 7}, 0.25, 10)
-    attempt, _ = store.begin("3", "m at https://x", "judge", FREE, {}, 0.5, 10)
+    attempt = store.begin("3", "m at https://x", "judge", FREE, {}, 0.5, 10).attempt
     store.failed(attempt, "limited", "HTTP 429", usd=0.0)
     head, first, second, last = table(store.path).splitlines()
     assert head.split() == ["stage", "model", "version", "state", "calls", "tokens", "USD"]

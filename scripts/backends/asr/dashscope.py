@@ -16,15 +16,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from scripts.backends.asr import RATE, audible, speaks
-from scripts.common import model_studio
+from scripts.common import lookup, model_studio
 from scripts.common.audio import pcm
 from scripts.common.calls import Call, Client, Got
+from scripts.common.daemons import Daemons
+from scripts.common.services import as_told
 from scripts.common.stage import UserError, progress
 
 ENV = ("api", "core", "torch")
@@ -83,21 +84,25 @@ class Paraformer:
         parts = {"audio": hashlib.sha256(sound).hexdigest(), "language_hints": hints}
 
         async def send(_: int) -> Got:
+            line, sentences = model_studio.Line(self.client), []
             session = self.audio.asr.recognize(
                 model=self.client.model,
                 format="pcm",
                 sample_rate=RATE,
                 parameters={"language_hints": hints},
-                **model_studio.websocket(self.client),
+                **line.options,
             )
             try:
-                return await asyncio.to_thread(hear, session, sound)
+                await asyncio.to_thread(hear, session, sound, sentences)
             except Exception as error:
-                raise model_studio.fault(error) from error
+                raise model_studio.fault(error, begun=bool(sentences)) from error
             finally:
-                session.close()  # ends the thread, too, if time is up
+                line.cut()  # ends the thread, too, if time is up
+            told = lookup.number(session.usage, "duration")
+            return Got(sentences, as_told({"audio second": told}, most))
 
-        return Call(parts, send, {"audio second": billed(sound)})
+        most = {"audio second": billed(sound)}
+        return Call(parts, send, most)
 
     def joined(self, sentences: list[str], language: str | None) -> dict[str, str]:
         """One result of the sentences of a clip."""
@@ -110,21 +115,18 @@ class Paraformer:
         }
 
 
-def hear(session: Any, sound: bytes) -> Got:
-    """Send 16-bit PCM at 16 kHz; the sentences that are heard in it, as they come.
+def hear(session: Any, sound: bytes, sentences: list[str]) -> None:
+    """Send 16-bit PCM at 16 kHz; the sentences that are heard in it go into `sentences`, as they
+    come.
 
     What comes is read while the sound is sent: a service that refuses says so at once.
     """
-    sentences, seconds = [], billed(sound)
-    with session, ThreadPoolExecutor(1) as pool:
+    with session, Daemons(1) as pool:
         sent = pool.submit(feed, session, sound)
         for result in session.results():
             if result.is_sentence_end():
                 sentences.append(result.get_sentence()["text"])
         sent.result()
-        if session.usage and session.usage.get("duration"):
-            seconds = session.usage["duration"]
-    return Got(sentences, {"audio second": seconds})
 
 
 def feed(session: Any, sound: bytes) -> None:

@@ -24,8 +24,10 @@ from scripts.backends.dialogue.openai_audio import SpeechService, instruction, m
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import straight
-from scripts.common.lookup import mended
-from scripts.common.services import units
+from scripts.common.lookup import at, mended, number
+from scripts.common.services import tokens as units_of
+from scripts.common.services import widened
+from scripts.common.web import Meter
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -82,7 +84,9 @@ class GeminiLive(SpeechService):
                 async with self.genai.aio.live.connect(
                     model=self.client.model, config=self.setup(request, tokens)
                 ) as session:
-                    return await talk(session, request, tokens, most)
+                    return await talk(
+                        session, request, tokens, widened(most, cuts), self.client.service
+                    )
             except errors.APIError as error:
                 raise ended(error) from error
 
@@ -103,7 +107,9 @@ class GeminiLive(SpeechService):
         }
 
 
-async def talk(session: Any, request: Request, tokens: int, most: dict[str, float]) -> Got:
+async def talk(
+    session: Any, request: Request, tokens: int, most: dict[str, float], service: str
+) -> Got:
     """The reply of one session."""
     history = []
     for _, answer in request.history:
@@ -118,14 +124,15 @@ async def talk(session: Any, request: Request, tokens: int, most: dict[str, floa
         await session.send_realtime_input(audio={"data": piece, "mime_type": kind})
     begun, pieces, words, heard = time.perf_counter(), [], [], []
     await session.send_realtime_input(activity_end={})
-    used, reason = dict(most), ""
+    used, reason, meter = dict(most), "", Meter(service)
     async for message in received(session):
         if message.usage_metadata:
-            used = spent(message.usage_metadata)
+            used = spent(message.usage_metadata, most)
         content = message.server_content
         for part in (content.model_turn.parts or []) if content and content.model_turn else []:
             if part.inline_data and part.inline_data.data:
                 pieces.append(part.inline_data.data)
+                meter.add(len(pieces[-1]))
         if content and content.output_transcription:
             words.append(content.output_transcription.text or "")
         if content and content.input_transcription:
@@ -169,14 +176,18 @@ def ended(error: Any) -> Fault:
     return Fault("fatal" if error.code in WRONG else "transient", words)
 
 
-def spent(usage: Any) -> dict[str, float]:
-    """The units of config/prices.tsv that a turn used; what the model thought is text."""
+def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:
+    """The units of config/prices.tsv that a turn used, as in `most` what it does not say; what the
+    model thought is text."""
+    told = usage.model_dump(mode="json")
 
-    def of_sound(details: Any) -> int:
-        own = [row for row in details or [] if row.modality and row.modality.name == "AUDIO"]
-        return sum(row.token_count or 0 for row in own)
+    def of_sound(name: str) -> float | None:
+        own = [row for row in told.get(name) or [] if at(row, "modality") == "AUDIO"]
+        counts = [number(row, "token_count") for row in own]
+        return None if None in counts or not told.get(name) else sum(counts)
 
-    listened = of_sound(usage.prompt_tokens_details)
-    spoken = of_sound(usage.response_tokens_details)
-    written = (usage.response_token_count or 0) + (usage.thoughts_token_count or 0)
-    return units(usage.prompt_token_count or 0, listened, written, spoken)
+    answered = number(told, "response_token_count")
+    thought = number(told, "thoughts_token_count") if told["thoughts_token_count"] else 0
+    written = None if None in (answered, thought) else answered + thought
+    listened, spoken = of_sound("prompt_tokens_details"), of_sound("response_tokens_details")
+    return units_of(most, number(told, "prompt_token_count"), listened, written, spoken)

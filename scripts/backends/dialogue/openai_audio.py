@@ -32,6 +32,7 @@ from scripts.common.calls import Call, Client, Fault, Got, Result
 from scripts.common.chat_service import complete, connection, message_of, most_tokens, spent
 from scripts.common.faults import short
 from scripts.common.lookup import at, count, text
+from scripts.common.services import widened
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -118,7 +119,7 @@ class OpenAIAudio(SpeechService):
         async def send(cuts: int) -> Got:
             ids = [usable(answer) for _, answer in request.history]
             reply = await self.create(request, ids, shape, self.max_tokens * 2**cuts)
-            used = spent(reply, most)
+            used = spent(reply, widened(most, cuts))
             message = message_of(reply, used)
             said, written = at(message, "audio"), text(message, "content")
             if said is None:

@@ -16,7 +16,6 @@ session has heard all, to having it whole. The model does not say what it heard.
 from __future__ import annotations
 
 import base64
-import json
 import time
 from typing import Any
 
@@ -33,8 +32,10 @@ from scripts.backends.dialogue.openai_audio import (
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import connection, straight
-from scripts.common.lookup import at, count, mended, text
-from scripts.common.services import units
+from scripts.common.lookup import at, loads, mended, number, text
+from scripts.common.services import tokens as units_of
+from scripts.common.services import widened
+from scripts.common.web import Meter
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -74,7 +75,9 @@ class OpenAIRealtime(SpeechService):
             async with self.openai.realtime.connect(
                 model=self.client.model, websocket_connection_options=straight(self.client)
             ) as talk:
-                return await self.talk(talk, request, self.max_tokens * 2**cuts, most)
+                return await self.talk(
+                    talk, request, self.max_tokens * 2**cuts, widened(most, cuts)
+                )
 
         return Call(parts, send, most)
 
@@ -100,9 +103,12 @@ class OpenAIRealtime(SpeechService):
             await talk.conversation.item.create(item=item)
         await talk.conversation.item.create(item=heard(request.user))
         begun, version, pieces, words = time.perf_counter(), "", [], []
+        meter = Meter(self.client.service)
         await talk.response.create()
         while True:
-            event = json.loads(await talk.recv_bytes())
+            said = await talk.recv_bytes()
+            meter.add(len(said))
+            event = loads(said.decode("utf-8", errors="replace"))
             kind = text(event, "type")
             if kind == "session.created":
                 version = text(event, "session", "model")
@@ -167,9 +173,9 @@ def fault(error: Any, used: dict[str, float] | None = None) -> Fault:
 
 
 def spent(response: Any, most: dict[str, float]) -> dict[str, float]:
-    """The units of config/prices.tsv that a response used; `most`, if it does not say."""
+    """The units of config/prices.tsv that a response used; as in `most` what it does not say."""
     usage = at(response, "usage")
-    listened = count(usage, "input_token_details", "audio_tokens")
-    spoken = count(usage, "output_token_details", "audio_tokens")
-    read, written = count(usage, "input_tokens"), count(usage, "output_tokens")
-    return units(read, listened, written, spoken) or dict(most)
+    listened = number(usage, "input_token_details", "audio_tokens")
+    spoken = number(usage, "output_token_details", "audio_tokens")
+    read, written = number(usage, "input_tokens"), number(usage, "output_tokens")
+    return units_of(most, read, listened, written, spoken)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.common import services
 from scripts.common.calls import Client, Fault
-from scripts.common.lookup import at, count
+from scripts.common.lookup import at, number
 from scripts.judging import protocol as protocols
 from scripts.judging.bodies import recorded
 from scripts.judging.listening import Listening
@@ -115,8 +115,10 @@ class Gemini:
     def headers(self, secret: str) -> dict[str, str]:
         return {"Content-Type": "application/json"} | ({"x-goog-api-key": secret} if secret else {})
 
-    def read(self, reply: Mapping[str, Any]) -> tuple[str, dict[str, float], str]:
-        spent = spent_by(at(reply, "usageMetadata"))
+    def read(
+        self, reply: Mapping[str, Any], most: Mapping[str, float]
+    ) -> tuple[str, dict[str, float], str]:
+        spent = spent_by(at(reply, "usageMetadata"), most)
         blocked = at(reply, "promptFeedback", "blockReason")
         if blocked:
             raise Fault("refused", f"the prompt was blocked ({blocked})", used=spent)
@@ -133,9 +135,14 @@ class Gemini:
         return text, spent, str(at(reply, "modelVersion") or "")
 
 
-def spent_by(usage: Any) -> dict[str, float]:
-    """What `usageMetadata` says was used; {} where it says nothing. Thoughts are output."""
-    details = at(usage, "promptTokensDetails") or []
-    audio = sum(count(row, "tokenCount") for row in details if at(row, "modality") == "AUDIO")
-    written = count(usage, "candidatesTokenCount") + count(usage, "thoughtsTokenCount")
-    return services.units(count(usage, "promptTokenCount"), audio, written)
+def spent_by(usage: Any, most: Mapping[str, float]) -> dict[str, float]:
+    """What `usageMetadata` says was used, as in `most` what it does not say. Thoughts are output;
+    counts of 0 are left out of its JSON."""
+    details = at(usage, "promptTokensDetails")
+    rows = details if isinstance(details, list) else []
+    sounds = [number(row, "tokenCount") for row in rows if at(row, "modality") == "AUDIO"]
+    heard = sum(sounds) if rows and None not in sounds else None
+    written = number(usage, "candidatesTokenCount")
+    thought = 0 if at(usage, "thoughtsTokenCount") is None else number(usage, "thoughtsTokenCount")
+    whole = None if None in (written, thought) else written + thought
+    return services.tokens(most, number(usage, "promptTokenCount"), heard, whole)

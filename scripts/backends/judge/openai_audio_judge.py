@@ -115,8 +115,10 @@ class Chat:
         key = {"Authorization": f"Bearer {secret}"} if secret else {}
         return {"Content-Type": "application/json"} | key
 
-    def read(self, reply: Mapping[str, Any]) -> tuple[str, dict[str, float], str]:
-        used = spent(reply, {})
+    def read(
+        self, reply: Mapping[str, Any], most: Mapping[str, float]
+    ) -> tuple[str, dict[str, float], str]:
+        used = spent(reply, most)
         said = text(message_of(reply, used), "content")
         if not said.strip():
             raise Fault("transient", "a reply without text", used=used)

@@ -32,6 +32,7 @@ from scripts.common.chat_service import complete, connection, message_of, most_t
 from scripts.common.faults import short
 from scripts.common.lookup import at, text
 from scripts.common.replies import without_thoughts
+from scripts.common.services import widened
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -164,7 +165,7 @@ class Chats:
                 **choice,
                 **{self.limit: tokens * 2**cuts},
             )
-            used = spent(reply, most)
+            used = spent(reply, widened(most, cuts))
             return Got(read(reply, used), used, text(reply, "model"))
 
         return Call(parts, send, most)

@@ -30,6 +30,7 @@ import numpy as np
 from scripts.common import model_studio
 from scripts.common.audio import Sound, pcm
 from scripts.common.calls import Call, Client, Fault, Got
+from scripts.common.lookup import number
 from scripts.common.stage import UserError
 from scripts.common.tts_service import TtsService, pieces
 
@@ -91,22 +92,22 @@ class CosyVoice(TtsService):
     def parts(self, voice: str, language: str) -> dict[str, Any]:
         return {"voice": voice, "rate": self.rate}
 
-    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, int]:
+    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, float | None]:
+        line, heard = model_studio.Line(self.client), []
         session = self.audio.tts.connect(
             model=self.client.model,
             voice=voice,
             format="pcm",
             sample_rate=self.rate,
-            **model_studio.websocket(self.client),
+            **line.options,
         )
         try:
-            sound = await asyncio.to_thread(spoken, session, text)
+            await asyncio.to_thread(hear, session, text, heard)
         except Exception as error:
-            raise model_studio.fault(error) from error
+            raise model_studio.fault(error, begun=bool(heard)) from error
         finally:
-            session.close()  # ends the thread, too, if time is up
-        billed = (session.usage or {}).get("characters")
-        return sound, billed or self.characters(text)
+            line.cut()  # ends the thread, too, if time is up
+        return b"".join(heard), number(session.usage, "characters")
 
     def characters(self, text: str) -> int:
         return sum(2 if is_ideograph(letter) else 1 for letter in text)
@@ -171,13 +172,15 @@ class CosyVoice(TtsService):
         return address
 
 
-def spoken(session: Any, text: str) -> bytes:
-    """The whole speech of a text. Raises the SDK's errors if it ends before the service says so."""
+def hear(session: Any, text: str, heard: list[bytes]) -> None:
+    """Put the speech of a text into `heard`, as it comes. Raises the SDK's errors if it ends before
+    the service says so."""
     with session:
         for piece in pieces(text):
             session.send_text(piece)
         session.stop()
-        return b"".join(session.audio_chunks())
+        for sound in session.audio_chunks():
+            heard.append(sound)
 
 
 def is_ideograph(letter: str) -> bool:

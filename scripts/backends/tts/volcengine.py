@@ -24,8 +24,11 @@ import numpy as np
 
 from scripts.common import faults
 from scripts.common.calls import Client, Fault
+from scripts.common.lookup import at, count, number
+from scripts.common.lookup import text as words_at
 from scripts.common.stage import UserError
 from scripts.common.tts_service import TtsService, pieces
+from scripts.common.web import TEXT, Meter
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -82,7 +85,7 @@ class Doubao(TtsService):
         )
         return params.model_dump(mode="json", exclude_none=True)
 
-    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, int]:
+    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, float | None]:
         import aiohttp
         from volcengine_audio import EventReceive as Event
         from volcengine_audio import VolcengineTTSFunctions as Frames
@@ -99,24 +102,26 @@ class Doubao(TtsService):
         async with (
             aiohttp.ClientSession(trace_configs=[watch]) as web,
             web.ws_connect(
-                f"{self.client.address}{PATH}", headers=headers, max_msg_size=0
+                f"{self.client.address}{PATH}", headers=headers, max_msg_size=TEXT
             ) as socket,
         ):
             await socket.send_bytes(Frames.start_connection_payload())
-            await until(socket, Event.ConnectionStarted)
+            meter = Meter(self.client.service)
+            await until(socket, Event.ConnectionStarted, meter)
             await socket.send_bytes(Frames.start_session_payload(session, params, {"uid": "user"}))
-            await until(socket, Event.SessionStarted)
+            await until(socket, Event.SessionStarted, meter)
             for piece in pieces(text):
                 await socket.send_bytes(
                     Frames.task_request_payload(session, piece, voice, params["audio_params"])
                 )
             await socket.send_bytes(Frames.finish_session_payload(session))
-            heard, end = await until(socket, Event.SessionFinished)
+            heard, end = await until(socket, Event.SessionFinished, meter)
             await socket.send_bytes(Frames.finish_connection_payload())
-        told = Frames.SessionFinishedPayload.model_validate(end or {})
-        if told.status_code not in (None, GOOD):
-            raise fault(told.status_code, told.message or "")
-        return heard, told.usage.text_words if told.usage else self.characters(text)
+        status = at(end, "status_code")
+        if status not in (None, GOOD):
+            error = fault(count(end, "status_code"), words_at(end, "message"))
+            raise charged(error) if heard else error
+        return heard, number(end, "usage", "text_words")
 
 
 async def refuse(session, context, params) -> None:
@@ -124,19 +129,27 @@ async def refuse(session, context, params) -> None:
     raise Fault("fatal", f"it sends us on to {params.response.headers.get('Location')}")
 
 
-async def until(socket, wanted) -> tuple[bytes, Any]:
+async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
     """Read messages until the wanted event: the speech that came with them, and what it says."""
     from volcengine_audio import EventReceive as Event
 
     failed = (Event.ConnectionFailed, Event.SessionFailed, Event.SessionCanceled)
     heard = []
     while True:
-        event, payload = await received(socket)
+        try:
+            event, payload = await received(socket)
+        except Fault as error:
+            if heard:
+                charged(error)
+            raise
         if event == Event.TTSResponse:
             heard.append(payload)
+            meter.add(len(payload))
         elif event in failed:
             said = payload if isinstance(payload, dict) else {}
-            raise fault(said.get("status_code") or 0, said.get("message") or f"{payload}")
+            words = said.get("message") or f"{payload}"
+            error = fault(count(said, "status_code"), f"{words}")
+            raise charged(error) if heard else error
         elif event == wanted:
             return b"".join(heard), payload
 
@@ -159,6 +172,12 @@ async def received(socket) -> tuple[Any, Any]:
     if message.data[1] >> 4 == MessageType.ERROR_INFORMATION.value:
         raise fault(int(event), words)  # a code stands where events have their number
     return event, payload
+
+
+def charged(error: Fault) -> Fault:
+    """A fault of a service that had begun to speak: what it spoke may well be charged."""
+    error.status = None
+    return error
 
 
 def fault(code: int, words: str) -> Fault:
