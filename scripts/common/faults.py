@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
+from scripts.common.lookup import mended
+
 Kind = Literal["limited", "transient", "cut", "refused", "unusable", "fatal"]
 LONGEST_WAIT = 604_800.0  # seconds, a week; what a service asks for above that is no time
 SHOWN = 400  # characters of what a service says, in a message
@@ -60,8 +62,9 @@ class Fault(Exception):
         used: Mapping[str, float] | None = None,
         status: int | None = None,
     ):
+        words = mended(words)  # both are printed and stored
         super().__init__(words)
-        self.kind, self.words, self.wait, self.raw = kind, words, wait, raw
+        self.kind, self.words, self.wait, self.raw = kind, words, wait, mended(raw)
         self.used, self.status = dict(used or {}), status
 
 

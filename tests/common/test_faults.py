@@ -148,3 +148,12 @@ def test_a_mistake_of_our_own_is_no_fault():
 def test_what_is_said_is_shown_on_one_short_line():
     words = by_status(500, {}, "a\nb  c" * 1000).words
     assert "\n" not in words and len(words) < faults.SHOWN + 40
+
+
+def test_half_an_emoji_in_an_error_harms_nothing():
+    """Words and raw replies are printed, and written into a table: both as UTF-8."""
+    body = {"error": {"message": "half \ud83d of one"}}
+    fault = faults.of(type("Refused", (Exception,), {"status_code": 400, "body": body})("no"))
+    assert "half  of one" in fault.words
+    assert faults.by_status(500, {}, "\ud83d\ude02 \ud83d").words == "HTTP 500: 😂 "
+    assert faults.Fault("refused", "no", raw="\ud83d!").raw == "!"
