@@ -103,10 +103,6 @@ class Client:
         """POST `body` to `path` below the address; the JSON that comes back."""
         return await web.post(self.session, f"{self.address}{path}", body, headers, self.service)
 
-    def clean(self, text: str) -> str:
-        """The text without the key, should a service or an SDK have repeated it."""
-        return text.replace(self.secret, f"[{self.key}]") if self.secret else text
-
 
 class _Work:
     """The calls of one `ask` that have to be sent."""
@@ -178,8 +174,7 @@ class _Work:
                 seconds = round(time.monotonic() - begun, 3)
                 return await self.keep(turn.attempt, key, got, seconds, most, usd)
             taken += time.monotonic() - begun
-            words = self.client.clean(fault.words)
-            raw = None if fault.raw is None else self.client.clean(fault.raw)
+            words, raw = fault.words, fault.raw
             tried[fault.kind] += 1
             wait = self.wait(fault, max(tried["limited"], tried["transient"]))
             await self.fail(turn.attempt, fault, words, raw, wait, most)

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
+from scripts.common.keys import cleaned
 from scripts.common.lookup import mended
 
 Kind = Literal["limited", "transient", "cut", "refused", "unusable", "fatal"]
@@ -62,9 +63,9 @@ class Fault(Exception):
         used: Mapping[str, float] | None = None,
         status: int | None = None,
     ):
-        words = mended(words)  # both are printed and stored
+        words = cleaned(mended(words))  # both are printed and stored
         super().__init__(words)
-        self.kind, self.words, self.wait, self.raw = kind, words, wait, mended(raw)
+        self.kind, self.words, self.wait, self.raw = kind, words, wait, cleaned(mended(raw))
         self.used, self.status = dict(used or {}), status
 
 
@@ -115,7 +116,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
 def short(text: str) -> str:
     """At most so much of what was said, on one line."""
-    line = " ".join(str(text).split())
+    line = " ".join(cleaned(mended(str(text))).split())
     return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,18 @@ from urllib.parse import urlsplit
 import yaml
 
 from scripts.common import config as settings
+from scripts.common import keys
 from scripts.common.stage import UserError
 from scripts.common.tables import read_table
 
 RUN = Path("results/run_config.yaml")  # what the workflow writes before its first job
 ALL = "all"  # the limit of what a whole run may cost, among those of its stages
+# Signs of an address by which some programs take another host for its own.
+ODD = re.compile(r"[\\#\s\x00-\x1f]")
+INSIDE = (  # domains that are nobody's on the internet
+    *(".local", ".internal", ".lan", ".localdomain", ".localhost", ".home", ".corp", ".intranet"),
+    *(".private", ".test", ".invalid", ".home.arpa"),
+)
 TOKENS = ("input token", "output token", "input audio token", "output audio token")
 UNITS = (*TOKENS, "character", "audio second", "call")
 NETWORKED = {  # types of file systems on which SQLite's locks do not hold between hosts
@@ -110,7 +119,7 @@ def is_paid(model: Mapping[str, Any], hosts: tuple[str, ...]) -> bool:
 def is_own(address: str, hosts: tuple[str, ...] = ()) -> bool:
     """Whether a server is this machine's or one that the config names as ours: free of charge."""
     parts = urlsplit(address)
-    host = parts.hostname or ""
+    host = _plain(parts.hostname or "")
     named = {host, f"{host}:{parts.port}" if parts.port else host}
     return host == "localhost" or _loopback(host) or bool(named & set(hosts))
 
@@ -140,6 +149,14 @@ def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
     parts = urlsplit(address)
     if parts.scheme not in ("https", "wss", "http", "ws") or not parts.hostname:
         raise UserError(f"{who}: '{address}' is no address; write https://host/path.")
+    if ODD.search(address) or "@" in parts.netloc:
+        raise UserError(
+            f"{who}: the address of {parts.hostname} has a name, a password, a '#' or other signs "
+            "in it that programs read in different ways; write https://host/path."
+        )
+    host = _plain(parts.hostname)
+    if host != parts.hostname:
+        raise UserError(f"{who}: write '{host}' for '{parts.hostname}' in {address}.")
     if is_own(address, hosts):
         return
     if parts.scheme in ("http", "ws"):
@@ -147,10 +164,22 @@ def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
             f"{who}: {address} is not encrypted, and keys and voices would be sent to it; use "
             f"https, or, if the server is yours, name '{parts.hostname}' in services.hosts."
         )
-    if "." not in parts.hostname or _private(parts.hostname):
+    if ("." not in host and ":" not in host) or _private(host):
         raise UserError(
             f"{who}: {address} is on a private network; if the server is yours, name "
             f"'{parts.hostname}' in services.hosts."
+        )
+
+
+def must_be_own(address: str, who: str) -> None:
+    """Raise UserError for a server that is not ours: calls to those are kept and paid for."""
+    hosts = rules().hosts
+    check_address(address, hosts, who)
+    if not is_own(address, hosts):
+        host = urlsplit(address).hostname
+        raise UserError(
+            f"{who}: {address} is somebody else's server, whose calls are to be kept and paid for: "
+            f"ask it through llm/openai, or, if it is yours, name '{host}' in services.hosts."
         )
 
 
@@ -225,6 +254,7 @@ def secret(key: str, address: str, hosts: tuple[str, ...], who: str) -> str:
     found = os.environ.get(key, "").strip()
     if not found and not is_own(address, hosts):
         raise UserError(f"{who} needs {key} in the environment.")
+    keys.learn(found, key)
     return found
 
 
@@ -252,6 +282,18 @@ def _filesystem(path: Path, mounts: Path) -> str | None:
     return kind
 
 
+def _plain(host: str) -> str:
+    """A host without its last dot; an IPv4 address of any form that systems take ("127.1",
+    "0x7f.1", "2130706433") as four numbers."""
+    host = host.rstrip(".")
+    if re.fullmatch(r"[0-9a-fx.]*[0-9a-f]", host):
+        try:
+            return socket.inet_ntoa(socket.inet_aton(host))
+        except OSError:
+            pass
+    return host
+
+
 def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -260,7 +302,18 @@ def _loopback(host: str) -> bool:
 
 
 def _private(host: str) -> bool:
+    """Whether a host is of a private network: by its address, one that its name holds (as of
+    nip.io), or a domain that is not of the internet."""
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host.endswith((".local", ".internal", ".lan", ".localdomain"))
+        pass
+    held = re.search(r"(?:^|[.-])(\d{1,3}(?:[.-]\d{1,3}){3})(?:[.-]|$)", host)
+    return host.endswith(INSIDE) or bool(held and _private_four(held[1].replace("-", ".")))
+
+
+def _private_four(address: str) -> bool:
+    try:
+        return not ipaddress.IPv4Address(address).is_global
+    except ValueError:
+        return False

@@ -155,5 +155,5 @@ def test_half_an_emoji_in_an_error_harms_nothing():
     body = {"error": {"message": "half \ud83d of one"}}
     fault = faults.of(type("Refused", (Exception,), {"status_code": 400, "body": body})("no"))
     assert "half  of one" in fault.words
-    assert faults.by_status(500, {}, "\ud83d\ude02 \ud83d").words == "HTTP 500: 😂 "
+    assert faults.by_status(500, {}, "\ud83d\ude02 \ud83d").words == "HTTP 500: 😂"
     assert faults.Fault("refused", "no", raw="\ud83d!").raw == "!"

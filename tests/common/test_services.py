@@ -33,7 +33,17 @@ def test_this_machine_is_ours(address):
         ("https://judge.internal/v1", "on a private network"),
         ("api.example.com", "is no address"),
         ("file:///etc/passwd", "is no address"),
-        ("https://127.0.0.1.example.com@10.0.0.1/", "on a private network"),
+        ("https://127.0.0.1.example.com@10.0.0.1/", "has a name, a password"),
+        ("https://api.example.com@evil.example/", "address of evil.example has a name, a password"),
+        ("https://evil.example#@api.example.com", "or other signs"),
+        ("https://api.example.com\\@evil.example/", "or other signs"),
+        ("https://10.1/", "write '10.0.0.1' for '10.1'"),
+        ("https://0xa9.0xfe.0xa9.0xfe/", "write '169.254.169.254' for"),
+        ("https://10.0.0.7./v1", "write '10.0.0.7' for"),
+        ("https://10.0.0.7.nip.io/", "on a private network"),
+        ("https://app-192-168-1-7.sslip.io/", "on a private network"),
+        ("https://[::ffff:10.0.0.7]/", "on a private network"),
+        ("https://judge.corp/", "on a private network"),
     ],
 )
 def test_an_address_that_is_not_allowed_is_refused_with_a_way_out(address, words):
@@ -41,6 +51,22 @@ def test_an_address_that_is_not_allowed_is_refused_with_a_way_out(address, words
     with pytest.raises(UserError, match=words) as error:
         services.check_address(address, (), "llm/openai")
     assert str(error.value).startswith("llm/openai: ")
+
+
+@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.0.0.1", "localhost."])
+def test_this_machine_is_named_plainly_or_refused(host):
+    """Programs do not agree on what such a host is."""
+    with pytest.raises(UserError, match=f"write '(127.0.0.1|localhost)' for '{host}'"):
+        services.check_address(f"http://{host}/v1", (), "llm/openai")
+
+
+def test_a_server_of_ones_own_is_not_somebody_elses(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    services.must_be_own("http://127.0.0.1:8000/v1", "llm/vllm")
+    with pytest.raises(UserError, match="llm/vllm: http://gpu.example.org:8000 is not encrypted"):
+        services.must_be_own("http://gpu.example.org:8000", "llm/vllm")
+    with pytest.raises(UserError, match="somebody else's server.*name 'gpu.example.org' in serv"):
+        services.must_be_own("https://gpu.example.org", "llm/vllm")
 
 
 def test_a_public_address_is_allowed_and_a_named_server_is_ours():

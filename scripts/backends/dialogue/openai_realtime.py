@@ -32,6 +32,7 @@ from scripts.backends.dialogue.openai_audio import (
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import connection, straight
+from scripts.common.keys import cleaned
 from scripts.common.lookup import at, loads, mended, number, text
 from scripts.common.services import tokens as units_of
 from scripts.common.services import widened
@@ -121,7 +122,11 @@ class OpenAIRealtime(SpeechService):
             elif kind == "response.done":
                 break
         seconds = time.perf_counter() - begun
-        response, said, sound = at(event, "response"), mended("".join(words)), b"".join(pieces)
+        response, said, sound = (
+            at(event, "response"),
+            cleaned(mended("".join(words))),
+            b"".join(pieces),
+        )
         used = spent(response, most)
         check(response, said, used)
         if not sound:

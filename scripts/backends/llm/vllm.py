@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.backends.llm import Chat, answer_in, begun
+from scripts.common import keys, services
 from scripts.common.config import nearest
 from scripts.common.stage import UserError, progress
 
@@ -72,7 +73,9 @@ def load(
     With `address` (http://host:port) that server is asked for the model that it calls `weights`.
     """
     manner = {"batch": batch, "penalty": repetition_penalty, "thinking": thinking}
+    keys.learn(os.environ.get("VLLM_API_KEY", ""), "VLLM_API_KEY")
     if address:
+        services.must_be_own(address, "llm/vllm")
         return Client(weights, address, None, **manner)
     from scripts.common.device import pick
     from scripts.common.weights import path
@@ -321,7 +324,7 @@ class Client:
             raise UserError(f"{where} cannot be reached any more. {words}") from error
         except openai.APIStatusError as error:
             said = error.body.get("message") if isinstance(error.body, dict) else None
-            said = " ".join(str(said or error.message).split())[:600]
+            said = " ".join(keys.cleaned(str(said or error.message)).split())[:600]
             if error.status_code in (401, 403):
                 advice = "Set VLLM_API_KEY to its key."
             elif error.status_code == 404:

@@ -1,0 +1,55 @@
+"""Keys of services are in no text: what a server sends or an SDK says is cleaned of them.
+
+A server that repeats what it was sent, an SDK that shows its request: none of their words are
+printed, logged or stored but through here. That comes before they are cut, so that no half of a key
+is left that nobody would know; and pieces of a key are taken out as well.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+PIECE = 8  # characters of a key that are as bad as all of it
+
+_places: dict[str, str] = {}  # key -> what stands in its place
+
+
+def learn(key: str, name: str) -> None:
+    """From now on the key `name` is taken out of every text."""
+    if key:
+        _places[key] = f"[{name}]"
+
+
+def cleaned(found: Any) -> Any:
+    """A text, or JSON with all its texts, without keys and their pieces."""
+    if isinstance(found, dict):
+        return {cleaned(name): cleaned(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [cleaned(value) for value in found]
+    if not isinstance(found, str):
+        return found
+    for key, place in _places.items():
+        for form in {key, quote(key, safe=""), json.dumps(key)[1:-1]}:
+            found = found.replace(form, place)
+        found = _without_pieces(found, key, place)
+    return found
+
+
+def _without_pieces(text: str, key: str, place: str) -> str:
+    """`text` without what is a piece of the key, each as long as it is."""
+    pieces = {key[start : start + PIECE] for start in range(len(key) - PIECE + 1)}
+    if not any(piece in text for piece in pieces):
+        return text
+    parts, at, kept = [], 0, 0
+    while at < len(text):
+        if text[at : at + PIECE] not in pieces:
+            at += 1
+            continue
+        end = at + PIECE
+        while end < len(text) and text[at : end + 1] in key:
+            end += 1
+        parts += [text[kept:at], place]
+        at = kept = end
+    return "".join([*parts, text[kept:]])

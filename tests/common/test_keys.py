@@ -1,0 +1,62 @@
+"""Nothing that a server or an SDK says leaves as much of a key as eight characters."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.common import faults, keys, lookup
+from scripts.common.keys import PIECE, cleaned, learn
+
+KEY = 'sk-canary-01234/56789+abc"def=ghij'
+
+
+@pytest.fixture(autouse=True, scope="module")
+def known():
+    before = dict(keys._places)
+    learn(KEY, "TEST_KEY")
+    learn("", "EMPTY")
+    yield
+    keys._places.clear()
+    keys._places.update(before)
+
+
+def left(text: str) -> list[str]:
+    """The pieces of the key in a text."""
+    pieces = [KEY[start : start + PIECE] for start in range(len(KEY) - PIECE + 1)]
+    return [piece for piece in pieces if piece in text]
+
+
+AROUND = st.text(max_size=500)
+
+
+@given(AROUND, AROUND, st.integers(0, len(KEY)), st.integers(0, len(KEY)))
+def test_no_piece_of_a_key_is_left_however_it_stands_in_a_text(before, after, first, last):
+    for form in (KEY, KEY[first:last], KEY[:first] + KEY, quote(KEY, safe=""), json.dumps(KEY)):
+        text = f"{before}{form}{after}"
+        assert not left(cleaned(text)) and not left(faults.short(text))
+        assert not left(str(cleaned({"a": [text, {form: 1}]})))
+
+
+@given(AROUND)
+def test_a_text_without_a_key_is_left_as_it_is(text):
+    assert left(text) or cleaned(text) == text
+
+
+def test_it_is_taken_out_before_the_text_is_cut():
+    """As a server that echoes its request, at any distance from where words are cut."""
+    for length in range(faults.SHOWN - len(KEY) - 5, faults.SHOWN + 5):
+        said = "x" * length + " Bearer " + KEY
+        fault = faults.by_status(401, {}, said)
+        assert not left(fault.words) and not left(faults.Fault("fatal", said, raw=said).raw)
+    assert cleaned(f"wrong key {KEY}.") == "wrong key [TEST_KEY]."
+
+
+def test_good_replies_versions_and_names_are_cleaned_too():
+    reply = lookup.loads(json.dumps({"model": f"m-{KEY}", "text": KEY[3:20]}))
+    assert lookup.text(reply, "model") == "m-[TEST_KEY]"
+    assert lookup.text(reply, "text") == "[TEST_KEY]"
