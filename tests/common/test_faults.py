@@ -154,6 +154,6 @@ def test_half_an_emoji_in_an_error_harms_nothing():
     """Words and raw replies are printed, and written into a table: both as UTF-8."""
     body = {"error": {"message": "half \ud83d of one"}}
     fault = faults.of(type("Refused", (Exception,), {"status_code": 400, "body": body})("no"))
-    assert "half  of one" in fault.words
+    assert "half of one" in fault.words
     assert faults.by_status(500, {}, "\ud83d\ude02 \ud83d").words == "HTTP 500: 😂"
     assert faults.Fault("refused", "no", raw="\ud83d!").raw == "!"
