@@ -18,6 +18,7 @@ KEY = 'sk-canary-01234/56789+abc"def=ghij'
 @pytest.fixture(autouse=True, scope="module")
 def known():
     before = dict(keys._places)
+    keys._places.clear()  # of other tests
     learn(KEY, "TEST_KEY")
     learn("", "EMPTY")
     yield
