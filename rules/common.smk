@@ -12,7 +12,7 @@ os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 from scripts.common import config as settings
 from scripts.common import missing, services
 from scripts.common.stage import UserError
-from scripts.common.tables import apart, located, read_table, refer, unique
+from scripts.common.tables import apart, read_table, refer, unique
 from scripts.paper.released import files_of
 from scripts.setup.machine import path_fault
 

@@ -82,12 +82,8 @@ def _dialogues(value: Any) -> list[dict]:
     """All objects with a field "dialogue", in order, however the reply nested them."""
     if isinstance(value, dict) and "dialogue" in value:
         return [value]
-    parts = value.values() if isinstance(value, dict) else value
-    return [item for part in parts for item in _dialogues(part)] if _nests(value) else []
-
-
-def _nests(value: Any) -> bool:
-    return isinstance(value, list | dict)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [item for part in parts for item in _dialogues(part)]
 
 
 def _found(

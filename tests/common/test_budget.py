@@ -18,6 +18,7 @@ from scripts.common.calls import Fault
 from scripts.common.ledger import BudgetReached
 from scripts.common.stage import UserError
 from scripts.common.store import Store
+from tests.common.buyer import BUYER
 from tests.common.conftest import GOOD, KEY, answered, states
 from tests.servers.scripted import Scripted, Step
 
@@ -102,29 +103,11 @@ def test_a_missing_key_is_named(paid, monkeypatch):
         paid({"all": 1.0})
 
 
-BUYER = """
-import json, sys
-sys.path.insert(0, {root!r})
-from scripts.common.calls import Call, Client, Got
-
-client = Client("llm/test", "m", sys.argv[1], "TEST_SERVICE_KEY")
-
-def call(number):
-    async def send(cut):
-        found = await client.post("/v1", json.dumps({{"number": number}}).encode(), {{}})
-        return Got(found["text"], {{"output token": 4}}, "m-1")
-    return Call({{"number": number}}, send)
-
-results = client.ask([call(number) for number in range(400)], "test")
-print(json.dumps([result.value for result in results]))
-"""
-
-
 def test_kill_9_at_ten_moments_loses_no_answered_call(services, tmp_path):
     """What the server answered and the client had read is never asked again; the result is that of
     an undisturbed run."""
     program = tmp_path / "buyer.py"
-    program.write_text(textwrap.dedent(BUYER.format(root=str(ROOT))))
+    program.write_text(textwrap.dedent(BUYER.format(root=str(ROOT), count=400)))
     answer = lambda r: Step(body={"text": r.json["number"] ** 2}, hold=0.03)  # noqa: E731
     rng, kept = random.Random(0), 0
     with Scripted(answer=answer) as server:

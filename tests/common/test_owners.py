@@ -19,6 +19,7 @@ from scripts.common.owners import LEASE, Owner, lives
 from scripts.common.services import Limits
 from scripts.common.stage import UserError
 from scripts.common.store import Store
+from tests.common.buyer import BUYER
 from tests.common.conftest import GOOD, states
 from tests.servers.scripted import Scripted, Step
 
@@ -167,30 +168,12 @@ def test_a_process_that_died_and_that_nobody_asked_after_is_dead():
     process.wait()
 
 
-BUYER = """
-import json, sys
-sys.path.insert(0, {root!r})
-from scripts.common.calls import Call, Client, Got
-
-client = Client("llm/test", "m", sys.argv[1], "TEST_SERVICE_KEY")
-
-def call(number):
-    async def send(cut):
-        found = await client.post("/v1", json.dumps({{"number": number}}).encode(), {{}})
-        return Got(found["text"], {{"output token": 4}}, "m-1")
-    return Call({{"number": number}}, send)
-
-results = client.ask([call(number) for number in range(60)], "test")
-print(json.dumps([result.value for result in results]))
-"""
-
-
 @pytest.fixture
 def buyer(services, tmp_path):
     """Function (server) -> a process that asks sixty calls of it."""
     services(limits={"default": {"at_once": 8, "rpm": None, "tpm": None}})
     program = tmp_path / "buyer.py"
-    program.write_text(textwrap.dedent(BUYER.format(root=str(ROOT))))
+    program.write_text(textwrap.dedent(BUYER.format(root=str(ROOT), count=60)))
     started = []
 
     def start(server: Scripted) -> subprocess.Popen:
