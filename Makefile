@@ -11,7 +11,7 @@ BENCH := .venv-bench
 help:
 	@echo "make quick    printed figures recomputed, and a telephone call through the corpus phase (5 minutes)"
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
-	@echo "make test     the tests (10 minutes); make lint for the style checks alone"
+	@echo "make test     the tests (15 minutes); make lint for the style checks alone"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
 	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
 	@echo "make weights  only the environment and the model weights"

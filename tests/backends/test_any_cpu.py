@@ -63,17 +63,23 @@ def qemu() -> str:
 
 def on(cpu: str, qemu: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Python on the CPU that is played; what it prints, errors too, is one text."""
-    done = subprocess.run(
-        [qemu, "-cpu", cpu, sys.executable, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-        timeout=LONGEST,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        # QEMU writes the memory of who dies into the folder, gigabytes of it.
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
-    )
+    command = [qemu, "-cpu", cpu, sys.executable, *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=folder,
+            timeout=LONGEST,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            # QEMU writes the memory of who dies into the folder, gigabytes of it.
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+        )
+    except subprocess.TimeoutExpired as error:
+        said = (error.stdout or b"").decode("utf-8", errors="replace")
+        end = f"it was ended after {LONGEST} s"
+        done = subprocess.CompletedProcess(command, 1, f"{said}\n{end}")
     lines = done.stdout.splitlines(keepends=True)
     done.stdout = "".join(line for line in lines if not any(noise in line for noise in NOISE))
     return done
