@@ -39,12 +39,12 @@ def told(target, models, environment, flags, cores):
     parts += [f"models ({models:,.0f} MB)"] if models else []
     parts += [f"media (at most {MEDIA[target]} MB)"]
     slow = flags is not None and FAST not in flags
-    minutes = SECONDS[target][slow] / min(cores, BUSY) / 60
+    minutes = max(1, round(SECONDS[target][slow] / min(cores, BUSY) / 60))
     kind = "without AVX-512 VNNI, so that language models are slow" if slow else "with AVX-512 VNNI"
     number = "1 core" if cores == 1 else f"{cores} cores"
     return (
         f"make {target}: downloads what is missing of {', '.join(parts)}. Then it takes about "
-        f"{max(minutes, 1):.0f} minutes on this CPU ({number}, {kind})."
+        f"{minutes} minute{'s' * (minutes > 1)} on this CPU ({number}, {kind})."
     )
 
 

@@ -43,3 +43,7 @@ def test_more_cores_are_faster_up_to_what_the_jobs_keep_busy():
     minutes = [ahead.told("demo", 0, True, set(), cores).split() for cores in (1, 2, 16)]
     one, two, many = (float(words[words.index("about") + 1]) for words in minutes)
     assert one > two == many
+
+
+def test_one_minute_is_one():
+    assert "about 1 minute on this CPU" in ahead.told("quick", 0, True, set(), 2)
