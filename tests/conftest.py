@@ -10,9 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.common import calls
+from scripts.common import calls, keys
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def keys_of_one_test(monkeypatch):
+    """What a test's services have for a key is no key to the next test."""
+    monkeypatch.setattr(keys, "_places", dict(keys._places))
 
 
 @pytest.fixture(scope="session")

@@ -9,21 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common import faults, keys, lookup
+from scripts.common import faults, lookup
 from scripts.common.keys import PIECE, cleaned, learn
 
 KEY = 'sk-canary-01234/56789+abc"def=ghij'
 
 
-@pytest.fixture(autouse=True, scope="module")
-def known():
-    before = dict(keys._places)
-    keys._places.clear()  # of other tests
+@pytest.fixture(autouse=True)
+def known(keys_of_one_test):
     learn(KEY, "TEST_KEY")
-    learn("", "EMPTY")
-    yield
-    keys._places.clear()
-    keys._places.update(before)
+    for place_holder in ("", "EMPTY", "a", "keys"):
+        learn(place_holder, "OWN_SERVER_KEY")
 
 
 def left(text: str) -> list[str]:
