@@ -10,7 +10,7 @@ sys.path.insert(0, workflow.basedir)
 # A job that dies while its script is still importing, before it has a log, shows where.
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 from scripts.common import config as settings
-from scripts.common import missing, services
+from scripts.common import documents, missing, services
 from scripts.common.stage import UserError
 from scripts.common.tables import apart, read_table, refer, unique
 from scripts.paper.released import files_of
@@ -96,7 +96,7 @@ def code(stage, *models, files=lambda wildcards: []):
 
 
 try:
-    settings.check(config, "config", "the configuration")
+    documents.check(config, "config", "the configuration")
     MEDIA = table("media", "media", "media")
     ROLES = table("roles", "roles", "role")
     BATCHES = config["batches"] or sorted({row["batch"] for row in MEDIA})
@@ -105,7 +105,7 @@ try:
         if batch not in known:
             raise UserError(
                 f"batches: no row of {config['media']} is of batch '{batch}'"
-                f"{settings.nearest(batch, known)}"
+                f"{documents.nearest(batch, known)}"
             )
     works = {row["work"] for row in ROLES} | {""}
     refer(project(config["media"]), "media", "work", works, config["roles"])

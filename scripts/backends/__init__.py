@@ -27,7 +27,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from scripts.common import config, kept
+from scripts.common import config, documents, kept
 from scripts.common.stage import UserError
 
 
@@ -43,7 +43,7 @@ def load(spec: dict[str, Any]) -> Any:
         known = config.backends(spec["capability"])
         raise UserError(
             f"there is no backend '{spec['backend']}' for {spec['capability']}"
-            f"{config.nearest(spec['backend'], known)}"
+            f"{documents.nearest(spec['backend'], known)}"
         )
     return kept.stand_in(spec, lambda: _load(spec))
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.stage import UserError
 
 PLUGIN = "snakemake-executor-plugin-slurm"

@@ -6,83 +6,21 @@ The Snakefile imports this: nothing heavy here.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import hashlib
-import math
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-
+from scripts.common.documents import nearest
 from scripts.common.stage import UserError
+from scripts.common.tables import read_table as read_table  # who imports it from here goes on
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ROOT / "scripts" / "backends"
 # They hand on what others make and change nothing in it: no reason to make anything again.
 CARRIERS = ("common/stage.py", "common/kept.py", "backends/__init__.py")
-
-
-def check(document: Any, schema: str, where: str) -> None:
-    """Check `document` against config/schemas/<schema>.schema.yaml.
-
-    Raises UserError with one sentence: where, what is wrong, the nearest valid name. A number that
-    is infinite or none at all (YAML has .inf and .nan) is refused wherever it stands: no limit
-    would hold against it.
-    """
-    for path, number in _endless(document):
-        place = ".".join(path)
-        raise UserError(f"{where}: {place}: {number} is not a finite number; write one that is.")
-    errors = sorted(_validator(schema).iter_errors(document), key=lambda e: [*map(str, e.path)])
-    if not errors:
-        return
-    error, meant = errors[0], ""
-    while error.validator == "oneOf" and error.context:
-        meant = error.schema.get("description", meant)
-        error = max(error.context, key=lambda e: (len(e.path), e.validator != "type"))
-    place = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        unknown = sorted(map(str, set(error.instance) - set(known)))[0]
-        key = f"{place}.{unknown}" if place else unknown
-        raise UserError(f"{where}: unknown key '{key}'{nearest(unknown, known)}")
-    meant = f"; it is {meant}." if meant else ""
-    raise UserError(f"{where}: {place or 'the document'}: {error.message}{meant}")
-
-
-def _endless(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
-    """The numbers in a document that are not finite, and where they are."""
-    if isinstance(value, float) and not math.isfinite(value):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, inside in value.items():
-            yield from _endless(inside, (*path, str(key)))
-    elif isinstance(value, list | tuple):
-        for number, inside in enumerate(value):
-            yield from _endless(inside, (*path, str(number)))
-
-
-@functools.cache
-def _validator(schema: str) -> Draft202012Validator:
-    text = (ROOT / f"config/schemas/{schema}.schema.yaml").read_text("utf-8")
-    return Draft202012Validator(yaml.safe_load(text))
-
-
-def nearest(name: str, valid: Any) -> str:
-    """The end of an error sentence: a near valid name if there is one, else all of them."""
-    names = sorted(str(item) for item in valid)
-    close = near(name, names)
-    return f"; did you mean '{close}'?" if close else f"; valid are: {', '.join(names)}."
-
-
-def near(name: str, names: Iterable[str]) -> str | None:
-    """The name that is most like `name`, capital letters aside; None if none is much like it."""
-    by_folded = {other.casefold(): other for other in names}
-    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
-    return by_folded[close[0]] if close else None
 
 
 def spec(

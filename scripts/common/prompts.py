@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.stage import UserError
 
 COMMENT = re.compile(r"\A\s*<!--.*?-->", re.DOTALL)

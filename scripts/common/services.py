@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from scripts.common import config as settings
-from scripts.common import keys
+from scripts.common import documents, keys
 from scripts.common.stage import UserError
 from scripts.common.tables import read_table
 
@@ -193,7 +193,7 @@ def price(path: Path, address: str, model: str) -> dict[str, float]:
     own = [row for row in rows if row["host"] == host and row["model"] == model]
     if not own:
         known = {row["model"] for row in rows if row["host"] == host}
-        hint = settings.nearest(model, known) if known else "."
+        hint = documents.nearest(model, known) if known else "."
         raise UserError(
             f"{path} has no price of '{model}' at {host}{hint} Add its rows, with date and source: "
             "nothing is bought whose price is not known."
@@ -206,7 +206,7 @@ def cost(prices: Mapping[str, float], used: Mapping[str, float], who: str) -> fl
     for unit, amount in used.items():
         if amount and unit not in prices:
             raise UserError(
-                f"the prices of {who} lack the unit '{unit}'{settings.nearest(unit, prices)}"
+                f"the prices of {who} lack the unit '{unit}'{documents.nearest(unit, prices)}"
             )
     return sum(prices[unit] * amount for unit, amount in used.items() if amount)
 

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.common.cells import undefused
-from scripts.common.config import check, nearest
+from scripts.common.documents import check, nearest
 from scripts.common.stage import UserError
 
 UNSEEN = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")  # of no width

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scripts import backends
 from scripts.common import stage
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.common.records import Dialogue, read_rows, write_rows
 from scripts.common.stage import UserError

@@ -14,7 +14,7 @@ import numpy as np
 
 from scripts import backends
 from scripts.common import stage
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.records import Dialogue, read_rows, shard_of, write_rows
 from scripts.common.stage import UserError
 

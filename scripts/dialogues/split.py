@@ -14,7 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from scripts.common import stage
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.records import Dialogue, read_rows, shard_of, write_rows
 from scripts.common.stage import UserError
 from scripts.common.tables import located

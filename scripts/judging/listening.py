@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from scripts.backends.judge import Metric, Pair, Scores, Sound, Trial
 from scripts.common.calls import Call, Client, Fault, Got, Result
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.services import widened
 from scripts.common.stage import UserError
 from scripts.judging import protocol as protocols

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.backends.judge import Metric, Pair
-from scripts.common.config import ROOT, nearest
+from scripts.common.config import ROOT
+from scripts.common.documents import nearest
 from scripts.common.prompts import PLACE, Prompt, read_prompt
 from scripts.common.stage import UserError
 

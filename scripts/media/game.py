@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.stage import UserError
 
 HERO = "Joe"

@@ -8,7 +8,7 @@ as it says, and what is NON-LEX (laughs, coughs) is scored.
 
 from __future__ import annotations
 
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.media.stretch import NUMBER, Stretch, fields, seconds
 
 FORM = "SPEAKER <file> 1 <start> <length> <NA> <NA> <speaker> <NA> <NA>"

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from scripts import backends
-from scripts.common.config import check
+from scripts.common.documents import check
 from scripts.common.stage import UserError
 from scripts.media.episode import Line
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.common import config
+from scripts.common import documents
 from scripts.common.stage import UserError
 from scripts.common.tables import located
 from scripts.paper.printed import as_printed
@@ -37,7 +37,7 @@ def read_ratings(path: Path, systems: Collection[str], roles: Collection[str]) -
             if row[column] not in known:
                 raise UserError(
                     f"{where}: there is no {column} '{row[column]}' in this run"
-                    f"{config.nearest(row[column], known)}"
+                    f"{documents.nearest(row[column], known)}"
                 )
         values = {**row, "idx": int(row["idx"]), "score": int(row["score"])}
         key = tuple(value for name, value in values.items() if name != "score")

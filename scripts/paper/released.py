@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.records import Verdict, read_all
 from scripts.common.stage import UserError
 from scripts.common.tables import clean, text_of

@@ -12,7 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.common import config, stage
+from scripts.common import documents, stage
 from scripts.common.cells import defused
 from scripts.common.records import (
     Identity,
@@ -66,7 +66,7 @@ def verify(
     waiting = []
     for decision in read_decisions(decisions, media, roles):
         if decision.media not in names:
-            near = config.nearest(decision.title, names.values())
+            near = documents.nearest(decision.title, names.values())
             waiting.append(pending_row(decision, f"no medium has this name{near}"))
             continue
         speaker, why = whose(decision, talk[decision.media])
@@ -107,8 +107,8 @@ def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Dec
         if end <= start:
             raise stage.UserError(f"{where}: the stretch ends ({end:g} s) before it starts.")
         medium = known.get(row["media"])
-        if medium is None and config.near(row["media"], known):
-            near = config.nearest(row["media"], known)
+        if medium is None and documents.near(row["media"], known):
+            near = documents.nearest(row["media"], known)
             raise stage.UserError(f"{where}: no medium is called '{row['media']}'{near}")
         role = row["role"] if row["verdict"] == "yes" else None
         if medium and role is not None:
@@ -138,7 +138,8 @@ def check_role(role: str, medium: dict[str, str], roles: list[dict], where: str)
         )
     if role not in cast:
         raise stage.UserError(
-            f"{where}: no role of '{medium['work']}' is called '{role}'{config.nearest(role, cast)}"
+            f"{where}: no role of '{medium['work']}' is called '{role}'"
+            f"{documents.nearest(role, cast)}"
         )
 
 

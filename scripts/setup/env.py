@@ -15,7 +15,7 @@ import sys
 import yaml
 
 from scripts.common import environments
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.stage import UserError
 from scripts.setup import cpu_torch
 

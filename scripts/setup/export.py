@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.records import Dialogue, Spoken, Voice, read_rows
 from scripts.common.stage import UserError
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common import config as settings
+from scripts.common import documents
 from scripts.common.stage import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ def changed(**keys) -> dict:
 
 
 def test_the_default_config_is_valid():
-    settings.check(DEFAULT, "config", "config.yaml")
+    documents.check(DEFAULT, "config", "config.yaml")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_the_default_config_is_valid():
 )
 def test_a_bad_key_is_told(bad, sentence):
     with pytest.raises(UserError) as error:
-        settings.check(changed(**bad), "config", "config.yaml")
+        documents.check(changed(**bad), "config", "config.yaml")
     assert sentence in str(error.value)
 
 
@@ -62,7 +63,7 @@ def test_a_number_without_an_end_is_refused_wherever_it_stands(path, number):
         inside = inside[key]
     inside[last] = number
     with pytest.raises(UserError, match=r": (nan|-?inf) is not a finite number") as error:
-        settings.check(document, "config", "config.yaml")
+        documents.check(document, "config", "config.yaml")
     assert ".".join(path) in str(error.value)
 
 
@@ -73,7 +74,7 @@ def test_a_number_without_an_end_is_refused_wherever_it_stands(path, number):
 def test_a_limit_that_is_none_is_refused_in_one_sentence(text, place):
     document = yaml.safe_load(f"max_usd: {place.format(text)}")
     with pytest.raises(UserError) as error:
-        settings.check(changed(**document), "config", "config.yaml")
+        documents.check(changed(**document), "config", "config.yaml")
     told = str(error.value)
     key = {"{}": "max_usd", "{{all: {}}}": "max_usd.all"}.get(place, "max_usd.judge")
     assert told.startswith(f"config.yaml: {key}: ") and told.count("\n") == 0
@@ -82,12 +83,12 @@ def test_a_limit_that_is_none_is_refused_in_one_sentence(text, place):
 
 @pytest.mark.parametrize("limit", [None, 0, 5, 0.5, {"all": 5, "judge": None}, {}])
 def test_a_limit_is_a_number_or_one_a_stage(limit):
-    settings.check(changed(max_usd=limit), "config", "config.yaml")
+    documents.check(changed(max_usd=limit), "config", "config.yaml")
 
 
 def test_a_stage_that_there_is_not_has_no_limit():
     with pytest.raises(UserError, match="max_usd: 'jugde' is not one of"):
-        settings.check(changed(max_usd={"all": 5, "jugde": 1}), "config", "config.yaml")
+        documents.check(changed(max_usd={"all": 5, "jugde": 1}), "config", "config.yaml")
 
 
 MODELS = {

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from scripts import backends
-from scripts.common import audio, config, tables
+from scripts.common import audio, config, documents, tables
 from scripts.common.records import Medium, digest, media_id, read_rows
 from scripts.common.stage import UserError
 from scripts.corpus.fetch import fetch
@@ -73,7 +73,7 @@ def row(media: str, location: str, **values: str) -> dict[str, str]:
         "snr": "", "note": "",
     }  # fmt: skip
     made |= values
-    config.check(made, "media", "the row of a test")
+    documents.check(made, "media", "the row of a test")
     return made
 
 

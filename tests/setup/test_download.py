@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scripts.common import weights
-from scripts.common.config import check
+from scripts.common.documents import check
 from scripts.common.stage import UserError
 from scripts.common.tables import read_table
 from scripts.common.weights import HUB, RECEIPT, pinned

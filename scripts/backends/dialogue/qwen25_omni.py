@@ -27,8 +27,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from scripts.backends.dialogue import Answer, Request
-from scripts.common.config import nearest
 from scripts.common.device import in_batches, pick
+from scripts.common.documents import nearest
 from scripts.common.records import digest
 from scripts.common.stage import UserError
 from scripts.common.weights import loading, path, pinned

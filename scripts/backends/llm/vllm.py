@@ -36,7 +36,7 @@ from typing import Any
 
 from scripts.backends.llm import Chat, answer_in, begun
 from scripts.common import keys, services
-from scripts.common.config import nearest
+from scripts.common.documents import nearest
 from scripts.common.stage import UserError, progress
 
 ENV = "vllm"

@@ -103,7 +103,7 @@ class Kokoro:
 
         name = voice["voice"]
         if name not in self.model.voices:
-            from scripts.common.config import nearest
+            from scripts.common.documents import nearest
 
             raise UserError(f"kokoro has no voice '{name}'{nearest(name, self.model.voices)}")
         accent = "en-gb" if name.startswith("b") else "en-us"
