@@ -44,6 +44,26 @@ def check(document: Any, schema: str, where: str) -> None:
     raise UserError(f"{where}: {place or 'the document'}: {error.message}{meant}")
 
 
+def columns(names: list[str], schema: str, where: str) -> None:
+    """Check the names of a table's columns, of which a table without rows would never be told.
+
+    Raises UserError for one that is empty, there twice, unknown or missing.
+    """
+    rules = _validator(schema).schema
+    for name in names:
+        if not name:
+            raise UserError(f"{where}: a column has no name; the first line names them all.")
+        if names.count(name) > 1:
+            raise UserError(f"{where}: the column '{name}' is there twice; remove one.")
+        if name not in rules["properties"]:
+            near = nearest(name, rules["properties"])
+            tabs = " Columns are separated by one tab." if len(names) == 1 else ""
+            raise UserError(f"{where}: unknown column '{name}'{near}{tabs}")
+    for name in rules["required"]:
+        if name not in names:
+            raise UserError(f"{where}: the column '{name}' is missing.")
+
+
 def _endless(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
     """The numbers in a document that are not finite, and where they are."""
     if isinstance(value, float) and not math.isfinite(value):

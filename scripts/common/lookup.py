@@ -18,13 +18,14 @@ def loads(said: str) -> Any:
     thousands of digits) is None: the rest was paid for. Raises json.JSONDecodeError for what is no
     JSON."""
     try:
-        found = json.loads(said, parse_constant=lambda name: None, parse_int=_whole)
+        found = json.loads(said, parse_constant=lambda name: None, parse_int=whole_number)
     except RecursionError as error:
         raise json.JSONDecodeError("nested too deeply", said, 0) from error
     return mended(found) if HALF.search(said) else found
 
 
-def _whole(digits: str) -> int | None:
+def whole_number(digits: str) -> int | None:
+    """The number that JSON's digits are; None if they are too many."""
     return int(digits) if len(digits) <= DIGITS else None
 
 

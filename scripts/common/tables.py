@@ -1,11 +1,11 @@
 """Reads the tables that people write (config/*.tsv), as editors and spreadsheets save them.
 
 A table is UTF-8 text with one tab between cells; its first line names the columns, lines that begin
-with # are comments. A mark of byte order is passed over. Every cell is cleaned: blanks at its ends
-and marks that nobody sees go, a hard blank is a blank, letters are composed (NFC), and the quotes
-that a spreadsheet puts around a cell are taken off, and so is the apostrophe that keeps a cell from
-being a formula (scripts/common/cells.py). Another encoding is refused by name: guessing one would
-turn names into others.
+with # are comments. A mark of byte order is passed over, and so are empty columns at the end. Every
+cell is cleaned: blanks at its ends and marks that nobody sees go, a hard blank is a blank, letters
+are composed (NFC), and the quotes that a spreadsheet puts around a cell are taken off, and so is
+the apostrophe that keeps a cell from being a formula (scripts/common/cells.py). A path is cleaned
+at its ends only. Another encoding is refused by name: guessing one would turn names into others.
 
 The Snakefile imports this: nothing heavy here.
 """
@@ -20,19 +20,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.common.cells import undefused
-from scripts.common.documents import check, nearest
+from scripts.common.documents import check, columns, nearest
 from scripts.common.stage import UserError
 
-UNSEEN = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")  # of no width
+# Of no width: joiners, marks of direction and of places where a line may be broken.
+UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 HARD = re.compile("[\u00a0\u2007\u202f]")  # blanks at which no line is broken
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 LINES = re.compile(r"\r\n|\r|\n")
-# Names of files are as the disk has them: some systems write accents as letters of their own.
+# Names of files are as the disk has them: accents may be letters of their own there, blanks hard.
 PATHS = {"location", "truth", "music", "script", "profile"}
 OTHERS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF16_LE: "UTF-16 (a spreadsheet's 'Unicode text')",
     codecs.BOM_UTF16_BE: "UTF-16 (a spreadsheet's 'Unicode text')",
     b"PK\x03\x04": "no text but a workbook",
+    b"\xd0\xcf\x11\xe0": "no text but an old workbook",
 }
 
 
@@ -55,13 +58,14 @@ def located(path: Path, schema: str) -> list[tuple[str, dict[str, str]]]:
     ]
     if not lines:
         raise UserError(f"{path} is empty: its first line must name the columns.")
-    header = [clean(cell) for cell in lines[0][1].split("\t")]
-    twice = [name for name in header if header.count(name) > 1]
-    if twice:
-        raise UserError(f"{path}: the column '{twice[0]}' is there twice; remove one.")
+    first = [clean(cell) for cell in lines[0][1].split("\t")]
+    header = first[: max((n for n, name in enumerate(first, 1) if name), default=0)]
+    columns(header, schema, f"{path}, line {lines[0][0]}")
     rows = []
     for number, line in lines[1:]:
         where, cells = f"{path}, line {number}", line.split("\t")
+        if len(cells) == len(first) and not any(map(clean, cells[len(header) :])):
+            cells = cells[: len(header)]
         if len(cells) != len(header):
             raise UserError(
                 f"{where}: {len(cells)} cells where the header has {len(header)} "
@@ -100,11 +104,19 @@ def text_of(path: Path) -> str:
 
 
 def clean(cell: str, composed: bool = True) -> str:
-    """A cell without what a person does not see in it; `composed`: its letters in NFC."""
-    cell = HARD.sub(" ", UNSEEN.sub("", cell)).strip()
+    """A cell without what a person does not see in it; `composed`: its letters in NFC.
+
+    What is not composed is a path, in which such letters may be what the disk has.
+    """
+    cell = HARD.sub(" ", UNSEEN.sub("", cell)).strip() if composed else _bare(cell)
     if QUOTED.fullmatch(cell):
         cell = cell[1:-1].replace('""', '"').strip()
     return unicodedata.normalize("NFC", undefused(cell)) if composed else cell
+
+
+def _bare(cell: str) -> str:
+    """A cell without blanks and marks of no width at its ends."""
+    return re.sub(rf"^(?:\s|{UNSEEN.pattern})+|(?:\s|{UNSEEN.pattern})+$", "", cell)
 
 
 def refer(path: Path, schema: str, column: str, names: Iterable[str], where: str) -> None:

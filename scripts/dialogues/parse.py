@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ import json_repair
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scripts.common.aloud import aloud
-from scripts.common.lookup import mended
+from scripts.common.lookup import loads, mended
 from scripts.common.records import Exchange
 from scripts.common.replies import PAIRS, START, json_values, requoted
 
@@ -26,11 +27,12 @@ END = "\u2404"  # put behind the reply: where it turns up inside a line, that li
 FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
 HAN = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
-NAMED = re.compile(r"[\[{,\"'“‘「『]\s*dialogue[\"'”’」』]?\s*[:：]")
+NAMED = re.compile(r"[\[{,\"'“‘「『]\s*dialogue\s*[\"'”’」』]?\s*[:：]", re.IGNORECASE)
 QUOTES = "\"'“”‘’「」『』"
-# What follows a line that is whole; and what no line has in it but one that ran on.
+# What follows a line that is whole; and what no line has in it but one that ran on, or one whose
+# escapes could not be read.
 AFTER = rf"(?:[}}\]](?=\s*(?:[}}\],\[{{]|$))|,\s*(?:[\[{{}}\]{QUOTES}]|(?:user|role|context)\b)|$)"
-SWALLOWED = re.compile(rf"[{QUOTES}]\s*[}}\]]")
+SWALLOWED = re.compile(rf"[{QUOTES}]\s*[}}\]]|\\")
 TURNS = {"single": (1, 1), "multi": (2, 4)}  # paper, Figures 6 to 9
 
 
@@ -62,6 +64,7 @@ def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str
     `excerpts` are those the model saw, in the order of their numbers; `prompt` is the text of the
     prompt file: a question that stands there already (the example's) is no new dialogue.
     """
+    reply = _unpacked(reply)
     start = START.search(reply)
     if not start:
         return []
@@ -73,17 +76,47 @@ def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str
     text = FENCE.sub("", text)
     try:
         items = _dialogues(json_repair.loads(f"[{text}{END}"))
-    except (RecursionError, ValueError):  # nested too deeply
+    except (RecursionError, ValueError):  # nested too deeply, or a number of thousands of digits
         items = []
     return [_found(item, mode, language, excerpts, prompt, text) for item in items]
 
 
+def _unpacked(reply: str) -> str:
+    """The text of a reply that is one string of JSON, as of JSON that was packed twice."""
+    try:
+        value = loads(reply)
+    except ValueError:
+        return reply
+    return value if isinstance(value, str) else reply
+
+
 def _dialogues(value: Any) -> list[dict]:
-    """All objects with a field "dialogue", in order, however the reply nested them."""
-    if isinstance(value, dict) and "dialogue" in value:
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-    return [item for part in parts for item in _dialogues(part)]
+    """All objects with a field "dialogue", in order, however the reply nested them; names are read
+    in small letters and without blanks."""
+    found, left = [], [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            named = _plain(value)
+            if "dialogue" in named:
+                turns = named["dialogue"]
+                if isinstance(turns, list):
+                    named["dialogue"] = [_plain(t) if isinstance(t, dict) else t for t in turns]
+                found.append(named)
+            else:
+                left += reversed(value.values())
+        elif isinstance(value, list):
+            left += reversed(value)
+        elif isinstance(value, str) and NAMED.search(value):
+            left += reversed(list(json_values(value)))
+    return found
+
+
+def _plain(item: dict) -> dict[str, Any]:
+    """An object by its names in small letters; None for what is then there twice."""
+    names = Counter(str(name).strip().casefold() for name in item)
+    plain = {str(name).strip().casefold(): value for name, value in item.items()}
+    return {name: value if names[name] == 1 else None for name, value in plain.items()}
 
 
 def _found(
@@ -95,6 +128,8 @@ def _found(
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         return Found([], "", f"not a dialogue ({place}: {first['msg']})")
+    except RecursionError:
+        return Found([], "", "not a dialogue (nested too deeply)")
     turns = [Exchange(user=turn.user, role=turn.role) for turn in written.dialogue]
     context = _context(written.context, excerpts)
     return Found(turns, context, _fault(turns, mode, language, prompt, mended_from))
@@ -133,7 +168,7 @@ def _stands(who: str, line: str, text: str) -> bool:
     forms = {line, json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
     either = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
     whole = "|".join(rf"{first}\s*(?:{either})\s*{last}" for first, last in PAIRS.items())
-    found = re.search(rf"{who}[{QUOTES}]?\s*[:：]\s*(?:{whole})\s*{AFTER}", text)
+    found = re.search(rf"{who}\s*[{QUOTES}]?\s*[:：]\s*(?:{whole})\s*{AFTER}", text, re.IGNORECASE)
     return found is not None and not SWALLOWED.search(line)
 
 
@@ -154,7 +189,7 @@ def _context(value: Any, excerpts: list[str]) -> str:
     words = " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
     words = words.replace(END, "").strip()
     if re.fullmatch(r"[\[\]\d\s,]*", words):
-        numbers = sorted({int(number) for number in re.findall(r"\d+", words)})
-        named = [excerpts[number - 1] for number in numbers if 1 <= number <= len(excerpts)]
+        numbers = {int(digits) for digits in re.findall(r"\d{1,6}", words)}
+        named = [text for number, text in enumerate(excerpts, 1) if number in numbers]
         return "\n\n".join(named or excerpts)
     return words

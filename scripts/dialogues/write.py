@@ -170,7 +170,7 @@ def _take(call: Call, reply: str, shown: list[str], template: str) -> None:
     faults = [dialogue.fault for dialogue in found if dialogue.fault]
     call.found += good
     call.raw = reply
-    none = why_none(reply) or "no JSON"
+    none = why_none(reply) or "no JSON with dialogues"
     call.fault = faults[0] if faults else "fewer dialogues than asked for" if found else none
     if call.missing:
         label = f"{call.person.role}, {call.mode} call {call.number + 1}"

@@ -21,6 +21,7 @@ from scripts.media.stretch import Stretch, fields, seconds
 FORM = "<file> 1 <speaker> <start> <end> <text>"
 IGNORED = "ignore_time_segment_in_scoring"
 GAP = "inter_segment_gap"
+DEEPEST = 50  # groups in each other
 NOTHING = "@"  # the text of a line without words
 MARK = re.compile(r"<[^<>]*>|\[[^][]*\]|(?<=\w)\(\d+\)")
 OPTIONAL = re.compile(r"[(（]([^()（）]*)[)）]|(?<![^\s{/(])%([^\s{}]+)")
@@ -65,18 +66,23 @@ def parse(line: str) -> Stretch | None:
 def pieces(text: str) -> Pieces:
     """The text as stretches of plain text, and lists of alternatives, each of which is such pieces.
 
-    Raises ValueError if a brace is not matched.
+    Raises ValueError if a brace is not matched, and for too many groups in each other.
     """
-    (found,) = _group(iter(re.split(r"([{}])", text)), inside=False)
+    (found,) = _group(iter(re.split(r"([{}])", text)), inside=0)
     return found
 
 
-def _group(tokens: Iterator[str], inside: bool) -> list[Pieces]:
-    """The alternatives up to the brace that closes them, or the end of the text as the only one."""
+def _group(tokens: Iterator[str], inside: int) -> list[Pieces]:
+    """The alternatives up to the brace that closes them, or the end of the text as the only one.
+
+    `inside`: in how many groups they stand.
+    """
+    if inside > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} groups in each other")
     options: list[Pieces] = [[]]
     for token in tokens:
         if token == "{":
-            options[-1].append(_group(tokens, inside=True))
+            options[-1].append(_group(tokens, inside + 1))
         elif token == "}" and inside:
             break
         elif token == "}":

@@ -21,6 +21,7 @@ from pydantic import ValidationError, model_validator
 from scripts.common import audio
 from scripts.common.records import Row, Seconds, write_rows
 from scripts.common.stage import UserError
+from scripts.common.tables import UNSEEN
 from scripts.media import rttm, stm
 from scripts.media.stretch import Stretch
 
@@ -191,7 +192,7 @@ def _told(path: Path, parse: Callable[[str], Told | None], form: str) -> list[tu
 
 
 def _text(path: Path) -> str:
-    """A file's text, UTF-8 or what says of itself that it is UTF-16; NFC."""
+    """A file's text, UTF-8 or what says of itself that it is UTF-16; NFC, without unseen marks."""
     try:
         data = path.read_bytes()
         wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -200,14 +201,18 @@ def _text(path: Path) -> str:
         raise UserError(f"the file of true turns {path} does not exist.") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text; save it as UTF-8.") from error
-    return unicodedata.normalize("NFC", text)
+    if "\0" in text:
+        raise UserError(f"{path} holds zero bytes, as UTF-16 and UTF-32 do; save it as UTF-8.")
+    return unicodedata.normalize("NFC", UNSEEN.sub("", text))
 
 
 def _label(name: str, said: list[Stretch], turns: Turns) -> str:
-    """The RTTM's speaker who shares most time with the STM's speaker `name`."""
+    """The RTTM's speaker who shares most time with the STM's speaker `name`; who shares none keeps
+    that name."""
     shared: dict[str, float] = {}
     for row in said:
         for begin, stop, speaker in turns if row.speaker == name else []:
-            both = max(0.0, min(row.end, stop) - max(row.start, begin))
-            shared[speaker] = shared.get(speaker, 0.0) + both
+            both = min(row.end, stop) - max(row.start, begin)
+            if both > 0:
+                shared[speaker] = shared.get(speaker, 0.0) + both
     return max(sorted(shared), key=shared.get, default=name)

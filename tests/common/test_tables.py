@@ -33,6 +33,7 @@ def table(tmp_path, *lines, data=None):
     [
         *(WORK, f"{WORK} ", f"\u3000{WORK}", WORK.replace(" ", "\u00a0"), f'"{WORK}"'),
         *(unicodedata.normalize("NFD", WORK), f"\u200b{WORK}\ufeff", f'" {WORK}" '),
+        *(f"\u202a{WORK}\u202c", f"\u2068{WORK}\u2069", WORK.replace("d B", "d\u200c B\u00ad")),
     ],
 )
 def test_what_nobody_sees_makes_no_other_name(tmp_path, work):
@@ -64,7 +65,13 @@ def test_a_table_is_read_as_editors_and_spreadsheets_save_it(tmp_path, data):
         (f"{HEADER}\n{row()}\n".encode("latin-1"), "line 2, is not UTF-8 .but GBK or a Windows"),
         (b"PK\x03\x04...", "roles.tsv is no text but a workbook; save it as text in UTF-8"),
         (b"", "roles.tsv is empty"),
-        (f"{HEADER}\tname\n".encode(), "the column 'name' is there twice"),
+        (f"{HEADER}\n{row()}\n".encode("utf-32"), "roles.tsv is UTF-32"),
+        (b"\xd0\xcf\x11\xe0...", "roles.tsv is no text but an old workbook"),
+        (f"{HEADER}\tname\n".encode(), "line 1: the column 'name' is there twice"),
+        (HEADER.replace("\t", ";").encode(), "line 1: unknown column .* by one tab"),
+        (b"[]", "line 1: unknown column"),
+        (HEADER.replace("\tname", "\t").encode(), "line 1: a column has no name"),
+        (HEADER.replace("\tname", "").encode(), "line 1: the column 'name' is missing"),
     ],
 )
 def test_another_form_is_refused_by_name(tmp_path, data, sentence):
@@ -97,10 +104,21 @@ def test_a_chinese_role_is_welcome(tmp_path):
     ]
 
 
-def test_names_of_files_keep_their_letters(tmp_path):
-    script = unicodedata.normalize("NFD", "été.txt")
-    (found,) = read_table(table(tmp_path, HEADER, row(script=f"{script} ")), "roles")
+@pytest.mark.parametrize(
+    "script", [unicodedata.normalize("NFD", "été.txt"), "Film\u00a0: 1.txt", "👩\u200d🚀.txt"]
+)
+def test_names_of_files_keep_their_letters(tmp_path, script):
+    (found,) = read_table(table(tmp_path, HEADER, row(script=f"\u200b{script}\u00a0 ")), "roles")
     assert found["script"] == script
+
+
+def test_empty_columns_at_the_end_are_passed_over_but_no_cell_moves(tmp_path):
+    (found,) = read_table(table(tmp_path, f"{HEADER}\t\t", f"{row()}\t\t "), "roles")
+    assert list(found) == COLUMNS and found["work"] == WORK
+    for line in (f"{row()}\t\tx", row(work="a\tb"), f"{row()}\t"):
+        with pytest.raises(UserError, match="line 2: 1[01] cells where the header has 9"):
+            located(table(tmp_path, f"{HEADER}\t\t", line), "roles")
+        located.cache_clear()
 
 
 @pytest.mark.parametrize("names", [("joe", "joe"), ("Joe", "joe"), ("STRASSE", "straße")])
