@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts.common.documents import nearest
 from scripts.common.stage import UserError
+from scripts.common.tables import text_of
 
 COMMENT = re.compile(r"\A\s*<!--.*?-->", re.DOTALL)
 HEADING = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
@@ -60,10 +61,9 @@ def read_prompt(
     `parts` are the headings that it must have, in this order. Raises UserError naming the file
     and what is missing, unknown or empty.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UserError(f"the prompt {path} does not exist; see the config.") from error
+    if not Path(path).exists():
+        raise UserError(f"the prompt {path} does not exist; see the config.")
+    text = "\n".join(text_of(path).splitlines())
     pieces = HEADING.split(COMMENT.sub("", text))
     messages, lists = [], {}
     for title, body in zip(pieces[1::2], pieces[2::2], strict=True):

@@ -1,9 +1,10 @@
 """Extract: the sound of each medium as mono 16 kHz FLAC (paper, section 3.1).
 
 One audio track is decoded: the one that media.tsv names, else the container's default, else the
-first; if that has no sound, the next that has. The times are the film's: where a track begins late
-or has a hole, silence is written. Stereo whose channels cancel each other out is read from its
-louder channel. Sound above full scale (floats) is turned down until nothing is cut off.
+first; if that has no sound, or only for less than half of the film, the next that has. The times
+are the film's: where a track begins late or has a hole, silence is written. Channels that cancel
+each other out are read from the loudest. Sound above full scale (floats) is turned down until
+nothing is cut off; samples that are no numbers are silent.
 
 Container metadata is left behind, so no later step can read a title (a note for people names the
 tracks). A medium is taken for hostile until ffmpeg has read it: playlists are refused by what they
@@ -18,11 +19,12 @@ from scripts.common import stage
 from scripts.common.records import Medium, Recording, read_rows, write_rows
 from scripts.common.stage import UserError
 from scripts.media import ffmpeg, tracks
-from scripts.media.decode import Heard, decode
+from scripts.media.decode import NUMBERS, Heard, decode
 
 AT_ONCE = 2  # files; one keeps not quite two cores busy
 LONGEST = 6 * 3600  # seconds of one medium
 LARGEST = 64 * 1024**3  # bytes of one medium
+SHORT = 0.5  # of the film's length: another track is looked at if one is shorter
 SILENCE = -70.0  # dB of full scale: a peak below this is no sound
 MISSING = 1.0  # seconds that may lack to what the container says before a note is made
 HOLE = 1.0  # seconds of silence put into holes before a note is made
@@ -62,7 +64,7 @@ def extract(media: Path, index: Path, audio: Path, recordings: Path) -> None:
     `index`. A medium without usable sound has `file` None and the reason in `dropped`. The `note`
     of others says if less could be decoded than the container says, and names holes, other tracks,
     channels that cancel each other out and sound above full scale. Raises OSError if the disk is
-    full.
+    full or ffmpeg was killed.
     """
     audio.mkdir(parents=True, exist_ok=True)
     rows = read_rows(index, Medium)
@@ -113,18 +115,27 @@ def _decode(source: Path, target: Path, wanted: str = "") -> tuple[float, str | 
 def _first_with_sound(
     source: Path, told: tracks.Told, wanted: str, half: Path, other: Path
 ) -> tuple[tracks.Track, Heard, list[str]]:
-    """Decode tracks in their order until one has sound. Raises UserError if none has."""
+    """Decode tracks in their order until one has sound for a good part of the film; the longest if
+    none has. Raises UserError if there is no sound at all."""
     errors: list[UserError] = []
-    for track in tracks.order(told.tracks, wanted):
+    short: dict[float, tracks.Track] = {}
+    fitting = tracks.order(told.tracks, wanted)
+    for track in fitting:
         try:
             heard, notes = _levelled(source, told, track, half, other)
         except ffmpeg.Failed as error:  # e.g. a codec that is not known
             errors.append(error)
             continue
         if heard.seconds and heard.peak >= SILENCE:
-            return track, heard, notes
+            if len(fitting) == 1 or heard.seconds >= SHORT * (told.seconds or 0.0):
+                return track, heard, notes
+            short.setdefault(heard.seconds, track)
+            continue
         silent = f"its {heard.seconds:.1f} s are silent."
         errors.append(UserError(silent if heard.seconds else "it holds 0 seconds of sound."))
+    if short:
+        track = short[max(short)]
+        return track, *_levelled(source, told, track, half, other)
     if len(errors) > 1:
         reasons = " ".join(str(error) for error in errors)
         raise UserError(f"none of its {len(errors)} audio tracks can be used: {reasons}")
@@ -135,18 +146,25 @@ def _levelled(
     source: Path, told: tracks.Told, track: tracks.Track, half: Path, other: Path
 ) -> tuple[Heard, list[str]]:
     """Decode a track, and once more if its channels cancel each other out or it is too loud."""
-    heard = decode(source, told, track, half, LONGEST)
-    notes, change = [], ""
+    heard, notes, changes = decode(source, told, track, half, LONGEST), [], []
+    if heard.nans:
+        notes.append("some of its samples are no numbers (NaN); they are silent")
+        changes.append(NUMBERS)
+        heard = decode(source, told, track, half, LONGEST, NUMBERS)
     if _cancelled(heard):
-        left, right = heard.peaks
-        louder = int(right > left + 1.0)  # by more than rounding: else the left
-        alone = decode(source, told, track, other, LONGEST, f"pan=mono|c0=c{louder}")
+        louder = heard.peaks.index(max(heard.peaks))
+        if heard.peaks[louder] <= heard.peaks[0] + 1.0:  # by no more than rounding
+            louder = 0
+        one = f"pan=mono|c0=c{louder}"
+        alone = decode(source, told, track, other, LONGEST, ",".join([*changes, one]))
         # Not so if what the mix lacks is only hiss above 8 kHz.
         if alone.mean >= heard.mean + CANCELLED and alone.peak >= SILENCE:
             other.replace(half)
-            heard, change = alone, f"pan=mono|c0=c{louder},"
-            side = ("left", "right")[louder]
-            notes.append(f"its channels cancel each other out; the {side} one alone is used")
+            stereo = len(heard.peaks) == 2
+            side = f"the {('left', 'right')[louder]} one" if stereo else f"number {louder + 1}"
+            notes.append(f"its channels cancel each other out; {side} alone is used")
+            heard = alone
+            changes.append(one)
     over = max(heard.peaks, default=0.0)
     allowed = 0.0 if FLOATS.match(track.codec) else OVERSHOOT
     if over > allowed and heard.peak > -0.05:  # it was cut off
@@ -155,7 +173,8 @@ def _levelled(
         if allowed and over > CLICK:
             return heard, clicks
         down = over + HEADROOM
-        lower = decode(source, told, track, other, LONGEST, f"{change}volume=-{down:.2f}dB")
+        softer = ",".join([*changes, f"volume=-{down:.2f}dB"])
+        lower = decode(source, told, track, other, LONGEST, softer)
         if lower.often < NEAR:
             return heard, clicks
         other.replace(half)
@@ -165,9 +184,9 @@ def _levelled(
 
 
 def _cancelled(heard: Heard) -> bool:
-    """Whether the mix of two channels lies far below them: the samples or, if there are few, the
+    """Whether the mix of channels lies far below them: the samples or, if these are few, the
     loudest of them."""
-    if len(heard.peaks) != 2 or max(heard.peaks) < SILENCE:
+    if len(heard.peaks) < 2 or max(heard.peaks) < SILENCE:
         return False
     # Above full scale the mix was cut off, and lies below for that.
     mean, peak = (min(0.0, max(levels, default=0.0)) for levels in (heard.means, heard.peaks))
@@ -196,7 +215,7 @@ def _others(told: tracks.Told, track: tracks.Track, wanted: str) -> list[str]:
     before = tracks.order(told.tracks, wanted)
     silent = ", ".join(str(one) for one in before[: before.index(track)])
     others = ", ".join(str(one) for one in told.tracks if one is not track)
-    why = f" as there is no sound in {silent}" if silent else ""
+    why = f" as there is little or no sound in {silent}" if silent else ""
     return [f"audio track {track} is used{why}; it also has {others}"]
 
 

@@ -28,9 +28,10 @@ LONGEST_HOLE = 3600  # a longer jump is a new clock, not a hole
 MONO = (
     "asplit[every][some];[some]aselect='not(mod(n,8))',"
     "astats@some=measure_perchannel=RMS_level:measure_overall=none,anullsink;"
-    "[every]astats=measure_perchannel=Peak_level:measure_overall=Peak_level,"
+    "[every]astats=measure_perchannel=Peak_level:measure_overall=Peak_level+Number_of_NaNs,"
     f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
 )
+NUMBERS = "aeval='if(isnan(val(ch)),0,val(ch))':c=same"  # what is no number is silent
 # 0 holds where the sound written so far ends: clocks that go back take nothing away.
 ONWARD = "asetpts='st(1,max(PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)'"
 HOLES = (
@@ -62,6 +63,7 @@ class Heard:
     often: float = -math.inf
     peaks: list[float] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
+    nans: bool = False  # some samples are no numbers, as floats can be
     cut: bool = False
     jumped: bool = False
     lost: int = 0  # links of a chain that could not be read
@@ -177,6 +179,8 @@ def _levels(words: str) -> tuple[Heard, int]:
             if channel == 1:
                 levels[key].append([])
             levels[key][-1].append(float(value))
+        elif key == "Number of NaNs" and not channel:
+            heard.nans |= float(value) > 0
         elif key == "n_samples":
             samples += int(value)
             often.append(-math.inf)

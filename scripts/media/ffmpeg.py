@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import re
 import resource
+import signal
 import subprocess
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from scripts.common.stage import UserError
 # Containers of recordings. Playlists (hls, dash, concat), subtitles and device inputs are not here.
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,"
-    "wav,w64,flac,mp3,ogg,aac,aiff,caf,au"
+    "wav,w64,flac,mp3,ogg,aac,aiff,caf,au,ac3,eac3,dts,amr,wv,tta"
 )
 MEMORY = 4 * 1024**3  # bytes of address space
 LINES, LINE = 50_000, 10_000  # lines of what ffmpeg tells, and bytes of each, that are kept
@@ -35,16 +36,25 @@ FAULT = re.compile(r"^(?:\[[^\]\n]*\] )*\[(?:error|fatal|panic)\] (.*)$", re.MUL
 AFTER = re.compile(
     r"Terminating thread|Task finished|Nothing was written|Cannot initialize a stand"
 )
+# Signals that it dies of by no fault of what it reads, and what they mostly mean.
+KILLED = {
+    signal.SIGKILL: "mostly memory ran out; run fewer jobs at once",
+    signal.SIGTERM: "somebody or a scheduler ended it; run again",
+    signal.SIGILL: "it was built for another processor; install another imageio-ffmpeg",
+    signal.SIGBUS: "mostly a disk is full; free some space and run again",
+}
 DISK_FULL = 256 - errno.ENOSPC  # the exit status: ffmpeg ends with the negative error number
 
 
 class Failed(UserError):
-    """ffmpeg ended with an error: its last words on it, and in `told` all errors, a line each."""
+    """ffmpeg ended with an error, or `died_of` a signal: its last words on it, and in `told` all
+    errors, a line each."""
 
-    def __init__(self, words: str):
+    def __init__(self, words: str, died_of: str = ""):
         faults = [fault.strip() for fault in FAULT.findall(words)]
         own = [fault for fault in faults if not AFTER.match(fault)] or faults
-        super().__init__(f"ffmpeg says: {own[-1] if own else 'nothing'}")
+        last = f"ffmpeg says: {own[-1] if own else 'nothing'}"
+        super().__init__(f"{last} (and died of {died_of})" if died_of else last)
         self.told = "\n".join(faults)
 
 
@@ -62,9 +72,11 @@ def read(path: Path, span: tuple[int, int] | None = None) -> list[str]:
 def look(opened: list[str], timeout: float = 300.0) -> str:
     """What ffmpeg tells of the recording that the options `opened` open; nothing is decoded.
 
-    Raises Failed if it cannot be opened, UserError if that needs more than `timeout` seconds.
+    Raises Failed if it cannot be opened, UserError if that needs more than `timeout` seconds,
+    OSError if ffmpeg was killed.
     """
-    _, words = _call(opened, timeout)
+    status, words = _call(opened, timeout)
+    _alive(status, words)
     if "[info] Input #0, " not in words:
         raise Failed(words)
     return words
@@ -80,8 +92,8 @@ def run(
     """Run ffmpeg with `arguments` and then `output`; returns what it told on stderr.
 
     `data` goes to its stdin (pipe:0); `largest` bounds the bytes of the output. A failed run leaves
-    no output. Raises OSError (ENOSPC) if the disk is full, Failed if ffmpeg fails or writes too
-    much, UserError if it needs more than `timeout` seconds.
+    no output. Raises OSError if the disk is full (ENOSPC) or ffmpeg was killed, Failed if ffmpeg
+    fails or writes too much, UserError if it needs more than `timeout` seconds.
     """
     try:
         status, words = _call(
@@ -94,6 +106,7 @@ def run(
         _remove(output)
         if status == DISK_FULL:
             raise OSError(errno.ENOSPC, "No space left on device", str(output))
+        _alive(status, words)
         raise Failed(words)
     return words
 
@@ -120,6 +133,16 @@ def _call(
             process.kill()
             raise UserError(f"ffmpeg was stopped after {timeout:.0f} s.") from error
     return process.returncode, words.result().decode("utf-8", "replace")
+
+
+def _alive(status: int, words: str) -> None:
+    """Raises ChildProcessError if ffmpeg was killed, Failed if it died of what it read."""
+    if status >= 0 or -status == signal.SIGXFSZ:  # it wrote more than it may
+        return
+    number = signal.Signals(-status)
+    if number in KILLED:
+        raise ChildProcessError(f"ffmpeg died of {number.name}: {KILLED[number]}.")
+    raise Failed(words, number.name)
 
 
 def _some(told: BinaryIO) -> bytes:

@@ -98,7 +98,7 @@ def read_unscored(path: Path, name: str = "") -> list[Span]:
     """The stretches (start, end) that a recording's RTTM (NOSCORE) and STM leave out of scoring."""
     rows = _rttm(path, name)
     if path.with_suffix(".stm").exists():
-        rows += _stm(path.with_suffix(".stm"), name)
+        rows = [*rows, *_stm(path, name, rows)]
     return sorted({(row.start, row.end) for row in rows if row.speaker is None})
 
 
@@ -109,11 +109,12 @@ def read(path: Path, name: str = "") -> tuple[Turns, list[TruthLine]]:
     The text is a file of the same name that ends in .jsonl (TruthLine rows) or .stm (as NIST's
     scorers read it; its speakers are matched to those of the RTTM by the time they share).
     """
-    turns = read_rttm(path, name)
+    rows = _rttm(path, name)
+    turns = sorted((row.start, row.end, row.speaker) for row in rows if row.speaker is not None)
     if path.with_suffix(".jsonl").exists():
         return turns, [row for _, row in _told(path.with_suffix(".jsonl"), _truth_line, FORM)]
     if path.with_suffix(".stm").exists():
-        said = [row for row in _stm(path.with_suffix(".stm"), name) if row.speaker is not None]
+        said = [row for row in _stm(path, name, rows) if row.speaker is not None]
         labels = {row.speaker: _label(row.speaker, said, turns) for row in said}
         return turns, [
             _line(row.start, row.end, labels[row.speaker], row.speaker, row.text) for row in said
@@ -136,9 +137,19 @@ def _rttm(path: Path, name: str) -> list[Stretch]:
     return rows
 
 
-def _stm(path: Path, name: str) -> list[Stretch]:
-    """What is said in a recording; what one speaker says twice at the same time counts once."""
-    return list(dict.fromkeys(_of_one(path, _told(path, stm.parse, stm.FORM), name)))
+def _stm(path: Path, name: str, turns: list[Stretch]) -> list[Stretch]:
+    """What is said in the recording of `turns`, by the STM file beside the RTTM file `path`; what
+    one speaker says twice at the same time counts once."""
+    file = path.with_suffix(".stm")
+    rows = list(dict.fromkeys(_of_one(file, _told(file, stm.parse, stm.FORM), name)))
+    known = {unicodedata.normalize("NFC", name or path.stem), *(row.file for row in turns)}
+    for row in rows:
+        if row.file not in known:
+            raise UserError(
+                f"{file} tells of the recording '{row.file}', and {path.name} of "
+                f"'{turns[0].file}'; give both the same name, if they are of one."
+            )
+    return rows
 
 
 def _of_one(path: Path, rows: list[tuple[int, Stretch]], name: str) -> list[Stretch]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.documents import nearest
+from scripts.common.lookup import mended
 from scripts.common.records import Verdict, read_all
 from scripts.common.stage import UserError
 from scripts.common.tables import clean, text_of
@@ -34,6 +35,7 @@ COLUMNS = ("system", "role", "mode", "idx", "metric", "score_test", "score_ref")
 JUDGE = "not stated"
 MODES = ("single", "multi")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}  # by the end of a file's name
+LIKE_SCORES = re.compile(r"\.(?:json|csv|tsv)", re.IGNORECASE)  # packed or not
 NAMES = {  # as the released files spell them
     "Instruction_Adherence": "IA",
     "Conversational_Coherence": "CC",
@@ -70,12 +72,18 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if not path.exists():
         raise UserError(f"released_scores: {path} does not exist.")
-    found = sorted(
-        file
-        for file in path.glob("**/*")
-        if file.suffix.lower() == ".json" and file.parent.name in MODES
-        if not file.name.startswith("._")  # what macOS keeps beside a file on other disks
-    )
+    found = []
+    for file in sorted(path.glob("**/*")):
+        parts = file.relative_to(path).parts
+        # What nobody sees in a folder, and what macOS and others keep there.
+        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+        if hidden or file.parent.name.lower() not in MODES or not LIKE_SCORES.search(file.name):
+            continue
+        if file.suffix.lower() != ".json":
+            raise UserError(
+                f"released_scores: {file} is no .json file; unpack or convert it, or take it away."
+            )
+        found.append(file)
     if not found:
         raise UserError(
             f"released_scores: {path} holds no files {{system}}/{{single|multi}}/{{role}}.json."
@@ -133,21 +141,24 @@ def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdic
 
 def _table(path: Path) -> Iterator[Cell]:
     """The rows of a CSV or TSV file."""
-    text = io.StringIO(text_of(path), newline="")
-    reader = csv.reader(text, delimiter=SEPARATORS[path.suffix.lower()])
-    header = [clean(name) for name in next(reader, [])]
+    try:
+        rows = list(_csv_rows(path))
+    except csv.Error as error:
+        raise UserError(f"{path} is no CSV that can be read ({error}); save it again.") from error
+    (_, first), *rows = rows or [(1, [])]
+    header = [clean(name) for name in first]
     for name in header:
         if name not in (*COLUMNS, "judge"):
-            raise UserError(f"{path}: unknown column '{name}'{nearest(name, COLUMNS)}")
+            raise UserError(f"{path}, line 1: unknown column '{name}'{nearest(name, COLUMNS)}")
         if header.count(name) > 1:
             raise UserError(f"{path}, line 1: the column '{name}' is there twice; remove one.")
     lacking = [name for name in COLUMNS if name not in header]
     if lacking:
         raise UserError(f"{path}, line 1: the column '{lacking[0]}' is missing.")
-    for cells in reader:
-        if not any(map(str.strip, cells)):
-            continue
-        where = f"{path}, line {reader.line_num}"
+    if not rows:
+        raise UserError(f"{path} holds no scores, only a header; remove it from released_scores.")
+    for number, cells in rows:
+        where = f"{path}, line {number}"
         if len(cells) != len(header):
             raise UserError(f"{where}: there must be {len(header)} cells.")
         row = dict(zip(header, map(clean, cells), strict=True))
@@ -155,20 +166,31 @@ def _table(path: Path) -> Iterator[Cell]:
         yield Cell(where, judge=judge, **{name: row[name] for name in COLUMNS})
 
 
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV or TSV file that are not empty, with the line in which each ends."""
+    text = io.StringIO(text_of(path), newline="")
+    reader = csv.reader(text, delimiter=SEPARATORS[path.suffix.lower()])
+    for cells in reader:
+        if any(map(str.strip, cells)):
+            yield reader.line_num, cells
+
+
 def _item_file(path: Path) -> Iterator[Cell]:
     """The items of a role by a system, in either of the authors' shapes."""
     try:
         items = json.loads(text_of(path), object_pairs_hook=lambda pairs: _object(pairs, path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not whole JSON ({error}); copy it again.") from error
     if not isinstance(items, list) or not items:
         raise UserError(f"{path}: a list with at least one item is expected.")
-    role, mode, system = clean(path.stem), path.parent.name, clean(path.parent.parent.name)
+    role, mode, system = clean(path.stem), path.parent.name.lower(), clean(path.parent.parent.name)
     for place, entry in enumerate(items):
         where = f"{path}, item {place + 1}"
         parts = entry if isinstance(entry, list) else [entry]
         if not parts or not all(isinstance(part, dict) for part in parts):
             raise UserError(f"{where}: an object with the metrics' results is expected.")
+        if not any(key != "idx" for part in parts for key in part):
+            raise UserError(f"{where}: it has no metric's results; remove the item.")
         for part in parts:
             idx = place if isinstance(entry, list) else part.get("idx", place)
             for key, result in part.items():
@@ -180,6 +202,7 @@ def _item_file(path: Path) -> Iterator[Cell]:
 
 def _object(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
     """A JSON object; json.loads alone would take the last of two scores of one name."""
+    pairs = [(mended(name), value) for name, value in pairs]  # it may stand in a message
     names = [name for name, _ in pairs]
     twice = [name for name in names if names.count(name) > 1]
     if twice:

@@ -6,6 +6,7 @@ in the transcripts, and a language model words profile and background. `origin` 
 """
 
 import re
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from scripts.common.records import (
     read_rows,
     write_rows,
 )
+from scripts.common.tables import text_of
 from scripts.media import locate
 
 PLACES = {"name", "work", "lines"}
@@ -136,12 +138,10 @@ def own_file(row: dict[str, str], key: str) -> str | None:
     if not row[key]:
         return None
     try:
-        text = locate.own(row[key]).read_text(encoding="utf-8").strip()
-    except UnicodeDecodeError as error:
-        raise stage.UserError(
-            f"role '{row['role']}': {row[key]} is not UTF-8 text ({error.reason}, byte "
-            f"{error.start}); save it as UTF-8."
-        ) from error
+        lines = unicodedata.normalize("NFC", text_of(locate.own(row[key]))).splitlines()
+    except stage.UserError as error:
+        raise stage.UserError(f"role '{row['role']}': {error}") from error
+    text = "\n".join(lines).strip()
     if row["name"].casefold() not in text.casefold():
         raise stage.UserError(
             f"role '{row['role']}': {row[key]} never says '{row['name']}', so it seems to be about "

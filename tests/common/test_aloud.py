@@ -26,6 +26,15 @@ from scripts.common.aloud import aloud
         ("See [the map](https://example.org/a_b) now.", "See the map now."),
         ("It costs 3.5 € at 20 °C - really?", "It costs 3.5 € at 20 °C - really?"),
         ("snake_case is no line", "snake case is no line"),
+        ("_sighs loudly_ I _do_ know snake_case.", "I do know snake case."),
+        ("＊笑＊ 好的。〔停〕走［笑］吧｛叹｝。", "好的。 走 吧。"),
+        ("\\*grins\\* Hi. *He walks\nto the door.* Bye.", "Hi. Bye."),
+        ("Look at https://example.org/a_b?c=1, now.", "Look at, now."),
+        ("<b>Hi</b> &amp; <laugh>ha</laugh> <3 </s><|im_end|>", "Hi & ha"),
+        ("| a | b |\n|---|---|\n| c | d |", "a b c d"),
+        ("1) One\n2) 5*3*2 in C#. 1999. Yes", "One 5 3 2 in C#. 1999. Yes"),
+        ("He\u200bl\u00adlo\x00 there\x07 \ud83d", "Hello there"),
+        ("《红楼梦》很好看。", "《红楼梦》很好看。"),
         ("*smiles* 🙂 (nods)", ""),
         ("...", ""),
         ("", ""),
@@ -39,7 +48,25 @@ PLAIN = st.text(st.characters(categories=["L"]), min_size=1, max_size=8)
 WORDS = st.lists(PLAIN, min_size=1, max_size=6).map(" ".join)
 
 
-@given(WORDS, WORDS, st.sampled_from(["*{}*", "({})", "（{}）", "[{}]", "【{}】", "🙂", "**"]))
+@given(
+    WORDS,
+    WORDS,
+    st.sampled_from(
+        [
+            "*{}*",
+            "({})",
+            "（{}）",
+            "[{}]",
+            "【{}】",
+            "🙂",
+            "**",
+            "_{}_",
+            "［{}］",
+            "〔{}〕",
+            "{{{}}}",
+        ]
+    ),
+)
 def test_whatever_stands_between_two_sentences_the_words_remain(first, second, form):
     line = f"{first}. {form.format('laughs out loud')} {second}."
     assert aloud(line) == f"{first}. {second}."

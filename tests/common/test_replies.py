@@ -16,6 +16,18 @@ MARKS = [
     *[("<|begin_of_thought|>", "<|end_of_thought|>"), ("[THINK]", "[/THINK]")],
     *[("◁think▷", "◁/think▷"), ("<inner_monologue>", "</inner_monologue>")],
     *[("<|think|>", "<|/think|>"), ("<scratchpad>", "</scratchpad>")],
+    *[
+        ("<antThinking>", "</antThinking>"),
+        ("< think >", "</ think >"),
+        ("＜think＞", "＜/think＞"),
+    ],
+    *[("<think_start>", "<think_end>"), ("<|START_THINKING|>", "<|END_THINKING|>")],
+    *[
+        ("<｜begin▁of▁think｜>", "<｜end▁of▁think｜>"),
+        ("<思考>", "</思考>"),
+        ("<|channel>thought\n", "<channel|>"),
+    ],
+    *[("<thinking_process>", "</thinking_process>"), ("&lt;think&gt;", "&lt;/think&gt;")],
 ]
 FINAL = "<|end|><|start|>assistant<|channel|>final<|message|>"
 
@@ -40,6 +52,26 @@ FINAL = "<|end|><|start|>assistant<|channel|>final<|message|>"
         ("Analysis is hard.", "Analysis is hard."),
         ("analysis is hard.", "analysis is hard."),
         ("Yes.", "Yes."),
+        ("analysis: it is so.", "analysis: it is so."),
+        ("【思考】Hm. 【/思考】Yes.", "Yes."),
+        ("【思考开始】Hm. 【思考结束】Yes.", "Yes."),
+        ("【思考】嗯，我想想。", "【思考】嗯，我想想。"),
+        ("（思考：他（船长）会怎么说？）Yes.", "Yes."),
+        ("```thinking\nHm. [1]\n```\nYes.", "Yes."),
+        ("**Thinking:**\nHm.\n\n**Answer:** Yes.", "Yes."),
+        ("### Reasoning\nHm.\n### Final answer\nYes.", "Yes."),
+        ("Here is my thought process: hm.\nHere is my response:\nYes.", "Yes."),
+        ("思考过程：嗯。\n最终答案：Yes.", "Yes."),
+        ("Thought: without an answer below.", "Thought: without an answer below."),
+        ('{\n"thought": "Hm.",\n"answer": "Yes."\n}', '{\n"thought": "Hm.",\n"answer": "Yes."\n}'),
+        ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>Yes.<|END_RESPONSE|>", "Yes."),
+        ("Yes.<|im_end|>\n<|im_start|>user\nMore?", "Yes."),
+        ("Yes.<|eot_id|>", "Yes."),
+        (
+            "ha</laugh> Yes, <strong>you</strong>, there</a>.",
+            "ha</laugh> Yes, <strong>you</strong>, there</a>.",
+        ),
+        ("The legend of the <friend> ends.", "The legend of the <friend> ends."),
         (" Yes", " Yes"),
         ("He said <b>no</b> and <i>yes</i> and</s>", "He said <b>no</b> and <i>yes</i> and</s>"),
         ("[thinking] Well ... [1]", "[thinking] Well ... [1]"),
@@ -51,7 +83,9 @@ def test_the_answer_is_what_comes_behind_the_thoughts(reply, answer):
     assert without_thoughts(reply) == answer
 
 
-PLAIN = st.text(st.characters(exclude_characters="<>[]◁▷|", exclude_categories=["Cs"]), max_size=60)
+PLAIN = st.text(
+    st.characters(exclude_characters="<>[]◁▷|｜＜＞&【】`", exclude_categories=["Cs"]), max_size=60
+)
 
 
 @given(PLAIN, PLAIN.map(str.strip), st.sampled_from(MARKS), st.booleans())
@@ -80,6 +114,15 @@ VALUE = st.recursive(
 def test_json_is_found_in_whatever_stands_around_it(values, around):
     text = around.join(["", *map(json.dumps, values), ""])
     assert list(json_values(text)) == values
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "9" * 5_000])
+def test_what_is_no_number_is_none(number):
+    assert list(json_values(f'{{"a": {number}, "b": 1}}')) == [{"a": None, "b": 1}]
+
+
+def test_what_one_object_names_twice_is_none():
+    assert list(json_values('{"a": 1, "b": 2, "a": 3}')) == [{"a": None, "b": 2}]
 
 
 def test_json_too_deep_to_read_is_none():

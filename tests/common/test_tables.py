@@ -115,10 +115,10 @@ def test_names_of_files_keep_their_letters(tmp_path, script):
 def test_empty_columns_at_the_end_are_passed_over_but_no_cell_moves(tmp_path):
     (found,) = read_table(table(tmp_path, f"{HEADER}\t\t", f"{row()}\t\t "), "roles")
     assert list(found) == COLUMNS and found["work"] == WORK
-    for line in (f"{row()}\t\tx", row(work="a\tb"), f"{row()}\t"):
-        with pytest.raises(UserError, match="line 2: 1[01] cells where the header has 9"):
-            located(table(tmp_path, f"{HEADER}\t\t", line), "roles")
+    for line in (f"{row()}\t\tx", row(work="a\tb"), f"{row()}\t\t\t"):
         located.cache_clear()
+        with pytest.raises(UserError, match="line 2: 1[012] cells where the header has 9"):
+            located(table(tmp_path, f"{HEADER}\t\t", line), "roles")
 
 
 @pytest.mark.parametrize("names", [("joe", "joe"), ("Joe", "joe"), ("STRASSE", "straße")])

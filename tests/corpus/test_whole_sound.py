@@ -201,9 +201,9 @@ def tracks(tmp_path_factory):
         ("three", "3", 660, "audio track 3 (eng, mono) is used; it also has 1 (eng, mono, "
          "'Comments'), 2 (deu, stereo)"),
         ("three", "ENG", 440, "audio track 1 (eng, mono, 'Comments') is used"),
-        ("empty", "", 440, "audio track 1 (eng, mono, 'Comments') is used as there is no sound in "
-         "2 (deu, stereo)"),
-        ("silent", "", 440, "is used as there is no sound in 2 (deu, stereo)"),
+        ("empty", "", 440, "audio track 1 (eng, mono, 'Comments') is used as there is little or no "
+         "sound in 2 (deu, stereo)"),
+        ("silent", "", 440, "is used as there is little or no sound in 2 (deu, stereo)"),
     ],
 )  # fmt: skip
 def test_a_track_is_chosen_and_the_others_are_named(name, track, hertz, note, tracks):

@@ -186,3 +186,45 @@ def test_words_of_a_line_decide_its_language():
     assert speaks("Ask Lu 陆!", "English") and speaks("Joe King是谁？", "Chinese")
     assert not speaks("What is 船?", "Chinese") and not speaks("你好", "English")
     assert not speaks("123 ...", "English") and not speaks("……", "Chinese")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"[{ONE}]".replace("dialogue", " Dialogue ").replace("user", "USER"),
+        f"[{ONE}]".replace("role", "Role "),
+        json.dumps(f"[{ONE}]"),
+        json.dumps({"text": f"Here: [{ONE}]"}),
+        json.dumps({"result": {"items": [json.loads(ONE)]}}),
+        f"[{ONE}]".replace("dialogue", "Dialogue ").replace("}]", "},]"),
+    ],
+)
+def test_names_in_other_letters_and_packed_json_are_understood(reply):
+    (found,) = read(reply)
+    assert not found.fault and [(t.user, t.role) for t in found.turns] == [("Why?", "Because.")]
+
+
+@pytest.mark.parametrize("context", ["9" * 5_000, f'"{"9" * 5_000}"', "NaN", "[" * 400 + "]" * 400])
+def test_no_context_ends_the_stage(context):
+    (found,) = read(f"[{ONE}]".replace('"[1]"', context))
+    assert found.fault or (found.turns[0].role == "Because." and "nan" not in found.context)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"[{ONE}]".replace('"role"', '"role": "Never.", "role"'),
+        f"[{ONE}]".replace('"role"', '"Role": "Never.", "role"'),
+        f"[{ONE}]".replace("Because", "Be\\q cause"),
+        f"[{ONE}]".replace("Because", "Be\\u12 cause"),
+    ],
+)
+def test_a_line_that_is_in_doubt_is_told(reply):
+    assert all(dialogue.fault for dialogue in read(reply))
+
+
+@given(st.text(max_size=60), st.integers(0, 100))
+def test_nothing_in_a_reply_ends_the_stage(words, at):
+    reply = f"[{ONE}, {TWO}]"
+    for dialogue in read(reply[:at] + words + reply[at:]):
+        assert dialogue.fault or len(dialogue.turns) == 1

@@ -79,3 +79,13 @@ def test_no_mark_or_label_becomes_a_word(words, label, form):
     plain = " ".join(words)
     options = found.replace("{ ", "").replace(" / @ }", "")
     assert options == plain and not set(found) & set("<>()[]")
+
+
+@given(st.integers(1, 5_000))
+def test_groups_in_each_other_are_read_or_refused(deep):
+    words = "{ " * deep + "a" + " }" * deep
+    if deep <= stm.DEEPEST:
+        assert text(words)
+    else:
+        with pytest.raises(ValueError, match="groups in each other"):
+            text(words)

@@ -285,3 +285,30 @@ def test_a_missing_or_foreign_file_is_named(tmp_path):
     (tmp_path / "x.rttm").write_bytes("云".encode("gb18030"))
     with pytest.raises(UserError, match="not UTF-8"):
         truth.read(tmp_path / "x.rttm")
+
+
+def test_an_stm_of_another_recording_is_refused(tmp_path):
+    rttm(tmp_path, speaker())
+    (tmp_path / "x.stm").write_text("y 1 Ann 0 2 Hello.\n")
+    for reader in (truth.read, truth.read_unscored):
+        with pytest.raises(UserError, match="x.stm tells of the recording 'y', and x.rttm of 'x'"):
+            reader(tmp_path / "x.rttm")
+
+
+def test_who_shares_no_time_with_the_turns_keeps_a_name_of_their_own(tmp_path):
+    rttm(tmp_path, speaker())
+    (tmp_path / "x.stm").write_text("x 1 Ann 0 2 Hello.\nx 1 Carl 9 10 Hi.\n")
+    assert [line.speaker for line in truth.read(tmp_path / "x.rttm")[1]] == ["s1", "Carl"]
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u200e", "\u2060", "\u00ad"])
+def test_a_mark_that_nobody_sees_makes_no_other_speaker(tmp_path, mark):
+    rttm(tmp_path, speaker(), speaker(start=3, who=f"s{mark}1"))
+    assert {who for _, _, who in truth.read_rttm(tmp_path / "x.rttm")} == {"s1"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_zero_bytes_are_no_text(tmp_path, encoding):
+    (tmp_path / "x.rttm").write_bytes(RTTM.encode(encoding))
+    with pytest.raises(UserError, match="x.rttm holds zero bytes"):
+        truth.read_rttm(tmp_path / "x.rttm")

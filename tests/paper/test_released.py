@@ -221,7 +221,10 @@ def test_a_table_is_read_whatever_its_ending_and_mark(tmp_path):
 
 
 @given(
-    st.lists(st.sampled_from([(r, m) for r in ("hutao", "liyunlong") for m in NAMES]), unique=True),
+    st.lists(
+        st.sampled_from([(r, m) for r in ("hutao", "liyunlong") for m in NAMES]),
+        min_size=1, unique=True,
+    ),
     st.sampled_from([(".csv", ","), (".CSV", ","), (".tsv", "\t"), (".Tsv", "\t")]),
     st.sampled_from(["utf-8", "utf-8-sig"]), st.sampled_from(["\n", "\r\n"]), st.booleans(),
     st.permutations(COLUMNS),
@@ -272,3 +275,40 @@ def test_what_is_not_there_is_refused(tmp_path):
         files_of(tmp_path / "none.csv")
     with pytest.raises(UserError, match="holds no files"):
         files_of(tmp_path)
+
+
+def test_what_is_hidden_is_passed_over_and_other_forms_are_told(tmp_path):
+    authors(tmp_path, [results(8, 9)], system=".trash")
+    authors(tmp_path, [results(8, 9)], role=".hutao")
+    authors(tmp_path, [results(8, 9)], mode="Single")
+    rows = read_released(files_of(tmp_path), PUBLISHED_ROLES)
+    assert {(row.system, row.mode) for row in rows} == {("New", "single")}
+    for name in ("hutao.jsonl", "hutao.json.gz", "Scores.CSV"):
+        other = tmp_path / "New" / "Single" / name
+        other.write_bytes(b"x")
+        with pytest.raises(UserError, match=f"{name} is no .json file"):
+            files_of(tmp_path)
+        other.unlink()
+
+
+@pytest.mark.parametrize("score", ["9" * 5000, "[" * 100_000, "NaN"])
+def test_json_that_no_number_can_hold_is_refused(tmp_path, score):
+    path = authors(tmp_path, f'[{{"Speech_Fluency_results": {{"score": [8, {score}]}}}}]')
+    with pytest.raises(UserError, match="hutao.json"):
+        read_released([path], PUBLISHED_ROLES)
+
+
+def test_half_a_letter_in_a_name_can_be_told(tmp_path):
+    path = authors(tmp_path, '[{"Speech\\ud83d_results": {"score": [8, 9]}}]')
+    with pytest.raises(UserError, match="unknown metric 'Speech'") as error:
+        read_released([path], PUBLISHED_ROLES)
+    str(error.value).encode()
+
+
+def test_what_holds_no_scores_is_refused(tmp_path):
+    with pytest.raises(UserError, match="item 2: it has no metric's results"):
+        read_released([authors(tmp_path, [results(8, 9), {"idx": 1}])], PUBLISHED_ROLES)
+    with pytest.raises(UserError, match="a.csv holds no scores"):
+        read_released([table(tmp_path / "a.csv", metrics=[])], PUBLISHED_ROLES)
+    with pytest.raises(UserError, match="b.csv is no CSV that can be read"):
+        read_released([table(tmp_path / "b.csv", system="x" * 200_000)], PUBLISHED_ROLES)
