@@ -31,7 +31,7 @@ NAMED = re.compile(r"[\[{,\"'“‘「『]\s*dialogue\s*[\"'”’」』]?\s*[:�
 QUOTES = "\"'“”‘’「」『』"
 # What follows a line that is whole; and what no line has in it but one that ran on, or one whose
 # escapes could not be read.
-AFTER = rf"(?:[}}\]](?=\s*(?:[}}\],\[{{]|$))|,\s*(?:[\[{{}}\]{QUOTES}]|(?:user|role|context)\b)|$)"
+AFTER = rf"(?:[}}\]](?=\s*(?:[}}\],\[{{]|$))|,\s*(?:[}}\]{QUOTES}]|(?:user|role|context)\b)|$)"
 SWALLOWED = re.compile(rf"[{QUOTES}]\s*[}}\]]|\\")
 TURNS = {"single": (1, 1), "multi": (2, 4)}  # paper, Figures 6 to 9
 

@@ -67,3 +67,19 @@ def test_lists_are_pairs_of_what_stands_beside_a_bar(tmp_path):
 def test_a_missing_prompt_is_refused_with_a_sentence(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         read_prompt(tmp_path / "none.md", {"name"})
+
+
+@pytest.mark.parametrize("mark, end", [("\ufeff", "\n"), ("\ufeff", "\r\n"), ("", "\r")])
+def test_a_prompt_is_read_as_editors_save_it(tmp_path, mark, end):
+    path = tmp_path / "prompt.md"
+    text = f"{mark}<!-- note -->\n# System\nBe {{name}}.\n\n# User\nGo on."
+    path.write_bytes(text.replace("\n", end).encode())
+    assert [m["content"] for m in read_prompt(path, {"name"}).messages] == ["Be {name}.", "Go on."]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "gbk"])
+def test_a_prompt_in_another_encoding_is_refused_by_name(tmp_path, encoding):
+    path = tmp_path / "prompt.md"
+    path.write_bytes("# User\n你好吗 {name}".encode(encoding))
+    with pytest.raises(UserError, match="prompt.md.* save it as"):
+        read_prompt(path, {"name"})

@@ -151,12 +151,20 @@ def test_a_script_without_the_role_s_lines_is_flagged(tmp_path, monkeypatch):
     [
         ({"profile": "You are Blair Waldorf."}, "role 'joe': .*profile.txt never says 'Joe'"),
         ({"script": "Blair: Hello."}, "script.txt never says 'Joe'.* wrong persona"),
-        ({"profile": "Joe é".encode("latin-1")}, "is not UTF-8 text"),
+        ({"profile": "Joe é".encode("latin-1")}, "role 'joe': .*profile.txt, line 1, is not UTF-8"),
+        ({"script": "Joe: Hi.".encode("utf-16")}, "script.txt is UTF-16"),
     ],
 )
 def test_files_about_somebody_else_are_refused(tmp_path, monkeypatch, texts, message):
     with pytest.raises(UserError, match=message):
         run(tmp_path, monkeypatch, roles=files(tmp_path, **texts))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_script_is_read_as_editors_save_it(tmp_path, monkeypatch, end):
+    script = "\ufeffJoe: Where?\n\nJoe: There.".replace("\n", end)
+    joe = run(tmp_path, monkeypatch, roles=files(tmp_path, script=script.encode()))["joe"]
+    assert joe.lines == ["Where?", "There."] and joe.excerpts == ["Joe: Where?", "Joe: There."]
 
 
 def test_a_missing_file_is_named(tmp_path, monkeypatch):
