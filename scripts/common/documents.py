@@ -34,6 +34,8 @@ def check(document: Any, schema: str, where: str) -> None:
     while error.validator == "oneOf" and error.context:
         meant = error.schema.get("description", meant)
         error = max(error.context, key=lambda e: (len(e.path), e.validator != "type"))
+    if error.validator == "pattern":
+        meant = error.schema.get("description", "")
     place = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})

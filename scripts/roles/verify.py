@@ -120,7 +120,7 @@ def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Dec
 
 def seconds(text: str, where: str) -> float:
     """A time written as seconds (83.5) or as minutes and seconds (1:23.5)."""
-    if not re.fullmatch(r"(\d+:(?=[0-5]?\d(\.|$)))?\d+(\.\d+)?", text):
+    if not re.fullmatch(r"([0-9]{1,6}:(?=[0-5]?[0-9](\.|$)))?[0-9]{1,6}(\.[0-9]+)?", text):
         raise stage.UserError(
             f"{where}: '{text}' is not a time; write seconds (83.5) or minutes:seconds (1:23.5)."
         )

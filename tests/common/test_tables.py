@@ -97,6 +97,27 @@ def test_a_malformed_row_is_told(tmp_path, line, sentence):
     assert str(path) in str(error.value) and sentence in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("schema", "header", "cells", "sentence"),
+    [
+        ("identities", "media start end verdict role by date", "F 1 2 yes joe me 1/2/2026",
+         "date: '1/2/2026' .*; it is a day as 2026-01-31"),
+        ("prices", "host model unit usd per date source", "a.b m call 1,5 1 2026-01-31 me",
+         "usd: '1,5' .*; it is a number as 1.5"),
+        ("prices", "host model unit usd per date source", "a.b m call 1 1E+06 2026-01-31 me",
+         "per: '1E.06' .*; it is a whole number as 1000000"),
+        ("human_ratings", "rater system role mode idx metric score",
+         f"ann gpt joe single {'9' * 5_000} IA 7", "idx: .*; it is number of the test item"),
+    ],
+)  # fmt: skip
+def test_a_number_or_date_that_a_spreadsheet_made_over_is_told(
+    tmp_path, schema, header, cells, sentence
+):
+    path = table(tmp_path, header.replace(" ", "\t"), cells.replace(" ", "\t"))
+    with pytest.raises(UserError, match=sentence):
+        located(path, schema)
+
+
 def test_a_chinese_role_is_welcome(tmp_path):
     path = table(tmp_path, "# a comment", HEADER, row(role="胡桃", language="Chinese", work="原神"))
     assert [(where, found["role"]) for where, found in located(path, "roles")] == [

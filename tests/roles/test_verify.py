@@ -175,3 +175,9 @@ def test_a_pending_line_is_no_formula_and_can_be_copied(tmp_path, title):
     assert decided("\t".join(cells[:7])) == []
     (row,) = read_rows(tmp_path / "roles.jsonl", RoleSpeaker)
     assert (row.role, row.status) == ("ann", "verified")
+
+
+@pytest.mark.parametrize("text", ["1,5", "nan", "9" * 400, f"{'9' * 5_000}:01", "١", "1:61", "-1"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(UserError, match="here: .* is not a time; write seconds"):
+        seconds(text, "here")
