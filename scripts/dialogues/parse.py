@@ -31,7 +31,8 @@ NAMED = re.compile(r"[\[{,\"'“‘「『]\s*dialogue\s*[\"'”’」』]?\s*[:�
 QUOTES = "\"'“”‘’「」『』"
 # What follows a line that is whole; and what no line has in it but one that ran on, or one whose
 # escapes could not be read.
-AFTER = rf"(?:[}}\]](?=\s*(?:[}}\],\[{{]|$))|,\s*(?:[}}\]{QUOTES}]|(?:user|role|context)\b)|$)"
+NAME = rf"[{QUOTES}]?\s*(?:dialogue|user|role|context)\s*[{QUOTES}]?\s*[:：]"
+AFTER = rf"(?:[}}\]](?=\s*(?:[}}\],\[{{]|$))|,\s*(?:[}}\]]|{NAME})|$)"
 SWALLOWED = re.compile(rf"[{QUOTES}]\s*[}}\]]|\\")
 TURNS = {"single": (1, 1), "multi": (2, 4)}  # paper, Figures 6 to 9
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scripts.dialogues.parse import parse, speaks
@@ -111,6 +111,8 @@ SIGNS = "abc é老,.:;!?'\"“”‘’「」{}[]-\\n"
     st.sampled_from(list(FORMS)), st.text(SIGNS, max_size=30), st.text(SIGNS, max_size=30),
     st.sampled_from(["{}", "Well, here: {}", "<think>", "{{}} or [1]: {}", '{{"dialogues": {}}}']),
 )  # fmt: skip
+@example("straight", "", '",[', "{}")
+@example("straight", "", "\",'", "{}")
 def test_a_line_in_any_quotes_is_whole_or_told(form, user, role, around):
     if FORMS[form]:  # where a backslash would be an escape
         user, role = user.replace("\\", ""), role.replace("\\", "")
