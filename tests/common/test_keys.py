@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.common import config as settings
 from scripts.common import faults, keys, lookup
 from scripts.common.keys import PIECE, cleaned, learn
 
@@ -43,6 +46,24 @@ def test_no_piece_of_a_key_is_left_however_it_stands_in_a_text(before, after, fi
         assert not left(str(cleaned({"a": [text, {form: 1}]})))
 
 
+def test_a_piece_of_an_escaped_key_is_taken_out():
+    for form in (quote(KEY, safe=""), json.dumps(KEY)[1:-1]):
+        for start in range(len(form) - PIECE):
+            assert form[start : start + PIECE] not in cleaned(f"a {form[start:]} b")
+
+
+def test_what_packages_log_and_what_a_process_dies_of_is_cleaned():
+    program = (
+        "import logging, sys\nfrom scripts.common.keys import learn\nlearn(sys.argv[1], 'TEST_KEY')\n"
+        "logging.getLogger('package').warning('cookie %s', sys.argv[1])\n"
+        "raise ValueError(sys.argv[1][3:])"
+    )
+    command = [sys.executable, "-c", program, KEY]
+    done = subprocess.run(command, cwd=settings.ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and not left(done.stderr)
+    assert "cookie [TEST_KEY]\n" in done.stderr and "ValueError: [TEST_KEY]\n" in done.stderr
+
+
 @given(AROUND)
 def test_a_text_without_a_key_is_left_as_it_is(text):
     assert left(text) or cleaned(text) == text
@@ -54,6 +75,7 @@ def test_it_is_taken_out_before_the_text_is_cut():
         said = "x" * length + " Bearer " + KEY
         fault = faults.by_status(401, {}, said)
         assert not left(fault.words) and not left(faults.Fault("fatal", said, raw=said).raw)
+        assert KEY[:3] not in fault.words  # as half a key would leave
     assert cleaned(f"wrong key {KEY}.") == "wrong key [TEST_KEY]."
 
 
