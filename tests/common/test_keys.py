@@ -54,7 +54,8 @@ def test_a_piece_of_an_escaped_key_is_taken_out():
 
 def test_what_packages_log_and_what_a_process_dies_of_is_cleaned():
     program = (
-        "import logging, sys\nfrom scripts.common.keys import learn\nlearn(sys.argv[1], 'TEST_KEY')\n"
+        "import logging, sys\nfrom scripts.common.keys import learn\n"
+        "learn(sys.argv[1], 'TEST_KEY')\n"
         "logging.getLogger('package').warning('cookie %s', sys.argv[1])\n"
         "raise ValueError(sys.argv[1][3:])"
     )
