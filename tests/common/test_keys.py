@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common import config as settings
-from scripts.common import faults, keys, lookup
+from scripts.common import faults, keys
 from scripts.common.keys import PIECE, cleaned, learn
+from tests.common.conftest import CANARY, GOOD
+from tests.common.conftest import KEY as NAME
 
-KEY = 'sk-canary-01234/56789+abc"def=ghij'
+KEY = 'sk-finch-98765/43210+abc"def=ghij'
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -80,7 +82,12 @@ def test_it_is_taken_out_before_the_text_is_cut():
     assert cleaned(f"wrong key {KEY}.") == "wrong key [TEST_KEY]."
 
 
-def test_good_replies_versions_and_names_are_cleaned_too():
-    reply = lookup.loads(json.dumps({"model": f"m-{KEY}", "text": KEY[3:20]}))
-    assert lookup.text(reply, "model") == "m-[TEST_KEY]"
-    assert lookup.text(reply, "text") == "[TEST_KEY]"
+def test_good_replies_and_versions_are_cleaned_before_they_are_kept(served):
+    value = {"text": f"it is {CANARY[3:20]}", CANARY: [f"a {CANARY}"]}
+    server, client, ask = served(answer=lambda r: {**GOOD, "text": value, "model": f"m-{CANARY}"})
+    (result,) = ask(1)
+    place = f"[{NAME}]"
+    assert result.value == {"text": f"it is {place}", place: [f"a {place}"]}
+    assert result.version == f"m-{place}"
+    assert ask(1) == [result] and len(server.requests) == 1
+    assert CANARY[:PIECE] not in "\n".join(client.store.db.iterdump())

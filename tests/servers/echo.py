@@ -82,8 +82,8 @@ def pieces(key: str) -> str:
 
 
 def behind(key: str) -> str:
-    """The key so far behind that what is shown of the text ends within it."""
-    return f"{MARK} " + "-" * (SHOWN - len(MARK) - len(key) // 2 - 2) + f" {key}"
+    """The key so far behind that what is shown of the text ends in it, before it can be known."""
+    return f"{MARK} ".ljust(SHOWN - PIECE + 2, "-") + key
 
 
 def error(words: str) -> dict:
