@@ -218,6 +218,10 @@ def test_empty_replies_are_no_scores_but_asked_for_again(service):
             judge = listen(service.name, server, order="paper")
             ((scores,),) = judge.judge([PAIR], TABLE[:1])
             assert (scores.test, scores.reference) == (8, 6) and len(server.asked) == 3
+            states = {
+                row[3]: row[4] for row in judge.client.store.summary() if server.address in row[1]
+            }
+            assert states == {"transient": 2, "answered": 1}
 
 
 def test_the_version_is_the_one_that_answered(service):
