@@ -90,6 +90,8 @@ def uploaded(client: Client, model: str, wav: bytes) -> str:
         if told.status_code != 200:
             raise of_code(text(found, "code"), text(found, "message"), told.headers)
         place = {name: text(found, "data", name) for name in PLACE}
+        if not all(place.values()):
+            raise Fault("transient", "it names no place for a clip")
         services.check_address(place["upload_host"], client.rules.hosts, who)
         name = f"{place['upload_dir']}/{secrets.token_hex(8)}.wav"  # new: none is overwritten
         form = {

@@ -282,6 +282,14 @@ def test_what_the_store_for_clips_answers_has_a_limit_and_is_not_followed(
         assert len(server.uploads) == 2 and not server.voices  # asked twice
 
 
+def test_a_store_for_clips_that_is_not_named_is_asked_for_again(services):
+    services(tries=1)
+    with ModelStudio(KEY) as server:
+        server.store = ""
+        with pytest.raises(UserError, match="asked 2 times.*names no place for a clip"):
+            load("tts", "dashscope", server).voice(SPEECH, "", "English")
+
+
 def test_a_clip_goes_to_no_address_that_is_not_allowed():
     with ModelStudio(KEY) as server:
         server.store = "http://192.168.0.7/store"

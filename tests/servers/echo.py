@@ -19,8 +19,8 @@ from scripts.common.keys import PIECE
 from tests.servers.openai_paper import PaperModel, said, sentence
 from tests.servers.scripted import Request, Step
 
-TIMES = 40
-MARK = "echo-of-the-server"  # stands beside the key: who looks for that finds it where this is
+TIMES = 40  # four of each fault
+MARK = "echo-of-the-server"  # stands beside the key: where this is found, that would be
 
 
 class Echo(PaperModel):
