@@ -156,6 +156,7 @@ def test_what_was_not_fetched_or_lies_elsewhere_keeps_a_row(films, run):
     for recording, reason in zip(made, reasons, strict=False):
         assert recording.file is None and reason in recording.dropped
     assert made[-1].file == "f.flac" and made[-1].synthetic and made[-1].redistribute
+    assert not any(row.redistribute for row in made[:-1])
 
 
 def test_no_media_give_a_valid_empty_result(tmp_path):
