@@ -232,12 +232,15 @@ def test_the_version_is_the_one_that_answered(service):
             listen(service.name, server, version="ears-1").judge([PAIR], TABLE[:1])
 
 
-def test_a_key_in_a_good_reply_is_not_kept(service):
-    said = f"A is livelier, {KEY}.\n[Scores]: (8, 6)"
-    with service.server(lambda asked: said, version=f"m-{KEY}") as server:
+def test_a_key_in_a_good_reply_is_not_kept(service, monkeypatch):
+    own = "zq-83c1-of-this-test"
+    monkeypatch.setenv("GEMINI_API_KEY", own)
+    monkeypatch.setenv("OPENAI_API_KEY", own)
+    said = f"A is livelier, {own}.\n[Scores]: (8, 6)"
+    with service.server(lambda asked: said, version=f"m-{own}") as server:
         ((scores,),) = listen(service.name, server, order="paper").judge([PAIR], TABLE[:1])
     assert scores.version.startswith("m-[") and scores.test == 8
-    assert KEY not in f"{scores.version} {scores.rationale}"
+    assert own not in f"{scores.version} {scores.rationale}"
 
 
 def test_what_was_used_is_what_the_service_says_and_less_than_was_reserved(service):
