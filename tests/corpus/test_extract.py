@@ -172,11 +172,20 @@ def test_a_medium_that_is_too_long_is_refused(films, run, monkeypatch):
     assert made.file is None and "cut it into parts" in made.dropped
 
 
-def test_no_more_is_decoded_than_may_be(films, tmp_path):
+def test_no_more_is_decoded_than_may_be(films, tmp_path, monkeypatch):
+    largest = []
+
+    def run(*arguments, **limits):
+        largest.append(limits["largest"])
+        return real(*arguments, **limits)
+
+    real = ffmpeg.run
+    monkeypatch.setattr(ffmpeg, "run", run)
     source = films / "sound.mp3"
     told = tracks.tell(source)
     heard = decode(source, told, told.tracks[0], tmp_path / "short.flac", 1.0)
     assert 1.0 < heard.seconds <= 2.1  # of 4: enough to see that it is longer
+    assert max(largest) < 200_000  # bytes
 
 
 def test_a_medium_of_too_many_bytes_is_not_opened(films, run, monkeypatch):
