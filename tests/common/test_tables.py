@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.cells import undefused
+from scripts.common.config import ROOT, check
 from scripts.common.stage import UserError
 from scripts.common.tables import clean, located, read_table, refer, unique
 
@@ -88,6 +89,13 @@ def test_a_malformed_row_is_told(tmp_path, line, sentence):
     with pytest.raises(UserError) as error:
         read_table(path, "roles")
     assert str(path) in str(error.value) and sentence in str(error.value)
+
+
+@pytest.mark.parametrize("batch", ["../x", "a/b", "..", "", "a.b", "a b", "x" * 300])
+def test_a_batch_that_is_part_of_paths_is_a_plain_name(batch):
+    (row, *_) = read_table(ROOT / "config/media.tsv", "media")
+    with pytest.raises(UserError, match="batch"):
+        check({**row, "batch": batch}, "media", "here")
 
 
 def test_a_chinese_role_is_welcome(tmp_path):
