@@ -52,6 +52,7 @@ class Books:
         (self.spent,) = db.execute("SELECT usd FROM spent WHERE stage = 'all'").fetchone()
         self.stages = db.execute("SELECT SUM(usd) FROM spent WHERE stage <> 'all'").fetchone()[0]
         db.close()
+        self.gaps: list[float] = []
         self.forgiven = list(self.forgive())
 
     def forgive(self) -> Iterator[Entry]:
@@ -63,6 +64,7 @@ class Books:
             if entry.end != "answered" or not spare[entry.mark] or not lost[entry.mark]:
                 continue
             if died - entry.ended < GRACE:
+                self.gaps.append(died - entry.ended)
                 spare[entry.mark] -= 1
                 lost[entry.mark] -= 1
                 yield entry
@@ -124,7 +126,8 @@ class Books:
         charged = sum(entry.usd for entry in self.entries)
         return (
             f"seed {self.done.plan.seed}: {len(self.entries)} requests, {ends['answered']} "
-            f"answered, {len(self.forgiven)} of them to a process killed at once, {lost} attempts "
-            f"lost; {charged:.2f} USD charged, {self.spent:.2f} booked; starts "
+            f"answered, {len(self.forgiven)} of them to a process killed at once "
+            f"({', '.join(f'{gap:.2f} s' for gap in self.gaps)}), {lost} attempts lost; "
+            f"{charged:.2f} USD charged, {self.spent:.2f} booked; starts "
             f"{[run.starts for run in self.done.runs]}, {self.until - self.since:.0f} s"
         )
