@@ -22,7 +22,7 @@ from tests.chaos.disturber import Disturber, answers
 from tests.chaos.plan import SILENT, USELESS
 from tests.chaos.service import Entry
 
-GRACE = 1.5  # seconds
+GRACE = 2.0  # seconds
 MARK = re.compile(r"\(([0-9a-f]{16})\)")
 TINY = 1e-6  # dollars
 

@@ -145,12 +145,21 @@ class Disturber:
             raise Failed(f"not over after {PATIENCE} s; there are {alive}")
 
     def look(self) -> None:
+        self.see_deaths()
+        for run in self.runs:
+            run.look()
+
+    def see_deaths(self) -> None:
         now = time.monotonic()
         with self.service.lock:
             askers = {entry.asker for entry in self.service.books} - self.deaths.keys()
         self.deaths |= {asker: now for asker in askers if not owners.born(asker)}
-        for run in self.runs:
-            run.look()
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.see_deaths()
+            time.sleep(LOOK)
 
     def do(self, event: Event) -> bool:
         """Whether it could be done."""
@@ -194,13 +203,12 @@ class Disturber:
 
     def lock(self, seconds: float) -> None:
         """Another program holds the store; nobody is killed before what came meanwhile is kept."""
-        with sqlite3.connect(self.store, isolation_level=None) as db:
-            db.execute("PRAGMA busy_timeout = 5000")
-            db.execute("BEGIN IMMEDIATE")
-            time.sleep(seconds)
-            db.execute("ROLLBACK")
+        db = sqlite3.connect(self.store, timeout=30, isolation_level=None)
+        db.execute("BEGIN IMMEDIATE")
+        self.wait(seconds)
+        db.execute("ROLLBACK")
         db.close()
-        time.sleep(SETTLE)
+        self.wait(SETTLE)
 
     def set_clock(self, seconds: float) -> None:
         """Written in place: whoever maps the file sees it at once."""
