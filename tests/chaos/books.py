@@ -1,9 +1,10 @@
 """Compares what the service wrote down with what the store and the ledger say afterwards.
 
 Bought twice: a good answer was sent to the end to a process that was there to read it, and the
-same was answered again. One case cannot be helped, and is forgiven: the process was killed within
-GRACE seconds of the answer, before it had written it down; then the ledger has an attempt at this
-call that was `lost`, whose reserve it counts as spent. Every other answer must be in the store.
+same was answered again. One case cannot be helped, and is forgiven: the process was killed, or
+told to end, within GRACE seconds of the answer, before it had written it down; then the ledger has
+an attempt at this call that was `lost`, whose reserve it counts as spent. Every other answer must
+be in the store.
 
 The ledger may never say less than the service charged. It says more only where the service did not
 tell the program what it took: by as much as the reserves of the attempts that were lost, that
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from tests.chaos.service import Entry
 GRACE = 2.0  # seconds
 MARK = re.compile(r"\(([0-9a-f]{16})\)")
 TINY = 1e-6  # dollars
+TOLD = ("answered", "cut", "refused", "unusable")  # states of attempts whose reply had a usage
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,11 @@ class Books:
         lost = Counter(attempt.mark for attempt in self.attempts if attempt.state == "lost")
         spare = self.answered() - self.stored
         for entry in reversed(self.entries):
-            died = self.done.deaths.get(entry.asker, float("inf"))
+            killed = self.done.killed.get(entry.asker, float("inf"))
             if entry.end != "answered" or not spare[entry.mark] or not lost[entry.mark]:
                 continue
-            if died - entry.ended < GRACE:
-                self.gaps.append(died - entry.ended)
+            if killed - entry.ended < GRACE:
+                self.gaps.append(killed - entry.ended)
                 spare[entry.mark] -= 1
                 lost[entry.mark] -= 1
                 yield entry
@@ -83,6 +85,7 @@ class Books:
             counts = (sent[mark], self.stored[mark], wanted[mark])
             if len(set(counts)) > 1:
                 yield "{}: answered {} times, kept {}, to be asked {}".format(mark, *counts)
+                yield from self.history(mark)
         gone = self.done.kept - self.kept
         if gone:
             yield f"answers were in the store and are no more, or were written again: {gone}"
@@ -90,26 +93,37 @@ class Books:
         if states["open"] or states["answered"] != self.done.plan.calls:
             yield f"the ledger's attempts are {states}"
 
+    def history(self, mark: str) -> Iterator[str]:
+        """What the service and the ledger know of a call."""
+        for entry in self.entries:
+            if entry.mark == mark:
+                yield f"    {entry}, killed at {self.done.killed.get(entry.asker)}"
+        yield from (f"    {attempt}" for attempt in self.attempts if attempt.mark == mark)
+
     def of_money(self) -> Iterator[str]:
-        charged = sum(entry.usd for entry in self.entries)
         booked = sum(attempt.usd for attempt in self.attempts)
         if abs(booked - self.spent) > TINY or abs(booked - self.stages) > TINY:
             yield f"spent are {self.spent} USD, by stage {self.stages}, of attempts {booked}"
-        said, silent = defaultdict(list), set()
-        for entry in self.entries:
-            if entry.fault is None or entry.fault in USELESS:
-                said[entry.mark].append(entry.usd)
-            elif entry.fault in SILENT:
-                silent.add(entry.mark)
-        unsure = 0.0
+        for mark in self.stored:
+            yield from self.of_call(mark)
+
+    def of_call(self, mark: str) -> Iterator[str]:
+        """What was charged for one call and what was booked."""
+        entries = [entry for entry in self.entries if entry.mark == mark]
+        said = [e.usd for e in entries if e.fault is None or e.fault in USELESS]
+        silent = any(entry.fault in SILENT for entry in entries)
+        charged, booked, unsure = sum(entry.usd for entry in entries), 0.0, 0.0
         for attempt in self.attempts:
-            told = attempt.state in ("answered", "cut", "refused", "unusable")
-            if not told or attempt.mark in silent:
+            if attempt.mark != mark:
+                continue
+            booked += attempt.usd
+            if silent or attempt.state not in TOLD:
                 unsure += attempt.usd
-            elif not any(abs(usd - attempt.usd) < TINY for usd in said[attempt.mark]):
-                yield f"{attempt} is not what the service charged: {said[attempt.mark]}"
+            elif not any(abs(usd - attempt.usd) < TINY for usd in said):
+                yield f"{attempt} is not what the service charged: {said}"
         if not charged - TINY <= booked <= charged + unsure + TINY:
-            yield f"booked are {booked} USD, charged {charged}, unsure are {unsure}"
+            yield f"{mark}: booked are {booked} USD, charged {charged}, unsure {unsure}"
+            yield from self.history(mark)
 
     def of_clock(self) -> Iterator[str]:
         """The clock that was set off was the clock of the jobs."""

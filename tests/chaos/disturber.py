@@ -12,11 +12,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 import psutil
 
-from scripts.common import owners
 from scripts.common.config import ROOT
 from tests.chaos.plan import Event, Plan
 from tests.chaos.project import Project
@@ -41,7 +39,7 @@ class Run:
     clock: Path
     head: subprocess.Popen | None = None
     starts: int = 0
-    disturbed: bool = False  # this start, or what an earlier one left running
+    disturbed: bool = False  # since it was started last
     over: bool = False
 
     @property
@@ -49,21 +47,18 @@ class Run:
         return self.project.home / f"head{self.starts}.txt"
 
     def start(self) -> None:
-        self.disturbed = any(self.processes())
+        self.disturbed = False
         self.starts += 1
         with self.printed.open("w") as screen:
-            self.head = self.popen(screen)
-
-    def popen(self, screen: TextIO) -> subprocess.Popen:
-        return subprocess.Popen(
-            self.project.command(),
-            env=self.project.environment(self.clock),
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=screen,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+            self.head = subprocess.Popen(
+                self.project.command(),
+                env=self.project.environment(self.clock),
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=screen,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def processes(self) -> Iterator[psutil.Process]:
         """All that work in the folder and live: the head, its jobs and those of killed heads."""
@@ -76,7 +71,8 @@ class Run:
                 continue
 
     def look(self) -> None:
-        """Start it again where it ended badly and there was a reason for that."""
+        """Start it again where it ended badly because it was disturbed. That jobs of an earlier
+        start go on is no reason to end badly."""
         if self.head is None or self.over or self.head.poll() is None:
             return
         if self.head.returncode == 0:
@@ -98,13 +94,13 @@ class Run:
 
 @dataclass
 class Disturber:
-    """The runs of a plan in `folder`. `deaths`: when those who asked were seen to be dead; `told`:
-    what was done; `kept`: the answers that the store had by the rowid, at each event."""
+    """The runs of a plan in `folder`. `killed`: when processes were killed or told to end; `told`:
+    what was done; `kept`: the answers that the store had, at each event."""
 
     plan: Plan
     folder: Path
     service: Service
-    deaths: dict[int, float] = field(default_factory=dict)
+    killed: dict[int, float] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     kept: set[tuple] = field(default_factory=set)
 
@@ -145,21 +141,8 @@ class Disturber:
             raise Failed(f"not over after {PATIENCE} s; there are {alive}")
 
     def look(self) -> None:
-        self.see_deaths()
         for run in self.runs:
             run.look()
-
-    def see_deaths(self) -> None:
-        now = time.monotonic()
-        with self.service.lock:
-            askers = {entry.asker for entry in self.service.books} - self.deaths.keys()
-        self.deaths |= {asker: now for asker in askers if not owners.born(asker)}
-
-    def wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            self.see_deaths()
-            time.sleep(LOOK)
 
     def do(self, event: Event) -> bool:
         """Whether it could be done."""
@@ -183,32 +166,31 @@ class Disturber:
         how, _, whom = what.partition(" ")
         number = SIGNALS.get(how, signal.SIGKILL)
         head = run.head.pid
-        jobs = self.jobs(run)
+        here = {process.pid for process in run.processes()}
+        with self.service.lock:
+            jobs = sorted(here & {entry.asker for entry in self.service.books})
         if not jobs or run.head.poll() is not None:
             return False
         run.disturbed = True
         if whom == "job":
-            os.kill(self.dice.choice(jobs), number)
+            here = {self.dice.choice(jobs)}
+            os.kill(min(here), number)
         elif whom == "head":
             os.kill(head, number)
         else:
             os.killpg(head, number)
+        if what != "kill head":  # whose jobs go on
+            self.killed |= dict.fromkeys(here, time.monotonic())
         return True
-
-    def jobs(self, run: Run) -> list[int]:
-        """Processes of a run that have asked something and live."""
-        here = {process.pid for process in run.processes()}
-        with self.service.lock:
-            return sorted(here & {entry.asker for entry in self.service.books})
 
     def lock(self, seconds: float) -> None:
         """Another program holds the store; nobody is killed before what came meanwhile is kept."""
         db = sqlite3.connect(self.store, timeout=30, isolation_level=None)
         db.execute("BEGIN IMMEDIATE")
-        self.wait(seconds)
+        time.sleep(seconds)
         db.execute("ROLLBACK")
         db.close()
-        self.wait(SETTLE)
+        time.sleep(SETTLE)
 
     def set_clock(self, seconds: float) -> None:
         """Written in place: whoever maps the file sees it at once."""

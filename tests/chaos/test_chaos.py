@@ -40,7 +40,7 @@ def undisturbed(tmp_path_factory) -> tuple[Counter[str], dict[str, bytes]]:
         )
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
         asked = Counter(entry.mark for entry in service.books)
-    assert asked.total() == CALLS
+    assert asked.total() == CALLS, [f"{asked.total()} calls", *service.books]
     return asked, project.results()
 
 

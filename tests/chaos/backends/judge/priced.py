@@ -11,7 +11,7 @@ from scripts.common import calls, services
 ENV = ("api", "core", "torch")
 GPU = False
 ASKER = "X-Asker"
-FIRST_WAIT = 0.2  # seconds
+FIRST_WAIT = 0.5  # seconds
 
 
 def load(
