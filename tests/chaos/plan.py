@@ -17,7 +17,7 @@ SILENT = ("no usage", "half usage")  # good answers that do not say all that the
 FAULTS = (*FREE, *CHARGED, *USELESS, *SILENT)
 # To a job that asks, to Snakemake alone, to all of its processes; asked to end; Ctrl-C.
 KILLS = ("kill job", "kill head", "kill group", "terminate head", "interrupt group")
-HOUR = 3600.0
+MINUTE, HOUR = 60.0, 3600.0
 
 
 @dataclass(frozen=True, order=True)
@@ -53,7 +53,8 @@ class Plan:
             [
                 Event(dice.choice((0, at(0.05, 0.3))), "second run", 1),
                 *(Event(at(0.05, 0.9), kind, dice.randrange(2)) for kind in kinds),
-                Event(at(0.1, 0.9), "clock", value=off(dice)),
+                Event(at(0.3, 0.6), "clock", value=self.clock - dice.uniform(3, 50) * MINUTE),
+                Event(at(0.6, 0.9), "clock", value=off(dice)),
                 Event(at(0.1, 0.9), "locked", value=dice.uniform(0.3, 1.5)),
             ]
         )

@@ -18,7 +18,7 @@ from tests.judging.tiny import PERSON, dialogue, reply, spoken, voice
 MODEL = "judge-1"
 PRICES = {"input token": 0.001, "input audio token": 0.002, "output token": 0.003}  # dollars
 MOST = 10_000.0  # dollars: never reached
-TIMEOUT = 6.0  # seconds
+TIMEOUT = 10.0  # seconds: a slow machine is no service that hangs
 AT_ONCE = 6
 # An item is asked about in both orders; of what it is probed with 15 calls are its own and not
 # those of rule judge: eight pairs in both orders and one, of two equal sides, that has no order.

@@ -23,7 +23,7 @@ from tests.servers.gemini import Asked
 from tests.servers.scripted import Handler, Request, Step
 
 SECONDS = 6.0  # that all answers take together, however many there are
-HANGS = 2  # times that the service hangs, a seed: each takes TIMEOUT seconds
+HANGS = 1  # times that the service hangs, a seed: it takes TIMEOUT seconds
 RETRY = {"429 in 1 s": "1", "429 in 0 s": "0", "429 in -5 s": "-5", "429 soon": "soon"}
 
 
