@@ -138,10 +138,11 @@ class Books:
         ends = Counter(entry.end for entry in self.entries)
         lost = sum(attempt.state == "lost" for attempt in self.attempts)
         charged = sum(entry.usd for entry in self.entries)
+        gaps = " and ".join(f"{max(gap, 0):.2f}" for gap in self.gaps)
+        killed = f" ({len(self.gaps)} to a process killed {gaps} s later)" if gaps else ""
         return (
             f"seed {self.done.plan.seed}: {len(self.entries)} requests, {ends['answered']} "
-            f"answered, {len(self.forgiven)} of them to a process killed at once "
-            f"({', '.join(f'{gap:.2f} s' for gap in self.gaps)}), {lost} attempts lost; "
+            f"answered{killed}, {lost} attempts lost; "
             f"{charged:.2f} USD charged, {self.spent:.2f} booked; starts "
             f"{[run.starts for run in self.done.runs]}, {self.until - self.since:.0f} s"
         )

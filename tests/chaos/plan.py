@@ -6,7 +6,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-# Answers with something wrong about them; those above the line are free, the others are charged.
+# What goes wrong with a call. What is FREE costs nothing; for what is CHARGED the service takes the
+# price of the answer that does not arrive.
 FREE = (
     *("429 in 1 s", "429 in 0 s", "429 in -5 s", "429 at a past date", "429 at a date"),
     *("429 soon", "500", "503 in 0 s", "reset"),
@@ -15,7 +16,7 @@ CHARGED = ("cut", "chunk", "hang", "no JSON", "error under 200")
 USELESS = ("length", "refusal", "no scores")  # whole and charged as they say, and asked for again
 SILENT = ("no usage", "half usage")  # good answers that do not say all that they cost
 FAULTS = (*FREE, *CHARGED, *USELESS, *SILENT)
-# To a job that asks, to Snakemake alone, to all of its processes; asked to end; Ctrl-C.
+# SIGKILL to a job that asks, to Snakemake alone, to all of its processes; SIGTERM; Ctrl-C.
 KILLS = ("kill job", "kill head", "kill group", "terminate head", "interrupt group")
 MINUTE, HOUR = 60.0, 3600.0
 

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.common.config import ROOT
 from tests.chaos.books import Books
-from tests.chaos.conftest import CALLS
+from tests.chaos.conftest import CALLS, SEEDS
 from tests.chaos.disturber import Disturber, Failed
 from tests.chaos.plan import Plan
 from tests.chaos.project import Project
@@ -60,8 +60,11 @@ def test_chaos(seed, undisturbed, ahead, tmp_path_factory, capsys):
 
     disturber, books = ahead(work, seed).result()
     about = "\n".join(
-        [f"seed {seed} of CALLS={CALLS}, in {disturber.folder}", str(disturber.plan)]
-        + disturber.told
+        [
+            f"again: CALLS={CALLS} SEEDS={SEEDS} pytest tests/chaos -k 'chaos[{seed}]'",
+            f"ran in {disturber.folder}: {disturber.plan}",
+            *disturber.told,
+        ]
     )
     assert isinstance(books, Books), f"{about}\n{books}"
     with capsys.disabled():
