@@ -23,7 +23,7 @@ from tests.chaos.disturber import Disturber, answers
 from tests.chaos.plan import SILENT, USELESS
 from tests.chaos.service import Entry
 
-GRACE = 3.0  # seconds: a busy machine gives a process no time to read for as long
+GRACE = 2.0  # seconds: a busy machine gives a process no time to read for as long
 MARK = re.compile(r"\(([0-9a-f]{16})\)")
 TINY = 1e-6  # dollars
 TOLD = ("answered", "cut", "refused", "unusable")  # states of attempts whose reply had a usage
@@ -61,7 +61,7 @@ class Books:
         """Answers whose reader was killed before it could write them down."""
         lost = Counter(attempt.mark for attempt in self.attempts if attempt.state == "lost")
         spare = self.answered() - self.stored
-        for entry in reversed(self.entries):
+        for entry in self.entries:  # the earlier answer is the one that was not kept
             killed = self.done.killed.get(entry.asker, float("inf"))
             if entry.end != "answered" or not spare[entry.mark] or not lost[entry.mark]:
                 continue
