@@ -17,9 +17,7 @@ from scripts.common import owners
 from scripts.common.stage import UserError
 
 PART = ".part-"
-OLD = (
-    3600.0  # seconds after which a temporary file of a process that may be another one is nobody's
-)
+OLD = 3600.0  # seconds after which a temporary file is nobody's, where nothing tells who lives
 TRIAL = b"\0" * 4096  # what is written to see whether a folder can be written
 
 
