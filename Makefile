@@ -7,11 +7,12 @@ MODELS := .venv-models
 CLUSTER := .venv-cluster
 BENCH := .venv-bench
 
-.PHONY: help quick demo ahead-quick ahead-demo test test-models test-cluster weights lint bench bench-models scale locks env
+.PHONY: help quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster weights lint bench bench-models scale locks env
 help:
 	@echo "make quick    printed figures recomputed, and a telephone call through the corpus phase (5 minutes)"
 	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
 	@echo "make test     the tests (15 minutes); make lint for the style checks alone"
+	@echo "make test-chaos  paid calls while services fail and processes are killed (10 minutes; or CALLS=40 SEEDS=3)"
 	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
 	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
 	@echo "make weights  only the environment and the model weights"
@@ -70,7 +71,11 @@ demo: ahead-demo weights
 	@echo "All rows behind them   results/ (the path grammar is at the top of the Snakefile)"
 
 test: $(VENV)/.test weights lint
-	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster
+	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster --ignore=tests/chaos
+
+# What a command line says of CALLS and SEEDS is in the environment, where tests/chaos looks for it.
+test-chaos: $(VENV)/.test
+	$(BIN)/python -m pytest tests/chaos
 
 $(MODELS)/.installed: envs/models.txt envs/models-alone.txt scripts/setup/cpu_torch.py
 	$(call environment,$(MODELS),-r envs/models.txt)

@@ -190,6 +190,29 @@ def test_file_can_be_read_in_one_sitting(path):
         assert ast.get_docstring(ast.parse(text)), "a file opens with what it is"
 
 
+def test_nothing_that_was_downloaded_or_kept_is_run():
+    """No pickle but by PyTorch's reader of bare tensors, no code that comes with a model."""
+    risky = re.compile(
+        r"^\s*(import|from) (pickle|dill|joblib|shelve|marshal|diskcache|litellm)\b"
+        r"|trust_remote_code=True|allow_pickle=True|weights_only=False"
+        r"|yaml\.(unsafe_load|load|full_load)\(",
+        re.MULTILINE,
+    )
+    wrong = []
+    for path in (ROOT / "scripts").rglob("*.py"):
+        text = path.read_text("utf-8")
+        found = [match[0].strip() for match in risky.finditer(text)]
+        loads = re.findall(r"torch\.load\([^\n]*", text)
+        found += [line for line in loads if "weights_only=True" not in line]
+        wrong += [f"{path.relative_to(ROOT)}: {what}" for what in found]
+    assert not wrong
+
+
+def test_no_lock_has_a_package_that_stole_keys():
+    for lock in (ROOT / "envs").glob("*"):
+        assert not re.search(r"\blitellm\b", lock.read_text("utf-8").lower()), lock
+
+
 def test_no_machine_paths_and_no_hosts():
     wrong = []
     pattern = re.compile(r"(^|[^\w.-])/(home|Users|work|root|opt|farm)/\w")

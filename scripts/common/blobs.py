@@ -17,7 +17,7 @@ from scripts.common import owners
 from scripts.common.stage import UserError
 
 PART = ".part-"
-OLD = 3600.0  # seconds after which a temporary file is nobody's any more
+OLD = 3600.0  # seconds after which a temporary file is nobody's, where nothing tells who lives
 TRIAL = b"\0" * 4096  # what is written to see whether a folder can be written
 
 
@@ -58,15 +58,17 @@ class Blobs:
         return blob if hashlib.sha256(blob).hexdigest() == name else None
 
     def sweep(self) -> None:
-        """Remove what processes that are no more have left half written."""
+        """Remove what processes that are no more have left half written. One that is known to
+        live is told by its number and its beginning, whatever the time of day is."""
         for path in (*self.folder.glob(f"{PART}*"), *self.folder.glob(f"*/{PART}*")):
             with contextlib.suppress(OSError):
                 pid, _, rest = path.name.removeprefix(PART).partition("-")
-                alive = pid.isdigit() and owners.born(int(pid)) in (
-                    rest.partition("-")[0],
-                    owners.UNKNOWN,
-                )
-                if not alive or time.time() - path.stat().st_mtime > OLD:
+                born = owners.born(int(pid)) if pid.isdigit() else ""
+                if born == owners.UNKNOWN:
+                    alive = time.time() - path.stat().st_mtime <= OLD
+                else:
+                    alive = born != "" and born == rest.partition("-")[0]
+                if not alive:
                     path.unlink()
 
     def _path(self, name: str) -> Path:

@@ -22,7 +22,7 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from scripts.common.daemons import Daemons
 from scripts.common.database import Shut
 from scripts.common.desk import Desk
 from scripts.common.faults import Fault
+from scripts.common.keys import cleaned
 from scripts.common.ledger import Turn
 from scripts.common.stage import UserError, progress, run
 from scripts.common.store import Store, key_of
@@ -268,8 +269,9 @@ class _Work:
         most: Mapping[str, float],
         reserved: float,
     ) -> Result:
-        """Keep an answer and what it cost. One whose cost is not known is kept, too, at what was
-        reserved for it, before the run stops."""
+        """Keep an answer, without keys, and what it cost. One whose cost is not known is kept, too,
+        at what was reserved for it, before the run stops."""
+        got = replace(got, value=cleaned(got.value), version=cleaned(got.version))
         client, version = self.client, got.version or self.client.model
         usd, unknown = self.cost(got.used)
         if client.version is not None and version != client.version:

@@ -2,12 +2,17 @@
 
 A server that repeats what it was sent, an SDK that shows its request: none of their words are
 printed, logged or stored but through here. That comes before they are cut, so that no half of a key
-is left that nobody would know; and pieces of a key are taken out as well.
+is left that nobody would know; and pieces of a key are taken out as well. So is what packages log
+(aiohttp shows a cookie that it cannot read) and the trace of what a process dies of.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import sys
+import traceback
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +29,19 @@ def learn(key: str, name: str) -> None:
     """
     if len(key) >= PIECE:
         _places[key] = f"[{name}]"
+        logging.setLogRecordFactory(_Record)
+        sys.excepthook = _show
+
+
+class _Record(logging.LogRecord):
+    """What any package logs, as it is shown."""
+
+    def getMessage(self) -> str:
+        return cleaned(super().getMessage())
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    print(cleaned("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr, end="")
 
 
 def cleaned(found: Any) -> Any:
@@ -35,9 +53,8 @@ def cleaned(found: Any) -> Any:
     if not isinstance(found, str):
         return found
     for key, place in _places.items():
-        for form in {key, quote(key, safe=""), json.dumps(key)[1:-1]}:
-            found = found.replace(form, place)
-        found = _without_pieces(found, key, place)
+        for form in dict.fromkeys((key, quote(key, safe=""), json.dumps(key)[1:-1])):
+            found = _without_pieces(found, form, place)
     return found
 
 

@@ -6,8 +6,6 @@ import json
 import re
 from typing import Any
 
-from scripts.common.keys import cleaned
-
 MOST = 10**12  # of tokens, or what else is counted: more is no count
 DIGITS = 300  # of a whole number: more have no float
 HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
@@ -69,6 +67,6 @@ def number(found: Any, *path: str | int) -> int | None:
 
 
 def text(found: Any, *path: str | int) -> str:
-    """The text at a path in JSON, without keys of ours; empty where there is none."""
+    """The text at a path in JSON, empty where there is none."""
     value = at(found, *path)
-    return cleaned(value) if isinstance(value, str) else ""
+    return value if isinstance(value, str) else ""

@@ -8,13 +8,15 @@ calls its audio part a preview, so the SDK's version is pinned in envs/.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 import warnings
 from typing import Any
 
-from scripts.common import faults, web
+from scripts.common import faults, services, web
 from scripts.common.calls import Client, Result
 from scripts.common.faults import Fault
+from scripts.common.lookup import loads, text
 
 # The beginnings of its error codes, and the HTTP status that each goes with. The same codes come
 # over websockets, without a status. A code that is not here is taken for a fault of the server.
@@ -32,6 +34,9 @@ STATUS = {
     "Model": 404,
     "Unsupported": 400,
 }
+# What it says of the place for an upload.
+PLACE = ("upload_host", "upload_dir", "policy", "signature", "oss_access_key_id")
+PLACE += ("x_oss_object_acl", "x_oss_forbid_overwrite")
 KNOWN = sorted(STATUS, key=len, reverse=True)
 
 
@@ -60,6 +65,48 @@ def secret(client: Client) -> str:
 def base(client: Client) -> str:
     """Where its HTTP requests go."""
     return f"{client.address}/api/v1"
+
+
+def uploaded(client: Client, model: str, wav: bytes) -> str:
+    """The address of a WAV file in the service's temporary store, where `model` may fetch it.
+
+    Not by the SDK, which reads whatever the store answers, however long, and goes where it is sent.
+    """
+    import httpx
+
+    who, timeout = f"{client.service}, upload", client.rules.timeout
+    with httpx.Client(
+        timeout=timeout,
+        trust_env=client.paid,
+        headers={"Accept-Encoding": "gzip, deflate"},
+        event_hooks={"response": [web.limited_in_thread("upload", timeout)]},
+    ) as http:
+        told = http.get(
+            f"{base(client)}/uploads",
+            params={"action": "getPolicy", "model": model},
+            headers={"Authorization": f"Bearer {secret(client)}"},
+        )
+        found = loads(told.text)
+        if told.status_code != 200:
+            raise of_code(text(found, "code"), text(found, "message"), told.headers)
+        place = {name: text(found, "data", name) for name in PLACE}
+        if not all(place.values()):
+            raise Fault("transient", "it names no place for a clip")
+        services.check_address(place["upload_host"], client.rules.hosts, who)
+        name = f"{place['upload_dir']}/{secrets.token_hex(8)}.wav"  # new: none is overwritten
+        form = {
+            **{"OSSAccessKeyId": place["oss_access_key_id"], "Signature": place["signature"]},
+            **{"policy": place["policy"], "key": name, "success_action_status": "200"},
+            "x-oss-object-acl": place["x_oss_object_acl"],
+            "x-oss-forbid-overwrite": place["x_oss_forbid_overwrite"],
+            "x-oss-content-type": "audio/wav",
+        }
+        file = {"file": ("clip.wav", wav, "audio/wav")}
+        done = http.post(place["upload_host"], data=form, files=file)
+    if done.status_code != 200:
+        words = f"HTTP {done.status_code} {faults.short(done.text)}".strip()
+        raise Fault("transient", f"the clip could not be uploaded: {words}")
+    return f"oss://{name}"
 
 
 class Line:

@@ -2,7 +2,9 @@
 
 A stage is a plain function; its parameters are named as the rule's inputs, outputs and params
 are. Outputs are written under a temporary name and renamed when the function returns, so a file
-that exists is whole. A job's log has what it says, and what it dies of (scripts/common/watch.py).
+that exists is whole. The name is the process's own: a job whose Snakemake was killed goes on, and
+a second run may make the same file. A job's log has what it says, and what it dies of
+(scripts/common/watch.py).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import inspect
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -19,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from scripts.common import watch
+from scripts.common import owners, watch
 
 Item = TypeVar("Item")
 ABOUT = ("code", "kept_in")  # params that are about the job, not for its function
@@ -98,18 +101,28 @@ def _enter(job: Any) -> None:
 def _call(function: Callable, arguments: dict[str, Any], outputs: Iterable[str]) -> None:
     """Call with temporary output names; rename them on success, remove them on failure."""
     final = {name: arguments[name] for name in outputs}
-    temporary = {name: path.with_name(f".part-{path.name}") for name, path in final.items()}
-    for path in temporary.values():
-        _remove(path)
+    own = f".part-{os.getpid()}-"
+    temporary = {name: path.with_name(f"{own}{path.name}") for name, path in final.items()}
+    for path in final.values():
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
     try:
         function(**{**arguments, **temporary})
         for name, path in final.items():
-            _remove(path)
-            temporary[name].rename(path)
+            if path.is_dir():
+                shutil.rmtree(path)
+            temporary[name].replace(path)
     finally:
         for path in temporary.values():
             _remove(path)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what this process, and those that are no more, have left of an output half made."""
+    for part in path.parent.glob(".part-*"):
+        found = re.fullmatch(rf"\.part-(\d+)-{re.escape(path.name)}", part.name)
+        if found and (int(found[1]) == os.getpid() or not owners.born(int(found[1]))):
+            _remove(part)
 
 
 def _from_job(function: Callable, job: Any) -> tuple[dict[str, Any], tuple[str, ...]]:

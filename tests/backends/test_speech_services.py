@@ -254,13 +254,6 @@ def test_an_enrolment_survives_faults_and_a_full_account_stops():
             backend.voice(SPEECH[1:], "", "English")
 
 
-def test_an_upload_without_leave_names_the_variable_of_the_key(monkeypatch):
-    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-another")
-    with ModelStudio(KEY) as server, pytest.raises(UserError, match="DASHSCOPE_API_KEY") as error:
-        load("tts", "dashscope", server).voice(SPEECH, "", "English")
-    assert "sk-another" not in str(error.value)
-
-
 # --- Volcano Engine ---------------------------------------------------------------------------
 
 

@@ -110,12 +110,22 @@ def test_what_dead_processes_left_half_written_is_swept(store):
     born = owners.born(os.getpid())
     dead = [store.blobs / ".part-999999999-1-x", inside / ".part-999999999-abc"]
     dead.append(store.blobs / f".part-{os.getpid()}-1-x")  # its number is another process's now
-    own, old = (store.blobs / f".part-{os.getpid()}-{born}-{name}" for name in ("own", "old"))
-    for path in (*dead, own, old):
+    own = store.blobs / f".part-{os.getpid()}-{born}-own"
+    for path in (*dead, own):
         path.write_bytes(b"half")
-    os.utime(old, (1, 1))
+    os.utime(own, (1, 1))  # or the time of day was set ahead since
     Store(store.path)
     assert audio(store) == [own]
+
+
+def test_what_may_be_of_a_living_process_is_swept_once_it_is_old(store, monkeypatch):
+    monkeypatch.setattr(owners, "born", lambda pid: owners.UNKNOWN)
+    new, old = (store.blobs / f".part-{os.getpid()}-alive-{name}" for name in ("new", "old"))
+    for path in (new, old):
+        path.write_bytes(b"half")
+    os.utime(old, (1, 1))
+    store.audio.sweep()
+    assert audio(store) == [new]
 
 
 # --- tables -----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.backends.llm import vllm
 from scripts.common import services
 from scripts.common.stage import UserError
 from scripts.common.tables import read_table
@@ -67,6 +68,8 @@ def test_a_server_of_ones_own_is_not_somebody_elses(monkeypatch, tmp_path):
         services.must_be_own("http://gpu.example.org:8000", "llm/vllm")
     with pytest.raises(UserError, match="somebody else's server.*name 'gpu.example.org' in serv"):
         services.must_be_own("https://gpu.example.org", "llm/vllm")
+    with pytest.raises(UserError, match="llm/vllm: https://gpu.example.org is somebody else's"):
+        vllm.load("qwen", address="https://gpu.example.org")
 
 
 def test_a_public_address_is_allowed_and_a_named_server_is_ours():

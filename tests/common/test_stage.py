@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,6 +66,43 @@ def test_an_old_output_survives_a_failed_run(tmp_path):
     with pytest.raises(SystemExit):
         stage.run(fails, job(tmp_path, input=Named(), params=Named()))
     assert (tmp_path / "out/out.txt").read_text() == "old"
+
+
+def side_by_side(doubled: Path, begun: Path) -> None:
+    """Two write half, and the rest once the other one has written half, too."""
+    with doubled.open("w") as file:
+        file.write("half ")
+        file.flush()
+        (begun / str(os.getpid())).touch()
+        until = time.monotonic() + 30
+        while len(list(begun.iterdir())) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        file.write("whole")
+
+
+def test_two_processes_may_make_the_same_file_at_once(tmp_path):
+    """As a job whose Snakemake was killed, and that of the run that followed."""
+    (tmp_path / "begun").mkdir()
+    given = job(tmp_path, input=Named(begun=str(tmp_path / "begun")), params=Named())
+    fork = multiprocessing.get_context("fork")
+    both = [fork.Process(target=stage.run, args=(side_by_side, given)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["out.txt"]
+    assert (tmp_path / "out/out.txt").read_text() == "half whole"
+
+
+def test_what_dead_processes_left_half_made_is_removed(tmp_path):
+    (tmp_path / "in.txt").write_text("1")
+    (tmp_path / "out/.part-999999999-out.txt").mkdir(parents=True)
+    others = {".part-999999999-another.txt", f".part-{os.getppid()}-out.txt"}
+    for name in others:
+        (tmp_path / "out" / name).touch()
+    stage.run(double, job(tmp_path))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"out.txt", *others}
 
 
 def test_the_command_line_has_the_same_names(tmp_path, monkeypatch):

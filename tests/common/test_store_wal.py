@@ -2,6 +2,9 @@
 
 import sqlite3
 
+import pytest
+
+from scripts.common.database import Shut
 from scripts.common.store import Store
 
 
@@ -23,3 +26,15 @@ def test_who_reads_does_not_hold_up_who_writes(tmp_path):
     reader.execute("COMMIT")
     assert reader.execute("SELECT count(*) FROM files").fetchone() == (1,)
     store.close()
+
+
+def test_of_two_who_write_one_waits_before_it_looks(tmp_path):
+    """What it decides by, such as what is spent, is as the other one left it."""
+    one, other = Store(tmp_path / "calls.sqlite"), Store(tmp_path / "calls.sqlite")
+    other.patience(50)
+    looked = []
+    with one._writing(), pytest.raises(Shut), other._writing():
+        looked.append(other.spent())
+    assert looked == []
+    one.close()
+    other.close()

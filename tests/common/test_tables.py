@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.cells import undefused
+from scripts.common.config import ROOT
+from scripts.common.documents import check
 from scripts.common.stage import UserError
 from scripts.common.tables import clean, located, read_table, refer, unique
 
@@ -116,6 +118,13 @@ def test_a_number_or_date_that_a_spreadsheet_made_over_is_told(
     path = table(tmp_path, header.replace(" ", "\t"), cells.replace(" ", "\t"))
     with pytest.raises(UserError, match=sentence):
         located(path, schema)
+
+
+@pytest.mark.parametrize("batch", ["../x", "a/b", "..", "", "a.b", "a b", "x" * 300])
+def test_a_batch_that_is_part_of_paths_is_a_plain_name(batch):
+    (row, *_) = read_table(ROOT / "config/media.tsv", "media")
+    with pytest.raises(UserError, match="batch"):
+        check({**row, "batch": batch}, "media", "here")
 
 
 def test_a_chinese_role_is_welcome(tmp_path):

@@ -79,6 +79,7 @@ def test_a_limit_of_the_config_stops_nothing_however_short_the_deadline(served, 
 def test_no_header_makes_us_ask_sooner_than_we_would(asked):
     waits = [backoff(asked, times, 1.0, 60.0) for times in (1, 2, 3, 10) for _ in range(50)]
     assert all(0.5 <= wait <= 1 for wait in waits[:50])
+    assert len(set(waits[:50])) > 40  # spread: calls do not come back together
     assert all(2 <= wait <= 4 for wait in waits[100:150]) and max(waits) <= 60
     assert backoff(asked, 10**6, 1.0, 60.0) <= 60  # however often
 

@@ -14,7 +14,8 @@ import soundfile
 from scripts.common.records import Medium, Recording, read_rows, write_rows
 from scripts.corpus import extract as module
 from scripts.corpus.extract import extract
-from scripts.media import ffmpeg
+from scripts.media import ffmpeg, tracks
+from scripts.media.decode import decode
 
 TONE = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=4"]
 PICTURE = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=4"]
@@ -155,6 +156,7 @@ def test_what_was_not_fetched_or_lies_elsewhere_keeps_a_row(films, run):
     for recording, reason in zip(made, reasons, strict=False):
         assert recording.file is None and reason in recording.dropped
     assert made[-1].file == "f.flac" and made[-1].synthetic and made[-1].redistribute
+    assert not any(row.redistribute for row in made[:-1])
 
 
 def test_no_media_give_a_valid_empty_result(tmp_path):
@@ -170,6 +172,28 @@ def test_a_medium_that_is_too_long_is_refused(films, run, monkeypatch):
     assert made.file is None and "cut it into parts" in made.dropped
 
 
+def test_no_more_is_decoded_than_may_be(films, tmp_path, monkeypatch):
+    largest = []
+
+    def run(*arguments, **limits):
+        largest.append(limits["largest"])
+        return real(*arguments, **limits)
+
+    real = ffmpeg.run
+    monkeypatch.setattr(ffmpeg, "run", run)
+    source = films / "sound.mp3"
+    told = tracks.tell(source)
+    heard = decode(source, told, told.tracks[0], tmp_path / "short.flac", 1.0)
+    assert 1.0 < heard.seconds <= 2.1  # of 4: enough to see that it is longer
+    assert max(largest) < 200_000  # bytes
+
+
+def test_a_medium_of_too_many_bytes_is_not_opened(films, run, monkeypatch):
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    (made,) = run({"large.mp3": (films / "sound.mp3").read_bytes()})
+    assert made.file is None and "GiB; cut it into parts" in made.dropped
+
+
 def test_a_full_disk_stops_the_stage_and_leaves_nothing(films, tmp_path):
     media, audio = tmp_path / "media", tmp_path / "audio"
     media.mkdir(), audio.mkdir()
@@ -183,7 +207,7 @@ def test_a_full_disk_stops_the_stage_and_leaves_nothing(films, tmp_path):
 
 
 def test_a_run_that_takes_too_long_is_stopped(tmp_path):
-    endless = ["-re", "-f", "lavfi", "-i", "sine"]
+    slow = ["-re", "-f", "lavfi", "-i", "sine=duration=9"]
     with pytest.raises(module.UserError, match="stopped after 1 s"):
-        ffmpeg.run(endless, tmp_path / "out.flac", timeout=1)
+        ffmpeg.run(slow, tmp_path / "out.flac", timeout=1)
     assert not (tmp_path / "out.flac").exists()

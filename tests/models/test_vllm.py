@@ -239,9 +239,10 @@ def test_an_address_where_nobody_listens(monkeypatch):
 
 
 def test_the_key_is_vllms_own_variable(serve, folder, monkeypatch):
-    monkeypatch.setenv("VLLM_API_KEY", "secret")
+    monkeypatch.setenv("VLLM_API_KEY", "a-secret-of-vllm")
     own = serve()
-    assert own.generate([CHAT], max_tokens=5)
+    (reply,) = own.generate([[{"role": "user", "content": "a-secret-of-vllm"}]], max_tokens=5)
+    assert reply.startswith("[VLLM_API_KEY]")  # the server repeats what it is told
     monkeypatch.delenv("VLLM_API_KEY")
     with pytest.raises(UserError, match="HTTP 401.*VLLM_API_KEY"):
         vllm.load(folder, address=own.address)

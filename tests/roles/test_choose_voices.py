@@ -89,6 +89,13 @@ def test_the_clip_most_like_the_others_is_the_voice(tmp_path, monkeypatch):
     assert not refused and not voice.flags
 
 
+@pytest.mark.parametrize("free", [True, False])
+def test_a_voice_goes_no_further_than_its_clip(tmp_path, monkeypatch, free):
+    source = recording(redistribute=free, synthetic=not free)
+    (voice,), _ = run(tmp_path, monkeypatch, recordings=[source])
+    assert (voice.redistribute, voice.synthetic) == (free, not free)
+
+
 @given(arrays(np.float32, st.tuples(st.integers(2, 30), st.just(5)), elements=st.integers(-9, 9)))
 def test_mean_cosine_is_that_of_the_full_matrix(vectors):
     vectors = vectors[np.abs(vectors).sum(axis=1) > 0].astype(np.float64)

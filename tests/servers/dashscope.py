@@ -56,6 +56,8 @@ class ModelStudio(Served):
         self.texts: list[str] = []  # that were spoken
         self.sounds: list[bytes] = []  # that were heard
         self.uploads: dict[str, bytes] = {}
+        self.store = "{}/store"  # where clips go; {} is the server's address
+        self.stored = web.Response  # makes what is answered to one
         self.voices: dict[str, str] = {}  # id -> status
         self.slow = 0  # looks at a voice until it is ready
         self.room = 1000
@@ -91,7 +93,7 @@ class ModelStudio(Served):
             "policy": "p",
             "signature": "s",
             "upload_dir": "dashscope-instant/1",
-            "upload_host": f"{self.address}/store",
+            "upload_host": self.store.format(self.address),
             "oss_access_key_id": "i",
             "x_oss_object_acl": "private",
             "x_oss_forbid_overwrite": "true",
@@ -104,7 +106,7 @@ class ModelStudio(Served):
         if f"oss://{form['key']}" in self.uploads:
             return web.Response(status=409, text="FileAlreadyExists")
         self.uploads[f"oss://{form['key']}"] = form["file"].file.read()
-        return web.Response()
+        return self.stored()
 
     async def customization(self, request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != f"Bearer {self.key}":

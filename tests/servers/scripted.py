@@ -55,7 +55,7 @@ class Scripted:
         self.requests: list[Request] = []
         self.most = self.under_way = 0
         self.lock = threading.Lock()
-        self.server = Server(("127.0.0.1", port), type("Bound", (Handler,), {"owner": self}))
+        self.server = Server(("127.0.0.1", port), type("Bound", (self.handler(),), {"owner": self}))
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
@@ -66,6 +66,10 @@ class Scripted:
     def __exit__(self, *_) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+    def handler(self) -> type[Handler]:
+        """What answers a request."""
+        return Handler
 
     def step(self, request: Request) -> Step:
         with self.lock:

