@@ -82,7 +82,7 @@ def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
     heard = number(usage, "prompt_tokens_details", "audio_tokens")
     spoken = number(usage, "completion_tokens_details", "audio_tokens")
     read, written = number(usage, "prompt_tokens"), number(usage, "completion_tokens")
-    return tokens(most, read, heard, written, spoken)
+    return tokens(most, read, heard, written, spoken, number(usage, "total_tokens"))
 
 
 def most_tokens(texts: Sequence[str]) -> int:

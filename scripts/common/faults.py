@@ -26,6 +26,7 @@ from scripts.common.lookup import mended
 
 Kind = Literal["limited", "transient", "cut", "refused", "unusable", "fatal"]
 LONGEST_WAIT = 604_800.0  # seconds, a week; what a service asks for above that is no time
+LONGEST = 2000  # characters of all the words of a fault
 SHOWN = 400  # characters of what a service says, in a message
 
 # Words by which services say that waiting will not help (in codes, types and messages).
@@ -63,10 +64,15 @@ class Fault(Exception):
         used: Mapping[str, float] | None = None,
         status: int | None = None,
     ):
-        words = cleaned(mended(words))  # both are printed and stored
+        words = cleaned(mended(words))[:LONGEST]  # both are printed and stored
         super().__init__(words)
         self.kind, self.words, self.wait, self.raw = kind, words, wait, cleaned(mended(raw))
         self.used, self.status = dict(used or {}), status
+
+    def charged(self) -> Fault:
+        """This fault, of a service that had begun to answer: what it did may well be charged."""
+        self.status = None
+        return self
 
 
 def of(error: BaseException) -> Fault | None:

@@ -61,6 +61,22 @@ def test_a_bomb_takes_no_more_memory_than_the_limit():
     tracemalloc.stop()
 
 
+def empty() -> bytes:
+    """A beginning of gzip, and blocks of it in which there is nothing."""
+    zipped = zlib.compressobj(9, zlib.DEFLATED, 31)
+    begun = zipped.compress(b"") + zipped.flush(zlib.Z_SYNC_FLUSH)
+    return begun + b"\0\0\0\xff\xff" * (web.MB // 5)
+
+
+@pytest.mark.parametrize("first, more", [(gzip.compress(b"{}"), b"x" * web.MB), (empty(), None)])
+def test_packed_bytes_that_come_to_nothing_have_an_end(first, more):
+    """What follows the end of what was packed was kept in memory, and blocks with nothing in them
+    came for ever."""
+    pieces = [first, *[more or b"\0\0\0\xff\xff" * (web.MB // 5)] * 3]
+    with pytest.raises(Fault, match="more than 1 MB"):
+        read(pieces, "gzip")
+
+
 @pytest.mark.parametrize("packing, data", [("gzip", b"no"), ("br", b"x"), ("gzip, gzip", b"x")])
 def test_what_cannot_be_unpacked_is_a_fault_of_the_service(packing, data):
     with pytest.raises(Fault, match="unpacked|packed as"):
