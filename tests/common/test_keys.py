@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import html
 import json
-from urllib.parse import quote
+import re
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
@@ -22,9 +26,9 @@ def known(keys_of_one_test):
         learn(place_holder, "OWN_SERVER_KEY")
 
 
-def left(text: str) -> list[str]:
+def left(text: str, key: str = KEY) -> list[str]:
     """The pieces of the key in a text."""
-    pieces = [KEY[start : start + PIECE] for start in range(len(KEY) - PIECE + 1)]
+    pieces = [key[start : start + PIECE] for start in range(len(key) - PIECE + 1)]
     return [piece for piece in pieces if piece in text]
 
 
@@ -37,6 +41,40 @@ def test_no_piece_of_a_key_is_left_however_it_stands_in_a_text(before, after, fi
         text = f"{before}{form}{after}"
         assert not left(cleaned(text)) and not left(faults.short(text))
         assert not left(str(cleaned({"a": [text, {form: 1}]})))
+
+
+DISGUISES = {
+    "capitals": str.upper,
+    "addresses": lambda part: "".join(f"%{ord(sign):02x}" for sign in part),
+    "json": lambda part: "".join(f"\\u{ord(sign):04x}" for sign in part),
+    "json, here and there": lambda part: part.replace("-", "\\u002d").replace("4", "\\u0034"),
+    "python": lambda part: "".join(f"\\x{ord(sign):02x}" for sign in part),
+    "html": lambda part: "".join(f"&#{ord(sign)};" for sign in part),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+def test_a_key_in_other_signs_is_taken_out_as_well(disguise):
+    for first in range(0, len(KEY) - PIECE, 5):
+        said = cleaned(f"it said {disguise(KEY[first:])}!")
+        assert said.startswith("it said") and "[TEST_KEY]" in said
+        for read in (html.unescape, unquote, lambda text: re.sub(r"\\(?:u00|x)", "%", text)):
+            assert not left(unquote(read(said)).lower(), KEY.lower())
+
+
+@given(st.binary(max_size=9), st.binary(max_size=9), st.integers(0, 20), st.integers(8, 34))
+def test_no_piece_of_a_key_is_left_in_base64_or_hexadecimal(before, after, first, size):
+    part = KEY[first : first + size].encode()
+    packed = before + part + after
+    if len(part) < PIECE:
+        return
+    for pack in (base64.b64encode, base64.urlsafe_b64encode, binascii.hexlify):
+        assert "[TEST_KEY]" in cleaned(pack(packed).decode())
+
+
+def test_words_that_only_look_packed_stay_as_they_are():
+    for text in ("100% of it", "a%20b &#65; \\u0041", "c2stY2Fu", "SK-CANA", "%"):
+        assert cleaned(text) == text
 
 
 @given(AROUND)

@@ -65,6 +65,33 @@ def test_gemini_says_thoughts_and_parts():
     assert gemini.spent_by(said, RESERVED)["input audio token"] == 50
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"modality": "MODALITY_UNSPECIFIED", "tokenCount": 70}],
+        [{"modality": "TEXT", "tokenCount": 20}, {"modality": "VIDEO", "tokenCount": 50}],
+        [{"modality": "TEXT", "tokenCount": 20}],  # where are the others?
+        [{"modality": "TEXT", "tokenCount": 20}, {"modality": "AUDIO"}],
+        [{"modality": "audio", "tokenCount": 70}],
+        [5, None, "AUDIO"],
+        {"modality": "AUDIO", "tokenCount": 70},
+        [],
+    ],
+)
+def test_a_list_of_modalities_that_is_not_whole_says_nothing(rows):
+    said = {"promptTokenCount": 70, "candidatesTokenCount": 20, "promptTokensDetails": rows}
+    right = {"input token": 20, "input audio token": 50, "output token": 20}
+    assert gemini.spent_by(said, RESERVED) == right
+
+
+def test_what_is_in_the_total_alone_was_written():
+    """Some services count what a model thinks nowhere else."""
+    said = {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 900}
+    assert chat_service.spent({"usage": said}, RESERVED)["output token"] == 870
+    said = {"promptTokenCount": 70, "candidatesTokenCount": 20, "totalTokenCount": 100}
+    assert gemini.spent_by(said, RESERVED)["output token"] == 30
+
+
 def test_a_call_that_was_cut_short_had_twice_as_much_reserved():
     assert services.widened(RESERVED, 2) == {**RESERVED, "output token": 1024}
 
