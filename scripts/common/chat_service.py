@@ -20,6 +20,7 @@ from scripts.common.lookup import at, loads, number, text
 from scripts.common.services import tokens
 
 PATIENCE = 3600  # seconds; calls.py gives up sooner
+CLOSING = 2.0  # seconds for the last words of a websocket, on top of a call's own time
 HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
@@ -114,4 +115,5 @@ def straight(client: Client) -> dict[str, Any]:
                 raise faults.by_status(response.status_code, response.headers, said) from error
 
     proxy = {} if client.paid else {"proxy": None}
-    return {"create_connection": Straight, "max_size": web.TEXT} | proxy
+    own = {"create_connection": Straight, "max_size": web.TEXT, "close_timeout": CLOSING}
+    return own | proxy

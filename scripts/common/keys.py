@@ -9,9 +9,14 @@ base64 or hexadecimal, with signs written as in JSON, HTML or an address.
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import json
+import logging
 import re
+import sys
+import threading
+import traceback
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -48,6 +53,7 @@ def learn(key: str, name: str) -> None:
     What is shorter than a piece is a place holder of one's own server ("EMPTY", "x"), not a secret;
     without it words of ordinary texts would be lost.
     """
+    _guard()
     if len(key) >= PIECE:
         forms = [form for form in _written(key) if len(form.text) >= form.piece]
         # Half a piece at every (half + 1)th place: no piece is without one of them.
@@ -71,6 +77,31 @@ def cleaned(found: Any) -> Any:
             bare = _cleaned(plain)
             found = found if bare == plain else bare
     return found
+
+
+@functools.cache
+def _guard() -> None:
+    """Clean what others print as well: SDKs log messages that they cannot read, and an error that
+    nobody expected is shown with its words."""
+    make = logging.getLogRecordFactory()
+
+    def record(*given: Any, **named: Any) -> logging.LogRecord:
+        found = make(*given, **named)
+        try:
+            words = found.getMessage()
+        except (TypeError, ValueError):  # its arguments do not fit
+            words = f"{found.msg} {found.args}"
+        found.msg, found.args = cleaned(words), ()
+        if found.exc_info:
+            found.exc_text = cleaned(logging.Formatter().formatException(found.exc_info))
+        return found
+
+    def show(kind: type, error: BaseException | None, trace: Any) -> None:
+        print(cleaned("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
+
+    logging.setLogRecordFactory(record)
+    sys.excepthook = show
+    threading.excepthook = lambda end: end.exc_type is SystemExit or show(*end[:3])
 
 
 def _written(key: str) -> list[Form]:

@@ -7,6 +7,9 @@ import binascii
 import html
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
@@ -95,3 +98,30 @@ def test_good_replies_versions_and_names_are_cleaned_too():
     reply = lookup.loads(json.dumps({"model": f"m-{KEY}", "text": KEY[3:20]}))
     assert lookup.text(reply, "model") == "m-[TEST_KEY]"
     assert lookup.text(reply, "text") == "[TEST_KEY]"
+
+
+PROGRAM = """
+import logging, threading
+from scripts.common import keys
+keys.learn({key!r}, "TEST_KEY")
+try:
+    raise ValueError({key!r})
+except ValueError:
+    logging.exception("it said %s", {key!r}.encode())
+def work():
+    raise KeyError({key!r})
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+raise TypeError("a message like " + {key!r})
+"""
+
+
+def test_what_libraries_log_and_errors_that_nobody_caught_are_cleaned():
+    key = "sk-canary-0123456789abcdef"
+    program = [sys.executable, "-c", PROGRAM.format(key=key)]
+    root = Path(__file__).resolve().parents[2]
+    said = subprocess.run(program, cwd=root, capture_output=True, text=True, timeout=60).stderr
+    assert "it said b'[TEST_KEY]'" in said and "ValueError: [TEST_KEY]" in said
+    assert "KeyError: '[TEST_KEY]'" in said and "TypeError: a message like [TEST_KEY]" in said
+    assert not left(said, key)
