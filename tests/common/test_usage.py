@@ -84,6 +84,14 @@ def test_a_list_of_modalities_that_is_not_whole_says_nothing(rows):
     assert gemini.spent_by(said, RESERVED) == right
 
 
+@pytest.mark.parametrize("parts", [5, True, "text", {"text": "hi"}, None, [5, None, []]])
+def test_parts_of_a_reply_that_are_none_are_a_fault_of_the_service(parts):
+    said = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+    model = gemini.Gemini("m", "https://api.example.com", None, None)
+    with pytest.raises(calls.Fault, match="no whole reply"):
+        model.read(said, RESERVED)
+
+
 def test_what_is_in_the_total_alone_was_written():
     """Some services count what a model thinks nowhere else."""
     said = {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 900}

@@ -68,7 +68,11 @@ def empty() -> bytes:
     return begun + b"\0\0\0\xff\xff" * (web.MB // 5)
 
 
-@pytest.mark.parametrize("first, more", [(gzip.compress(b"{}"), b"x" * web.MB), (empty(), None)])
+@pytest.mark.parametrize(
+    "first, more",
+    [(gzip.compress(b"{}"), b"x" * web.MB), (empty(), None)],
+    ids=["behind the end", "empty blocks"],
+)
 def test_packed_bytes_that_come_to_nothing_have_an_end(first, more):
     """What follows the end of what was packed was kept in memory, and blocks with nothing in them
     came for ever."""
