@@ -45,6 +45,8 @@ BROKEN = (  # modules whose exceptions mean that the connection failed
     *("aiohttp.", "httpx", "httpcore", "websockets.", "websocket.", "requests.", "urllib3."),
     *("anyio.",),
 )
+# Exceptions whose status or code is none of HTTP's: aiohttp says 400 of what it cannot read itself.
+STATELESS = ("websockets.", "aiohttp.client_exceptions.ClientResponseError")
 NETWORK = ("APIConnectionError", "APITimeoutError", "APIResponseValidationError")
 
 
@@ -81,7 +83,8 @@ def of(error: BaseException) -> Fault | None:
         return error
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return Fault("transient", "no answer in time")
-    status = None if type(error).__module__.startswith("websockets.") else _status(error)
+    kind = f"{type(error).__module__}.{type(error).__name__}"
+    status = None if kind.startswith(STATELESS) else _status(error)
     if status is not None:
         return by_status(status, _headers(error), _said(error))
     if isinstance(error, ConnectionError | EOFError | json.JSONDecodeError) or (

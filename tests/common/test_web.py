@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
+import socket
+import threading
 import tracemalloc
 import zlib
 
@@ -177,3 +180,32 @@ def test_an_endless_body_is_left_after_the_limit():
 
     with pytest.raises(Fault):
         asyncio.run(all_of())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 5000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 10**6 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+        b"SSH-2.0-OpenSSH\r\n",
+    ],
+    ids=["many headers", "a long header", "no header", "no HTTP"],
+)
+def test_an_answer_that_is_no_http_is_asked_for_again(served, services, head):
+    """aiohttp tells of such with status 400, as if the service had refused the request."""
+    services(tries=0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        _, client, ask = served()
+        client.address = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def talk() -> None:
+            line, _ = server.accept()
+            line.recv(65536)
+            with contextlib.suppress(OSError):
+                line.sendall(head)
+            line.close()
+
+        threading.Thread(target=talk, daemon=True).start()
+        assert "the service failed" in ask(1)[0].reason
+    assert client.store.db.execute("SELECT state FROM attempts").fetchall() == [("transient",)]
