@@ -179,7 +179,7 @@ class _Work:
             words, raw = fault.words, fault.raw
             tried[fault.kind] += 1
             wait = self.wait(fault, max(tried["limited"], tried["transient"]))
-            await self.fail(turn.attempt, fault, words, raw, wait, most)
+            await self.fail(turn.attempt, fault, words, raw, wait, most, usd)
             if fault.kind == "fatal":
                 client = self.client
                 raise UserError(
@@ -334,12 +334,14 @@ class _Work:
         raw: str | None,
         wait: float,
         most: Mapping[str, float],
+        reserved: float,
     ) -> None:
         """Write the attempt down. An answer that cannot be used is paid for like any other; where
         the service did not say what it took, what was reserved counts, unless HTTP refused it."""
         client, usd, unknown = self.client, None, None
         if client.paid and fault.used:
             usd, unknown = self.cost(fault.used)
+            self.tell_cost(most, fault.used, usd, reserved)
         elif fault.status is not None:
             usd = 0.0
         await self.desk.write(

@@ -130,3 +130,15 @@ def test_what_exceeds_the_reserve_is_booked_and_told_and_stops_what_is_not_yet_s
     assert client.store.spent() == pytest.approx(50 * len(server.requests))
     said = screen.getvalue()
     assert said.count("Warning: ") == 1 and "50.0000 USD" in said and "0.1300 USD" in said
+
+
+def test_an_answer_that_cannot_be_used_and_exceeds_the_reserve_is_told_too(paid, monkeypatch):
+    monkeypatch.setattr(calls.progress, "screen", screen := io.StringIO())
+
+    def read(found) -> None:
+        raise calls.Fault("unusable", "nothing in it", used={"output token": 5000})
+
+    _, client, ask = paid({"all": 1.0}, read=read)
+    with pytest.raises(BudgetReached, match="max_usd is reached"):
+        ask(100)
+    assert screen.getvalue().count("Warning: ") == 1 and "50.0000 USD" in screen.getvalue()
