@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def keys_of_one_test(monkeypatch):
     """What a test's services have for a key is no key to the next test."""
-    monkeypatch.setattr(keys, "_places", dict(keys._places))
+    monkeypatch.setattr(keys, "_known", dict(keys._known))
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,11 @@ class Blobs:
         name = hashlib.sha256(blob).hexdigest()
         if self.get(name) is None:
             path = self._path(name)
+            if path.parent.exists() and not path.parent.is_dir():
+                self._aside(path.parent)
             path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
+            if path.is_dir() and not path.is_symlink():
+                self._aside(path)
             self._write(self.folder, blob).replace(path)
             _bring(path.parent)
         return name
@@ -70,6 +74,10 @@ class Blobs:
                     alive = born != "" and born == rest.partition("-")[0]
                 if not alive:
                     path.unlink()
+
+    def _aside(self, path: Path) -> None:
+        """Move what lies where audio should out of the way: it is not ours to delete."""
+        path.rename(path.with_name(f"{path.name}.aside-{secrets.token_hex(4)}"))
 
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name

@@ -22,7 +22,7 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from scripts.common.desk import Desk
 from scripts.common.faults import Fault
 from scripts.common.keys import cleaned
 from scripts.common.ledger import Turn
+from scripts.common.lookup import mended
 from scripts.common.stage import UserError, progress, run
 from scripts.common.store import Store, key_of
 
@@ -178,7 +179,7 @@ class _Work:
             words, raw = fault.words, fault.raw
             tried[fault.kind] += 1
             wait = self.wait(fault, max(tried["limited"], tried["transient"]))
-            await self.fail(turn.attempt, fault, words, raw, wait, most)
+            await self.fail(turn.attempt, fault, words, raw, wait, most, usd)
             if fault.kind == "fatal":
                 client = self.client
                 raise UserError(
@@ -204,7 +205,7 @@ class _Work:
         """Stop the run if it is to come back later than it may wait, or the service answered
         nothing `since` for that long: no call is to blame for that and none is given up."""
         lane, deadline = self.client.lane, self.rules.deadline
-        if fault.wait is not None and wait > deadline:
+        if fault.wait is not None and fault.wait > deadline:
             raise UserError(endings.later(lane, wait, deadline, words))
         if fault.kind == "limited" and time.monotonic() - since + wait > deadline:
             raise UserError(endings.starved(lane, deadline, words))
@@ -269,10 +270,10 @@ class _Work:
         most: Mapping[str, float],
         reserved: float,
     ) -> Result:
-        """Keep an answer, without keys, and what it cost. One whose cost is not known is kept, too,
-        at what was reserved for it, before the run stops."""
-        got = replace(got, value=cleaned(got.value), version=cleaned(got.version))
-        client, version = self.client, got.version or self.client.model
+        """Keep an answer, without keys of ours or halves of letters, and what it cost. One whose
+        cost is not known is kept, too, at what was reserved for it, before the run stops."""
+        client, value = self.client, cleaned(mended(got.value))
+        version = cleaned(mended(got.version)) or client.model
         usd, unknown = self.cost(got.used)
         if client.version is not None and version != client.version:
             words = f"it says that it is '{version}'"
@@ -283,7 +284,7 @@ class _Work:
                 f"{client.lane}: {words}, the config asks for the version '{client.version}'. Ask "
                 "for another model, or change `version`."
             )
-        answer = {"value": got.value, "blob": got.blob, "version": version, "seconds": seconds}
+        answer = {"value": value, "blob": got.blob, "version": version, "seconds": seconds}
         answer |= {"used": dict(got.used), "usd": usd}
         self.tell_cost(most, got.used, usd, reserved)
         before = await self.desk.keep(client.store, attempt, key, answer, client.limits.at_once)
@@ -296,7 +297,7 @@ class _Work:
         self.down, self.answered = 0, time.monotonic()
         if unknown is not None:
             raise unknown
-        return Result(got.value, got.blob, version, seconds)
+        return Result(value, got.blob, version, seconds)
 
     def tell_cost(
         self,
@@ -333,12 +334,14 @@ class _Work:
         raw: str | None,
         wait: float,
         most: Mapping[str, float],
+        reserved: float,
     ) -> None:
         """Write the attempt down. An answer that cannot be used is paid for like any other; where
         the service did not say what it took, what was reserved counts, unless HTTP refused it."""
         client, usd, unknown = self.client, None, None
         if client.paid and fault.used:
             usd, unknown = self.cost(fault.used)
+            self.tell_cost(most, fault.used, usd, reserved)
         elif fault.status is not None:
             usd = 0.0
         await self.desk.write(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")  # the wide ones count in East Asian settings
+# The wide ones count in East Asian settings; blanks and marks of no width before them do not help.
+FORMULA = re.compile("[\\s\0\ufeff\u200b]*[=+\\-@＝＋－＠]|[\t\r\n]")
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
@@ -26,4 +27,4 @@ def undefused(cell: str) -> str:
 def _starts_formula(text: str) -> bool:
     """Whether a formula begins here, behind apostrophes or not: each text has a cell of its own."""
     bare = text.lstrip("'")
-    return bool(FORMULA.match(bare)) and not NUMBER.fullmatch(bare)
+    return bool(FORMULA.match(bare)) and not NUMBER.fullmatch(bare.strip())

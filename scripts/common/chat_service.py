@@ -20,6 +20,7 @@ from scripts.common.lookup import at, loads, number, text
 from scripts.common.services import tokens
 
 PATIENCE = 3600  # seconds; calls.py gives up sooner
+CLOSING = 2.0  # seconds for the last words of a websocket, on top of a call's own time
 HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
@@ -82,7 +83,7 @@ def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
     heard = number(usage, "prompt_tokens_details", "audio_tokens")
     spoken = number(usage, "completion_tokens_details", "audio_tokens")
     read, written = number(usage, "prompt_tokens"), number(usage, "completion_tokens")
-    return tokens(most, read, heard, written, spoken)
+    return tokens(most, read, heard, written, spoken, number(usage, "total_tokens"))
 
 
 def most_tokens(texts: Sequence[str]) -> int:
@@ -114,4 +115,5 @@ def straight(client: Client) -> dict[str, Any]:
                 raise faults.by_status(response.status_code, response.headers, said) from error
 
     proxy = {} if client.paid else {"proxy": None}
-    return {"create_connection": Straight, "max_size": web.TEXT} | proxy
+    own = {"create_connection": Straight, "max_size": web.TEXT, "close_timeout": CLOSING}
+    return own | proxy

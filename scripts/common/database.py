@@ -33,6 +33,8 @@ class Database:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._readable():
             self.db = sqlite3.connect(self.path, timeout=OPENING, isolation_level=None)
+        # A damaged letter makes a row another one, which its digest tells: not all is unreadable.
+        self.db.text_factory = lambda text: text.decode("utf-8", "replace")
         try:
             self._patiently(self._open)
         except BaseException:

@@ -26,6 +26,7 @@ from scripts.common.lookup import mended
 
 Kind = Literal["limited", "transient", "cut", "refused", "unusable", "fatal"]
 LONGEST_WAIT = 604_800.0  # seconds, a week; what a service asks for above that is no time
+LONGEST = 2000  # characters of all the words of a fault
 SHOWN = 400  # characters of what a service says, in a message
 
 # Words by which services say that waiting will not help (in codes, types and messages).
@@ -44,6 +45,8 @@ BROKEN = (  # modules whose exceptions mean that the connection failed
     *("aiohttp.", "httpx", "httpcore", "websockets.", "websocket.", "requests.", "urllib3."),
     *("anyio.",),
 )
+# Exceptions whose status or code is none of HTTP's: aiohttp says 400 of what it cannot read itself.
+STATELESS = ("websockets.", "aiohttp.client_exceptions.ClientResponseError")
 NETWORK = ("APIConnectionError", "APITimeoutError", "APIResponseValidationError")
 
 
@@ -63,10 +66,15 @@ class Fault(Exception):
         used: Mapping[str, float] | None = None,
         status: int | None = None,
     ):
-        words = cleaned(mended(words))  # both are printed and stored
+        words = cleaned(mended(words))[:LONGEST]  # both are printed and stored
         super().__init__(words)
         self.kind, self.words, self.wait, self.raw = kind, words, wait, cleaned(mended(raw))
         self.used, self.status = dict(used or {}), status
+
+    def charged(self) -> Fault:
+        """This fault, of a service that had begun to answer: what it did may well be charged."""
+        self.status = None
+        return self
 
 
 def of(error: BaseException) -> Fault | None:
@@ -75,7 +83,8 @@ def of(error: BaseException) -> Fault | None:
         return error
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return Fault("transient", "no answer in time")
-    status = None if type(error).__module__.startswith("websockets.") else _status(error)
+    kind = f"{type(error).__module__}.{type(error).__name__}"
+    status = None if kind.startswith(STATELESS) else _status(error)
     if status is not None:
         return by_status(status, _headers(error), _said(error))
     if isinstance(error, ConnectionError | EOFError | json.JSONDecodeError) or (

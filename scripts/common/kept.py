@@ -53,10 +53,13 @@ class Place:
 
 
 class Shelf:
-    """The kept items of one job, in the folder `home`."""
+    """The kept items of one job, in the folder `home`. Raises UserError where a file lies in its
+    place: before a model works, not after."""
 
     def __init__(self, home: Path):
         self.home = home
+        if home.exists() and not home.is_dir():
+            raise UserError(f"{home}, where results are kept, is no folder: move it away.")
         self.places: dict[str, list[Place]] = {}  # of several only one may be whole
         self.name = uuid.uuid4().hex[:12]
         self.written = 0  # bytes of arrays

@@ -13,14 +13,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scripts.common.stage import UserError, progress
+
+KINDS = {  # what an answer has, beside its value
+    **{"attempt": int, "key": str, "version": str, "blob": str | None, "seconds": float | int},
+    **{"used": dict, "usd": float | int | None},
+}
 OLD = 3600.0  # seconds after which nobody writes a file any more
 
 
 class Late:
-    """The files in `folder`, which is made once there is one."""
+    """The files in `folder`, which is made once there is one. Raises UserError where something else
+    lies in its place."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise UserError(
+                f"{folder}, for answers while the store is locked, is no folder: nothing "
+                "was asked. Move it away, or set services.store to a file in another folder."
+            )
 
     def put(self, answer: dict[str, Any]) -> Path:
         """Write an answer, whose `blob` may be bytes; it is whole once it has its name. Raises
@@ -48,9 +60,19 @@ class Late:
                     path.unlink()
         for path in sorted(self.folder.glob("*.json")):
             try:
-                answer = json.loads(path.read_text("utf-8"))
-            except (OSError, ValueError):  # another process took it in, or it is damaged
+                answer = _whole(json.loads(path.read_text("utf-8")))
+            except OSError:  # another process took it in
                 continue
-            blob = answer["blob"]
-            answer["blob"] = None if blob is None else base64.b64decode(blob)
+            except (ValueError, KeyError, TypeError, RecursionError):
+                print(f"warning: {path} is damaged and passed over.", file=progress.screen)
+                continue
             yield path, answer
+
+
+def _whole(answer: Any) -> dict[str, Any]:
+    """What `put` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    for name, kinds in KINDS.items():
+        if not isinstance(answer[name], kinds):
+            raise TypeError(name)
+    blob = answer["blob"]
+    return {**answer, "blob": None if blob is None else base64.b64decode(blob, validate=True)}

@@ -60,10 +60,11 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         )
     if not there:
         _run(db, TABLES)
-    elif version == 0:
+    elif version == 0 and "owners" not in there:  # a copy by `.dump` has lost its version
         _from_0(db, path, there)
     db.execute(f"PRAGMA user_version = {VERSION}")
     _compare(path, tables(db), _wanted())
+    _refuse_additions(db, path)
 
 
 def tables(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
@@ -111,6 +112,35 @@ def _compare(path: Path, there: dict[str, tuple], wanted: dict[str, tuple]) -> N
             f"{'; '.join(wrong)}. Nothing was asked. Use the version that made it, or set "
             "services.store to another file."
         )
+
+
+def _refuse_additions(db: sqlite3.Connection, path: Path) -> None:
+    """Tables with the right columns may still take no row, or change what is written: refuse rules
+    of somebody else's."""
+    with sqlite3.connect(":memory:") as own:
+        own.executescript(TABLES)
+        added = sorted(_rules(db) ^ _rules(own))
+    if added:
+        raise UserError(
+            f"the store {path} has other rules than this version of the program makes: "
+            f"{'; '.join(added)}. Nothing was asked. Take them out, or set services.store to "
+            "another file."
+        )
+
+
+def _rules(db: sqlite3.Connection) -> set[str]:
+    """What decides which rows a file takes: triggers, unique indexes, and what a column must be."""
+    made = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    found = {f"the trigger '{name}'" for kind, name, _, _ in made if kind == "trigger"}
+    for table in tables(db):
+        for _, name, kind, needed, default, key in db.execute(f'PRAGMA table_info("{table}")'):
+            found.add(f"'{table}.{name}' is {kind} {needed} {default} {key}".rstrip())
+        for _, index, unique, *_ in db.execute(f'PRAGMA index_list("{table}")').fetchall():
+            if unique:
+                names = [row[2] for row in db.execute(f'PRAGMA index_info("{index}")')]
+                found.add(f"'{table}' has each {', '.join(map(str, names))} once")
+    checks = {table for kind, table, _, sql in made if kind == "table" and "CHECK" in sql.upper()}
+    return found | {f"'{table}' checks its rows" for table in checks}
 
 
 def _wanted() -> dict[str, tuple[str, ...]]:

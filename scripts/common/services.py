@@ -6,10 +6,7 @@ key, is a service. The Snakefile imports this: nothing heavy here.
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +16,13 @@ from urllib.parse import urlsplit
 import yaml
 
 from scripts.common import config as settings
-from scripts.common import documents, keys
+from scripts.common import documents, keys, lookup
+from scripts.common import hosts as names
 from scripts.common.stage import UserError
 from scripts.common.tables import read_table
 
 RUN = Path("results/run_config.yaml")  # what the workflow writes before its first job
 ALL = "all"  # the limit of what a whole run may cost, among those of its stages
-# Signs of an address by which some programs take another host for its own.
-ODD = re.compile(r"[\\#\s\x00-\x1f]")
-INSIDE = (  # domains that are nobody's on the internet
-    *(".local", ".internal", ".lan", ".localdomain", ".localhost", ".home", ".corp", ".intranet"),
-    *(".private", ".test", ".invalid", ".home.arpa"),
-)
 TOKENS = ("input token", "output token", "input audio token", "output audio token")
 UNITS = (*TOKENS, "character", "audio second", "call")
 NETWORKED = {  # types of file systems on which SQLite's locks do not hold between hosts
@@ -118,10 +110,12 @@ def is_paid(model: Mapping[str, Any], hosts: tuple[str, ...]) -> bool:
 
 def is_own(address: str, hosts: tuple[str, ...] = ()) -> bool:
     """Whether a server is this machine's or one that the config names as ours: free of charge."""
-    parts = urlsplit(address)
-    host = _plain(parts.hostname or "")
+    parts = names.split(address)
+    if parts is None:
+        return False
+    host = names.plain(parts.hostname)
     named = {host, f"{host}:{parts.port}" if parts.port else host}
-    return host == "localhost" or _loopback(host) or bool(named & set(hosts))
+    return names.is_here(host) or bool(named & set(hosts))
 
 
 def needs(who: str, model: str, address: str, key: str, rules: Rules) -> list[tuple]:
@@ -146,15 +140,15 @@ def check_limit(max_usd: Mapping[str, float], who: str) -> None:
 
 def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
     """Raise UserError for an address that is neither a public one over TLS nor our own."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("https", "wss", "http", "ws") or not parts.hostname:
+    parts = names.split(address)
+    if parts is None or parts.scheme not in ("https", "wss", "http", "ws"):
         raise UserError(f"{who}: '{address}' is no address; write https://host/path.")
-    if ODD.search(address) or "@" in parts.netloc:
+    if names.is_odd(address, parts):
         raise UserError(
             f"{who}: the address of {parts.hostname} has a name, a password, a '#' or other signs "
             "in it that programs read in different ways; write https://host/path."
         )
-    host = _plain(parts.hostname)
+    host = names.plain(parts.hostname)
     if host != parts.hostname:
         raise UserError(f"{who}: write '{host}' for '{parts.hostname}' in {address}.")
     if is_own(address, hosts):
@@ -164,7 +158,7 @@ def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
             f"{who}: {address} is not encrypted, and keys and voices would be sent to it; use "
             f"https, or, if the server is yours, name '{parts.hostname}' in services.hosts."
         )
-    if ("." not in host and ":" not in host) or _private(host):
+    if names.is_private(host):
         raise UserError(
             f"{who}: {address} is on a private network; if the server is yours, name "
             f"'{parts.hostname}' in services.hosts."
@@ -217,14 +211,18 @@ def tokens(
     heard: float | None,
     written: float | None,
     spoken: float | None = None,
+    total: float | None = None,
 ) -> dict[str, float]:
     """The units of config/prices.tsv of so many tokens read, `heard` of them audio, and written,
     `spoken` of them audio, as a service says.
 
     What it does not say (None), or cannot be (none read, more audio than there are tokens), counts
-    as reserved: as in `most`, what a call may use at most.
+    as reserved: as in `most`, what a call may use at most. What is in its `total` alone, as some
+    count what a model thinks, was written.
     """
     found: dict[str, float] = {}
+    if None not in (total, read, written):
+        written = max(written, total - read)
     for text, audio, whole, part in (
         (*TOKENS[0::2], read, heard),
         (*TOKENS[1::2], written, spoken),
@@ -237,6 +235,20 @@ def tokens(
         else:
             found |= {unit: n for unit, n in ((text, whole - part), (audio, part)) if n}
     return found
+
+
+def audio_among(rows: Any, name: str, whole: float | None) -> int | None:
+    """How many of `whole` tokens are audio by a list that has a count, called `name`, for each
+    modality, as Google's. None where that is not known: it has others, or does not add up."""
+    if not isinstance(rows, list) or not rows:
+        return None
+    told: dict[Any, list[int | None]] = {"AUDIO": [], "TEXT": []}
+    for row in rows:
+        told.setdefault(str(lookup.at(row, "modality")), []).append(lookup.number(row, name))
+    heard, texts = told.pop("AUDIO"), told.pop("TEXT")
+    if told or None in heard:
+        return None
+    return sum(heard) if None in texts or sum(heard) + sum(texts) == whole else None
 
 
 def widened(most: Mapping[str, float], cuts: int) -> dict[str, float]:
@@ -280,40 +292,3 @@ def _filesystem(path: Path, mounts: Path) -> str | None:
             if whole.is_relative_to(place) and len(place.parts) >= best:
                 best, kind = len(place.parts), fields[2]
     return kind
-
-
-def _plain(host: str) -> str:
-    """A host without its last dot; an IPv4 address of any form that systems take ("127.1",
-    "0x7f.1", "2130706433") as four numbers."""
-    host = host.rstrip(".")
-    if re.fullmatch(r"[0-9a-fx.]*[0-9a-f]", host):
-        try:
-            return socket.inet_ntoa(socket.inet_aton(host))
-        except OSError:
-            pass
-    return host
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _private(host: str) -> bool:
-    """Whether a host is of a private network: by its address, one that its name holds (as of
-    nip.io), or a domain that is not of the internet."""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        pass
-    held = re.search(r"(?:^|[.-])(\d{1,3}(?:[.-]\d{1,3}){3})(?:[.-]|$)", host)
-    return host.endswith(INSIDE) or bool(held and _private_four(held[1].replace("-", ".")))
-
-
-def _private_four(address: str) -> bool:
-    try:
-        return not ipaddress.IPv4Address(address).is_global
-    except ValueError:
-        return False

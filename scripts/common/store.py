@@ -66,8 +66,9 @@ class Store(Ledger):
             for key, given, value, blob, seconds, digest in rows:
                 if version is not None and given != version:
                     continue
-                sound = None if blob is None else self.audio.get(blob)
-                if digest == _digest(key, given, value, blob) and (blob is None) == (sound is None):
+                whole = digest == _digest(key, given, value, blob) and isinstance(seconds, float)
+                sound = self.audio.get(blob) if whole and blob is not None else None
+                if whole and (blob is None) == (sound is None):
                     found[key] = Kept(json.loads(value), sound, given, seconds)
         return found
 

@@ -17,6 +17,7 @@ from scripts.common.lookup import loads
 
 MB = 1 << 20
 TEXT, SOUND = 16 * MB, 160 * MB  # bytes of an answer, by what the capability has answered
+SLACK = MB // 16  # bytes by which something may be larger packed than it is
 ERROR = 1 * MB  # of an answer that says what went wrong
 SPEAKS = ("tts", "dialogue")  # capabilities whose answers are audio
 WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # how zlib is told what it unpacks
@@ -120,16 +121,19 @@ async def post(
 
 
 class Body:
-    """What is read of a body, unpacked. Above `limit` bytes it is a Fault; where `cut`, as of an
-    answer that says what went wrong, what is above ERROR is left out and it is `full`."""
+    """What is read of a body, unpacked. Above `limit` bytes, packed or not, it is a Fault; where
+    `cut`, as of an answer that says what went wrong, what is above ERROR is left out and it is
+    `full`."""
 
     def __init__(self, packing: str, limit: int, cut: bool = False):
         self.limit, self.cut, self.full = limit, cut, False
         self.left = ERROR if cut else limit
+        self.packed = self.left + SLACK
         self.unpack = _unpacker(packing)
 
     def take(self, piece: bytes) -> Iterator[bytes]:
         """The next piece of the body, unpacked."""
+        self.packed -= len(piece)
         while piece and not self.full:
             plain, piece = self.unpack(piece, min(self.left + 1, MB))
             if len(plain) > self.left:
@@ -138,6 +142,9 @@ class Body:
                 plain, self.full = plain[: self.left], True
             self.left -= len(plain)
             yield plain
+        if self.packed < 0 and not self.cut:  # it may be packed so that it never comes to anything
+            raise _too_much(self.limit)
+        self.full = self.full or self.packed < 0
 
 
 async def unpacked(pieces: AsyncIterator[bytes], body: Body) -> AsyncIterator[bytes]:
@@ -163,6 +170,8 @@ def _unpacker(packing: str):
     zipped = zlib.decompressobj(WINDOWS[packing])
 
     def unpack(data: bytes, limit: int) -> tuple[bytes, bytes]:
+        if zipped.eof:  # what follows is no part of it, and would be kept
+            return b"", b""
         try:
             plain = zipped.decompress(data, limit)
         except zlib.error as error:

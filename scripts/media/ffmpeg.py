@@ -13,7 +13,6 @@ import re
 import resource
 import signal
 import subprocess
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -28,7 +27,8 @@ CONTAINERS = (
     "wav,w64,flac,mp3,ogg,aac,aiff,caf,au,ac3,eac3,dts,amr,wv,tta"
 )
 MEMORY = 4 * 1024**3  # bytes of address space
-LINES, LINE = 50_000, 10_000  # lines of what ffmpeg tells, and bytes of each, that are kept
+FIRST, LAST = 8 * 1024**2, 1024**2  # bytes that are kept of what ffmpeg tells
+PIECE = 64 * 1024  # bytes that are read of it at once
 
 
 FAULT = re.compile(r"^(?:\[[^\]\n]*\] )*\[(?:error|fatal|panic)\] (.*)$", re.MULTILINE)
@@ -146,13 +146,19 @@ def _alive(status: int, words: str) -> None:
 
 
 def _some(told: BinaryIO) -> bytes:
-    """The first and the last lines of what ffmpeg tells: noise makes it tell of each frame."""
-    first: list[bytes] = []
-    last: deque[bytes] = deque(maxlen=LINES // 100)
+    """The first and the last words that ffmpeg tells: noise makes it tell of each frame, and a file
+    may make it tell for ever, on one line or many."""
     with told:
-        while line := told.readline(LINE):
-            (first if len(first) < LINES else last).append(line)
-    return b"".join([*first, *last])
+        first = told.read(FIRST)
+        last, left_out = bytearray(), False
+        while piece := told.read(PIECE):
+            last += piece
+            if len(last) > 2 * LAST:
+                del last[:-LAST]
+                left_out = True
+    if left_out:  # from a new line on, as half of one may be taken for another kind
+        del last[: last.find(b"\n") + 1 or len(last)]
+    return b"\n".join([first, bytes(last)]) if left_out else first + last
 
 
 def _remove(output: Path) -> None:

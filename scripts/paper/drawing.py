@@ -20,6 +20,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # names are words, with dollars in them or not
     "svg.hashsalt": "speechrole",
     "hatch.linewidth": 0.6,
 }

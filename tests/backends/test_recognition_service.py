@@ -57,6 +57,17 @@ def test_sentences_are_joined_as_their_language_is_written(sentences, language, 
     assert heard == {"text": text, "language": told}
 
 
+def test_what_was_heard_holds_no_key_and_no_half_of_a_letter():
+    with ModelStudio(KEY, hears=always(f"Your key is {KEY}.", "\ud83d")) as server:
+        (heard,) = load("asr", "dashscope", server).transcribe([SPEECH], "English")
+    assert heard["text"] == "Your key is [DASHSCOPE_API_KEY]."
+
+
+@pytest.mark.parametrize("error", [RecursionError(), KeyError("text"), TypeError(), ValueError()])
+def test_a_message_that_the_sdk_cannot_read_is_a_fault_of_the_service(error):
+    assert model_studio.fault(error).kind == "transient"
+
+
 def test_a_language_it_does_not_speak_is_refused():
     with ModelStudio(KEY) as server, pytest.raises(UserError, match="French"):
         load("asr", "dashscope", server).transcribe([SPEECH], "French")

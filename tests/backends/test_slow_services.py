@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts import backends
 from scripts.common import web
 from scripts.common.stage import UserError
+from tests.backends.conftest import ASK
 from tests.servers.speech import KEY, SPEECH, load
 
 ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
@@ -104,6 +106,23 @@ def test_a_service_that_never_ends_is_left_in_time_by_its_threads_too(never, ans
     for thread in ours():
         thread.join(20)
     assert not ours()
+
+
+def pings(send, key: str) -> None:
+    """Signs of life, and nothing else; not even an answer to the last word."""
+    digest = hashlib.sha1(f"{key}{ACCEPT}".encode()).digest()
+    send(GREETING.format(base64.b64encode(digest).decode()).encode())
+    for _ in range(600):
+        time.sleep(0.05)
+        send(bytes([0x89, 0]))
+
+
+def test_a_session_that_never_ends_is_left_soon_after_its_time(never):
+    options = {"address": f"{never(pings)}/v1", "key": "DASHSCOPE_API_KEY"}
+    spec = {"capability": "dialogue", "backend": "openai_realtime", "options": options}
+    model, begun = backends.load(spec), time.monotonic()
+    (answer,) = model.reply([ASK])
+    assert "no answer in time" in answer.reason and time.monotonic() - begun < 7
 
 
 def test_a_message_without_an_end_takes_no_more_than_the_limit(never, services, monkeypatch):

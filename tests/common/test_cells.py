@@ -14,7 +14,22 @@ TEXT = st.text(st.sampled_from("'=+-@\t\r＝1.e5 aé\"|"), max_size=8) | st.text
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "@SUM(A1)", "+1+cmd|' /C calc'!A0", "-2+3", "\t=1", "\r=1", "＝1", "=", "-"]
+    "text",
+    [
+        "=1+1",
+        "@SUM(A1)",
+        "+1+cmd|' /C calc'!A0",
+        "-2+3",
+        "\t=1",
+        "\r=1",
+        "＝1",
+        "=",
+        "-",
+        " =1",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\0 @A",
+    ],
 )
 def test_a_formula_gets_an_apostrophe(text):
     assert defused(text) == f"'{text}" and undefused(defused(text)) == text

@@ -48,7 +48,7 @@ def test_a_bad_key_is_told(bad, sentence):
 def test_a_name_that_is_part_of_paths_is_a_plain_one(name):
     model = {"capability": "vad", "backend": "silero"}
     with pytest.raises(UserError):
-        settings.check(changed(models={**DEFAULT["models"], name: model}), "config", "config.yaml")
+        documents.check(changed(models={**DEFAULT["models"], name: model}), "config", "config.yaml")
 
 
 ENDLESS = st.sampled_from([float("nan"), float("inf"), float("-inf")])

@@ -157,3 +157,8 @@ def test_half_an_emoji_in_an_error_harms_nothing():
     assert "half of one" in fault.words
     assert faults.by_status(500, {}, "\ud83d\ude02 \ud83d").words == "HTTP 500: 😂"
     assert faults.Fault("refused", "no", raw="\ud83d!").raw == "!"
+
+
+def test_words_have_an_end():
+    """An SDK shows the whole of a message that it cannot read."""
+    assert len(Fault("transient", "x" * 10**6).words) == faults.LONGEST

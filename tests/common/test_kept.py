@@ -16,6 +16,7 @@ from scripts.backends.dialogue import Answer
 from scripts.common import kept
 from scripts.common.audio import Sound
 from scripts.common.kept import Kept, Shelf, digest, pack, unpack
+from scripts.common.stage import UserError
 
 ASR = importlib.import_module("scripts.backends.asr")
 TTS = importlib.import_module("scripts.backends.tts")
@@ -145,6 +146,12 @@ HARMED = {
     **{"list as key": summed(["a"], "v", 0, 0, ""), "before": summed("b", "v", -1, 3, "ab")},
     **{"text as start": summed("b", "v", "0", 3, "ab"), "number as sum": summed("b", "v", 0, 3, 7)},
 }
+
+
+def test_a_file_in_the_place_of_the_folder_is_told_before_a_model_works(tmp_path):
+    (tmp_path / "kept").write_text("mine")
+    with pytest.raises(UserError, match="kept, where results are kept, is no folder"):
+        Shelf(tmp_path / "kept")
 
 
 @pytest.mark.parametrize("line", HARMED.values(), ids=HARMED)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common import blobs, calls, desk, owners, schema
+from scripts.common import blobs, calls, desk, owners
 from scripts.common.calls import Call, Got
 from scripts.common.database import Shut
 from scripts.common.services import Limits
@@ -25,26 +25,6 @@ from tests.common.conftest import GOOD, answered, states
 from tests.servers.scripted import Step
 
 FREE = Limits(at_once=10, rpm=None, tpm=None)
-OLD = """
-CREATE TABLE attempts (id INTEGER PRIMARY KEY, key TEXT, lane TEXT, stage TEXT,
-  pid INTEGER, born TEXT, started REAL, ended REAL, state TEXT, version TEXT, used TEXT,
-  tokens REAL, usd REAL, words TEXT, raw TEXT);
-CREATE INDEX by_time ON attempts (lane, started);
-CREATE INDEX by_open ON attempts (lane) WHERE state = 'open';
-CREATE TABLE spent (stage TEXT PRIMARY KEY, usd REAL);
-CREATE TABLE lanes (lane TEXT PRIMARY KEY, at_once INTEGER, changed REAL,
-  answered INTEGER, closed_until REAL, version TEXT);
-CREATE TABLE host (name TEXT);
-CREATE TABLE answers (key TEXT, version TEXT, value TEXT, blob TEXT, seconds REAL,
-  made REAL, digest TEXT, PRIMARY KEY (key, version));
-CREATE TABLE files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER, digest TEXT);
-INSERT INTO host VALUES ('node7');
-INSERT INTO lanes VALUES ('one', 8, 1.0, 3, 9e9, 'v1');
-INSERT INTO spent VALUES ('all', 1.5);
-INSERT INTO attempts (key, lane, stage, pid, born, started, state, tokens, usd)
-  VALUES ('k', 'one', 'judge', 999999999, '1', 1.0, 'open', 3, 0.5),
-  ('a', 'one', 'judge', 999999999, '1', 1.0, 'answered', 3, 1.0);
-"""
 
 
 @pytest.fixture
@@ -74,6 +54,23 @@ def test_damaged_audio_is_replaced_once_it_is_bought_again(store):
     assert store.find(["k"], None) == {}
     answer(store, blob=b"sound")
     assert store.find(["k"], None)["k"].blob == b"sound" and audio(store) == [file]
+
+
+@pytest.mark.parametrize("level", ["file", "folder"])
+def test_what_lies_where_audio_should_is_moved_out_of_the_way(store, level):
+    """A folder in a file's place, a file in a folder's: else the answer is paid on every run."""
+    answer(store, blob=b"sound")
+    (file,) = audio(store)
+    file.unlink()
+    if level == "file":
+        file.mkdir()
+        (file / "mine").write_text("mine")
+    else:
+        file.parent.rmdir()
+        file.parent.write_text("mine")
+    answer(store, blob=b"sound")
+    assert store.find(["k"], None)["k"].blob == b"sound"
+    assert [path.read_text() for path in audio(store) if path != file] == ["mine"]
 
 
 def test_audio_is_on_the_disk_before_it_has_its_name(store, monkeypatch):
@@ -126,58 +123,6 @@ def test_what_may_be_of_a_living_process_is_swept_once_it_is_old(store, monkeypa
     os.utime(old, (1, 1))
     store.audio.sweep()
     assert audio(store) == [new]
-
-
-# --- tables -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        ("ALTER TABLE answers ADD COLUMN license TEXT", "'answers' has license"),
-        ("ALTER TABLE attempts DROP COLUMN raw", "'attempts' lacks raw"),
-        ("ALTER TABLE answers DROP COLUMN digest", "'answers' lacks digest"),
-        ("ALTER TABLE lanes ADD COLUMN note TEXT", "'lanes' has note"),
-        ("CREATE TABLE more (one TEXT)", "'more' has one"),
-        (f"PRAGMA user_version = {schema.VERSION + 1}", "made by a newer version"),
-    ],
-)
-def test_other_tables_are_refused_before_anything_is_asked(served, change, words):
-    server, client, ask = served()
-    client.store.db.execute(change)
-    calls._store.cache_clear()
-    with pytest.raises(UserError, match=words) as error:
-        served()
-    assert "services.store" in str(error.value) and server.requests == []
-
-
-def old(path, script="") -> None:
-    with sqlite3.connect(path) as db:
-        db.executescript(OLD + script)
-
-
-def test_a_store_of_the_version_before_is_brought_up_to_date(tmp_path):
-    new = Store(tmp_path / "new.sqlite")
-    answer(new)
-    (row,) = new.db.execute("SELECT * FROM answers").fetchall()
-    path = tmp_path / "calls.sqlite"
-    old(path)
-    with sqlite3.connect(path) as db:
-        db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-    store = Store(path)
-    assert store.find(["k"], None)["k"].value == "hi" and store.spent() == 1.5
-    assert {row[3]: row[4] for row in store.summary()} == {"lost": 1, "answered": 1}
-    assert store.db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
-    assert begin(store, "new") and set(Store(path).find(["k"], None)) == {"k"}
-
-
-def test_a_store_that_an_older_version_works_with_is_left_alone(tmp_path):
-    path = tmp_path / "calls.sqlite"
-    born = owners.born(os.getpid())
-    old(path, f"UPDATE attempts SET pid = {os.getpid()}, born = '{born}';")
-    with pytest.raises(UserError, match=f"in use by process {os.getpid()} of an older version"):
-        Store(path)
-    assert sqlite3.connect(path).execute("SELECT COUNT(pid) FROM attempts").fetchone() == (2,)
 
 
 # --- prices -----------------------------------------------------------------------------------
@@ -288,6 +233,30 @@ def test_late_audio_comes_in_and_what_another_store_asked_is_in_no_ledger(store)
     assert len(kept) == 2 and kept["k"].blob == b"sound"
     assert again.spent() == pytest.approx(0.2)
     assert [path.name for path in again.late.folder.iterdir()] == ["damaged.json"]
+
+
+DAMAGED = [
+    *("null", "[]", "{", "[" * 100_000, '{"blob": null}'),
+    '{"attempt": 1, "key": "k", "version": "v", "value": 1, "blob": "***", "seconds": 1, '
+    '"used": {}, "usd": 1}',
+    '{"attempt": 1, "key": ["k"], "version": "v", "value": 1, "blob": null, "seconds": 1, '
+    '"used": {}, "usd": 1}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_file_beside_the_store_is_passed_over(store, text, monkeypatch):
+    monkeypatch.setattr(calls.progress, "screen", told := io.StringIO())
+    store.late.folder.mkdir()
+    (store.late.folder / "1-a.json").write_text(text)
+    assert Store(store.path).find(["k"], None) == {}
+    assert "1-a.json is damaged" in told.getvalue()
+
+
+def test_a_file_where_late_answers_would_lie_is_told_before_anything_is_asked(tmp_path):
+    (tmp_path / "calls-late").write_text("mine")
+    with pytest.raises(UserError, match="calls-late.* is no folder: nothing was asked"):
+        Store(tmp_path / "calls.sqlite")
 
 
 def test_a_process_that_lives_on_after_the_store_was_locked_asks_again(served, quick, monkeypatch):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import html
 import json
+import re
 import subprocess
 import sys
-from urllib.parse import quote
+from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common import config as settings
 from scripts.common import faults
 from scripts.common.keys import PIECE, cleaned, learn
 from tests.common.conftest import CANARY, GOOD
@@ -27,9 +31,9 @@ def known(keys_of_one_test):
         learn(place_holder, "OWN_SERVER_KEY")
 
 
-def left(text: str) -> list[str]:
+def left(text: str, key: str = KEY) -> list[str]:
     """The pieces of the key in a text."""
-    pieces = [KEY[start : start + PIECE] for start in range(len(KEY) - PIECE + 1)]
+    pieces = [key[start : start + PIECE] for start in range(len(key) - PIECE + 1)]
     return [piece for piece in pieces if piece in text]
 
 
@@ -50,17 +54,38 @@ def test_a_piece_of_an_escaped_key_is_taken_out():
             assert form[start : start + PIECE] not in cleaned(f"a {form[start:]} b")
 
 
-def test_what_packages_log_and_what_a_process_dies_of_is_cleaned():
-    program = (
-        "import logging, sys\nfrom scripts.common.keys import learn\n"
-        "learn(sys.argv[1], 'TEST_KEY')\n"
-        "logging.getLogger('package').warning('cookie %s', sys.argv[1])\n"
-        "raise ValueError(sys.argv[1][3:])"
-    )
-    command = [sys.executable, "-c", program, KEY]
-    done = subprocess.run(command, cwd=settings.ROOT, capture_output=True, text=True)
-    assert done.returncode == 1 and not left(done.stderr)
-    assert "cookie [TEST_KEY]\n" in done.stderr and "ValueError: [TEST_KEY]\n" in done.stderr
+DISGUISES = {
+    "capitals": str.upper,
+    "addresses": lambda part: "".join(f"%{ord(sign):02x}" for sign in part),
+    "json": lambda part: "".join(f"\\u{ord(sign):04x}" for sign in part),
+    "json, here and there": lambda part: part.replace("-", "\\u002d").replace("4", "\\u0034"),
+    "python": lambda part: "".join(f"\\x{ord(sign):02x}" for sign in part),
+    "html": lambda part: "".join(f"&#{ord(sign)};" for sign in part),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+def test_a_key_in_other_signs_is_taken_out_as_well(disguise):
+    for first in range(0, len(KEY) - PIECE, 5):
+        said = cleaned(f"it said {disguise(KEY[first:])}!")
+        assert said.startswith("it said") and "[TEST_KEY]" in said
+        for read in (html.unescape, unquote, lambda text: re.sub(r"\\(?:u00|x)", "%", text)):
+            assert not left(unquote(read(said)).lower(), KEY.lower())
+
+
+@given(st.binary(max_size=9), st.binary(max_size=9), st.integers(0, 20), st.integers(8, 34))
+def test_no_piece_of_a_key_is_left_in_base64_or_hexadecimal(before, after, first, size):
+    part = KEY[first : first + size].encode()
+    packed = before + part + after
+    if len(part) < PIECE:
+        return
+    for pack in (base64.b64encode, base64.urlsafe_b64encode, binascii.hexlify):
+        assert "[TEST_KEY]" in cleaned(pack(packed).decode())
+
+
+def test_words_that_only_look_packed_stay_as_they_are():
+    for text in ("100% of it", "a%20b &#65; \\u0041", "c2stY2Fu", "SK-CANA", "%"):
+        assert cleaned(text) == text
 
 
 @given(AROUND)
@@ -90,3 +115,30 @@ def test_good_replies_and_versions_are_cleaned_before_they_are_kept(served):
     assert result.version == f"m-{place}"
     assert ask(1) == [result] and len(server.requests) == 1
     assert CANARY[:PIECE] not in "\n".join(client.store.db.iterdump())
+
+
+PROGRAM = """
+import logging, threading
+from scripts.common import keys
+keys.learn({key!r}, "TEST_KEY")
+try:
+    raise ValueError({key!r})
+except ValueError:
+    logging.exception("it said %s", {key!r}.encode())
+def work():
+    raise KeyError({key!r})
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+raise TypeError("a message like " + {key!r})
+"""
+
+
+def test_what_libraries_log_and_errors_that_nobody_caught_are_cleaned():
+    key = "sk-canary-0123456789abcdef"
+    program = [sys.executable, "-c", PROGRAM.format(key=key)]
+    root = Path(__file__).resolve().parents[2]
+    said = subprocess.run(program, cwd=root, capture_output=True, text=True, timeout=60).stderr
+    assert "it said b'[TEST_KEY]'" in said and "ValueError: [TEST_KEY]" in said
+    assert "KeyError: '[TEST_KEY]'" in said and "TypeError: a message like [TEST_KEY]" in said
+    assert not left(said, key)

@@ -45,6 +45,23 @@ def test_this_machine_is_ours(address):
         ("https://app-192-168-1-7.sslip.io/", "on a private network"),
         ("https://[::ffff:10.0.0.7]/", "on a private network"),
         ("https://judge.corp/", "on a private network"),
+        ("https://0a000001.nip.io/", "on a private network"),
+        ("https://[::10.0.0.7]/", "on a private network"),
+        ("https://[64:ff9b::10.0.0.7]/", "on a private network"),
+        ("https://[2002:a00:7::]/", "on a private network"),
+        ("https://[::ffff:0:10.0.0.7]/", "on a private network"),
+        ("https://224.0.0.1/", "on a private network"),
+        ("https://[ff02::1]/", "on a private network"),
+        ("https://\uff11\uff10.0.0.7/", "or other signs"),  # wide digits
+        ("https://10\u30020\u30020\u30027/", "or other signs"),  # wide full stops
+        ("https://%31%30.0.0.7/", "or other signs"),
+        ("https://api.example.com%40evil.example/", "or other signs"),
+        ("https://api.example.com?@evil.example/", "or other signs"),
+        ("https://api..example.com/", "or other signs"),
+        ("https://api.example.com:abc/", "is no address"),
+        ("https://api.example.com:99999/", "is no address"),
+        ("http://localhost:99999/", "is no address"),
+        ("http://[::1", "is no address"),
     ],
 )
 def test_an_address_that_is_not_allowed_is_refused_with_a_way_out(address, words):

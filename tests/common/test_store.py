@@ -71,10 +71,11 @@ def test_an_answer_of_another_version_counts_only_if_any_does(store):
     assert store.find(["k"], "v3") == {}
 
 
-@pytest.mark.parametrize("column", ["value", "version", "blob", "digest"])
-def test_a_damaged_row_is_as_if_it_were_not_there(store, column):
+@pytest.mark.parametrize("what", ["'x'", "NULL", "X'FF22'", "CAST(X'FF22' AS TEXT)"])
+@pytest.mark.parametrize("column", ["value", "version", "blob", "seconds", "digest"])
+def test_a_damaged_row_is_as_if_it_were_not_there(store, column, what):
     answer(store, blob=b"sound")
-    store.db.execute(f"UPDATE answers SET {column} = 'x'")
+    store.db.execute(f"UPDATE answers SET {column} = {what}")
     assert store.find(["k"], None) == {}
 
 

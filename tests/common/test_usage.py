@@ -65,6 +65,41 @@ def test_gemini_says_thoughts_and_parts():
     assert gemini.spent_by(said, RESERVED)["input audio token"] == 50
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"modality": "MODALITY_UNSPECIFIED", "tokenCount": 70}],
+        [{"modality": "TEXT", "tokenCount": 20}, {"modality": "VIDEO", "tokenCount": 50}],
+        [{"modality": "TEXT", "tokenCount": 20}],  # where are the others?
+        [{"modality": "TEXT", "tokenCount": 20}, {"modality": "AUDIO"}],
+        [{"modality": "audio", "tokenCount": 70}],
+        [5, None, "AUDIO"],
+        {"modality": "AUDIO", "tokenCount": 70},
+        [],
+    ],
+)
+def test_a_list_of_modalities_that_is_not_whole_says_nothing(rows):
+    said = {"promptTokenCount": 70, "candidatesTokenCount": 20, "promptTokensDetails": rows}
+    right = {"input token": 20, "input audio token": 50, "output token": 20}
+    assert gemini.spent_by(said, RESERVED) == right
+
+
+@pytest.mark.parametrize("parts", [5, True, "text", {"text": "hi"}, None, [5, None, []]])
+def test_parts_of_a_reply_that_are_none_are_a_fault_of_the_service(parts):
+    said = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+    model = gemini.Gemini("m", "https://api.example.com", None, None)
+    with pytest.raises(calls.Fault, match="no whole reply"):
+        model.read(said, RESERVED)
+
+
+def test_what_is_in_the_total_alone_was_written():
+    """Some services count what a model thinks nowhere else."""
+    said = {"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 900}
+    assert chat_service.spent({"usage": said}, RESERVED)["output token"] == 870
+    said = {"promptTokenCount": 70, "candidatesTokenCount": 20, "totalTokenCount": 100}
+    assert gemini.spent_by(said, RESERVED)["output token"] == 30
+
+
 def test_a_call_that_was_cut_short_had_twice_as_much_reserved():
     assert services.widened(RESERVED, 2) == {**RESERVED, "output token": 1024}
 
@@ -95,3 +130,15 @@ def test_what_exceeds_the_reserve_is_booked_and_told_and_stops_what_is_not_yet_s
     assert client.store.spent() == pytest.approx(50 * len(server.requests))
     said = screen.getvalue()
     assert said.count("Warning: ") == 1 and "50.0000 USD" in said and "0.1300 USD" in said
+
+
+def test_an_answer_that_cannot_be_used_and_exceeds_the_reserve_is_told_too(paid, monkeypatch):
+    monkeypatch.setattr(calls.progress, "screen", screen := io.StringIO())
+
+    def read(found) -> None:
+        raise calls.Fault("unusable", "nothing in it", used={"output token": 5000})
+
+    _, client, ask = paid({"all": 1.0}, read=read)
+    with pytest.raises(BudgetReached, match="max_usd is reached"):
+        ask(100)
+    assert screen.getvalue().count("Warning: ") == 1 and "50.0000 USD" in screen.getvalue()

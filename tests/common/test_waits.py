@@ -101,6 +101,16 @@ def test_a_wait_of_nothing_closes_the_lane_for_our_own(served, monkeypatch, stat
     assert len(waited) == 3 and all(wait >= 0.2 * 2**n for n, wait in enumerate(waited))
 
 
+def test_only_what_a_service_asks_for_stops_a_run_for_it(served, services):
+    """Our own back-off may be longer than a run waits; the service did not say so."""
+    services(tries=0, deadline=0.4)
+    _, _, ask = served([Step(503, {"Retry-After": "0"})])
+    assert "HTTP 503" in ask(1)[0].reason
+    _, _, ask = served([Step(503, {"Retry-After": "7"})])
+    with pytest.raises(UserError, match="wants to be asked again at"):
+        ask(1)
+
+
 def test_whoever_waits_long_says_why_and_for_how_long(monkeypatch):
     screen, clock = io.StringIO(), [100.0]
     monkeypatch.setattr(calls.progress, "screen", screen)

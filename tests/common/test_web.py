@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
+import socket
+import threading
 import tracemalloc
 import zlib
 
@@ -59,6 +62,26 @@ def test_a_bomb_takes_no_more_memory_than_the_limit():
         read([bomb], "gzip", limit=8 * web.MB)
     assert tracemalloc.get_traced_memory()[1] < 20 * web.MB
     tracemalloc.stop()
+
+
+def empty() -> bytes:
+    """A beginning of gzip, and blocks of it in which there is nothing."""
+    zipped = zlib.compressobj(9, zlib.DEFLATED, 31)
+    begun = zipped.compress(b"") + zipped.flush(zlib.Z_SYNC_FLUSH)
+    return begun + b"\0\0\0\xff\xff" * (web.MB // 5)
+
+
+@pytest.mark.parametrize(
+    "first, more",
+    [(gzip.compress(b"{}"), b"x" * web.MB), (empty(), None)],
+    ids=["behind the end", "empty blocks"],
+)
+def test_packed_bytes_that_come_to_nothing_have_an_end(first, more):
+    """What follows the end of what was packed was kept in memory, and blocks with nothing in them
+    came for ever."""
+    pieces = [first, *[more or b"\0\0\0\xff\xff" * (web.MB // 5)] * 3]
+    with pytest.raises(Fault, match="more than 1 MB"):
+        read(pieces, "gzip")
 
 
 @pytest.mark.parametrize("packing, data", [("gzip", b"no"), ("br", b"x"), ("gzip, gzip", b"x")])
@@ -157,3 +180,32 @@ def test_an_endless_body_is_left_after_the_limit():
 
     with pytest.raises(Fault):
         asyncio.run(all_of())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 5000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 10**6 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+        b"SSH-2.0-OpenSSH\r\n",
+    ],
+    ids=["many headers", "a long header", "no header", "no HTTP"],
+)
+def test_an_answer_that_is_no_http_is_asked_for_again(served, services, head):
+    """aiohttp tells of such with status 400, as if the service had refused the request."""
+    services(tries=0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        _, client, ask = served()
+        client.address = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def talk() -> None:
+            line, _ = server.accept()
+            line.recv(65536)
+            with contextlib.suppress(OSError):
+                line.sendall(head)
+            line.close()
+
+        threading.Thread(target=talk, daemon=True).start()
+        assert "the service failed" in ask(1)[0].reason
+    assert client.store.db.execute("SELECT state FROM attempts").fetchall() == [("transient",)]

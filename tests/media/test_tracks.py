@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import pytest
 
@@ -64,10 +65,34 @@ def test_only_ffmpegs_own_lines_are_faults():
 
 
 def test_of_endless_words_the_first_and_the_last_are_kept(monkeypatch):
-    monkeypatch.setattr(ffmpeg, "LINES", 200)
-    told = b"".join(b"[error] %d\n" % number for number in range(1000))
-    kept = ffmpeg._some(io.BytesIO(told)).split()[1::2]
-    assert kept == [b"%d" % number for number in (*range(200), 998, 999)]
+    monkeypatch.setattr(ffmpeg, "FIRST", 2000)
+    monkeypatch.setattr(ffmpeg, "LAST", 100)
+    monkeypatch.setattr(ffmpeg, "PIECE", 50)
+    told = b"".join(b"[error] %03d\n" % number for number in range(1000))
+    kept = ffmpeg._some(io.BytesIO(told))
+    assert kept.startswith(told[:2000] + b"\n[error] ") and kept.endswith(told[-90:])
+    assert len(kept) < 2250
+    assert ffmpeg._some(io.BytesIO(told[:2100])) == told[:2100]
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_many():
+    class Endless(io.RawIOBase):
+        left = 400
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, where) -> int:
+            self.left -= 1
+            size = min(len(where), 2**20) if self.left > 0 else 0
+            where[:size] = b"x" * size
+            return size
+
+    tracemalloc.start()
+    kept = ffmpeg._some(io.BufferedReader(Endless(), 2**20))
+    assert tracemalloc.get_traced_memory()[1] < 5 * ffmpeg.FIRST
+    tracemalloc.stop()
+    assert len(kept) <= ffmpeg.FIRST + 2 * ffmpeg.LAST
 
 
 def page(flags: int, size: int) -> bytes:

@@ -21,7 +21,9 @@ import torch
 
 from scripts import backends
 from scripts.backends.llm import accept, vllm
+from scripts.common import web
 from scripts.common.stage import UserError
+from tests.servers.scripted import Scripted, Step
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = f"{sys.executable} {ROOT / 'tests/servers/vllm.py'}"
@@ -246,6 +248,49 @@ def test_the_key_is_vllms_own_variable(serve, folder, monkeypatch):
     monkeypatch.delenv("VLLM_API_KEY")
     with pytest.raises(UserError, match="HTTP 401.*VLLM_API_KEY"):
         vllm.load(folder, address=own.address)
+
+
+@pytest.fixture
+def says(monkeypatch):
+    """Function (reply) -> a client of a running server that replies so to each chat."""
+    monkeypatch.setattr(vllm, "TRIES", 0)
+    servers = []
+
+    def start(reply):
+        models = {"object": "list", "data": [{"id": "m", "object": "model"}]}
+        servers.append(Scripted(answer=lambda r: models if r.path.endswith("models") else reply))
+        return vllm.load("m", address=servers[-1].address)
+
+    yield start
+    for server in servers:
+        server.__exit__()
+
+
+def chat(content) -> dict:
+    return {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [{"choices": None}, {"choices": []}, chat([1]), {"choices": [{"message": None}]}, [1], 5]
+    + [Step(body=b"no JSON"), Step(body=b"[" * 100_000)],
+    ids=range(8),
+)
+def test_a_reply_of_whatever_shape_is_told_in_a_sentence(says, reply):
+    with pytest.raises(UserError, match="llm/vllm: the server of m .* answers what is no reply"):
+        says(reply).generate([CHAT], max_tokens=5)
+
+
+def test_a_good_reply_holds_no_key_and_no_half_of_a_letter(says, monkeypatch):
+    monkeypatch.setenv("VLLM_API_KEY", "sk-canary-0123456789")
+    model = says(chat("It is sk-canary-0123456789 \ud83d"))
+    assert model.generate([CHAT], max_tokens=5) == ["It is [VLLM_API_KEY] "]
+
+
+def test_a_reply_without_an_end_has_a_limit(says, monkeypatch):
+    monkeypatch.setattr(web, "TEXT", 1000)
+    with pytest.raises(UserError, match="that is no answer"):
+        says(chat("x" * 2000)).generate([CHAT], max_tokens=5)
 
 
 def test_a_proxy_of_the_environment_is_not_asked(serve, monkeypatch):

@@ -27,3 +27,8 @@ def test_printed_and_played_roles_are_counted(tmp_path):
 def test_a_run_without_roles_is_drawn_too(tmp_path):
     assert all(row["source"] == "printed" for row in build(tmp_path, []))
     assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_name_with_dollars_is_drawn_as_it_is(tmp_path):
+    build(tmp_path, [ROLES[0] | {"category": "A $\\nonsense{$ show"}])
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")

@@ -11,6 +11,7 @@ are served well:
   {"mute": True}                      a turn without audio
   {"usage": {...}}                    other figures of what was used
   {"odd": ...}                        this (JSON, or text as it is) comes before the turn's end
+  {"late": (code, reason)}            the service ends the session before the turn's end
 """
 
 from __future__ import annotations
@@ -84,6 +85,10 @@ class Live(Served):
         if "odd" in fault:
             odd = fault["odd"]
             await socket.send_str(odd if isinstance(odd, str) else json.dumps(odd))
+        if "late" in fault:
+            code, reason = fault["late"]
+            await socket.close(code=code, message=reason.encode())
+            return
         await say(socket, serverContent={"outputTranscription": {"text": "I am Joe."}})
         done = {"turnComplete": True} | (
             {"turnCompleteReason": fault["why"]} if "why" in fault else {}

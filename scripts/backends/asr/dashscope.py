@@ -125,7 +125,7 @@ def hear(session: Any, sound: bytes, sentences: list[str]) -> None:
         sent = pool.submit(feed, session, sound)
         for result in session.results():
             if result.is_sentence_end():
-                sentences.append(result.get_sentence()["text"])
+                sentences.append(lookup.text(result.get_sentence(), "text"))
         sent.result()
 
 

@@ -24,9 +24,9 @@ from scripts.backends.dialogue.openai_audio import SpeechService, instruction, m
 from scripts.common import audio, faults
 from scripts.common.calls import Call, Client, Fault, Got
 from scripts.common.chat_service import straight
-from scripts.common.lookup import at, mended, number
+from scripts.common.lookup import mended, number
+from scripts.common.services import audio_among, widened
 from scripts.common.services import tokens as units_of
-from scripts.common.services import widened
 from scripts.common.web import Meter
 
 ENV = ("api", "core", "torch")
@@ -35,6 +35,8 @@ GPU = False
 CHUNK = 32_000  # bytes of the user's speech in one message
 REFUSED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "REJECTED", "INPUT_OTHER", "CELEBRITY")
 WRONG = (1002, 1003, 1007, 1008)  # codes of a websocket's end by which the request is at fault
+# What the SDK raises for a message that it cannot read.
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 UNHEARD = "..."  # a user's turn that was not transcribed
 
 
@@ -125,7 +127,7 @@ async def talk(
     begun, pieces, words, heard = time.perf_counter(), [], [], []
     await session.send_realtime_input(activity_end={})
     used, reason, meter = dict(most), "", Meter(service)
-    async for message in received(session):
+    async for message in received(session, pieces, words, heard):
         if message.usage_metadata:
             used = spent(message.usage_metadata, most)
         content = message.server_content
@@ -135,8 +137,10 @@ async def talk(
                 meter.add(len(pieces[-1]))
         if content and content.output_transcription:
             words.append(content.output_transcription.text or "")
+            meter.add(len(words[-1]))
         if content and content.input_transcription:
             heard.append(content.input_transcription.text or "")
+            meter.add(len(heard[-1]))
         if content and content.turn_complete_reason:
             reason = content.turn_complete_reason.name
     seconds, text = time.perf_counter() - begun, mended("".join(words)).strip()
@@ -151,13 +155,19 @@ async def talk(
     return Got(value, used, "", b"".join(pieces))
 
 
-async def received(session: Any) -> AsyncIterator[Any]:
-    """The messages of the service until the turn is complete."""
+async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
+    """The messages of the service until the turn is complete. `begun`: what came of them; if it is
+    anything, a session that ends too early may well be charged."""
+    from google.genai import errors
+
     try:
         async for message in session.receive():
             yield message
-    except (ValueError, TypeError, AttributeError) as error:  # the SDK's, for what it cannot read
-        raise Fault("transient", f"a message of no known shape: {error}") from error
+    except errors.APIError as error:
+        raise ended(error).charged() if any(begun) else ended(error) from error
+    except UNREADABLE as error:
+        words = faults.short(f"a message of no known shape: {error}")
+        raise Fault("transient", words) from error
 
 
 def ended(error: Any) -> Fault:
@@ -181,13 +191,13 @@ def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:
     model thought is text."""
     told = usage.model_dump(mode="json")
 
-    def of_sound(name: str) -> float | None:
-        own = [row for row in told.get(name) or [] if at(row, "modality") == "AUDIO"]
-        counts = [number(row, "token_count") for row in own]
-        return None if None in counts or not told.get(name) else sum(counts)
+    def sound(name: str, whole: float | None) -> float | None:
+        return audio_among(told[name], "token_count", whole)
 
-    answered = number(told, "response_token_count")
+    read, answered = number(told, "prompt_token_count"), number(told, "response_token_count")
     thought = number(told, "thoughts_token_count") if told["thoughts_token_count"] else 0
     written = None if None in (answered, thought) else answered + thought
-    listened, spoken = of_sound("prompt_tokens_details"), of_sound("response_tokens_details")
-    return units_of(most, number(told, "prompt_token_count"), listened, written, spoken)
+    listened = sound("prompt_tokens_details", read)
+    spoken = sound("response_tokens_details", answered)
+    total = number(told, "total_token_count")
+    return units_of(most, read, listened, written, spoken, total)

@@ -117,7 +117,8 @@ class OpenAIRealtime(SpeechService):
             elif kind == "response.output_audio_transcript.delta":
                 words.append(text(event, "delta"))
             elif kind == "error":
-                raise fault(at(event, "error"))
+                error = fault(at(event, "error"))
+                raise error.charged() if pieces or words else error
             elif kind == "response.done":
                 break
         seconds = time.perf_counter() - begun
@@ -182,4 +183,4 @@ def spent(response: Any, most: dict[str, float]) -> dict[str, float]:
     listened = number(usage, "input_token_details", "audio_tokens")
     spoken = number(usage, "output_token_details", "audio_tokens")
     read, written = number(usage, "input_tokens"), number(usage, "output_tokens")
-    return units_of(most, read, listened, written, spoken)
+    return units_of(most, read, listened, written, spoken, number(usage, "total_tokens"))

@@ -123,7 +123,8 @@ class Gemini:
         if blocked:
             raise Fault("refused", f"the prompt was blocked ({blocked})", used=spent)
         why = at(reply, "candidates", 0, "finishReason")
-        parts = at(reply, "candidates", 0, "content", "parts") or []
+        parts = at(reply, "candidates", 0, "content", "parts")
+        parts = parts if isinstance(parts, list) else []
         said = [at(part, "text") for part in parts if not at(part, "thought")]
         text = "".join(part for part in said if isinstance(part, str))
         if why == "MAX_TOKENS":
@@ -138,11 +139,9 @@ class Gemini:
 def spent_by(usage: Any, most: Mapping[str, float]) -> dict[str, float]:
     """What `usageMetadata` says was used, as in `most` what it does not say. Thoughts are output;
     counts of 0 are left out of its JSON."""
-    details = at(usage, "promptTokensDetails")
-    rows = details if isinstance(details, list) else []
-    sounds = [number(row, "tokenCount") for row in rows if at(row, "modality") == "AUDIO"]
-    heard = sum(sounds) if rows and None not in sounds else None
+    read = number(usage, "promptTokenCount")
+    heard = services.audio_among(at(usage, "promptTokensDetails"), "tokenCount", read)
     written = number(usage, "candidatesTokenCount")
     thought = 0 if at(usage, "thoughtsTokenCount") is None else number(usage, "thoughtsTokenCount")
     whole = None if None in (written, thought) else written + thought
-    return services.tokens(most, number(usage, "promptTokenCount"), heard, whole)
+    return services.tokens(most, read, heard, whole, total=number(usage, "totalTokenCount"))

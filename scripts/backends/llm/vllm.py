@@ -35,8 +35,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.backends.llm import Chat, answer_in, begun
-from scripts.common import keys, services
+from scripts.common import keys, services, web
 from scripts.common.documents import nearest
+from scripts.common.faults import Fault
+from scripts.common.lookup import mended
 from scripts.common.stage import UserError, progress
 
 ENV = "vllm"
@@ -45,6 +47,8 @@ GPU = True
 TOP = 50  # tokens that are drawn from
 TRIES = 4  # of a request that the server fails on, after the first
 PATIENCE = 1800  # seconds for one request, which may wait for those before it
+# What comes of a reply that is none.
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 SHOWN = 15  # last lines of the server's log in an error
 
 
@@ -150,7 +154,8 @@ class Server:
         status = self.process.poll()
         state = "It runs" if status is None else f"It ended with status {status}"
         lines = self.log.read_text("utf-8", errors="replace").splitlines()[-SHOWN:]
-        return f"{state}; its log ends:\n" + "\n".join(lines or ["(nothing was logged)"])
+        words = "\n".join(lines or ["(nothing was logged)"])
+        return f"{state}; its log ends:\n{keys.cleaned(words)}"
 
 
 def healthy(address: str) -> bool:
@@ -208,9 +213,11 @@ class Client:
                 trust_env=server is None,  # a proxy is not for this machine
                 limits=httpx.Limits(max_connections=batch),
                 timeout=PATIENCE,
+                headers={"Accept-Encoding": "gzip, deflate"},
+                event_hooks={"response": [web.limited_in_thread("llm/vllm", PATIENCE)]},
             ),
         )
-        served = [model.id for model in self.asked(lambda: self.openai.models.list().data)]
+        served = self.asked(lambda: [model.id for model in self.openai.models.list().data])
         if name not in served:
             raise UserError(
                 f"llm/vllm: the server at {self.address} serves no model '{name}'"
@@ -240,7 +247,8 @@ class Client:
                 top_p=1.0,
                 extra_body=form | choice,
             )
-            return answer_in(keys.cleaned(answer.choices[0].message.content or ""))
+            text = answer.choices[0].message.content or ""
+            return answer_in(keys.cleaned(mended(text)))
 
         return self.each(work, chats, f"replies of {self.name}")
 
@@ -318,6 +326,11 @@ class Client:
         where = f"llm/vllm: the server of {self.name} at {self.address}"
         try:
             return call()
+        except (Fault, TimeoutError) as error:
+            raise UserError(f"{where}: {error or 'no answer in time'}.") from error
+        except UNREADABLE as error:
+            said = keys.cleaned(f"{type(error).__name__}: {error}")[:200]
+            raise UserError(f"{where} answers what is no reply ({said}). Is it a vLLM?") from error
         except openai.APIConnectionError as error:
             words = self.server.last_words() if self.server else "Is it running, and is this it?"
             raise UserError(f"{where} cannot be reached any more. {words}") from error

@@ -120,7 +120,7 @@ class Doubao(TtsService):
         status = at(end, "status_code")
         if status not in (None, GOOD):
             error = fault(count(end, "status_code"), words_at(end, "message"))
-            raise charged(error) if heard else error
+            raise error.charged() if heard else error
         return heard, number(end, "usage", "text_words")
 
 
@@ -140,7 +140,7 @@ async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
             event, payload = await received(socket)
         except Fault as error:
             if heard:
-                charged(error)
+                error.charged()
             raise
         if event == Event.TTSResponse:
             heard.append(payload)
@@ -149,7 +149,7 @@ async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
             said = payload if isinstance(payload, dict) else {}
             words = said.get("message") or f"{payload}"
             error = fault(count(said, "status_code"), f"{words}")
-            raise charged(error) if heard else error
+            raise error.charged() if heard else error
         elif event == wanted:
             return b"".join(heard), payload
 
@@ -172,12 +172,6 @@ async def received(socket) -> tuple[Any, Any]:
     if message.data[1] >> 4 == MessageType.ERROR_INFORMATION.value:
         raise fault(int(event), words)  # a code stands where events have their number
     return event, payload
-
-
-def charged(error: Fault) -> Fault:
-    """A fault of a service that had begun to speak: what it spoke may well be charged."""
-    error.status = None
-    return error
 
 
 def fault(code: int, words: str) -> Fault:

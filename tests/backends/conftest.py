@@ -1,0 +1,45 @@
+"""Systems under test that are services, and what they are asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scripts import backends
+from scripts.backends.dialogue import Request
+from scripts.common import services as paying
+
+KEY = "TEST_DIALOGUE_KEY"
+CANARY = "sk-canary-41f0"
+USER = (0.1 * np.sin(np.arange(24_000) / 20)).astype(np.float32)  # 1.5 s at 16 kHz
+ASK = Request(
+    role="joe",
+    language="English",
+    name="Joe",
+    role_prompt="You are Joe.",
+    manner="Answer briefly.",
+    clip=USER,
+    clip_text="Hello.",
+    user=USER,
+)
+PRICES = dict.fromkeys(paying.TOKENS, 0.01)
+LIMITED = {"status": 429, "headers": {"Retry-After": "0"}}
+
+
+@pytest.fixture
+def load(services, monkeypatch):
+    """Function (backend, server, **options) -> the backend, asking the server."""
+    services(tries=2, resample=2)
+    monkeypatch.setenv(KEY, CANARY)
+
+    def loaded(backend: str, server, path: str = "", **options):
+        options |= {"address": server.address + path, "key": KEY}
+        return backends.load({"capability": "dialogue", "backend": backend, "options": options})
+
+    return loaded
+
+
+def second(answer, user=USER) -> Request:
+    return replace(ASK, user=user[::-1].copy(), history=((USER, answer),))
