@@ -13,8 +13,10 @@ way, ever is, by the ratio of two measures:
 - stretches that had no say in the direction fall into two heaps along it: d', the distance of the
   two means in standard deviations (held out, as any direction parts what it was chosen from).
 
-Both need half a minute of speech. What is less is parted only where the mean cosine across is low
-beside that within. Each side is then looked at in the same way.
+Both need half a minute of speech, and the less there is, the further apart do the sides of one
+person's speech seem to be: it is cut where that is largest. What is less than half a minute is
+parted only where the mean cosine across is low beside that within. Each side is then looked at in
+the same way.
 
 The limits were set on the development dialogues in benchmarks/dialogues.tsv, and
 benchmarks/diarization.py prints what they give there.
@@ -27,8 +29,8 @@ from scipy.linalg import eigh
 
 NEIGHBOURS = 14  # nearest neighbours of each embedding that make the graph
 OWN = 0.3  # share of the set's own covariance in the whitening; the rest is alike all around
-APART = 25.0  # d' over the eigenvalue: one person up to 23, two from 28 on
-MANY = 36  # embeddings from which those two are measured
+APART, FEW = 12.0, 700.0  # d' over the eigenvalue: two people have more than 12 + 700 / n
+MANY = 36  # embeddings (n) from which those two are measured
 UNLIKE = 0.7  # cosine across over that within, below which few embeddings are of two people
 LITTLE = 1e-3  # weight of two embeddings that are not near, for each 1 of 1 + cosine
 CLIPS_UNLIKE = 0.8  # the same of clips, which are longer and tell more
@@ -103,7 +105,8 @@ def parted(
     if len(units) < MANY:
         return side if likeness(units, stretches, side) < unlike else None
     across = max(values[1], 1e-3)
-    return side if distance(white, stretches, side) > APART * across else None
+    apart = APART + FEW / len(units)
+    return side if distance(white, stretches, side) > apart * across else None
 
 
 def neighbours(white: np.ndarray, stretches: np.ndarray) -> np.ndarray:
