@@ -71,7 +71,8 @@ demo: ahead-demo weights
 	@echo "All rows behind them   results/ (the path grammar is at the top of the Snakefile)"
 
 test: $(VENV)/.test weights lint
-	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster --ignore=tests/chaos -n 2 --dist loadfile
+	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster --ignore=tests/chaos \
+	  -n 2 --dist loadfile --no-loadscope-reorder
 
 # What a command line says of CALLS and SEEDS is in the environment, where tests/chaos looks for it.
 test-chaos: $(VENV)/.test
