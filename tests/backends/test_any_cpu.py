@@ -39,7 +39,7 @@ PROCESSES = (  # the longest first; two at a time
 LEFT_OUT = {"dnsmos", "qwen-1.5b", "cascade-1.5b", "cascade-0.5b", "cascade-1.5b-no-role"}
 # What QEMU and PyTorch say of the CPU, again and again.
 NOISE = ("TCG doesn't support", "Could not initialize NNPACK")
-LONGEST = 900  # seconds for one process
+LONGEST = 1500  # seconds for one process
 SNIPPET = """
 import ctypes, mmap, sys
 page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
