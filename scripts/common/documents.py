@@ -58,9 +58,9 @@ def columns(names: list[str], schema: str, where: str) -> None:
         if names.count(name) > 1:
             raise UserError(f"{where}: the column '{name}' is there twice; remove one.")
         if name not in rules["properties"]:
-            near = nearest(name, rules["properties"])
+            meant = nearest(name, rules["properties"])
             tabs = " Columns are separated by one tab." if len(names) == 1 else ""
-            raise UserError(f"{where}: unknown column '{name}'{near}{tabs}")
+            raise UserError(f"{where}: unknown column '{name}'{meant}{tabs}")
     for name in rules["required"]:
         if name not in names:
             raise UserError(f"{where}: the column '{name}' is missing.")

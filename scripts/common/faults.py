@@ -47,6 +47,8 @@ BROKEN = (  # modules whose exceptions mean that the connection failed
 )
 # Exceptions whose status or code is none of HTTP's: aiohttp says 400 of what it cannot read itself.
 STATELESS = ("websockets.", "aiohttp.client_exceptions.ClientResponseError")
+# What SDKs raise for a message that they cannot read.
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 NETWORK = ("APIConnectionError", "APITimeoutError", "APIResponseValidationError")
 
 
@@ -75,6 +77,12 @@ class Fault(Exception):
         """This fault, of a service that had begun to answer: what it did may well be charged."""
         self.status = None
         return self
+
+
+def unreadable(error: Exception) -> Fault:
+    """The fault of a message that an SDK could not read, by what it raised."""
+    said = short(f"a message of no known shape: {type(error).__name__}: {error}")
+    return Fault("transient", said)
 
 
 def of(error: BaseException) -> Fault | None:

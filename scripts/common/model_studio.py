@@ -37,8 +37,6 @@ STATUS = {
 # What it says of the place for an upload.
 PLACE = ("upload_host", "upload_dir", "policy", "signature", "oss_access_key_id")
 PLACE += ("x_oss_object_acl", "x_oss_forbid_overwrite")
-# What the SDK raises for a message that it cannot read.
-UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 KNOWN = sorted(STATUS, key=len, reverse=True)
 
 
@@ -168,9 +166,8 @@ def fault(error: Exception, begun: bool = False) -> Exception:
         return faults.by_status(error.status_code, error.resp_headers or {}, said)
     if isinstance(error, WebSocketException) and "redirect" in str(error).lower():
         return Fault("fatal", "it sends us on to another address, which nobody allowed")
-    if isinstance(error, UNREADABLE):
-        words = faults.short(f"a message of no known shape: {type(error).__name__}: {error}")
-        return Fault("transient", words)
+    if isinstance(error, faults.UNREADABLE):
+        return faults.unreadable(error)
     if not isinstance(error, DashScopeError):
         return error
     if not error.code:

@@ -189,6 +189,16 @@ def test_what_a_session_used_is_in_the_ledger(live):
     assert '"input token": 20' in used and '"input audio token": 40' in used
 
 
+def first_end(model, fatal: bool) -> str:
+    """How the first attempt at a reply ended; after any end but a fatal one there is a reply."""
+    if fatal:
+        with pytest.raises(UserError, match="will not answer"):
+            model.reply([ASK])
+    else:
+        assert model.reply([ASK])[0].audio is not None
+    return model.client.store.db.execute("SELECT state FROM attempts ORDER BY id").fetchone()[0]
+
+
 @pytest.mark.parametrize(
     "error, kind",
     [
@@ -201,13 +211,7 @@ def test_what_a_session_used_is_in_the_ledger(live):
 def test_errors_of_a_realtime_session_are_told_apart(load, error, kind):
     with Realtime(CANARY, [{"error": error}]) as server:
         model = load("openai_realtime", server, "/v1")
-        if kind == "fatal":
-            with pytest.raises(UserError, match="will not answer"):
-                model.reply([ASK])
-        else:
-            assert model.reply([ASK])[0].audio is not None
-        states = model.client.store.db.execute("SELECT state FROM attempts ORDER BY id").fetchall()
-        assert states[0] == (kind,)
+        assert first_end(model, kind == "fatal") == kind
 
 
 @pytest.mark.parametrize(
@@ -222,10 +226,4 @@ def test_errors_of_a_realtime_session_are_told_apart(load, error, kind):
 def test_ends_of_a_live_session_are_told_apart(load, tls, code, reason, kind):
     with Live(CANARY, [{"end": (code, reason)}], tls) as server:
         model = load("gemini_live", server)
-        if kind == "fatal":
-            with pytest.raises(UserError, match="will not answer"):
-                model.reply([ASK])
-        else:
-            assert model.reply([ASK])[0].audio is not None
-        states = model.client.store.db.execute("SELECT state FROM attempts ORDER BY id").fetchall()
-        assert states[0] == (kind,)
+        assert first_end(model, kind == "fatal") == kind

@@ -1,4 +1,4 @@
-"""A scripted server and a client that asks it."""
+"""A scripted server and a client that asks it; a store, and calls in it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import pytest
 
 from scripts.common import calls
 from scripts.common.calls import Call, Client, Got
+from scripts.common.services import Limits
 from scripts.common.store import Store
 from tests.servers.scripted import Scripted
 
 KEY = "TEST_SERVICE_KEY"
 CANARY = "sk-canary-0123456789abcdef"
 GOOD = {"text": "hi", "model": "m-1", "tokens": 4}
+FREE = Limits(at_once=10, rpm=None, tpm=None)
 
 
 @pytest.fixture
@@ -65,6 +67,19 @@ def paid(served, services, monkeypatch, tmp_path):
         return served(*arguments, **options)
 
     return start
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "calls.sqlite")
+
+
+def begin(store: Store, key="k", usd=0.0) -> int:
+    return store.begin(key, "one", "judge", FREE, {}, usd, 0.0).attempt
+
+
+def answer(store: Store, key="k", value="hi", blob=None, usd=0.0) -> None:
+    store.answered(begin(store, key, usd), "v1", value, blob, 1.0, {}, usd, 10)
 
 
 def states(client: Client) -> dict[str, int]:

@@ -17,27 +17,11 @@ import pytest
 from scripts.common import blobs, calls, desk, owners
 from scripts.common.calls import Call, Got
 from scripts.common.database import Shut
-from scripts.common.services import Limits
 from scripts.common.stage import UserError
 from scripts.common.store import Store
 from scripts.common.waits import Waits
-from tests.common.conftest import GOOD, answered, states
+from tests.common.conftest import FREE, GOOD, answer, answered, begin, states
 from tests.servers.scripted import Step
-
-FREE = Limits(at_once=10, rpm=None, tpm=None)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "calls.sqlite")
-
-
-def begin(store: Store, key="k", usd=0.0) -> int:
-    return store.begin(key, "one", "judge", FREE, {}, usd, 0.0).attempt
-
-
-def answer(store: Store, key="k", value="hi", blob=None, usd=0.0) -> None:
-    store.answered(begin(store, key, usd), "v1", value, blob, 1.0, {}, usd, 10)
 
 
 def audio(store: Store) -> list:

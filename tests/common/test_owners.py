@@ -16,15 +16,13 @@ import pytest
 
 from scripts.common import owners
 from scripts.common.owners import LEASE, Owner, lives
-from scripts.common.services import Limits
 from scripts.common.stage import UserError
 from scripts.common.store import Store
 from tests.common.buyer import BUYER
-from tests.common.conftest import GOOD, states
+from tests.common.conftest import FREE, GOOD, states
 from tests.servers.scripted import Scripted, Step
 
 ROOT = Path(__file__).resolve().parents[2]
-FREE = Limits(at_once=10, rpm=None, tpm=None)
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ import sqlite3
 import pytest
 
 from scripts.common import calls, owners, schema
-from scripts.common.services import Limits
 from scripts.common.stage import UserError
 from scripts.common.store import Store
+from tests.common.conftest import answer, begin
 
-FREE = Limits(at_once=10, rpm=None, tpm=None)
 OLD = """
 CREATE TABLE attempts (id INTEGER PRIMARY KEY, key TEXT, lane TEXT, stage TEXT,
   pid INTEGER, born TEXT, started REAL, ended REAL, state TEXT, version TEXT, used TEXT,
@@ -34,19 +33,6 @@ INSERT INTO attempts (key, lane, stage, pid, born, started, state, tokens, usd)
   VALUES ('k', 'one', 'judge', 999999999, '1', 1.0, 'open', 3, 0.5),
   ('a', 'one', 'judge', 999999999, '1', 1.0, 'answered', 3, 1.0);
 """
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "calls.sqlite")
-
-
-def begin(store: Store, key="k", usd=0.0) -> int:
-    return store.begin(key, "one", "judge", FREE, {}, usd, 0.0).attempt
-
-
-def answer(store: Store, key="k", value="hi", blob=None, usd=0.0) -> None:
-    store.answered(begin(store, key, usd), "v1", value, blob, 1.0, {}, usd, 10)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,7 @@ from scripts.common.ledger import BudgetReached
 from scripts.common.services import Limits
 from scripts.common.stage import UserError
 from scripts.common.store import Store, key_of
-
-FREE = Limits(at_once=10, rpm=None, tpm=None)
+from tests.common.conftest import FREE
 
 
 @pytest.fixture

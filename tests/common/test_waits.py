@@ -12,10 +12,8 @@ from scripts.common.services import Limits
 from scripts.common.stage import UserError
 from scripts.common.store import Store
 from scripts.common.waits import Waits, backoff
-from tests.common.conftest import GOOD
+from tests.common.conftest import FREE, GOOD
 from tests.servers.scripted import Step
-
-FREE = Limits(at_once=10, rpm=None, tpm=None)
 
 
 @pytest.fixture

@@ -35,8 +35,6 @@ GPU = False
 CHUNK = 32_000  # bytes of the user's speech in one message
 REFUSED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "REJECTED", "INPUT_OTHER", "CELEBRITY")
 WRONG = (1002, 1003, 1007, 1008)  # codes of a websocket's end by which the request is at fault
-# What the SDK raises for a message that it cannot read.
-UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 UNHEARD = "..."  # a user's turn that was not transcribed
 
 
@@ -165,9 +163,8 @@ async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
             yield message
     except errors.APIError as error:
         raise ended(error).charged() if any(begun) else ended(error) from error
-    except UNREADABLE as error:
-        words = faults.short(f"a message of no known shape: {error}")
-        raise Fault("transient", words) from error
+    except faults.UNREADABLE as error:
+        raise faults.unreadable(error) from error
 
 
 def ended(error: Any) -> Fault:

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.backends.llm import Chat, answer_in, begun
-from scripts.common import keys, services, web
+from scripts.common import faults, keys, services, web
 from scripts.common.documents import nearest
 from scripts.common.faults import Fault
 from scripts.common.lookup import mended
@@ -47,8 +47,6 @@ GPU = True
 TOP = 50  # tokens that are drawn from
 TRIES = 4  # of a request that the server fails on, after the first
 PATIENCE = 1800  # seconds for one request, which may wait for those before it
-# What comes of a reply that is none.
-UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 SHOWN = 15  # last lines of the server's log in an error
 
 
@@ -328,7 +326,7 @@ class Client:
             return call()
         except (Fault, TimeoutError) as error:
             raise UserError(f"{where}: {error or 'no answer in time'}.") from error
-        except UNREADABLE as error:
+        except faults.UNREADABLE as error:
             said = keys.cleaned(f"{type(error).__name__}: {error}")[:200]
             raise UserError(f"{where} answers what is no reply ({said}). Is it a vLLM?") from error
         except openai.APIConnectionError as error:

@@ -167,8 +167,8 @@ async def received(socket) -> tuple[Any, Any]:
         raise Fault("transient", "the connection was closed before the speech was whole")
     try:
         event, words, payload = Frames.extract_response_payload(message.data)
-    except (ValueError, TypeError, NotImplementedError, struct.error) as error:
-        raise Fault("transient", f"a message that cannot be read ({error})") from error
+    except (*faults.UNREADABLE, NotImplementedError, struct.error) as error:
+        raise faults.unreadable(error) from error
     if message.data[1] >> 4 == MessageType.ERROR_INFORMATION.value:
         raise fault(int(event), words)  # a code stands where events have their number
     return event, payload
