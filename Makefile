@@ -47,14 +47,14 @@ $(VENV)/.test: envs/test.txt $(VENV)/.core
 	@touch $@
 
 env: $(VENV)/.core
-	$(BIN)/python -m scripts.setup.env $(NAME)
+	$(BIN)/python -m scripts.setup.build_env $(NAME)
 
 weights: $(VENV)/.core
-	$(BIN)/python -m scripts.setup.weights
+	$(BIN)/python -m scripts.setup.assemble_weights
 
 # No language model; 230 MB of weights and media.
 quick: ahead-quick $(VENV)/.core
-	$(BIN)/python -m scripts.setup.weights campplus dnsmos pyannote-segmentation whisper-base
+	$(BIN)/python -m scripts.setup.assemble_weights campplus dnsmos pyannote-segmentation whisper-base
 	$(BIN)/snakemake compare errata table5 corpus_quality --configfile config/quick.yaml
 	@echo
 	@echo "What is printed, recomputed   results/paper/compare.md, errata.md, table5.md"
@@ -85,7 +85,7 @@ $(MODELS)/.installed: envs/models.txt envs/models-alone.txt scripts/setup/cpu_to
 	@touch $@
 
 test-models: $(MODELS)/.installed
-	$(MODELS)/bin/python -m scripts.setup.weights dnsmos minilm
+	$(MODELS)/bin/python -m scripts.setup.assemble_weights dnsmos minilm
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist loadfile
 
 $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
@@ -95,7 +95,7 @@ $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
 	@touch $@
 
 test-cluster: $(CLUSTER)/.installed
-	$(CLUSTER)/bin/python -m scripts.setup.weights
+	$(CLUSTER)/bin/python -m scripts.setup.assemble_weights
 	$(CLUSTER)/bin/python -m pytest tests/cluster
 
 $(BENCH)/.installed: envs/bench.txt
@@ -104,7 +104,7 @@ $(BENCH)/.installed: envs/bench.txt
 	@touch $@
 
 bench: $(BENCH)/.installed
-	$(BENCH)/bin/python -m scripts.setup.weights campplus dnsmos pyannote-segmentation spleeter whisper-base
+	$(BENCH)/bin/python -m scripts.setup.assemble_weights campplus dnsmos pyannote-segmentation spleeter whisper-base
 	$(BENCH)/bin/python -m benchmarks
 
 scale: $(VENV)/.core

@@ -35,11 +35,11 @@ include: "rules/roles.smk"
 include: "rules/dialogues.smk"
 include: "rules/systems.smk"
 include: "rules/judging.smk"
-include: "rules/checks.smk"
+include: "rules/analyses.smk"
 include: "rules/paper.smk"
 include: "rules/setup.smk"
 include: "rules/environments.smk"
-include: "rules/tell.smk"
+include: "rules/preflight.smk"
 
 
 rule all:

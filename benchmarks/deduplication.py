@@ -20,7 +20,7 @@ import yaml
 from threadpoolctl import threadpool_limits
 
 from benchmarks.figures import Figure, best, show
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 from scripts.dialogues.deduplicate import near_duplicates
 
 ROWS, NUMBERS, COPIES, CLONES, ROLES = 1600, 384, 250, 150, 98

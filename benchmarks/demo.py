@@ -15,7 +15,11 @@ from pathlib import Path
 from statistics import mean
 
 from benchmarks.figures import Figure, show
-from scripts.common.records import Dialogue, Medium, Recording, Reply, Spoken, Voice, read_rows
+from scripts.rows.corpus import Medium, Recording
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import read_rows
+from scripts.rows.roles import Voice
+from scripts.rows.systems import Reply
 
 RESULTS = Path("results")
 SPLITS = ("train", "out_of_domain", "test")

@@ -20,11 +20,12 @@ import numpy as np
 from benchmarks.figures import Figure, show
 from scripts import backends
 from scripts.common import audio
-from scripts.common.config import ROOT, spec
+from scripts.common.paths import ROOT
 from scripts.corpus.extract import extract
 from scripts.corpus.fetch import fetch
 from scripts.media.truth import read_rttm
-from scripts.paper.corpus_scores import Turns, diarization_error
+from scripts.paper.report.corpus_scores import Turns, diarization_error
+from scripts.workflow.specs import spec
 
 TABLE = Path(__file__).with_name("dialogues.tsv")
 KEPT = ROOT / ".cache" / "benchmarks" / "diarization"

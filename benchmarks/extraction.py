@@ -19,9 +19,10 @@ from tempfile import TemporaryDirectory
 import imageio_ffmpeg
 
 from benchmarks.figures import Figure, best, show
-from scripts.common.records import Medium, write_rows
 from scripts.corpus.extract import extract
 from scripts.media import ffmpeg
+from scripts.rows.corpus import Medium
+from scripts.rows.jsonl import write_rows
 
 SECONDS = 20 * 60
 

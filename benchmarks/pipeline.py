@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.figures import Figure, show
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 
 TOY = ROOT / "config/toy.yaml"
 TARGET, FIRST = "corpus", "results/corpus/media/toy.jsonl"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from benchmarks.figures import Figure, best, show
 from benchmarks.models.quality import cases
-from scripts.common.weights import ROOT
+from scripts.common.paths import ROOT
 
 
 def figures() -> Iterator[Figure]:

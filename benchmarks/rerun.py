@@ -23,11 +23,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.figures import Figure, best, show
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 
 STAGES, TOGETHER, CHAINS = 5, 2, 20
 SNAKEFILE = """
-from scripts.common import config as settings
+from scripts.workflow import code_digest
 
 STAGES, CHAINS = {stages}, {chains}
 
@@ -60,14 +60,14 @@ for stage in range(STAGES):
             runtime=60,
         params:
             model={{"capability": "vad", "backend": "silero", "options": {{}}}},
-            code=settings.code("corpus/segment"),
+            code=code_digest.code("corpus/segment"),
         script:
             "work.py"
 """
 SCRIPT = """
 from pathlib import Path
 
-from scripts.common import stage
+from scripts.workflow import stage
 
 
 def work(rows: Path, made: Path, model: dict) -> None:

@@ -24,18 +24,13 @@ import soundfile
 import yaml
 
 from benchmarks.figures import Figure, show
-from scripts.common.config import ROOT
-from scripts.common.records import (
-    Dialogue,
-    Probe,
-    Reply,
-    Segment,
-    Spoken,
-    Verdict,
-    media_id,
-    read_rows,
-)
+from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
+from scripts.rows.corpus import Segment, media_id
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import read_rows
+from scripts.rows.judging import Probe, Verdict
+from scripts.rows.systems import Reply
 
 SECONDS = 400  # of a medium: 80 turns
 CONFIG = ("config/paper.yaml", "tests/config/scale.yaml")

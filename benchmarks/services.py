@@ -28,6 +28,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,19 +38,13 @@ import yaml
 from benchmarks.figures import Figure, show
 from scripts.backends.judge import Pair, Side, Sound, read_metrics
 from scripts.common import audio
-from scripts.common.config import ROOT
-from scripts.common.records import (
-    Dialogue,
-    Exchange,
-    Profile,
-    Reply,
-    ReplyTurn,
-    Spoken,
-    SpokenTurn,
-    Voice,
-    write_rows,
-)
+from scripts.common.job import Job, entered
+from scripts.common.paths import ROOT
 from scripts.judging.judge import judge
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.jsonl import write_rows
+from scripts.rows.roles import Profile, Voice
+from scripts.rows.systems import Reply, ReplyTurn
 
 LATENCY, TOGETHER = 1.0, 32
 PAIRS = 40  # times eight metrics: ten rounds of 32 calls
@@ -80,8 +75,7 @@ def figures() -> Iterator[Figure]:
 
 def speed() -> Iterator[Figure]:
     """The client on many calls, and the SDK on a few."""
-    with Server(LATENCY) as server:
-        rules(Path())
+    with Server(LATENCY) as server, asking():
         sound = np.random.default_rng(0).uniform(-0.5, 0.5, SECONDS * audio.RATE)
         pairs = [pair(n, np.roll(sound, n).astype(np.float32)) for n in range(PAIRS)]
         calls = PAIRS * 8
@@ -119,8 +113,7 @@ def serially(server: Server, sound: np.ndarray, calls: int) -> tuple[float, floa
 
 def reread() -> Iterator[Figure]:
     """All answers of the paper's test set, kept already, become score files."""
-    with Server(0.0) as server:
-        rules(Path())
+    with Server(0.0) as server, asking():
         inputs = material(Path(), ITEMS)
         begun = time.perf_counter()
         for number in range(SYSTEMS):
@@ -143,7 +136,6 @@ def killed() -> Iterator[Figure]:
         files, counts = [], []
         for disturbed in (False, True):
             shutil.rmtree("cache", ignore_errors=True)
-            rules(Path())
             before = server.count()
             if disturbed:
                 process = subprocess.Popen(program, env=environment, stdout=subprocess.DEVNULL)
@@ -163,12 +155,11 @@ def killed() -> Iterator[Figure]:
 # --- material
 
 
-def rules(folder: Path) -> None:
-    """What a run says about services, with room for all calls at once."""
+def asking() -> AbstractContextManager[None]:
+    """A job whose run leaves room for all calls at once."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
     config["services"]["limits"]["default"]["at_once"] = TOGETHER
-    (folder / "results").mkdir(exist_ok=True)
-    (folder / "results/run_config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    return entered(Job(config=config))
 
 
 def loaded(server: Server):
@@ -354,6 +345,7 @@ if __name__ == "__main__":
         rows = ("replies", "test", "spoken", "profiles", "voices")
         address = Server(0.0)
         address.address = sys.argv[2]
-        scored({name: Path(f"{name}.jsonl") for name in rows}, address, "system")
+        with asking():
+            scored({name: Path(f"{name}.jsonl") for name in rows}, address, "system")
     else:
         sys.exit(show(figures()))

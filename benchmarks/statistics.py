@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.figures import Figure, show
-from scripts.common.statistics import DRAWS, cluster_totals, resampled_means
-from scripts.paper.printed import METRICS, printed
+from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.statistics import DRAWS, cluster_totals, resampled_means
 from scripts.paper.table2 import table2
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "config" / "published"

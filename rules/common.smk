@@ -9,12 +9,12 @@ import yaml
 sys.path.insert(0, workflow.basedir)
 # A job that dies while its script is still importing, before it has a log, shows where.
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
-from scripts.common import config as settings
-from scripts.common import documents, missing, services
-from scripts.common.stage import UserError
-from scripts.common.tables import apart, read_table, refer, unique
-from scripts.paper.released import files_of
+from scripts.common import documents
+from scripts.common.errors import UserError
+from scripts.common.tables import refuse_duplicates, read_table, refer, unique
+from scripts.paper.report.released import files_of
 from scripts.setup.machine import path_fault
+from scripts.workflow import code_digest, requirements, specs
 
 if path_fault(workflow.basedir):
     raise WorkflowError(path_fault(workflow.basedir))
@@ -46,7 +46,7 @@ USED = {}  # the models of all rules, by name
 
 def model(name, capability, where):
     """The spec of a model of config["models"], by its name."""
-    USED[name] = settings.spec(config["models"], name, capability, where, config["backend_paths"])
+    USED[name] = specs.spec(config["models"], name, capability, where, config["backend_paths"])
     return USED[name]
 
 
@@ -58,20 +58,20 @@ def stage_model(stage, capability):
 def env_of(*models):
     """The environment file that the backends of a rule share."""
     try:
-        return f"../envs/{settings.environment(*models)}.yaml"
+        return f"../envs/{specs.environment(*models)}.yaml"
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
 
 def gpus(*models):
     """1 if a backend of the rule runs on a GPU."""
-    return int(settings.wants_gpu(*models))
+    return int(specs.wants_gpu(*models))
 
 
-def grows(megabytes, *models):
+def memory_mb(megabytes, *models):
     """Memory of a job in MB, beside the weights of its models (specs, or functions of the wildcards
     that give one); a job that is submitted again asks for a multiple of it."""
-    room = lambda wildcards: missing.room(settings.chosen(models, wildcards))
+    room = lambda wildcards: requirements.weights_mb(code_digest.chosen(models, wildcards))
     return lambda wildcards, attempt: attempt * (megabytes + room(wildcards))
 
 
@@ -91,7 +91,7 @@ def code(stage, *models, files=lambda wildcards: []):
     cannot be inputs. A function, as every job on a cluster reads all rules and would reckon it for
     each."""
     return lambda wildcards: " ".join(
-        [settings.code(stage, *settings.chosen(models, wildcards)), *stamps(files(wildcards))]
+        [code_digest.code(stage, *code_digest.chosen(models, wildcards)), *stamps(files(wildcards))]
     )
 
 
@@ -110,8 +110,8 @@ try:
     works = {row["work"] for row in ROLES} | {""}
     refer(project(config["media"]), "media", "work", works, config["roles"])
     MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
-    apart(config["evaluate"], "evaluate")
-    apart([config["judge"], *config["agree"]], "judge and agree")
+    refuse_duplicates(config["evaluate"], "evaluate")
+    refuse_duplicates([config["judge"], *config["agree"]], "judge and agree")
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
     # `judge` fills the tables; the others are for agree and judge_audit alone.
     JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}
@@ -123,8 +123,8 @@ SHARDS = [f"{k}-of-{config['shards']}" for k in range(1, config["shards"] + 1)]
 SPLITS = ["train", "out_of_domain", "test"]
 # One host keeps the answers, the limits and the budget: rules that ask a service run where Snakemake
 # does, on a cluster too.
-asks_service = services.asks_service
-cores = services.cores
+asks_service = specs.asks_service
+cores = specs.cores
 
 
 wildcard_constraints:

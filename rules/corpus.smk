@@ -22,7 +22,7 @@ rule fetch:
     threads: cores(stage_model("fetch", "tts"))
     resources:
         gpu=gpus(stage_model("fetch", "tts")),
-        mem_mb=grows(2000, stage_model("fetch", "tts")),
+        mem_mb=memory_mb(2000, stage_model("fetch", "tts")),
         runtime=60,
     params:
         rows=lambda wildcards: media_of(wildcards.batch),
@@ -51,7 +51,7 @@ rule extract:
         env_of()
     threads: 2
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         code=code("corpus/extract"),
@@ -75,7 +75,7 @@ rule separate:
     threads: cores(stage_model("separate", "separation"))
     resources:
         gpu=gpus(stage_model("separate", "separation")),
-        mem_mb=grows(4000, stage_model("separate", "separation")),
+        mem_mb=memory_mb(4000, stage_model("separate", "separation")),
         runtime=60,
     params:
         separation=stage_model("separate", "separation"),
@@ -99,7 +99,7 @@ rule diarize:
     threads: cores(stage_model("diarize", "diarization"))
     resources:
         gpu=gpus(stage_model("diarize", "diarization")),
-        mem_mb=grows(4000, stage_model("diarize", "diarization")),
+        mem_mb=memory_mb(4000, stage_model("diarize", "diarization")),
         runtime=60,
     params:
         diarization=stage_model("diarize", "diarization"),
@@ -124,7 +124,7 @@ rule segment:
     threads: 1
     resources:
         gpu=gpus(stage_model("segment", "vad")),
-        mem_mb=grows(2000, stage_model("segment", "vad")),
+        mem_mb=memory_mb(2000, stage_model("segment", "vad")),
         runtime=60,
     params:
         vad=stage_model("segment", "vad"),
@@ -152,7 +152,7 @@ rule rate:
     threads: cores(stage_model("rate", "quality"))
     resources:
         gpu=gpus(stage_model("rate", "quality")),
-        mem_mb=grows(2000, stage_model("rate", "quality")),
+        mem_mb=memory_mb(2000, stage_model("rate", "quality")),
         runtime=60,
     params:
         model=stage_model("rate", "quality"),
@@ -179,7 +179,7 @@ rule transcribe:
     threads: cores(stage_model("transcribe", "asr"))
     resources:
         gpu=gpus(stage_model("transcribe", "asr")),
-        mem_mb=grows(2000, stage_model("transcribe", "asr")),
+        mem_mb=memory_mb(2000, stage_model("transcribe", "asr")),
         runtime=60,
     params:
         asr=stage_model("transcribe", "asr"),

@@ -31,7 +31,7 @@ rule write:
     threads: cores(stage_model("write", "llm"))
     resources:
         gpu=gpus(stage_model("write", "llm")),
-        mem_mb=grows(4000, stage_model("write", "llm")),
+        mem_mb=memory_mb(4000, stage_model("write", "llm")),
         runtime=60,
     params:
         llm=stage_model("write", "llm"),
@@ -64,7 +64,7 @@ rule classify:
     threads: cores(stage_model("classify", "llm"))
     resources:
         gpu=gpus(stage_model("classify", "llm")),
-        mem_mb=grows(4000, stage_model("classify", "llm")),
+        mem_mb=memory_mb(4000, stage_model("classify", "llm")),
         runtime=60,
     params:
         llm=stage_model("classify", "llm"),
@@ -88,7 +88,7 @@ rule deduplicate:
     threads: cores(*EMBEDDERS.values())
     resources:
         gpu=gpus(*EMBEDDERS.values()),
-        mem_mb=grows(2000, *EMBEDDERS.values()),
+        mem_mb=memory_mb(2000, *EMBEDDERS.values()),
         runtime=60,
     params:
         embeddings=EMBEDDERS,
@@ -117,7 +117,7 @@ rule split:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         shard="{shard}",
@@ -145,7 +145,7 @@ rule speak_users:
     threads: cores(SPEAKERS[1])
     resources:
         gpu=gpus(SPEAKERS[1]),
-        mem_mb=grows(2000, SPEAKERS[1]),
+        mem_mb=memory_mb(2000, SPEAKERS[1]),
         runtime=60,
     params:
         user_tts=SPEAKERS[1],
@@ -174,7 +174,7 @@ rule speak:
     threads: cores(SPEAKERS[0])
     resources:
         gpu=gpus(SPEAKERS[0]),
-        mem_mb=grows(2000, SPEAKERS[0]),
+        mem_mb=memory_mb(2000, SPEAKERS[0]),
         runtime=60,
     params:
         tts=SPEAKERS[0],

@@ -3,7 +3,7 @@
 needs  all rules, and `built_environments: true` in the config
 """
 
-from scripts.common import environments
+from scripts.workflow import environments
 
 
 def built_for(wanted):
@@ -23,7 +23,7 @@ if config["built_environments"]:
             "built_environments is true and conda is asked for: choose one (software-deployment-method "
             "of the profile, or --sdm)."
         )
-    # A resource is what a job's script hears of (scripts/common/stage.py) that is no reason to run
+    # A resource is what a job's script hears of (scripts/workflow/stage.py) that is no reason to run
     # it again.
     for one in workflow.rules:
         if one.conda_env:

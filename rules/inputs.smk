@@ -1,6 +1,6 @@
 """Inputs that a plain pattern cannot say, for the rules of all phases, and the tables of people."""
 
-from scripts.paper.ratings import read_ratings
+from scripts.paper.report.ratings import read_ratings
 from scripts.roles.verify import read_decisions
 
 
@@ -49,7 +49,7 @@ def corpus_of(pattern):
 
 def adapters_of(wildcards):
     """The adapters of a system's models: the rule finetune makes those of this run's agents."""
-    models = settings.flat([SYSTEMS[wildcards.system]])
+    models = specs.with_nested([SYSTEMS[wildcards.system]])
     return [model["options"]["adapter"] for model in models if "adapter" in model["options"]]
 
 
@@ -64,15 +64,15 @@ def verdicts_of(judges):
 
 
 def due_of(*judges):
-    """What verdicts of some judges a table must find (scripts/paper/due.py)."""
+    """What verdicts of some judges a table must find (scripts/paper/report/due.py)."""
     return {"systems": list(SYSTEMS), "judges": list(judges), "metrics": METRICS}
 
 
 def prompt_of(wildcards):
     """The prompt file of a judge that is asked in words; other judges have none."""
     judge = JUDGES[wildcards.judge]
-    protocol = settings.option(judge, "protocol")
-    return [project(settings.option(judge, f"prompt_{protocol}"))] if protocol else []
+    protocol = specs.option(judge, "protocol")
+    return [project(specs.option(judge, f"prompt_{protocol}"))] if protocol else []
 
 
 def published(name):

@@ -37,7 +37,7 @@ rule judge:
     threads: lambda wildcards: cores(JUDGES[wildcards.judge])
     resources:
         gpu=lambda wildcards: gpus(JUDGES[wildcards.judge]),
-        mem_mb=grows(5000, lambda wildcards: JUDGES[wildcards.judge]),
+        mem_mb=memory_mb(5000, lambda wildcards: JUDGES[wildcards.judge]),
         runtime=60,
     params:
         name="{judge}",
@@ -80,7 +80,7 @@ rule probe:
     threads: lambda wildcards: cores(JUDGES[wildcards.judge], PROBING)
     resources:
         gpu=lambda wildcards: gpus(JUDGES[wildcards.judge], PROBING),
-        mem_mb=grows(5000, lambda wildcards: JUDGES[wildcards.judge], PROBING),
+        mem_mb=memory_mb(5000, lambda wildcards: JUDGES[wildcards.judge], PROBING),
         runtime=60,
     params:
         name="{judge}",

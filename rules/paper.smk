@@ -25,7 +25,7 @@ rule table1:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         code=code("paper/table1"),
@@ -53,7 +53,7 @@ rule table2:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         systems={} if RELEASED else SYSTEMS,
@@ -86,7 +86,7 @@ rule table3:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         systems={} if RELEASED else SYSTEMS,
@@ -114,7 +114,7 @@ rule table4:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         systems=list(SYSTEMS),
@@ -144,7 +144,7 @@ rule table5:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         systems=list(SYSTEMS),
@@ -170,7 +170,7 @@ rule table6:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -195,7 +195,7 @@ rule table7:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -220,7 +220,7 @@ rule figure2:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         roles=ROLES,
@@ -246,7 +246,7 @@ rule figure3:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         code=code("paper/figure3"),
@@ -271,7 +271,7 @@ rule figure4:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         code=code("paper/figure4"),
@@ -295,7 +295,7 @@ rule figure5:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         roles=ROLES,

@@ -32,7 +32,7 @@ rule identify:
     threads: cores(*IDENTIFIERS)
     resources:
         gpu=gpus(*IDENTIFIERS),
-        mem_mb=grows(4000, *IDENTIFIERS),
+        mem_mb=memory_mb(4000, *IDENTIFIERS),
         runtime=60,
     params:
         llms=IDENTIFIERS,
@@ -58,7 +58,7 @@ rule verify:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=60,
     params:
         media=MEDIA,
@@ -91,7 +91,7 @@ rule choose_voices:
     threads: cores(*REFERENCE)
     resources:
         gpu=gpus(*REFERENCE),
-        mem_mb=grows(2000, *REFERENCE),
+        mem_mb=memory_mb(2000, *REFERENCE),
         runtime=60,
     params:
         roles=PLAYED,
@@ -124,7 +124,7 @@ rule profile:
     threads: cores(stage_model("profile", "llm"))
     resources:
         gpu=gpus(stage_model("profile", "llm")),
-        mem_mb=grows(4000, stage_model("profile", "llm")),
+        mem_mb=memory_mb(4000, stage_model("profile", "llm")),
         runtime=60,
     params:
         llm=stage_model("profile", "llm"),

@@ -8,7 +8,7 @@ from scripts.common import weights
 
 try:
     HUB = {row["model"]: row for row in weights.hub_table()}
-    NEEDED = [name for spec in settings.flat(USED.values()) for name in missing.needed(spec)]
+    NEEDED = [name for spec in specs.with_nested(USED.values()) for name in requirements.needed(spec)]
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -30,7 +30,7 @@ rule download:
         env_of()
     threads: 1
     resources:
-        mem_mb=grows(2000),
+        mem_mb=memory_mb(2000),
         runtime=600,
     params:
         row=lambda wildcards: HUB[wildcards.model],

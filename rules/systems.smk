@@ -39,7 +39,7 @@ rule finetune:
     threads: 8
     resources:
         gpu=lambda wildcards: config["finetune"]["settings"]["gpus"] * gpus(AGENTS[wildcards.agent]),
-        mem_mb=grows(200000),
+        mem_mb=memory_mb(200000),
         runtime=1440,
     params:
         name="{agent}",
@@ -77,7 +77,7 @@ rule respond:
     threads: lambda wildcards: cores(SYSTEMS[wildcards.system])
     resources:
         gpu=lambda wildcards: gpus(SYSTEMS[wildcards.system]),
-        mem_mb=grows(5000, lambda wildcards: SYSTEMS[wildcards.system]),
+        mem_mb=memory_mb(5000, lambda wildcards: SYSTEMS[wildcards.system]),
         runtime=60,
     params:
         name="{system}",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from scripts.common import calls, keys
+from scripts.common import job
+from scripts.services import client, keys
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,6 +47,13 @@ def snakemake():
 
 
 @pytest.fixture
+def screen():
+    """What a person sees who runs the test's job."""
+    with job.entered(replace(job.current(), screen=io.StringIO())):
+        yield job.current().screen
+
+
+@pytest.fixture
 def services(tmp_path, monkeypatch):
     """A folder to work in whose run asks services; function (**rules) -> None changes its rules.
 
@@ -51,7 +61,7 @@ def services(tmp_path, monkeypatch):
     `max_usd`. Nothing is paid for on this machine; `hosts` is empty.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(calls, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(client, "FIRST_WAIT", 0.01)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
     config["services"] |= {"timeout": 10, "deadline": 30}
 
@@ -62,4 +72,5 @@ def services(tmp_path, monkeypatch):
         (tmp_path / "results/run_config.yaml").write_text(yaml.safe_dump(config), "utf-8")
 
     change()
-    return change
+    with job.entered(replace(job.current(), config=config)):
+        yield change

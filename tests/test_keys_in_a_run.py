@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from benchmarks import scale
-from scripts.common.config import ROOT
-from scripts.common.keys import PIECE
+from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
+from scripts.services.keys import PIECE
 from tests.servers.echo import MARK, Echo
 
 CONFIG = [str(ROOT / path) for path in scale.CONFIG]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.common import config as settings
 from scripts.common import weights
+from scripts.workflow import specs
 from tests.test_workflow import planned
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -239,8 +239,8 @@ def test_a_missing_medium_is_told_once_and_the_others_go_on(snakemake, tmp_path)
 
 @pytest.mark.parametrize("name", OVERLAY["models"])
 def test_each_model_of_the_overlay_is_one(name):
-    model = settings.spec(MODELS, name, MODELS[name]["capability"], "paper.yaml")
-    settings.environment(model)
+    model = specs.spec(MODELS, name, MODELS[name]["capability"], "paper.yaml")
+    specs.environment(model)
     known = {row["model"] for row in weights.hub_table()}
     assert MODELS[name].get("weights", "qwen3-8b") in known
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from benchmarks import scale
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
 
 CONFIG = [str(ROOT / path) for path in scale.CONFIG]

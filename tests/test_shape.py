@@ -5,18 +5,19 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from scripts.common import config as settings
-from scripts.common.stage import ABOUT
+from scripts.workflow import code_digest, specs
+from scripts.workflow.stage import ABOUT
 
 ROOT = Path(__file__).resolve().parents[1]
 PHASES = ["corpus", "roles", "dialogues", "systems", "judging", "paper"]
-FILES = {phase: phase for phase in PHASES} | {"checks": "paper"}  # of rules/ -> its phase
+FILES = {phase: phase for phase in PHASES} | {"analyses": "paper"}  # of rules/ -> its phase
 PYTHON = sorted(
     path for folder in ("scripts", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
@@ -79,34 +80,75 @@ def test_rule_block_is_complete(name):
     _, sections, _ = RULES[name]
     wanted = {"input", "output", "log", "benchmark", "params", "conda", "threads", "resources"}
     assert wanted <= set(sections)
-    assert "code" in sections["params"] and "mem_mb=grows(" in RULES[name][2]
+    assert "code" in sections["params"] and "mem_mb=memory_mb(" in RULES[name][2]
 
 
 def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {name for name in found if name.startswith("scripts")}
+    return {name for name in found if name.startswith(("scripts.", "benchmarks.", "tests."))}
 
 
-def test_imports_point_one_way():
-    """common <- models <- backends <- phases; no phase imports a later one's code."""
-    allowed = {"common": {"common"}, "media": {"common", "backends", "media"}}
-    allowed["models"] = {"common", "models"}
-    allowed["backends"] = {"common", "models", "backends", "judging"}
-    allowed["setup"] = {"common", "setup"}
-    for number, phase in enumerate(PHASES):
-        allowed[phase] = {"common", "backends", "media", *PHASES[: number + 1]}
+# Each room imports from itself and from those before it.
+ROOMS = ["common", "rows", "services", "workflow", "backends", "media", *PHASES, "setup"]
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "scripts").parts[0]
+
+
+def test_imports_point_down():
+    """No room knows of one above it, so no circle of rooms is possible."""
     wrong = []
-    for path in (ROOT / "scripts").rglob("*.py"):
-        area = path.relative_to(ROOT / "scripts").parts[0]
+    for path in (ROOT / "scripts").glob("*/**/*.py"):
+        below = ROOMS[: ROOMS.index(room_of(path)) + 1]
         for name in imports(path):
-            parts = name.split(".")
-            if len(parts) > 1 and area in allowed and parts[1] not in allowed[area]:
+            if name.split(".")[0] != "scripts" or name.split(".")[1] not in below:
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    files = {path: set(code_digest.imports(path)) - {path} for path in PYTHON}
+    while leaves := {path for path, wanted in files.items() if not wanted & files.keys()}:
+        for path in leaves:
+            del files[path]
+    assert not files, "what is left is a circle, or imports one"
+
+
+def test_a_backend_is_named_in_one_place_alone():
+    """Where a module is imported by a name that is put together, no arrow shows it."""
+    wrong = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "scripts").rglob("*.py")
+        if re.search(r"import_module\(|__import__\(", path.read_text("utf-8"))
+        and room_of(path) in ROOMS
+    ]
+    assert wrong == ["scripts/backends/__init__.py"]
+
+
+def test_common_is_what_many_rooms_share():
+    users: dict[Path, set[str]] = {path: set() for path in (ROOT / "scripts/common").glob("*.py")}
+    for path in (ROOT / "scripts").glob("*/**/*.py"):
+        for used in code_digest.imports(path):
+            if used in users and used != path:
+                users[used].add(room_of(path))
+    few = {path.name for path, rooms in users.items() if len(rooms) < 3} - {"__init__.py"}
+    assert not few
+    assert all(len(path.read_text("utf-8").splitlines()) <= 250 for path in users)
+
+
+def test_what_backends_share_is_theirs():
+    """A file whose name begins with an underscore is known to its folder alone."""
+    wrong = []
+    for path in [*ROOT.glob("scripts/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]:
+        for used in code_digest.imports(path):
+            if re.match("_[^_]", used.name) and used.parent != path.parent:
+                wrong.append(f"{path.relative_to(ROOT)} imports {used.relative_to(ROOT)}")
     assert not wrong
 
 
@@ -117,7 +159,7 @@ def reached(path: Path) -> set[Path]:
         path = queue.pop()
         if path not in seen:
             seen.add(path)
-            queue.extend(settings._imports(path))
+            queue.extend(code_digest.imports(path))
     return seen
 
 
@@ -138,12 +180,25 @@ def test_a_stage_imports_only_what_every_environment_has(name):
 
 
 def test_the_snakefile_imports_no_science_stack():
-    for name in ("config", "stage"):
-        text = (ROOT / f"scripts/common/{name}.py").read_text("utf-8")
-        assert not re.search(r"import (numpy|torch|pandas|scipy|soundfile|pydantic)", text)
+    """Every job of a cluster reads all rules before it begins."""
+    names = set()
+    for file in ROOT.glob("rules/*.smk"):
+        for module, some in re.findall(
+            r"^from (scripts\S*) import (.+)", file.read_text("utf-8"), re.M
+        ):
+            names |= {module, *(f"{module}.{name.strip()}" for name in some.split(","))}
+    program = f"""import importlib.util, sys
+for name in {sorted(names)}:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert error.name == name
+print(*({{"numpy", "torch", "pandas", "scipy", "soundfile"}} & set(sys.modules)))"""
+    found = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
+    assert len(names) > 10 and not found.strip()
 
 
-BACKENDS = [(c, b) for c in settings.capabilities() for b in settings.backends(c)]
+BACKENDS = [(c, b) for c in specs.capabilities() for b in specs.backends(c)]
 
 
 @pytest.mark.parametrize("capability, backend", BACKENDS)
@@ -152,9 +207,9 @@ def test_backend_says_what_it_is(capability, backend):
     tree = ast.parse(path.read_text("utf-8"))
     assert ast.get_docstring(tree)
     spec = {"capability": capability, "backend": backend}
-    for name in settings.envs(spec):
+    for name in specs.envs(spec):
         assert (ROOT / f"envs/{name}.yaml").is_file()
-    assert isinstance(settings.constant(spec, "GPU"), bool)
+    assert isinstance(specs.constant(spec, "GPU"), bool)
     function_of(path, "load")
 
 
@@ -239,8 +294,9 @@ def test_readme_names_every_target():
     assert not missing
 
 
-def test_public_functions_of_common_say_what_they_do():
-    for path in (ROOT / "scripts/common").glob("*.py"):
+def test_public_functions_of_shared_rooms_say_what_they_do():
+    shared = ("common", "rows", "services", "workflow")
+    for path in (path for room in shared for path in (ROOT / f"scripts/{room}").glob("*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 assert inspect.cleandoc(ast.get_docstring(node) or ""), f"{path.name}: {node.name}"

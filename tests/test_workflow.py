@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from scripts.common import weights
-from scripts.common.records import Dialogue, Recording, Segment, read_rows
+from scripts.rows.corpus import Recording, Segment
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 TOY = (f"--configfile={ROOT / 'config/toy.yaml'}",)

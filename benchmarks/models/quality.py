@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.models import Case
 from scripts import backends
-from scripts.common.weights import ROOT
+from scripts.common.paths import ROOT
 
 RATE = 16_000
 

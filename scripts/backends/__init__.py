@@ -7,7 +7,7 @@ and `load(**options)`, which imports what is heavy and returns the object that t
 found by its name. It may also lie in a folder <capability>/ of your own, which the config names in
 `backend_paths`.
 
-A contract names in KEPT the methods whose results the jobs keep (scripts/common/kept.py): each
+A contract names in KEPT the methods whose results the jobs keep (scripts/workflow/model_cache.py): each
 takes a list of items and gives as many results, one hanging on its item and the other arguments
 alone, or is about one item. The number says after how many items what was made is written down.
 SOUND: arrays among the results are sound. A backend that sets PARTS keeps nothing itself; the
@@ -15,7 +15,7 @@ models that it is made of do.
 
 What can run on a GPU has the option `device`: "cuda" unless the config says "cpu". What asks a
 service over the network has the options `model`, `address` and `key`, the name of the environment
-variable with its key, and asks through scripts/common/calls.py. `CHOICES`, if there, are the values
+variable with its key, and asks through scripts/services/client.py. `CHOICES`, if there, are the values
 of options that have few: {option: (value, ...)}; another one is refused before any job.
 """
 
@@ -27,8 +27,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from scripts.common import config, documents, kept
-from scripts.common.stage import UserError
+from scripts.common import documents
+from scripts.common.errors import UserError
+from scripts.workflow import model_cache, specs
 
 
 def load(spec: dict[str, Any]) -> Any:
@@ -39,13 +40,14 @@ def load(spec: dict[str, Any]) -> Any:
     Raises UserError where there is no such backend, and, naming the environment, where its packages
     are missing.
     """
-    if not config.file_of(spec).is_file():
-        known = config.backends(spec["capability"])
+    if not specs.file_of(spec).is_file():
+        known = specs.backends(spec["capability"])
         raise UserError(
             f"there is no backend '{spec['backend']}' for {spec['capability']}"
             f"{documents.nearest(spec['backend'], known)}"
         )
-    return kept.stand_in(spec, lambda: _load(spec))
+    contract = importlib.import_module(f"scripts.backends.{spec['capability']}")
+    return model_cache.stand_in(spec, lambda: _load(spec), contract)
 
 
 def _load(spec: dict[str, Any]) -> Any:
@@ -65,7 +67,7 @@ def _module(spec: dict[str, Any]) -> ModuleType:
     name = f"scripts.backends.{spec['capability']}.{spec['backend']}"
     if "folder" not in spec or name in sys.modules:
         return importlib.import_module(name)
-    found = importlib.util.spec_from_file_location(name, config.file_of(spec))
+    found = importlib.util.spec_from_file_location(name, specs.file_of(spec))
     module = sys.modules[name] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 RATE = 16_000
 Item = TypeVar("Item")

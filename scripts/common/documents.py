@@ -6,15 +6,15 @@ import difflib
 import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
 
-SCHEMAS = Path(__file__).resolve().parents[2] / "config" / "schemas"
+SCHEMAS = ROOT / "config" / "schemas"
 
 
 def check(document: Any, schema: str, where: str) -> None:

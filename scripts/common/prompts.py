@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.common.documents import nearest
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.tables import text_of
 
 COMMENT = re.compile(r"\A\s*<!--.*?-->", re.DOTALL)

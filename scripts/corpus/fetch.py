@@ -14,14 +14,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from scripts.common import stage
 from scripts.common.audio import RATE, normalise, resample
-from scripts.common.records import Medium, media_id, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.common.progress import progress
 from scripts.media import episode, game, locate, synth
 from scripts.media.truth import read as read_truth
 from scripts.media.truth import read_unscored
 from scripts.media.truth import write as write_truth
+from scripts.rows.corpus import Medium, media_id
+from scripts.rows.jsonl import write_rows
+from scripts.workflow import stage
 
 GAME = "queen.1c"
 
@@ -39,7 +41,7 @@ def fetch(
     media.mkdir(parents=True, exist_ok=True)
     truth.mkdir(parents=True, exist_ok=True)
     made: dict[str, Medium] = {}
-    for row in stage.progress(rows, len(rows), "fetch"):
+    for row in progress(rows, len(rows), "fetch"):
         name = media_id(row)
         if name in made:
             print(f"{row['media']}: another row has the location {row['location']}; it is used.")

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.common import audio, stage
-from scripts.common.records import Quality, Recording, Segment, read_rows, write_rows
+from scripts.common import audio
+from scripts.common.progress import progress
+from scripts.rows.corpus import Quality, Recording, Segment
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 BATCH = 16  # clips in memory at a time
 
@@ -38,7 +41,7 @@ def rate(
         return [audio.read(vocals / files[row.media], row.start, row.end) for row in batch]
 
     due = audio.ahead(batches, read)
-    for batch, sounds in stage.progress(due, len(batches), "rate, batches"):
+    for batch, sounds in progress(due, len(batches), "rate, batches"):
         for row, scores in zip(batch, rater.rate(sounds), strict=True):
             rows.append(judged(row.id, scores, lowest_ovrl))
     write_rows(quality, rows)

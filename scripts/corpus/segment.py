@@ -23,8 +23,12 @@ from typing import NamedTuple
 import numpy as np
 
 from scripts import backends
-from scripts.common import audio, stage
-from scripts.common.records import Recording, Segment, Turn, digest, read_rows, write_rows
+from scripts.common import audio
+from scripts.common.errors import UserError
+from scripts.common.progress import progress
+from scripts.rows.corpus import Recording, Segment, Turn
+from scripts.rows.jsonl import digest, read_rows, write_rows
+from scripts.workflow import stage
 
 Span = tuple[int, int]  # start and end in milliseconds: whole numbers, so that sums are exact
 
@@ -69,7 +73,7 @@ def segment(
     which no clip fits.
     """
     if not 0 < shortest < longest:
-        raise stage.UserError(
+        raise UserError(
             f"segment: clips of at least {shortest:g} s and at most {longest:g} s cannot be; "
             "`shortest` must be above 0 and below `longest`."
         )
@@ -82,7 +86,7 @@ def segment(
     detector = backends.load(vad) if usable else None
     rows: list[Segment] = []
     due = audio.ahead(usable, lambda row: audio.read(vocals / row.file))
-    for row, samples in stage.progress(due, len(usable), "segment"):
+    for row, samples in progress(due, len(usable), "segment"):
         speech = [(to_ms(start), to_ms(end)) for start, end in detector.speech(samples)]
         found = cut(row.id, by_media[row.id], speech, samples, limits)
         nobody = (total(speech) - sum(to_ms(segment.speech) for segment in found)) / 1000

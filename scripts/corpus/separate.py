@@ -8,8 +8,10 @@ from pathlib import Path
 
 from scripts import backends
 from scripts.common import audio as sound
-from scripts.common import stage
-from scripts.common.records import Recording, read_rows, write_rows
+from scripts.common.progress import progress
+from scripts.rows.corpus import Recording
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 
 def separate(
@@ -26,7 +28,7 @@ def separate(
     usable = [row for row in rows if row.dropped is None]
     model = backends.load(separation) if usable else None
     due = sound.ahead(usable, lambda row: sound.read(audio / row.file))
-    for row, mix in stage.progress(due, len(usable), "separate"):
+    for row, mix in progress(due, len(usable), "separate"):
         voice = model.separate(mix, sound.RATE)
         row.file = f"{row.id}.flac"
         sound.write(vocals / row.file, sound.normalise(voice))

@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.common import audio, stage
-from scripts.common.records import Recording, Segment, Transcript, read_rows, write_rows
+from scripts.common import audio
+from scripts.common.progress import progress
+from scripts.rows.corpus import Recording, Segment, Transcript
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 BATCH = 16  # clips a call
 
@@ -43,7 +46,7 @@ def transcribe(
         return [audio.read(vocals / media[row.media].file, row.start, row.end) for row in due[1]]
 
     due = audio.ahead(batches, read)
-    for (language, batch), clips in stage.progress(due, len(batches), "transcribe, batches"):
+    for (language, batch), clips in progress(due, len(batches), "transcribe, batches"):
         for row, heard in zip(batch, model.transcribe(clips, language), strict=True):
             text = " ".join(heard["text"].split())
             texts[row.id] = Transcript(id=row.id, text=text, language=language)

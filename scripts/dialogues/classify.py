@@ -14,11 +14,12 @@ import csv
 from pathlib import Path
 
 from scripts import backends
-from scripts.common import stage
 from scripts.common.documents import nearest
+from scripts.common.errors import UserError
 from scripts.common.prompts import Chat, Prompt, read_prompt
-from scripts.common.records import Dialogue, read_rows, write_rows
-from scripts.common.stage import UserError
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 NEUTRAL = "..."  # a question of no content
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.common import stage
 from scripts.common.documents import nearest
-from scripts.common.records import Dialogue, read_rows, shard_of, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.rows.dialogues import Dialogue, shard_of
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 BLOCK = 512  # rows compared with as many at a time: 1 MB of cosines
 COMPARE = ("dialogue", "first_question")

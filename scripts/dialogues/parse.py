@@ -18,10 +18,10 @@ from typing import Any
 import json_repair
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scripts.common.aloud import aloud
-from scripts.common.lookup import loads, mended
-from scripts.common.records import Exchange
-from scripts.common.replies import PAIRS, START, json_values, requoted
+from scripts.backends.replies import PAIRS, START, json_values, requoted
+from scripts.common.json_path import loads, mended
+from scripts.common.spoken_text import aloud
+from scripts.rows.dialogues import Exchange
 
 END = "\u2404"  # put behind the reply: where it turns up inside a line, that line was cut off
 FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)

@@ -13,18 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.common import audio, stage
-from scripts.common.aloud import aloud
-from scripts.common.records import (
-    Dialogue,
-    Spoken,
-    SpokenTurn,
-    SpokenUser,
-    Voice,
-    read_all,
-    read_rows,
-    write_rows,
-)
+from scripts.common import audio
+from scripts.common.progress import progress
+from scripts.common.spoken_text import aloud
+from scripts.rows.dialogues import Dialogue, Spoken, SpokenTurn, SpokenUser
+from scripts.rows.jsonl import read_all, read_rows, write_rows
+from scripts.rows.roles import Voice
+from scripts.workflow import stage
 
 TOGETHER = 32  # dialogues whose speech is held in memory at once
 
@@ -81,7 +76,7 @@ def speak(
 def parts(rows: list[Dialogue], label: str):
     """Some dialogues at a time, with a word on the screen now and then."""
     starts = range(0, len(rows), TOGETHER)
-    for first in stage.progress(starts, len(starts), label):
+    for first in progress(starts, len(starts), label):
         yield rows[first : first + TOGETHER]
 
 

@@ -8,10 +8,13 @@ without a reference clip will not be spoken, and a service is not paid for them.
 from pathlib import Path
 
 from scripts import backends
-from scripts.common import audio, stage
-from scripts.common.aloud import aloud
-from scripts.common.records import Dialogue, SpokenUser, Voice, read_rows, write_rows
+from scripts.common import audio
+from scripts.common.spoken_text import aloud
 from scripts.dialogues.speak import parts, say, silent, unspoken, voiceless
+from scripts.rows.dialogues import Dialogue, SpokenUser
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.roles import Voice
+from scripts.workflow import stage
 
 
 def speak_users(

@@ -13,11 +13,12 @@ same across roles if they were compared within a language.
 from collections import defaultdict
 from pathlib import Path
 
-from scripts.common import stage
 from scripts.common.documents import nearest
-from scripts.common.records import Dialogue, read_rows, shard_of, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.tables import located
+from scripts.rows.dialogues import Dialogue, shard_of
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow import stage
 
 
 def split(

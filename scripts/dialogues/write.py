@@ -14,10 +14,12 @@ from pathlib import Path
 
 from scripts import backends
 from scripts.backends.llm import why_none
-from scripts.common import stage
 from scripts.common.prompts import Chat, Prompt, read_prompt
-from scripts.common.records import Dialogue, Profile, Voice, digest, read_rows, shard_of, write_rows
 from scripts.dialogues.parse import Found, parse
+from scripts.rows.dialogues import Dialogue, shard_of
+from scripts.rows.jsonl import digest, read_rows, write_rows
+from scripts.rows.roles import Profile, Voice
+from scripts.workflow import stage
 
 PLACES = {"count", "name", "work", "profile", "script"}
 TOKENS = {"single": 120, "multi": 280}  # the longest reply, for each dialogue asked for

@@ -11,18 +11,14 @@ from pathlib import Path
 
 from scripts import backends
 from scripts.backends.judge import Metric, Pair, Scores, Side, Sound, read_metrics
-from scripts.common import stage
-from scripts.common.aloud import aloud
-from scripts.common.records import (
-    Dialogue,
-    Profile,
-    Reply,
-    Spoken,
-    Verdict,
-    Voice,
-    read_rows,
-    write_rows,
-)
+from scripts.common.errors import UserError
+from scripts.common.spoken_text import aloud
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.judging import Verdict
+from scripts.rows.roles import Profile, Voice
+from scripts.rows.systems import Reply
+from scripts.workflow import stage
 
 CLIPS = 5  # of the role's own speech for each pair, the reference clip first
 
@@ -57,7 +53,7 @@ def judge(
     scores, pairs = {}, []
     for dialogue in dialogues:
         if dialogue.id not in systems:
-            raise stage.UserError(
+            raise UserError(
                 f"{replies} has no row for the test dialogue {dialogue.id}: delete it, and it "
                 "will be made again."
             )
@@ -84,7 +80,7 @@ def judge(
     whole = False
     if pairs:
         model = backends.load(backend)
-        whole, judged = model.whole, model.judge(pairs, wanted)
+        whole, judged = model.integer_scores, model.judge(pairs, wanted)
         scores |= {pair.id: row for pair, row in zip(pairs, judged, strict=True)}
     write_rows(
         verdicts,
@@ -134,7 +130,7 @@ def verdict(
 ) -> Verdict:
     """The row of one metric of one dialogue; a score is given for both sides or for none.
 
-    A pair in which one is not a number from 1 to 10 (a whole one, if the judge's scale is `whole`)
+    A pair in which one is not a number from 1 to 10 (a whole one, if the judge's scale is `integer_scores`)
     is missing, and says so: never clamped.
     """
     for value in (score.test, score.reference):

@@ -33,22 +33,15 @@ import numpy as np
 
 from scripts import backends
 from scripts.backends.judge import Pair, Scores, Side, Sound, read_metrics
-from scripts.common import audio, stage
-from scripts.common.aloud import aloud
-from scripts.common.records import (
-    Dialogue,
-    Probe,
-    Profile,
-    Reply,
-    Spoken,
-    Trial,
-    Voice,
-    digest,
-    read_all,
-    read_rows,
-    write_rows,
-)
+from scripts.common import audio
+from scripts.common.spoken_text import aloud
 from scripts.judging.judge import CLIPS, pair_of, unusable, verdict
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import digest, read_all, read_rows, write_rows
+from scripts.rows.judging import Probe, Trial
+from scripts.rows.roles import Profile, Voice
+from scripts.rows.systems import Reply
+from scripts.workflow import stage
 
 GAIN = 10 ** (6 / 20)  # of 6 dB
 SILENCE = np.zeros(audio.RATE, np.float32)
@@ -135,7 +128,7 @@ def probe(
     for (item, variant), scores in zip(asked, judged, strict=True):
         for metric, score in zip(wanted, scores, strict=True):
             score = flipped(score) if variant.probe == "swapped" else score
-            row = verdict(item.dialogue, item.reply, name, metric, score, model.whole)
+            row = verdict(item.dialogue, item.reply, name, metric, score, model.integer_scores)
             rows.append(Probe(**row.model_dump(), probe=variant.probe, note=variant.note))
     write_rows(probes, rows)
 

@@ -15,10 +15,10 @@ import numpy as np
 import soundfile
 
 from scripts.common.audio import resample
-from scripts.common.records import digest
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.media import ffmpeg
 from scripts.media.truth import TruthLine
+from scripts.rows.jsonl import digest
 
 RATE = 44_100  # Hz of the film's sound
 WITHIN = (0.05, 0.20)  # seconds between the pieces of one text

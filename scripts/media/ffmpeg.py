@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import imageio_ffmpeg
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 # Containers of recordings. Playlists (hls, dash, concat), subtitles and device inputs are not here.
 CONTAINERS = (

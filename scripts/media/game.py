@@ -29,7 +29,7 @@ import numpy as np
 import soundfile
 
 from scripts.common.documents import nearest
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 HERO = "Joe"
 # File names that shorten a name which the texts themselves use.

@@ -26,10 +26,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.common import limited
-from scripts.common.config import ROOT
-from scripts.common.limited import GIB, check_unpacked
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
+from scripts.media import limits
+from scripts.media.limits import GIB, check_unpacked
 
 LARGEST_MEMBER = 2 * GIB  # of the files taken from a wheel
 LARGEST = 8 * GIB  # of a package, packed or not
@@ -188,7 +188,7 @@ def _apt_download(package: str, folder: Path) -> None:
 def _call(command: list[str], folder: Path | None = None) -> None:
     """Run a package tool; UserError with its own words if it is missing or fails."""
     try:
-        done = limited.run(
+        done = limits.run(
             command, LARGEST, 1800, cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"}
         )
     except FileNotFoundError as error:

@@ -20,7 +20,7 @@ import yaml
 
 from scripts import backends
 from scripts.common.documents import check
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.media.episode import Line
 
 

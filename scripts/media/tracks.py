@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.media import ffmpeg
 
 INPUT = re.compile(r"\[info\] Input #0, (\S+), from ")

@@ -19,11 +19,11 @@ import numpy as np
 from pydantic import ValidationError, model_validator
 
 from scripts.common import audio
-from scripts.common.records import Row, Seconds, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.tables import UNSEEN
 from scripts.media import rttm, stm
 from scripts.media.stretch import Stretch
+from scripts.rows.jsonl import Row, Seconds, write_rows
 
 FORM = '{"start": 0, "end": 1.5, "speaker": "ann", "character": "Ann", "text": "Hello."}'
 

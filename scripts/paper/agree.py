@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from scripts.common import stage
-from scripts.common.records import Verdict
-from scripts.common.statistics import (
+from scripts.paper.report.due import Due
+from scripts.paper.report.layout import EMPTY, Section, write_table
+from scripts.paper.report.printed import METRICS, stand_ins
+from scripts.paper.report.ratings import Rating, read_ratings
+from scripts.paper.report.scores import missing_notes, ratio
+from scripts.paper.report.statistics import (
     jackknife_interval,
     krippendorff_alpha,
     spearman,
     spearman_interval,
     spearman_p,
 )
-from scripts.paper.due import Due
-from scripts.paper.layout import EMPTY, Section, write_table
-from scripts.paper.printed import METRICS, stand_ins
-from scripts.paper.ratings import Rating, read_ratings
-from scripts.paper.scores import missing_notes, ratio
-from scripts.paper.versions import bare, read_verdicts
+from scripts.paper.report.versions import bare, read_verdicts
+from scripts.rows.judging import Verdict
+from scripts.workflow import stage
 
 PEOPLE = "raters"
 HEADER = [

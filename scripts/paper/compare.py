@@ -4,12 +4,12 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from scripts.common import stage
-from scripts.common.statistics import spearman
-from scripts.paper.layout import Section, write_table
-from scripts.paper.printed import METRICS, printed
-from scripts.paper.released import read_scores
-from scripts.paper.scores import SCORES, score_rows
+from scripts.paper.report.layout import Section, write_table
+from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.released import read_scores
+from scripts.paper.report.scores import SCORES, score_rows
+from scripts.paper.report.statistics import spearman
+from scripts.workflow import stage
 
 HEADER = [
     *("table", "language", "domain", "system", "cell", "printed", "recomputed", "difference"),

@@ -7,19 +7,12 @@ the truth (scripts/media/truth.py). A part of the truth that is missing leaves i
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.common import stage
-from scripts.common.records import (
-    Identity,
-    Quality,
-    Recording,
-    Segment,
-    Transcript,
-    Turn,
-    read_all,
-    read_rows,
-)
-from scripts.paper.corpus_measures import DROPPED, Batch, Scores, measure
-from scripts.paper.layout import Section, write_table
+from scripts.paper.report.corpus_measures import DROPPED, Batch, Scores, measure
+from scripts.paper.report.layout import Section, write_table
+from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
+from scripts.rows.jsonl import read_all, read_rows
+from scripts.rows.roles import Identity
+from scripts.workflow import stage
 
 TARGET_BATCH = "queen"  # the demo's game: real actors, known lines, music at a known level
 HIGHEST_DER = 0.18

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from scripts.common import stage
-from scripts.common.records import Verdict
-from scripts.common.statistics import (
+from scripts.paper.report.due import Due
+from scripts.paper.report.layout import EMPTY, Section, write_table
+from scripts.paper.report.printed import LANGUAGES, METRICS
+from scripts.paper.report.released import read_scores
+from scripts.paper.report.scores import POOLS, SCORES, matrix, ratio, refuse_missing, with_overall
+from scripts.paper.report.statistics import (
     ENOUGH,
     FEWEST,
     cluster_totals,
@@ -22,11 +25,8 @@ from scripts.common.statistics import (
     resampled_means,
     sign_flip_p,
 )
-from scripts.paper.due import Due
-from scripts.paper.layout import EMPTY, Section, write_table
-from scripts.paper.printed import LANGUAGES, METRICS
-from scripts.paper.released import read_scores
-from scripts.paper.scores import POOLS, SCORES, matrix, ratio, refuse_missing, with_overall
+from scripts.rows.judging import Verdict
+from scripts.workflow import stage
 
 PLACE = ["language", "domain", "judge"]
 HEADER = [*PLACE, "system", "other", "metric", "difference", "p", "p_holm", "roles"]

@@ -3,10 +3,10 @@
 from pathlib import Path
 from statistics import mean
 
-from scripts.common import stage
-from scripts.common.statistics import spearman_p
-from scripts.paper.layout import write_table
-from scripts.paper.printed import METRICS, printed
+from scripts.paper.report.layout import write_table
+from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.statistics import spearman_p
+from scripts.workflow import stage
 
 COLUMNS = {"where": "Where", "printed": "Printed", "found": "Found", "evidence": "Evidence"}
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from scripts.common import stage
-from scripts.common.records import Dialogue, read_rows
-from scripts.paper.escape import md_inline, tex_text
-from scripts.paper.printed import printed
+from scripts.paper.report.escape import md_inline, tex_text
+from scripts.paper.report.printed import printed
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_rows
+from scripts.workflow import stage
 
 TITLE = "Figure 2: test dialogues of the major task categories (this run)"
 

@@ -5,11 +5,12 @@ from statistics import median
 
 from matplotlib.axes import Axes
 
-from scripts.common import stage
-from scripts.common.records import Spoken, read_rows
-from scripts.paper.drawing import COLOURS, drawing, say_empty
-from scripts.paper.layout import write_csv
-from scripts.paper.printed import printed
+from scripts.paper.report.drawing import COLOURS, drawing, say_empty
+from scripts.paper.report.layout import write_csv
+from scripts.paper.report.printed import printed
+from scripts.rows.dialogues import Spoken
+from scripts.rows.jsonl import read_rows
+from scripts.workflow import stage
 
 HEADER = ["speaker", "source", "from_seconds", "to_seconds", "utterances"]
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from scripts.common import stage
-from scripts.common.records import Dialogue, read_rows
-from scripts.paper.drawing import COLOURS, drawing
-from scripts.paper.layout import write_csv
-from scripts.paper.printed import SOURCES, printed
+from scripts.paper.report.drawing import COLOURS, drawing
+from scripts.paper.report.layout import write_csv
+from scripts.paper.report.printed import SOURCES, printed
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_rows
+from scripts.workflow import stage
 
 HEADER = ["category", "subtask", "source", "dialogues", "percent"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from scripts.common import stage
-from scripts.paper.drawing import drawing, say_empty
-from scripts.paper.layout import write_csv
-from scripts.paper.printed import LANGUAGES, printed
-from scripts.paper.role_table import played, synthetic
+from scripts.paper.report.drawing import drawing, say_empty
+from scripts.paper.report.layout import write_csv
+from scripts.paper.report.printed import LANGUAGES, printed
+from scripts.paper.report.role_table import played, synthetic
+from scripts.workflow import stage
 
 HEADER = ["source", "language", "category", "gender", "roles"]
 GENDERS = {"Female": "#c8703c", "Male": "#3c6e96"}

@@ -9,14 +9,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from scripts.common import stage
-from scripts.common.records import Dialogue, Probe, Verdict, read_all
-from scripts.common.statistics import ENOUGH, FEWEST
 from scripts.judging.probe import choose, whole_replies
-from scripts.paper.due import Due, completed_probes
-from scripts.paper.layout import Section, write_table
-from scripts.paper.printed import METRICS, STAND_IN, stand_ins
-from scripts.paper.probed import (
+from scripts.paper.report.due import Due, completed_probes
+from scripts.paper.report.layout import Section, write_table
+from scripts.paper.report.printed import METRICS, STAND_IN, stand_ins
+from scripts.paper.report.probed import (
     Pair,
     again,
     both_ways,
@@ -26,8 +23,13 @@ from scripts.paper.probed import (
     order_effect,
     shifts,
 )
-from scripts.paper.scores import ratio
-from scripts.paper.versions import by_version, read_verdicts
+from scripts.paper.report.scores import ratio
+from scripts.paper.report.statistics import ENOUGH, FEWEST
+from scripts.paper.report.versions import by_version, read_verdicts
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_all
+from scripts.rows.judging import Probe, Verdict
+from scripts.workflow import stage
 
 CHANGED = {
     "louder": "reply 6 dB louder",

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from scripts.common import stage
-from scripts.common.records import Dialogue, Spoken, read_rows
-from scripts.paper.layout import write_table
-from scripts.paper.printed import SOURCES, printed
+from scripts.paper.report.layout import write_table
+from scripts.paper.report.printed import SOURCES, printed
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import read_rows
+from scripts.workflow import stage
 
 COLUMNS = {
     "split": "Split",

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from scripts.common import stage
-from scripts.paper.ablation import ablation_section
-from scripts.paper.comparison import write_comparison
-from scripts.paper.due import Due
-from scripts.paper.released import read_scores
+from scripts.paper.report.ablation import ablation_section
+from scripts.paper.report.due import Due
+from scripts.paper.report.released import read_scores
+from scripts.paper.report.systems_table import write_comparison
+from scripts.workflow import stage
 
 
 def table2(
@@ -32,7 +32,7 @@ def table2(
     systems, `ablations` names for an ablated system the one it was made from. `due` names the
     systems, judges and metrics that each of the `test` dialogues has verdicts of. Raises UserError
     if more than `max_missing` of a system's scores are missing. csv columns:
-    scripts.paper.scores.HEADER, domain `all`.
+    scripts.paper.report.scores.HEADER, domain `all`.
     """
     scores = read_scores(verdicts, released, published_roles, roles, Due(test, **due))
     write_comparison(

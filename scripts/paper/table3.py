@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from scripts.common import stage
-from scripts.paper.comparison import write_comparison
-from scripts.paper.due import Due
-from scripts.paper.released import read_scores
+from scripts.paper.report.due import Due
+from scripts.paper.report.released import read_scores
+from scripts.paper.report.systems_table import write_comparison
+from scripts.workflow import stage
 
 NOTE = (
     "The paper compares Qwen2.5-Omni with SpeechRole-Agent, the same model trained on 78 roles. "
@@ -31,7 +31,7 @@ def table3(
 ) -> None:
     """Printed and run scores by language, domain and system; every system in both domains.
 
-    Arguments are those of table2. csv columns: scripts.paper.scores.HEADER.
+    Arguments are those of table2. csv columns: scripts.paper.report.scores.HEADER.
     """
     write_comparison(
         published,

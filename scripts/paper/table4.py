@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from scripts.common import stage
-from scripts.paper.layout import Section, write_table
-from scripts.paper.printed import METRICS, SOURCES, printed
-from scripts.paper.ratings import Rating, read_ratings
+from scripts.paper.report.layout import Section, write_table
+from scripts.paper.report.printed import METRICS, SOURCES, printed
+from scripts.paper.report.ratings import Rating, read_ratings
+from scripts.workflow import stage
 
 HEADER = ["metric", "system", "source", "mean", "n_items", "n_raters"]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from scripts.common import stage
-from scripts.common.records import Verdict
-from scripts.common.statistics import spearman, spearman_interval, spearman_p
-from scripts.paper.due import Due
-from scripts.paper.layout import write_table
-from scripts.paper.printed import METRICS, SOURCES, printed
-from scripts.paper.ratings import Rating, read_ratings
-from scripts.paper.scores import ratio
-from scripts.paper.versions import bare, read_verdicts
+from scripts.paper.report.due import Due
+from scripts.paper.report.layout import write_table
+from scripts.paper.report.printed import METRICS, SOURCES, printed
+from scripts.paper.report.ratings import Rating, read_ratings
+from scripts.paper.report.scores import ratio
+from scripts.paper.report.statistics import spearman, spearman_interval, spearman_p
+from scripts.paper.report.versions import bare, read_verdicts
+from scripts.rows.judging import Verdict
+from scripts.workflow import stage
 
 HEADER = ["metric", "source", "spearman_rho", "p_exact", "ci_lo", "ci_hi", "n"]
 COLUMNS = {

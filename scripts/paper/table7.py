@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from scripts.common import stage
-from scripts.paper.role_table import write_roles
+from scripts.paper.report.role_table import write_roles
+from scripts.workflow import stage
 
 
 def table7(

@@ -15,21 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.common import audio, stage
-from scripts.common.records import (
-    Quality,
-    Recording,
-    RefusedVoice,
-    RoleSpeaker,
-    Segment,
-    Transcript,
-    Turn,
-    Voice,
-    read_all,
-    read_rows,
-    write_rows,
-)
-from scripts.common.speakers import two_groups
+from scripts.backends.clusters import two_groups
+from scripts.common import audio
+from scripts.common.progress import progress
+from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
+from scripts.rows.jsonl import read_all, read_rows, write_rows
+from scripts.rows.roles import RefusedVoice, RoleSpeaker, Voice
+from scripts.workflow import stage
 
 ALONE = 5.0  # seconds: a shorter clip holds too few windows to tell two speakers apart by itself
 OTHERS = 5  # further clips kept of each role: how the role sounds, for the judge
@@ -93,7 +85,7 @@ def choose_voices(
     embedder = backends.load(speaker) if usable else None
     diarizer = backends.load(diarization) if usable else None
     rows: list[Voice] = []
-    for role in stage.progress(roles, len(roles), "choose voices"):
+    for role in progress(roles, len(roles), "choose voices"):
         own = usable.get(role["role"], [])
         if not own:
             reason = "it has no clip that is verified, long and good enough and understood"

@@ -25,19 +25,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from scripts import backends
-from scripts.common import stage
+from scripts.common.progress import progress
 from scripts.common.prompts import Chat, Prompt, read_prompt
-from scripts.common.records import (
-    Evidence,
-    Identity,
-    Recording,
-    Segment,
-    Transcript,
-    Turn,
-    Vote,
-    read_all,
-    write_rows,
-)
+from scripts.rows.corpus import Recording, Segment, Transcript, Turn
+from scripts.rows.jsonl import read_all, write_rows
+from scripts.rows.roles import Evidence, Identity, Vote
+from scripts.workflow import stage
 
 PLACES = {"work", "cast", "speaker", "name"}
 ASKED_PLACES = {"work", "cast", "speaker", "lines"}
@@ -192,7 +185,7 @@ def choices(model, prompts: dict[str, Prompt], scenes: list[Scene]) -> list[np.n
     nothing was understood, and where the model gives no answer."""
     return [
         chosen(model, prompts[scene.medium.language], scene)
-        for scene in stage.progress(scenes, len(scenes), f"identify with {model.name}")
+        for scene in progress(scenes, len(scenes), f"identify with {model.name}")
     ]
 
 

@@ -12,21 +12,14 @@ from pathlib import Path
 
 from scripts import backends
 from scripts.backends.llm import why_none
-from scripts.common import stage
+from scripts.common.errors import UserError
 from scripts.common.prompts import Prompt, read_prompt
-from scripts.common.records import (
-    Profile,
-    Recording,
-    RoleSpeaker,
-    Segment,
-    Transcript,
-    Voice,
-    read_all,
-    read_rows,
-    write_rows,
-)
 from scripts.common.tables import text_of
 from scripts.media import locate
+from scripts.rows.corpus import Recording, Segment, Transcript
+from scripts.rows.jsonl import read_all, read_rows, write_rows
+from scripts.rows.roles import Profile, RoleSpeaker, Voice
+from scripts.workflow import stage
 
 PLACES = {"name", "work", "lines"}
 LINES = 20  # of a role, the longest ones
@@ -139,11 +132,11 @@ def own_file(row: dict[str, str], key: str) -> str | None:
         return None
     try:
         lines = unicodedata.normalize("NFC", text_of(locate.own(row[key]))).splitlines()
-    except stage.UserError as error:
-        raise stage.UserError(f"role '{row['role']}': {error}") from error
+    except UserError as error:
+        raise UserError(f"role '{row['role']}': {error}") from error
     text = "\n".join(lines).strip()
     if row["name"].casefold() not in text.casefold():
-        raise stage.UserError(
+        raise UserError(
             f"role '{row['role']}': {row[key]} never says '{row['name']}', so it seems to be about "
             "somebody else, and the role would get a wrong persona; mend the file's name or the "
             "role's name in roles.tsv."

@@ -12,17 +12,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.common import documents, stage
+from scripts.common import documents
 from scripts.common.cells import defused
-from scripts.common.records import (
-    Identity,
-    RoleSpeaker,
-    Turn,
-    media_id,
-    read_rows,
-    write_rows,
-)
+from scripts.common.errors import UserError
 from scripts.common.tables import located
+from scripts.rows.corpus import Turn, media_id
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.roles import Identity, RoleSpeaker
+from scripts.workflow import stage
 
 CLEAR = 0.7  # the share of a stretch's speech that one speaker needs for a decision to be his
 
@@ -76,7 +73,7 @@ def verify(
             continue
         before = decided.setdefault((decision.media, speaker), decision)
         if before.role != decision.role:
-            raise stage.UserError(
+            raise UserError(
                 f"{before.where} and {decision.where} are about the same speaker ({speaker} of "
                 f"'{decision.title}') and contradict each other: {before.role or 'nobody'} and "
                 f"{decision.role or 'nobody'}; change or remove one of them."
@@ -84,7 +81,7 @@ def verify(
     rows = [joined(row, decided.get((row.media, row.speaker)), unverified) for row in found]
     open_rows = [row for row, out in zip(found, rows, strict=True) if out.status == "unverified"]
     if unverified == "fail" and open_rows:
-        raise stage.UserError(
+        raise UserError(
             f"nobody has decided who these speakers are: "
             f"{', '.join(f'{row.speaker} of {names[row.media]!r}' for row in open_rows)}; "
             f"add lines to {decisions}, or set verify.unverified to drop or keep."
@@ -105,11 +102,11 @@ def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Dec
     for where, row in located(path, "identities"):
         start, end = seconds(row["start"], where), seconds(row["end"], where)
         if end <= start:
-            raise stage.UserError(f"{where}: the stretch ends ({end:g} s) before it starts.")
+            raise UserError(f"{where}: the stretch ends ({end:g} s) before it starts.")
         medium = known.get(row["media"])
         if medium is None and documents.near(row["media"], known):
             near = documents.nearest(row["media"], known)
-            raise stage.UserError(f"{where}: no medium is called '{row['media']}'{near}")
+            raise UserError(f"{where}: no medium is called '{row['media']}'{near}")
         role = row["role"] if row["verdict"] == "yes" else None
         if medium and role is not None:
             check_role(role, medium, roles, where)
@@ -121,7 +118,7 @@ def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Dec
 def seconds(text: str, where: str) -> float:
     """A time written as seconds (83.5) or as minutes and seconds (1:23.5)."""
     if not re.fullmatch(r"([0-9]{1,6}:(?=[0-5]?[0-9](\.|$)))?[0-9]{1,6}(\.[0-9]+)?", text):
-        raise stage.UserError(
+        raise UserError(
             f"{where}: '{text}' is not a time; write seconds (83.5) or minutes:seconds (1:23.5)."
         )
     minutes, _, rest = text.rpartition(":")
@@ -132,12 +129,12 @@ def check_role(role: str, medium: dict[str, str], roles: list[dict], where: str)
     """Refuse a role that is not of the medium's work."""
     cast = [row["role"] for row in roles if row["work"] == medium["work"]]
     if not medium["work"] or not cast:
-        raise stage.UserError(
+        raise UserError(
             f"{where}: nobody is looked for in '{medium['media']}': roles.tsv has no role of its "
             f"work '{medium['work']}'. Remove the line, or correct the work."
         )
     if role not in cast:
-        raise stage.UserError(
+        raise UserError(
             f"{where}: no role of '{medium['work']}' is called '{role}'"
             f"{documents.nearest(role, cast)}"
         )

@@ -10,9 +10,8 @@ import ast
 import sys
 from pathlib import Path
 
-from scripts.common import config as settings
-from scripts.common import missing
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.workflow import requirements, specs
 
 BEGIN, END = "<!-- backends: made by scripts/setup/backends_table.py -->", "<!-- /backends -->"
 HEAD = "| Capability | Backend | What it is | Environment | GPU | Weights |"
@@ -21,16 +20,16 @@ HEAD = "| Capability | Backend | What it is | Environment | GPU | Weights |"
 def table() -> str:
     """The table in Markdown: a line a backend, by capability."""
     lines = [HEAD, "| --- | --- | --- | --- | --- | --- |"]
-    for capability in settings.capabilities():
-        for backend in settings.backends(capability):
+    for capability in specs.capabilities():
+        for backend in specs.backends(capability):
             model = {"capability": capability, "backend": backend, "options": {}}
             cells = [
                 capability,
                 f"`{backend}`",
-                what(settings.BACKENDS / capability / f"{backend}.py"),
-                ", ".join(settings.envs(model)),
-                "yes" if settings.constant(model, "GPU") else "no",
-                ", ".join(f"`{name}`" for name in missing.needed(model)) or "–",
+                what(specs.BACKENDS / capability / f"{backend}.py"),
+                ", ".join(specs.envs(model)),
+                "yes" if specs.constant(model, "GPU") else "no",
+                ", ".join(f"`{name}`" for name in requirements.needed(model)) or "–",
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

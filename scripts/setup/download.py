@@ -18,9 +18,9 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from scripts.common import stage
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.weights import PAGES, RECEIPT, folder
+from scripts.workflow import stage
 
 BLOCK = 1 << 20
 BESIDE = 100_000_000  # bytes that a model may have beyond what its row says

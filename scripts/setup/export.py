@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.documents import nearest
-from scripts.common.records import Dialogue, Spoken, Voice, read_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import read_rows
+from scripts.rows.roles import Voice
 
 RESULTS = Path("results")
 SPLITS = ("train", "out_of_domain", "test")

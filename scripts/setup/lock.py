@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 PYTHON = "3.11"

@@ -28,15 +28,17 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.backends.device import pick
 from scripts.backends.dialogue.qwen25_omni import instruction
 from scripts.backends.dialogue.speechrole_agent import CARD, CONFIG, TENSORS
-from scripts.common import stage
-from scripts.common.device import pick
+from scripts.common.errors import UserError
 from scripts.common.prompts import Prompt, read_prompt
-from scripts.common.records import Dialogue, Profile, Spoken, digest, read_rows
-from scripts.common.stage import UserError
 from scripts.common.weights import RECEIPT, path, pinned
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import digest, read_rows
+from scripts.rows.roles import Profile
 from scripts.systems.respond import PLACES, first_request
+from scripts.workflow import stage
 
 TAG = "<audio>"  # where ms-swift puts the next file of an example's `audios`
 TAGS = re.compile(r"<(audio|image|video|bbox|ref-object|cot-process|start-image)>|<\|.*?\|>")

@@ -12,18 +12,13 @@ import numpy as np
 
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request
-from scripts.common import audio, stage
+from scripts.common import audio
 from scripts.common.prompts import Prompt, read_prompt
-from scripts.common.records import (
-    Dialogue,
-    Profile,
-    Reply,
-    ReplyTurn,
-    Spoken,
-    Voice,
-    read_rows,
-    write_rows,
-)
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.roles import Profile, Voice
+from scripts.rows.systems import Reply, ReplyTurn
+from scripts.workflow import stage
 
 PLACES = {"name", "work", "profile", "lines", "context"}  # context: what it was written from
 LINES = 4  # examples of how a role talks

@@ -9,7 +9,7 @@ import pytest
 
 from scripts import backends
 from scripts.backends.dialogue import Request
-from scripts.common import services as paying
+from scripts.services import prices
 
 KEY = "TEST_DIALOGUE_KEY"
 CANARY = "sk-canary-41f0"
@@ -24,7 +24,7 @@ ASK = Request(
     clip_text="Hello.",
     user=USER,
 )
-PRICES = dict.fromkeys(paying.TOKENS, 0.01)
+PRICES = dict.fromkeys(prices.TOKENS, 0.01)
 LIMITED = {"status": 429, "headers": {"Retry-After": "0"}}
 
 

@@ -13,10 +13,11 @@ import numpy as np
 import yaml
 
 from scripts import backends
-from scripts.common import config
-from scripts.judging import measures
+from scripts.backends.judge import _measures
+from scripts.common.paths import ROOT
+from scripts.workflow import specs
 
-MODELS = yaml.safe_load((config.ROOT / "config/config.yaml").read_text("utf-8"))["models"]
+MODELS = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))["models"]
 RATE = 16_000
 
 
@@ -54,15 +55,15 @@ USES = {
     "llm": lambda model, sound: model.run([tuple(model.tokens("Hello"))], max_new_tokens=1),
     "tts": lambda model, sound: model.speak([("Yes.", model.fixed_voice("English"), "English")]),
     "embedding": lambda model, sound: model.embed(["Hello"]),
-    "judge": lambda model, sound: [measures.prosody(sound), measures.error_rate("a b", "a c")],
+    "judge": lambda model, sound: [_measures.prosody(sound), _measures.error_rate("a b", "a c")],
 }
 
 
 def spec_of(name: str) -> dict:
     """The spec of a model of the config, on one thread."""
-    spec = config.spec(MODELS, name, MODELS[name]["capability"], "models")
-    for one in config.flat([spec]):
-        if "threads" in config.options_of(one):
+    spec = specs.spec(MODELS, name, MODELS[name]["capability"], "models")
+    for one in specs.flat([spec]):
+        if "threads" in specs.options_of(one):
             one["options"]["threads"] = 1
     return spec
 

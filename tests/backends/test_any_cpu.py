@@ -25,7 +25,7 @@ import pytest
 import soxr
 
 from scripts import backends
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.media import locate
 from tests.backends import emulated
 

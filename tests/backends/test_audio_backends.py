@@ -15,7 +15,7 @@ from scripts.backends.separation import none, spleeter
 from scripts.backends.speaker import campplus
 from scripts.backends.vad import silero
 from scripts.common import weights
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 TEXT = (
     "Where did you hide the treasure, my old friend? I have searched the whole island, "

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from scripts.backends import dialogue
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from tests.backends.conftest import ASK, CANARY, USER, second
 from tests.servers.openai_paper import completion, spoken
 from tests.servers.scripted import Scripted, Step

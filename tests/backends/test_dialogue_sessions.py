@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from scripts.backends import dialogue
-from scripts.common import web as web_limits
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.services import web as web_limits
 from tests.backends.conftest import ASK, CANARY, KEY, LIMITED, PRICES, second
 from tests.servers.gemini_live import Live
 from tests.servers.openai_realtime import Realtime

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from scripts.backends import judge as contract
-from scripts.common import config as settings
-from scripts.common.config import ROOT
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
+from scripts.workflow import specs
 from tests.judging.ears import (
     GOOD,
     KEY,
@@ -39,7 +39,7 @@ def test_keeps_the_contract(service, order, mode, answer):
     with service.server(answer) as server:
         judge = listen(service.name, server, order=order, protocol=mode)
         contract.accept(judge, PAIR)
-        assert judge.whole == (order != "both")
+        assert judge.integer_scores == (order != "both")
         calls = (8 if mode == "per_metric" else 1) * (2 if order == "both" else 1)
         assert len(server.asked) == calls
         assert {request.headers.get("Content-Type") for request in server.requests} == {
@@ -288,7 +288,7 @@ def test_as_published_is_the_released_codes_protocol():
     )
     judge = paper["judge"]
     models = {judge: {**paper["models"][judge], **overlay["models"][judge]}}
-    spec = settings.spec(models, judge, "judge", "as_published.yaml")
+    spec = specs.spec(models, judge, "judge", "as_published.yaml")
     assert spec["options"] == {
         "model": "gemini-2.5-pro",
         "protocol": "joint",

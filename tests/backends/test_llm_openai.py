@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends import llm
 from scripts.backends.llm import openai as module
-from scripts.common import letters
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.services import multiple_choice
 from tests.servers.openai_paper import chosen, completion, said
 from tests.servers.scripted import Scripted, Step
 
@@ -245,7 +245,7 @@ def test_letters_are_counted_in_all_their_forms(asked):
 def test_a_service_without_probabilities_is_taken_at_its_word(asked):
     server, model = asked(said("m", "B."), logprobs=False)
     ((first, second),) = model.choose([ASK], ["Joe", "Sparky"])
-    assert math.exp(first) == pytest.approx(letters.FLOOR, rel=0.01) and second > -1e-5
+    assert math.exp(first) == pytest.approx(multiple_choice.FLOOR, rel=0.01) and second > -1e-5
     assert "logprobs" not in server.requests[0].json
 
 

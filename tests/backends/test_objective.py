@@ -10,11 +10,11 @@ import pytest
 from scripts import backends
 from scripts.backends import judge
 from scripts.backends.judge import METRICS, Pair, Side, Sound, read_metrics
+from scripts.backends.judge._gather import Measured
+from scripts.backends.judge._measures import Prosody
 from scripts.backends.judge.objective import FORMULAS, compare, load
-from scripts.common.config import ROOT
-from scripts.common.stage import UserError
-from scripts.judging.gather import Measured
-from scripts.judging.measures import Prosody
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
 
 TABLE = read_metrics(ROOT / "config/metrics.tsv")
 VOICE = Prosody(pitch=90.0, pitch_span=6.0, loudness_span=12.0, pace=4.5)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from scripts.backends import asr
 from scripts.backends.asr.dashscope import guessed
-from scripts.common import model_studio
 from scripts.common.audio import pcm
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.services import model_studio
 from tests.servers.dashscope import ModelStudio
 from tests.servers.speech import KEY, SPEECH, STUDIO_ONCE, always, load
 

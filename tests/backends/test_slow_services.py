@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from scripts import backends
-from scripts.common import web
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.services import web
 from tests.backends.conftest import ASK
 from tests.servers.speech import KEY, SPEECH, load
 
@@ -136,7 +136,7 @@ def test_a_message_without_an_end_takes_no_more_than_the_limit(never, services, 
 def test_a_thread_that_hangs_keeps_no_process_from_ending():
     program = (
         "import asyncio, time\n"
-        "from scripts.common.daemons import Daemons\n"
+        "from scripts.services.daemon_threads import Daemons\n"
         "async def main():\n"
         "    asyncio.get_running_loop().set_default_executor(Daemons())\n"
         "    assert await asyncio.to_thread(sum, [1, 2]) == 3\n"

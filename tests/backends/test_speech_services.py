@@ -13,9 +13,9 @@ from scripts.backends import tts
 from scripts.backends.dialogue import Request
 from scripts.backends.dialogue.cascade import Cascade
 from scripts.backends.tts import dashscope as cosyvoice
+from scripts.backends.tts._service import pieces
 from scripts.common.audio import pcm
-from scripts.common.stage import UserError
-from scripts.common.tts_service import pieces
+from scripts.common.errors import UserError
 from tests.servers.dashscope import ModelStudio
 from tests.servers.speech import KEY, ONCE, SPEECH, STUDIO_ONCE, always, load
 from tests.servers.volcengine import Doubao

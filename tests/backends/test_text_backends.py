@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends import embedding, llm
 from scripts.backends.llm.openvino import BLOCK, harmful, heads
-from scripts.common import mandarin
-from scripts.common.stage import UserError
+from scripts.backends.tts import _mandarin
+from scripts.common.errors import UserError
 from scripts.setup.convert_llm import requantize, tokenizer
 
 SPEAKER = {"capability": "speaker", "backend": "campplus", "options": {}}
@@ -208,11 +208,11 @@ def test_a_tokenizer_from_lists_gives_back_what_it_read():
     ],
 )
 def test_mandarin_phonemes(text, read):
-    assert mandarin.phonemes(text, lambda word: f"<{word}>") == read
+    assert _mandarin.phonemes(text, lambda word: f"<{word}>") == read
 
 
 def test_every_chinese_character_with_a_reading_is_read():
-    silent = [chr(c) for c in range(0x4E00, 0x9FA6) if not mandarin.word(chr(c))]
+    silent = [chr(c) for c in range(0x4E00, 0x9FA6) if not _mandarin.word(chr(c))]
     assert len(silent) < 100
 
 

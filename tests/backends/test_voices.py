@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends.diarization import _voices
 from scripts.backends.diarization._voices import Local
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 RATE = 16_000
 STEP = 1 / 50  # seconds a frame

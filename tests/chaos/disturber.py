@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 from tests.chaos.plan import Event, Plan
 from tests.chaos.project import Project
 from tests.chaos.service import Service

@@ -11,8 +11,10 @@ import numpy as np
 import yaml
 
 from scripts.common import audio
-from scripts.common.config import ROOT
-from scripts.common.records import Dialogue, Exchange, Reply, Spoken, write_rows
+from scripts.common.paths import ROOT
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken
+from scripts.rows.jsonl import write_rows
+from scripts.rows.systems import Reply
 from tests.judging.tiny import PERSON, dialogue, reply, spoken, voice
 
 MODEL = "judge-1"

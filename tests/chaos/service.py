@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 from scripts.backends.judge import METRICS
-from scripts.common import owners
+from scripts.services import processes
 from tests.chaos.backends.judge.priced import ASKER, FIRST_WAIT
 from tests.chaos.plan import CHARGED, SILENT, USELESS
 from tests.chaos.project import AT_ONCE, PRICES, TIMEOUT
@@ -91,7 +91,7 @@ class Service(openai_judge.Chat):
             return
         same = [other for other in self.books if other.mark == entry.mark]
         waiting = [other for other in same if other.ended is None and other.asker != entry.asker]
-        alive = [other for other in waiting if owners.born(other.asker)]
+        alive = [other for other in waiting if processes.born(other.asker)]
         if len(alive) >= self.wanted[entry.mark]:
             self.wrong.append(f"{entry.mark} is asked by {entry.asker} and by {alive[0].asker}")
         own = [other for other in same if other.asker == entry.asker and other.ended]

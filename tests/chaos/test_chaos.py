@@ -13,7 +13,7 @@ from collections import Counter
 
 import pytest
 
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 from tests.chaos.books import Books
 from tests.chaos.conftest import CALLS, SEEDS
 from tests.chaos.disturber import Disturber, Failed

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.common import array_jobs
+from scripts.workflow import slurm_arrays
 from tests.cluster.conftest import THREE
 from tests.cluster.slurm import client, until
 
@@ -73,7 +73,7 @@ def test_sacct_is_asked_for_the_tasks_of_arrays(monkeypatch):
     """By the names under which they were submitted. No sacct answers here: it needs a database."""
     for name in ("Executor.run_jobs", "query_job_status_sacct"):
         monkeypatch.setattr(f"{PLUGIN}.{name}", None)
-    array_jobs.use(SimpleNamespace(array_jobs="all"), set())
+    slurm_arrays.use(SimpleNamespace(array_jobs="all"), set())
     asked = importlib.import_module(PLUGIN).query_job_status_sacct("a-run")
     assert " --format=JobID,State " in asked and asked.endswith("--name a-run")
 

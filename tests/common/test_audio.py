@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common import audio
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 
 def test_a_stretch_is_read_and_resampled(tmp_path):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.common.errors import UserError
 from scripts.common.prompts import read_prompt
-from scripts.common.stage import UserError
 from scripts.dialogues.write import DRAWN, PLACES
 
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "config/prompts").glob("write_*.md"))

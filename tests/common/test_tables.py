@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.cells import undefused
-from scripts.common.config import ROOT
 from scripts.common.documents import check
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
 from scripts.common.tables import clean, located, read_table, refer, unique
 
 COLUMNS = "role name category language gender work pool script profile".split()

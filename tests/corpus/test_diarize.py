@@ -7,8 +7,9 @@ import pytest
 
 from scripts import backends
 from scripts.common import audio
-from scripts.common.records import Recording, Turn, read_rows, write_rows
 from scripts.corpus.diarize import diarize
+from scripts.rows.corpus import Recording, Turn
+from scripts.rows.jsonl import read_rows, write_rows
 
 
 def test_speakers_are_numbered_as_they_are_heard(tmp_path, monkeypatch):

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from scripts.common.records import Medium, Recording, read_rows, write_rows
 from scripts.corpus import extract as module
 from scripts.corpus.extract import extract
 from scripts.media import ffmpeg, tracks
 from scripts.media.decode import decode
+from scripts.rows.corpus import Medium, Recording
+from scripts.rows.jsonl import read_rows, write_rows
 
 TONE = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=4"]
 PICTURE = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=4"]

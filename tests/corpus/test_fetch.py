@@ -10,11 +10,13 @@ import pytest
 import soundfile
 
 from scripts import backends
-from scripts.common import audio, config, documents, tables
-from scripts.common.records import Medium, digest, media_id, read_rows
-from scripts.common.stage import UserError
+from scripts.common import audio, documents, tables
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
 from scripts.corpus.fetch import fetch
 from scripts.media.truth import TruthLine, read_rttm, read_unscored
+from scripts.rows.corpus import Medium, media_id
+from scripts.rows.jsonl import digest, read_rows
 from tests.media import tiny_game
 
 EPISODE = """
@@ -229,8 +231,8 @@ def test_music_needs_a_level():
 
 
 def test_the_shipped_table_holds_the_default_media():
-    rows = tables.read_table(config.ROOT / "config/media.tsv", "media")
-    tables.unique(rows, "media", config.ROOT / "config/media.tsv")
+    rows = tables.read_table(ROOT / "config/media.tsv", "media")
+    tables.unique(rows, "media", ROOT / "config/media.tsv")
     assert len({row["location"] for row in rows}) == len(rows)
     assert [row["batch"] for row in rows].count("queen") >= 3
     assert {row["batch"] for row in rows} == {"queen", "pyannote", "chinese"}

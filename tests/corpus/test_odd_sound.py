@@ -10,9 +10,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common.records import Medium, write_rows
 from scripts.corpus.extract import extract
 from scripts.media import ffmpeg
+from scripts.rows.corpus import Medium
+from scripts.rows.jsonl import write_rows
 from tests.corpus.test_whole_sound import RATE, pitch, take, tone, wave
 
 SINE = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * RATE) / RATE)

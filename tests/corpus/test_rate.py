@@ -7,8 +7,9 @@ import pytest
 
 from scripts import backends
 from scripts.common import audio
-from scripts.common.records import Quality, Recording, Segment, read_rows, write_rows
 from scripts.corpus.rate import BATCH, judged, rate
+from scripts.rows.corpus import Quality, Recording, Segment
+from scripts.rows.jsonl import read_rows, write_rows
 
 
 def segment(name, start, end, dropped=None):

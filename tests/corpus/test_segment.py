@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from scripts import backends
 from scripts.common import audio
-from scripts.common.records import Recording, Segment, Turn, read_rows, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.corpus import segment as module
 from scripts.corpus.segment import Limits, cut, segment
+from scripts.rows.corpus import Recording, Segment, Turn
+from scripts.rows.jsonl import read_rows, write_rows
 
 LIMITS = Limits(3000, 10_000, 2000)
 QUIET = np.zeros(0, np.float32)

@@ -7,8 +7,9 @@ import pytest
 
 from scripts import backends
 from scripts.common import audio
-from scripts.common.records import Recording, read_rows, write_rows
 from scripts.corpus.separate import separate
+from scripts.rows.corpus import Recording
+from scripts.rows.jsonl import read_rows, write_rows
 
 
 def recording(name, **fields):

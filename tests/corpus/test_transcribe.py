@@ -7,8 +7,9 @@ import pytest
 
 from scripts import backends
 from scripts.common import audio
-from scripts.common.records import Recording, Segment, Transcript, read_rows, write_rows
 from scripts.corpus.transcribe import BATCH, transcribe
+from scripts.rows.corpus import Recording, Segment, Transcript
+from scripts.rows.jsonl import read_rows, write_rows
 
 
 def segment(name, media, start, speech=1.0, dropped=None):

@@ -13,9 +13,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common.records import Medium, Recording, read_rows, write_rows
 from scripts.corpus.extract import extract
 from scripts.media import ffmpeg
+from scripts.rows.corpus import Medium, Recording
+from scripts.rows.jsonl import read_rows, write_rows
 
 RATE = 16_000
 

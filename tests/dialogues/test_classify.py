@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common.records import Dialogue, Exchange, read_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.dialogues.classify import classify
+from scripts.rows.dialogues import Dialogue, Exchange
+from scripts.rows.jsonl import read_rows
 from tests.dialogues.tiny import dialogue, use, written
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"

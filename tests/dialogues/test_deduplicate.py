@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.common.records import Dialogue, Exchange, read_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.dialogues.deduplicate import deduplicate, near_duplicates
+from scripts.rows.dialogues import Dialogue, Exchange
+from scripts.rows.jsonl import read_rows
 from tests.dialogues.tiny import Embedder, dialogue, use, written
 
 

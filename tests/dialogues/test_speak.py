@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from scripts.common import audio
-from scripts.common.records import Exchange, Spoken, SpokenUser, read_rows
 from scripts.dialogues.speak import TOGETHER, speak
+from scripts.rows.dialogues import Exchange, Spoken, SpokenUser
+from scripts.rows.jsonl import read_rows
 from tests.dialogues.tiny import dialogue, use, voice, written
 
 RATE = 8000

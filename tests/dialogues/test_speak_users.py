@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from scripts.common.records import Exchange, SpokenUser, read_rows
 from scripts.dialogues.speak import TOGETHER
 from scripts.dialogues.speak_users import speak_users
+from scripts.rows.dialogues import Exchange, SpokenUser
+from scripts.rows.jsonl import read_rows
 from tests.dialogues.tiny import dialogue, use, voice, written
 
 RATE = 8000

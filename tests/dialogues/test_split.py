@@ -2,9 +2,10 @@
 
 import pytest
 
-from scripts.common.records import Dialogue, read_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.dialogues.split import split
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_rows
 from tests.dialogues.tiny import dialogue, written
 
 ROWS = [

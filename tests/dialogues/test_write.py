@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from scripts.backends.llm import NoReply
-from scripts.common.records import Dialogue, digest, read_rows, shard_of
 from scripts.dialogues.write import write
+from scripts.rows.dialogues import Dialogue, shard_of
+from scripts.rows.jsonl import digest, read_rows
 from tests.dialogues.tiny import person, use, voice, written
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"

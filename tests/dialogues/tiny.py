@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.common.records import Dialogue, Exchange, Profile, Voice, write_rows
+from scripts.rows.dialogues import Dialogue, Exchange
+from scripts.rows.jsonl import write_rows
+from scripts.rows.roles import Profile, Voice
 
 
 def person(role="joe", language="English", pool="train", **changed) -> Profile:

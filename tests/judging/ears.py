@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from scripts.backends.judge import Pair, Side, Sound, gemini, openai_audio_judge, read_metrics
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 from tests.servers.gemini import Asked, Gemini
 from tests.servers.openai_judge import Chat
 

@@ -19,11 +19,11 @@ from parselmouth.praat import call
 
 from scripts import backends
 from scripts.backends.judge import Pair, Side, Sound, read_metrics
+from scripts.backends.judge._gather import Models
+from scripts.backends.judge._measures import RATE, loudness
 from scripts.backends.judge.objective import Objective
 from scripts.common import audio
-from scripts.common import config as settings
-from scripts.judging.gather import Models
-from scripts.judging.measures import RATE, loudness
+from scripts.workflow import specs
 from tests.judging.talks import ROLES, Role
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
@@ -97,7 +97,7 @@ def load():
 
     @functools.cache
     def one(capability):
-        return backends.load(settings.spec(models, names[capability], capability, "the tests"))
+        return backends.load(specs.spec(models, names[capability], capability, "the tests"))
 
     return one
 
@@ -106,7 +106,7 @@ def load():
 def spoken():
     """What each role answers, in its voice: [role][talk] -> (n,) float32 at 16 kHz."""
     models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
-    tts = backends.load(settings.spec(models, "kokoro", "tts", "the tests"))
+    tts = backends.load(specs.spec(models, "kokoro", "tts", "the tests"))
     lines = [
         (answer, {"voice": voice}, role.language)
         for role, voice in zip(ROLES, VOICES, strict=True)

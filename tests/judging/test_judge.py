@@ -10,16 +10,17 @@ import pytest
 from scripts import backends
 from scripts.backends.judge import METRICS, Scores, Trial
 from scripts.common import audio
-from scripts.common.records import Verdict, read_rows, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.judging.judge import CLIPS, judge
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.judging import Verdict
 from tests.judging.tiny import PERSON, dialogue, reply, spoken, voice
 
 TABLE = Path(__file__).resolve().parents[2] / "config" / "metrics.tsv"
 
 
 class Ruler:
-    whole = False
+    integer_scores = False
 
     def __init__(self):
         self.pairs = []
@@ -124,7 +125,7 @@ def test_a_score_off_the_scale_is_missing_and_never_clamped(shard, monkeypatch, 
 
 
 def test_a_judge_of_whole_numbers_gives_no_fractions(shard, monkeypatch):
-    monkeypatch.setattr(Ruler, "whole", True)
+    monkeypatch.setattr(Ruler, "integer_scores", True)
     monkeypatch.setattr(Ruler, "score", lambda self, pair, metric: Scores(8.5, 5.0, "heard"))
     rows, _ = shard({"a": None})
     assert {(row.score_test, row.dropped) for row in rows} == {

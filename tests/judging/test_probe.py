@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends.judge import METRICS, Pair, Scores, Side, Sound, Trial
 from scripts.common import audio
-from scripts.common.records import Probe, read_rows, write_rows
 from scripts.judging.probe import (
     GAIN,
     ORDER,
@@ -28,6 +27,8 @@ from scripts.judging.probe import (
     variants,
 )
 from scripts.paper.judge_audit import judge_audit
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.judging import Probe
 from tests.judging import test_judge as made
 from tests.judging.ears import SERVICES, always_a, listen
 from tests.paper.made_up import cells, outputs
@@ -40,7 +41,7 @@ KINDS = [
 
 
 class Ruler:
-    whole = False
+    integer_scores = False
 
     def __init__(self):
         self.calls = []

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from scripts.common.records import (
-    Dialogue,
-    Exchange,
-    Profile,
-    Reply,
-    ReplyTurn,
-    Spoken,
-    SpokenTurn,
-    Voice,
-)
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.roles import Profile, Voice
+from scripts.rows.systems import Reply, ReplyTurn
 
 
 def dialogue(name: str) -> Dialogue:

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.common import audio
-from scripts.common.records import Medium, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.corpus.extract import extract
 from scripts.media import episode
+from scripts.rows.corpus import Medium
+from scripts.rows.jsonl import write_rows
 
 RATE = 8000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.media import game, locate
 from tests.media import tiny_game
 
@@ -26,7 +26,7 @@ def test_lines_come_as_a_thorough_player_hears_them(archive, capsys):
         ("Joe", "Why?"),
         ("Bob", "It's the"),
         ("Bob", "jungle."),
-        ("Joe", "Got a map?"),
+        ("Joe", "Response a map?"),
         ("Joe", "Bye."),
         ("Bob", "So long."),
     ]

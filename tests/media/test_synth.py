@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from scripts import backends
-from scripts.common.config import ROOT
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
 from scripts.media import synth
 
 EPISODE = """

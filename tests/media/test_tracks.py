@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.media import ffmpeg, ogg, tracks
 
 TOLD = """\

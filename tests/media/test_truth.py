@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.common import audio
-from scripts.common.records import read_rows, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.media import truth
+from scripts.rows.jsonl import read_rows, write_rows
 
 IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
 RTTM = """SPEAKER x 1 0.000 2.000 <NA> <NA> s1 <NA> <NA>

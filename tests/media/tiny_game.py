@@ -11,7 +11,13 @@ import soundfile
 
 RATE = 11_025
 
-JOE = {0: "Hello Bob.*02", 6: "How is business?*03", 7: "Got a map?*01", 8: "Bye.*02", 30: "Why?"}
+JOE = {
+    0: "Hello Bob.*02",
+    6: "How is business?*03",
+    7: "Response a map?*01",
+    8: "Bye.*02",
+    30: "Why?",
+}
 BOB = {0: "", 1: "*03Howdy!*00What can I do for you?", 6: "Slow.", 7: "A map?*00No.", 8: "So long."}
 BOB[30] = "It's the *XY00(128,112)*FLjungle."
 # Joe may ask 6, 7 and 9 (not voiced) and leave with 8; after 6 he may ask 30.

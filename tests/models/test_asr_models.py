@@ -13,7 +13,7 @@ import torch
 from scripts import backends
 from scripts.backends import asr
 from scripts.backends.asr import funasr, whisper
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 from tests.models.tiny.whisper import CHINESE, ENGLISH
 

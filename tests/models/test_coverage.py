@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common import config as settings
+from scripts.workflow import specs
 
 HERE = Path(__file__).parent
 HEAVY = [
     (capability, backend)
-    for capability in settings.capabilities()
-    for backend in settings.backends(capability)
-    if "core" not in settings.envs({"capability": capability, "backend": backend, "options": {}})
+    for capability in specs.capabilities()
+    for backend in specs.backends(capability)
+    if "core" not in specs.envs({"capability": capability, "backend": backend, "options": {}})
 ]
 TESTS = [path.read_text("utf-8") for path in sorted(HERE.glob("test_*.py"))]
 

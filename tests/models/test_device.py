@@ -9,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.backends.device import in_batches, pick
 from scripts.common import weights
-from scripts.common.device import in_batches, pick
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 
 

@@ -22,7 +22,7 @@ from scripts.backends import diarization, quality, vad
 from scripts.backends.diarization import pyannote
 from scripts.backends.quality import dnsmos
 from scripts.backends.vad import silero
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 from tests.models.tiny import pyannote as tiny
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends import embedding
 from scripts.backends.embedding.text2vec import pooling
-from scripts.common import config
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
+from scripts.workflow import specs
 from tests.models.tiny.text2vec import CHARACTERS
 
 NAME = "text2vec-bge-large-chinese"
@@ -177,5 +177,5 @@ def test_a_pickle_is_read_only_where_nothing_else_is_and_it_is_pinned(home, embe
 def test_the_paper_s_english_model_runs_beside_it():
     english = {"capability": "embedding", "backend": "minilm", "options": {}}
     chinese = {"capability": "embedding", "backend": "text2vec", "options": {}}
-    assert config.environment(english) == "core"
-    assert config.environment(english, chinese) == "torch"
+    assert specs.environment(english) == "core"
+    assert specs.environment(english, chinese) == "torch"

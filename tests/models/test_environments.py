@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.common import config as settings
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.lock import compiled, lock
+from scripts.workflow import specs
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 NAMES = sorted(path.stem for path in ENVS.glob("*.yaml"))
@@ -30,10 +30,10 @@ def test_the_pip_section_compiles_to_itself(name, tmp_path):
 
 
 def test_every_backend_has_an_environment():
-    for capability in settings.capabilities():
-        for backend in settings.backends(capability):
+    for capability in specs.capabilities():
+        for backend in specs.backends(capability):
             spec = {"capability": capability, "backend": backend, "options": {}}
-            assert set(settings.envs(spec)) <= set(NAMES)
+            assert set(specs.envs(spec)) <= set(NAMES)
 
 
 def test_what_cannot_be_resolved_is_told(tmp_path):

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.backends.features import fbank, resample
 from scripts.backends.speaker import campplus
-from scripts.common.features import fbank, resample
 
 RATES = (8_000, 16_000, 22_050, 24_000, 44_100, 48_000)
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from benchmarks.models.dialogue_llama_omni import plain
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request, accept
-from scripts.common import config
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
+from scripts.workflow import specs
 
 SPEC = {"capability": "dialogue", "backend": "llama_omni"}
 
@@ -75,7 +75,7 @@ def test_it_keeps_the_contract(omni, request_):
 
 
 def test_its_language_can_be_read_without_loading_it(omni):
-    assert tuple(config.constant(SPEC, "LANGUAGES")) == omni.languages == ("English",)
+    assert tuple(specs.constant(SPEC, "LANGUAGES")) == omni.languages == ("English",)
 
 
 def test_a_reply_is_what_the_plain_loop_makes(omni, request_, hum):

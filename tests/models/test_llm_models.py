@@ -12,9 +12,10 @@ import torch
 
 from scripts import backends
 from scripts.backends.llm import accept, transformers, without_thoughts
-from scripts.common.records import Dialogue, read_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.dialogues.write import write
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_rows
 from tests.dialogues.tiny import person, use, voice, written
 from tests.models.lessons import ANSWERS, PROFILES, PROMPTS, conversation, example
 

@@ -15,17 +15,11 @@ import pytest
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request, accept, qwen25_omni
 from scripts.common import audio
+from scripts.common.errors import UserError
 from scripts.common.prompts import read_prompt
-from scripts.common.records import (
-    Dialogue,
-    Exchange,
-    Profile,
-    Spoken,
-    SpokenTurn,
-    read_rows,
-    write_rows,
-)
-from scripts.common.stage import UserError
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.roles import Profile
 from scripts.systems import finetune as module
 from scripts.systems.respond import first_request
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from scripts.backends import separation
+from scripts.backends.features import resample
 from scripts.backends.separation import demucs
-from scripts.common.features import resample
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 from tests.models.tiny import demucs as tiny
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends import speaker
 from scripts.backends.speaker import campplus_funasr, ecapa_speechbrain, embed_alike
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 
 MODELS = [

@@ -10,11 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.backends.dialogue._speech_adaptor import SpeechAdaptor
+from scripts.backends.dialogue._unit_decoder import collapse
+from scripts.backends.dialogue._unit_vocoder import joined, load_vocoder
 from scripts.backends.dialogue.llama_omni import read_model
-from scripts.common.stage import UserError
-from scripts.models.speech_adaptor import SpeechAdaptor
-from scripts.models.unit_decoder import collapse
-from scripts.models.unit_vocoder import joined, load_vocoder
+from scripts.common.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.common.records import Dialogue, Identity, Reply, Spoken, Verdict, read_rows
-from scripts.setup import ledger
+from scripts.rows.dialogues import Dialogue, Spoken
+from scripts.rows.jsonl import read_rows
+from scripts.rows.judging import Verdict
+from scripts.rows.roles import Identity
+from scripts.rows.systems import Reply
+from scripts.setup import spending
 from tests.models import tiny
 from tests.servers.dashscope import ModelStudio
 from tests.servers.gemini import Gemini
@@ -177,7 +181,7 @@ def test_the_ledger_knows_every_stage_that_asks(paper):
     assert stages == {
         *("identify", "profile", "write", "classify", "speak_users", "respond", "judge", "probe"),
     }
-    assert "gemini-2.5-pro at http://127.0.0.1" in ledger.table(store)
+    assert "gemini-2.5-pro at http://127.0.0.1" in spending.table(store)
 
 
 def test_what_was_answered_is_not_asked_for_again(paper, run, servers):

@@ -11,9 +11,9 @@ import torch
 
 from scripts.backends import tts
 from scripts.backends.tts import cosyvoice2, f5_tts
+from scripts.backends.tts._cloning import Piece, join, pieces
 from scripts.common import audio
-from scripts.common.cloning import Piece, join, pieces
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.weights import RECEIPT
 from scripts.setup.download import write_receipt
 
@@ -265,7 +265,7 @@ def test_cosyvoice_reads_numbers_in_the_lines_language(cosy, text, language, rea
 def test_f5_says_what_its_package_says(f5, hum):
     from f5_tts.infer.utils_infer import infer_batch_process
 
-    from scripts.common.features import resample
+    from scripts.backends.features import resample
 
     voice, text = f5.voice(hum, SAID + ".", "English"), "Good morning to you."
     ours, _ = f5.speak([(text, voice, "English"), ("And a longer one to you.", voice, "English")])

@@ -21,8 +21,8 @@ import torch
 
 from scripts import backends
 from scripts.backends.llm import accept, vllm
-from scripts.common import web
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.services import web
 from tests.servers.scripted import Scripted, Step
 
 ROOT = Path(__file__).resolve().parents[2]

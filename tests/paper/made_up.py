@@ -5,16 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from scripts.common.records import (
-    Dialogue,
-    Exchange,
-    Reply,
-    Spoken,
-    SpokenTurn,
-    Verdict,
-    write_rows,
-)
-from scripts.paper.printed import METRICS
+from scripts.paper.report.printed import METRICS
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.jsonl import write_rows
+from scripts.rows.judging import Verdict
+from scripts.rows.systems import Reply
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "config" / "published"
 SYSTEMS = {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common.statistics import jackknife_interval, t_interval
 from scripts.paper.agree import HEADER, agree, of_judges, tau_b
+from scripts.paper.report.statistics import jackknife_interval, t_interval
 from tests.paper.made_up import cells, dialogue, due, files, outputs, verdicts
 
 ROLES = [f"role{n}" for n in range(6)]

@@ -9,19 +9,12 @@ import numpy as np
 import pytest
 
 from scripts.common import audio
-from scripts.common.records import (
-    Identity,
-    Quality,
-    Recording,
-    Segment,
-    Transcript,
-    Turn,
-    Vote,
-    write_rows,
-)
 from scripts.media.truth import TruthLine
 from scripts.media.truth import write as write_truth
 from scripts.paper.corpus_quality import LEAST_SPEAKERS, corpus_quality, judged
+from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
+from scripts.rows.jsonl import write_rows
+from scripts.rows.roles import Identity, Vote
 
 KINDS = ["recordings", "turns", "segments", "quality", "transcripts"]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.paper.differences import HEADER, differences, rank_rows, scale_row
 from tests.paper.made_up import PUBLISHED, ROLES, cells, dialogue, due, files, outputs, verdicts
 

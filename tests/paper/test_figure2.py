@@ -2,8 +2,8 @@
 
 from markdown_it import MarkdownIt
 
-from scripts.common.records import Exchange
 from scripts.paper.figure2 import figure2
+from scripts.rows.dialogues import Exchange
 from tests.paper.made_up import PUBLISHED, ROLES, dialogue, files
 
 OPENS = ("open", "close")

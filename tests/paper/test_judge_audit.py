@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.common.records import Probe, Spoken, Trial, Verdict
 from scripts.paper.judge_audit import CHANGED, HEADER, judge_audit
-from scripts.paper.printed import METRICS
-from scripts.paper.probed import again, both_ways, identity, order_effect, shifts
+from scripts.paper.report.printed import METRICS
+from scripts.paper.report.probed import again, both_ways, identity, order_effect, shifts
+from scripts.rows.dialogues import Spoken
+from scripts.rows.judging import Probe, Trial, Verdict
 from tests.paper.made_up import cells, dialogue, due, files, outputs, reply, verdicts
 
 FIRST, SECOND = "test first", "reference first"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.common.records import Exchange
 from scripts.paper.table1 import table1
+from scripts.rows.dialogues import Exchange
 from tests.paper.made_up import PUBLISHED, cells, dialogue, files, outputs, spoken
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.common.stage import UserError
-from scripts.paper.scores import HEADER
+from scripts.common.errors import UserError
+from scripts.paper.report.scores import HEADER
 from scripts.paper.table2 import table2
 from tests.paper.made_up import (
     PUBLISHED,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 from scripts.paper.table4 import table4
 from tests.paper.made_up import PUBLISHED, cells, outputs
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.common.config import ROOT
+from scripts.common.paths import ROOT
 from scripts.paper.table5 import table5
 from tests.paper.made_up import PUBLISHED, cells, dialogue, due, files, outputs, verdicts
 

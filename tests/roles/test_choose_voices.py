@@ -8,8 +8,9 @@ from hypothesis.extra.numpy import arrays
 
 from scripts import backends
 from scripts.common import audio
-from scripts.common.records import RefusedVoice, Voice, read_rows
 from scripts.roles.choose_voices import choose_voices, mean_cosine
+from scripts.rows.jsonl import read_rows
+from scripts.rows.roles import RefusedVoice, Voice
 from tests.roles.tiny import (
     ID,
     ROLES,

@@ -14,7 +14,6 @@ from hypothesis.extra import numpy as hnp
 
 from scripts import backends
 from scripts.common.prompts import read_prompt
-from scripts.common.records import Identity, read_rows
 from scripts.roles.identify import (
     LINES,
     PLACES,
@@ -26,6 +25,8 @@ from scripts.roles.identify import (
     shortlists,
     telling,
 )
+from scripts.rows.jsonl import read_rows
+from scripts.rows.roles import Identity
 from tests.roles.tiny import (
     ID,
     MEDIUM,

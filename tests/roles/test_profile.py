@@ -6,9 +6,10 @@ import pytest
 
 from scripts import backends
 from scripts.backends.llm import NoReply
-from scripts.common.records import Profile, Voice, read_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.roles.profile import LINES, longest, profile, whole
+from scripts.rows.jsonl import read_rows
+from scripts.rows.roles import Profile, Voice
 from tests.roles.tiny import ID, ROLES, recording, role, said, segment, speaker, written
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"

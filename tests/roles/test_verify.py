@@ -4,9 +4,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.common.records import Evidence, RoleSpeaker, read_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.roles.verify import Decision, seconds, verify, whose
+from scripts.rows.jsonl import read_rows
+from scripts.rows.roles import Evidence, RoleSpeaker
 from tests.roles.tiny import ID, MEDIUM, ROLES, SILENT, identity, turn, written
 
 HEADER = "media\tstart\tend\tverdict\trole\tby\tdate"

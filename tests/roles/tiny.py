@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.common.records import (
-    Identity,
-    Quality,
-    Recording,
-    RoleSpeaker,
-    Segment,
-    Transcript,
-    Turn,
-    media_id,
-    write_rows,
-)
+from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn, media_id
+from scripts.rows.jsonl import write_rows
+from scripts.rows.roles import Identity, RoleSpeaker
 
 WORK = "The Flight"
 MEDIUM = {"media": "The crash", "location": "crash.mp4", "work": WORK, "language": "English"}

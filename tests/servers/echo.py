@@ -14,8 +14,8 @@ import json
 from collections.abc import Callable
 from urllib.parse import quote
 
-from scripts.common.faults import SHOWN
-from scripts.common.keys import PIECE
+from scripts.services.errors import SHOWN
+from scripts.services.keys import PIECE
 from tests.servers.openai_paper import PaperModel, said, sentence
 from tests.servers.scripted import Request, Step
 

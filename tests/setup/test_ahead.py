@@ -22,7 +22,7 @@ def test_only_what_is_missing_is_counted(tmp_path):
 def test_the_models_of_the_quick_path_are_those_that_make_gets():
     makefile = (ahead.ROOT / "Makefile").read_text("utf-8")
     quick = makefile.split("\nquick:")[1].split("\n\n")[0]
-    assert f"scripts.setup.weights {' '.join(ahead.SMALL)}\n" in quick
+    assert f"scripts.setup.assemble_weights {' '.join(ahead.SMALL)}\n" in quick
 
 
 @pytest.mark.parametrize(

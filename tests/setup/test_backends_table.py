@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common import config as settings
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.setup.backends_table import BEGIN, END, HEAD, table, what, written
+from scripts.workflow import specs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +21,7 @@ def test_the_readme_has_the_table_as_it_is_now():
 def test_every_backend_has_a_line():
     lines = table().splitlines()
     assert lines[0] == HEAD
-    names = [(c, b) for c in settings.capabilities() for b in settings.backends(c)]
+    names = [(c, b) for c in specs.capabilities() for b in specs.backends(c)]
     assert len(lines) == len(names) + 2
     for line, (capability, backend) in zip(lines[2:], names, strict=True):
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.common import weights
 from scripts.common.documents import check
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.tables import read_table
 from scripts.common.weights import HUB, RECEIPT, pinned
 from scripts.setup import download as module
@@ -275,5 +275,5 @@ def test_a_model_that_is_not_there_is_named_with_its_licence_page_and_the_comman
     assert "the model 'llama-3.1-8b' (16.1 GB) is not in" in said and "ask for access there" in said
     assert "https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct" in said
     assert f"`snakemake {tmp_path / 'llama-3.1-8b' / RECEIPT}`" in said
-    with pytest.raises(UserError, match="no model 'qwen3-8'.* Did you mean 'qwen3-8b'"):
+    with pytest.raises(UserError, match="no model 'qwen3-8'.* did you mean 'qwen3-8b'"):
         weights.path("qwen3-8")

@@ -8,15 +8,10 @@ import numpy as np
 import pytest
 
 from scripts.common import audio
-from scripts.common.records import (
-    Dialogue,
-    Exchange,
-    Spoken,
-    SpokenTurn,
-    Voice,
-    write_rows,
-)
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.jsonl import write_rows
+from scripts.rows.roles import Voice
 from scripts.setup.export import export
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from scripts.backends.dialogue.qwen25_omni import CARD
 from scripts.common import audio
-from scripts.common.records import Dialogue, Exchange, Profile, Spoken, SpokenTurn, write_rows
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.jsonl import write_rows
+from scripts.rows.roles import Profile
 from scripts.setup.download import write_receipt
 from scripts.systems import finetune as module
 from scripts.systems.finetune import finetune

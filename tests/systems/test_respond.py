@@ -12,17 +12,10 @@ from scripts import backends
 from scripts.backends.dialogue import Answer
 from scripts.common import audio
 from scripts.common.prompts import read_prompt
-from scripts.common.records import (
-    Dialogue,
-    Exchange,
-    Profile,
-    Reply,
-    Spoken,
-    SpokenTurn,
-    Voice,
-    read_rows,
-    write_rows,
-)
+from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.roles import Profile, Voice
+from scripts.rows.systems import Reply
 from scripts.systems.respond import LINES, PLACES, first_request, respond
 
 RATE = 8000

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 KEPT = {"transcribe": 256}
 

@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 
 from scripts.backends.asr import RATE, audible, speaks
-from scripts.common import lookup, model_studio
+from scripts.common import job, json_path
 from scripts.common.audio import pcm
-from scripts.common.calls import Call, Client, Got
-from scripts.common.daemons import Daemons
-from scripts.common.services import as_told
-from scripts.common.stage import UserError, progress
+from scripts.common.errors import UserError
+from scripts.services import model_studio
+from scripts.services.client import Call, Client, Response
+from scripts.services.daemon_threads import Daemons
+from scripts.services.prices import as_told
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -75,7 +76,7 @@ class Paraformer:
                 words = f"asr/dashscope: a clip of {seconds:.1f} s has no text: {result.reason}."
                 if not model_studio.refused(result):
                     raise UserError(f"{words} The others are kept; run the same command again.")
-                print(words, file=progress.screen)
+                print(words, file=job.screen())
             sentences[number] = result.value or []
         return [self.joined(own, language) for own in sentences]
 
@@ -83,7 +84,7 @@ class Paraformer:
         hints = [CODES[language]] if language else list(CODES.values())
         parts = {"audio": hashlib.sha256(sound).hexdigest(), "language_hints": hints}
 
-        async def send(_: int) -> Got:
+        async def send(_: int) -> Response:
             line, sentences = model_studio.Line(self.client), []
             session = self.audio.asr.recognize(
                 model=self.client.model,
@@ -98,8 +99,8 @@ class Paraformer:
                 raise model_studio.fault(error, begun=bool(sentences)) from error
             finally:
                 line.cut()  # ends the thread, too, if time is up
-            told = lookup.number(session.usage, "duration")
-            return Got(sentences, as_told({"audio second": told}, most))
+            told = json_path.number(session.usage, "duration")
+            return Response(sentences, as_told({"audio second": told}, most))
 
         most = {"audio second": billed(sound)}
         return Call(parts, send, most)
@@ -125,7 +126,7 @@ def hear(session: Any, sound: bytes, sentences: list[str]) -> None:
         sent = pool.submit(feed, session, sound)
         for result in session.results():
             if result.is_sentence_end():
-                sentences.append(lookup.text(result.get_sentence(), "text"))
+                sentences.append(json_path.text(result.get_sentence(), "text"))
         sent.result()
 
 

@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scripts.backends.asr import speaks
-from scripts.common.device import pick
-from scripts.common.stage import progress
+from scripts.backends.device import pick
+from scripts.common.progress import progress
 from scripts.common.weights import loading, path
 
 ENV = ("core", "torch")

@@ -25,7 +25,7 @@ import re
 import numpy as np
 
 from scripts.backends.asr import RATE, audible, speaks
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 ENV = "torch"
 GPU = True
@@ -51,7 +51,7 @@ def load(
     word_times: bool = False,
 ):
     """Load weights/<weights>/; see the docstring of this file for the options."""
-    from scripts.common.device import pick
+    from scripts.backends.device import pick
     from scripts.common.weights import loading, path, pinned
 
     device = pick(device, "asr/funasr")
@@ -108,7 +108,7 @@ class FunAsr:
 
     def transcribe(self, clips: list[np.ndarray], language: str | None = None) -> list[dict]:
         """Text of each (n,) float32 clip and its language; see the contract."""
-        from scripts.common.device import in_batches
+        from scripts.backends.device import in_batches
 
         speaks(f"asr/funasr with {self.name}", language, self.languages)
         parts = [

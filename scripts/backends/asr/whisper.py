@@ -43,7 +43,7 @@ def load(
     word_times: bool = False,
 ):
     """Load weights/<weights>/; see the docstring of this file for the options."""
-    from scripts.common.device import pick
+    from scripts.backends.device import pick
     from scripts.common.weights import loading, path
 
     device = pick(device, "asr/whisper")
@@ -98,7 +98,7 @@ class Whisper:
         """Text of each (n,) float32 clip and its language; see the contract."""
         import torch
 
-        from scripts.common.device import in_batches
+        from scripts.backends.device import in_batches
 
         speaks(f"asr/whisper with {self.name}", language, self.languages)
         heard = [i for i, clip in enumerate(clips) if audible(clip)]

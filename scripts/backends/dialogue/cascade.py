@@ -23,7 +23,7 @@ import time
 from scripts import backends
 from scripts.backends.dialogue import Answer, Request
 from scripts.backends.llm import why_none
-from scripts.common.aloud import aloud
+from scripts.common.spoken_text import aloud
 
 ENV = ("core", "torch", "cosyvoice", "vllm", "api")  # as its parts
 GPU = False  # its parts may

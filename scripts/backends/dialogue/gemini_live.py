@@ -21,13 +21,14 @@ from typing import Any
 
 from scripts.backends.dialogue import Request
 from scripts.backends.dialogue.openai_audio import SpeechService, instruction, most_of, turns
-from scripts.common import audio, faults
-from scripts.common.calls import Call, Client, Fault, Got
-from scripts.common.chat_service import straight
-from scripts.common.lookup import mended, number
-from scripts.common.services import audio_among, widened
-from scripts.common.services import tokens as units_of
-from scripts.common.web import Meter
+from scripts.common import audio
+from scripts.common.json_path import mended, number
+from scripts.services import errors
+from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.openai_chat import straight
+from scripts.services.prices import audio_among, widened
+from scripts.services.prices import tokens as units_of
+from scripts.services.web import Meter
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -76,7 +77,7 @@ class GeminiLive(SpeechService):
         parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
         most = most_of(request, self.max_tokens)
 
-        async def send(cuts: int) -> Got:
+        async def send(cuts: int) -> Response:
             from google.genai import errors
 
             tokens = self.max_tokens * 2**cuts
@@ -109,7 +110,7 @@ class GeminiLive(SpeechService):
 
 async def talk(
     session: Any, request: Request, tokens: int, most: dict[str, float], service: str
-) -> Got:
+) -> Response:
     """The reply of one session."""
     history = []
     for _, answer in request.history:
@@ -143,14 +144,14 @@ async def talk(
             reason = content.turn_complete_reason.name
     seconds, text = time.perf_counter() - begun, mended("".join(words)).strip()
     if any(word in reason for word in REFUSED):
-        raise Fault("refused", reason, raw=text, used=used)
+        raise CallError("refused", reason, raw=text, used=used)
     if used.get("output token", 0) + used.get("output audio token", 0) >= tokens and used != most:
-        raise Fault("cut", "cut at its limit of tokens", raw=text, used=used)
+        raise CallError("cut", "cut at its limit of tokens", raw=text, used=used)
     if not b"".join(pieces):
         words = f"the reply's audio is empty {reason}".strip()
-        raise Fault("unusable", words, raw=text, used=used)
+        raise CallError("unusable", words, raw=text, used=used)
     value = {"text": text, "heard": "".join(heard).strip() or None, "seconds": seconds}
-    return Got(value, used, "", b"".join(pieces))
+    return Response(value, used, "", b"".join(pieces))
 
 
 async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
@@ -163,24 +164,24 @@ async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
             yield message
     except errors.APIError as error:
         raise ended(error).charged() if any(begun) else ended(error) from error
-    except faults.UNREADABLE as error:
-        raise faults.unreadable(error) from error
+    except errors.UNREADABLE as error:
+        raise errors.unreadable(error) from error
 
 
-def ended(error: Any) -> Fault:
-    """The Fault of a session that the service ended, by the code of its websocket's end (RFC 6455)
+def ended(error: Any) -> CallError:
+    """The CallError of a session that the service ended, by the code of its websocket's end (RFC 6455)
     or of HTTP."""
     said = f"{error.code}: {error.details}"
-    words = faults.short(said)
+    words = errors.short(said)
     if 300 <= (error.code or 0) < 600:
-        return faults.by_status(error.code, {}, str(error.details))
-    if faults.REFUSED.search(said):
-        return Fault("refused", words)
-    if faults.USED_UP.search(said):
-        return Fault("fatal", words, status=429)
+        return errors.by_status(error.code, {}, str(error.details))
+    if errors.REFUSED.search(said):
+        return CallError("refused", words)
+    if errors.USED_UP.search(said):
+        return CallError("fatal", words, status=429)
     if "quota" in said.lower() or "RESOURCE_EXHAUSTED" in said:
-        return Fault("limited", words)
-    return Fault("fatal" if error.code in WRONG else "transient", words)
+        return CallError("limited", words)
+    return CallError("fatal" if error.code in WRONG else "transient", words)
 
 
 def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:

@@ -33,9 +33,9 @@ from typing import Any
 
 import numpy as np
 
+from scripts.backends.device import in_batches, pick
 from scripts.backends.dialogue import Answer, Request
-from scripts.common.device import in_batches, pick
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.weights import loading, path
 
 ENV = "torch"
@@ -83,7 +83,7 @@ def load(
     with loading(WHO, ears):
         hearing = read_encoder(ears, llm.dtype).to(device)
     with loading(WHO, voice):
-        from scripts.models.unit_vocoder import load_vocoder
+        from scripts.backends.dialogue._unit_vocoder import load_vocoder
 
         network = Networks(tokenizer, hearing, adaptor, llm, units, load_vocoder(voice).to(device))
     config = llm.config
@@ -118,9 +118,9 @@ def read_model(home: Path, device: str) -> tuple:
     from tokenizers import Tokenizer
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-    from scripts.models.checkpoint import demand, fill, tensors
-    from scripts.models.speech_adaptor import SpeechAdaptor
-    from scripts.models.unit_decoder import UnitDecoder
+    from scripts.backends.dialogue._checkpoint import demand, fill, tensors
+    from scripts.backends.dialogue._speech_adaptor import SpeechAdaptor
+    from scripts.backends.dialogue._unit_decoder import UnitDecoder
 
     class Llama(LlamaForCausalLM):
         _keys_to_ignore_on_load_unexpected = [f"^{re.escape(name)}" for name in PARTS]
@@ -151,7 +151,7 @@ def read_encoder(home: Path, dtype):
     """The encoder of the Whisper in the folder `home`."""
     from transformers import WhisperModel
 
-    from scripts.models.checkpoint import demand
+    from scripts.backends.dialogue._checkpoint import demand
 
     whisper, found = WhisperModel.from_pretrained(home, dtype=dtype, **STRICT)
     demand("Whisper", found["missing_keys"], (), shapes(found))
@@ -294,7 +294,7 @@ class LlamaOmni:
         """The sound of each reply, (samples,) float32; empty where every place is blank."""
         from torch.nn.utils.rnn import pad_sequence
 
-        from scripts.models.unit_decoder import collapse
+        from scripts.backends.dialogue._unit_decoder import collapse
 
         decoder = self.net.units
         places = decoder(pad_sequence(states, batch_first=True)).tolist()

@@ -28,11 +28,11 @@ import numpy as np
 from scripts.backends.dialogue import Answer, Request
 from scripts.common import audio
 from scripts.common.audio import Sound
-from scripts.common.calls import Call, Client, Fault, Got, Result
-from scripts.common.chat_service import complete, connection, message_of, most_tokens, spent
-from scripts.common.faults import short
-from scripts.common.lookup import at, count, text
-from scripts.common.services import widened
+from scripts.common.json_path import at, count, text
+from scripts.services.client import Call, CallError, Client, Response, Result
+from scripts.services.errors import short
+from scripts.services.openai_chat import complete, connection, message_of, most_tokens, spent
+from scripts.services.prices import widened
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -116,7 +116,7 @@ class OpenAIAudio(SpeechService):
         parts = {**shape, **turns(request), "max_completion_tokens": self.max_tokens}
         most = most_of(request, self.max_tokens)
 
-        async def send(cuts: int) -> Got:
+        async def send(cuts: int) -> Response:
             ids = [usable(answer) for _, answer in request.history]
             reply = await self.create(request, ids, shape, self.max_tokens * 2**cuts)
             used = spent(reply, widened(most, cuts))
@@ -124,12 +124,12 @@ class OpenAIAudio(SpeechService):
             said, written = at(message, "audio"), text(message, "content")
             if said is None:
                 words = f"an answer without speech: {short(written)}"
-                raise Fault("unusable", words, raw=written, used=used)
+                raise CallError("unusable", words, raw=written, used=used)
             value = {"text": text(said, "transcript"), "id": text(said, "id")}
             value["expires_at"] = count(said, "expires_at")
             value["earlier"] = ["audio" if known else "text" for known in ids]
             blob = checked(text(said, "data"), value["text"], used)
-            return Got(value, used, text(reply, "model"), blob)
+            return Response(value, used, text(reply, "model"), blob)
 
         return Call(parts, send, most)
 
@@ -212,7 +212,7 @@ def spoken(sound: np.ndarray) -> dict[str, Any]:
 
 
 def checked(data: str, said: str, used: dict[str, float]) -> bytes:
-    """The file of a reply; Fault if it holds no sound."""
+    """The file of a reply; CallError if it holds no sound."""
     import soundfile
 
     try:
@@ -220,9 +220,9 @@ def checked(data: str, said: str, used: dict[str, float]) -> bytes:
         frames = np.size(soundfile.read(io.BytesIO(blob))[0])
     except (ValueError, soundfile.LibsndfileError) as error:
         words = f"the reply's audio cannot be read ({error})"
-        raise Fault("unusable", words, raw=said, used=used) from error
+        raise CallError("unusable", words, raw=said, used=used) from error
     if not frames:
-        raise Fault("unusable", "the reply's audio is empty", raw=said, used=used)
+        raise CallError("unusable", "the reply's audio is empty", raw=said, used=used)
     return blob
 
 

@@ -29,13 +29,14 @@ from scripts.backends.dialogue.openai_audio import (
     most_of,
     turns,
 )
-from scripts.common import audio, faults
-from scripts.common.calls import Call, Client, Fault, Got
-from scripts.common.chat_service import connection, straight
-from scripts.common.lookup import at, loads, mended, number, text
-from scripts.common.services import tokens as units_of
-from scripts.common.services import widened
-from scripts.common.web import Meter
+from scripts.common import audio
+from scripts.common.json_path import at, loads, mended, number, text
+from scripts.services import errors
+from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.openai_chat import connection, straight
+from scripts.services.prices import tokens as units_of
+from scripts.services.prices import widened
+from scripts.services.web import Meter
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -71,7 +72,7 @@ class OpenAIRealtime(SpeechService):
         parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
         most = most_of(request, self.max_tokens)
 
-        async def send(cuts: int) -> Got:
+        async def send(cuts: int) -> Response:
             async with self.openai.realtime.connect(
                 model=self.client.model, websocket_connection_options=straight(self.client)
             ) as talk:
@@ -81,7 +82,9 @@ class OpenAIRealtime(SpeechService):
 
         return Call(parts, send, most)
 
-    async def talk(self, talk: Any, request: Request, tokens: int, most: dict[str, float]) -> Got:
+    async def talk(
+        self, talk: Any, request: Request, tokens: int, most: dict[str, float]
+    ) -> Response:
         """The reply of one session."""
         shape = {"type": "audio/pcm", "rate": RATE}
         await talk.session.update(
@@ -130,8 +133,8 @@ class OpenAIRealtime(SpeechService):
         used = spent(response, most)
         check(response, said, used)
         if not sound:
-            raise Fault("unusable", "the reply's audio is empty", raw=said, used=used)
-        return Got({"text": said, "seconds": seconds}, used, version, sound)
+            raise CallError("unusable", "the reply's audio is empty", raw=said, used=used)
+        return Response({"text": said, "seconds": seconds}, used, version, sound)
 
 
 def heard(sound: np.ndarray) -> dict[str, Any]:
@@ -145,36 +148,36 @@ def decoded(data: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except ValueError as error:
-        raise Fault("transient", f"a piece of audio cannot be read ({error})") from error
+        raise CallError("transient", f"a piece of audio cannot be read ({error})") from error
 
 
 def check(response: Any, said: str, used: dict[str, float]) -> None:
-    """Raise the Fault of a response that is not complete."""
+    """Raise the CallError of a response that is not complete."""
     status = at(response, "status")
     reason = at(response, "status_details", "reason")
     error = at(response, "status_details", "error")
     if status == "incomplete":
         kind = {"max_output_tokens": "cut", "content_filter": "refused"}.get(str(reason))
-        raise Fault(kind or "transient", f"an incomplete reply ({reason})", raw=said, used=used)
+        raise CallError(kind or "transient", f"an incomplete reply ({reason})", raw=said, used=used)
     if status == "failed" and error:
         raise fault(error, used)
     if status != "completed":
-        raise Fault("transient", f"a reply that is '{status}'", raw=said, used=used)
+        raise CallError("transient", f"a reply that is '{status}'", raw=said, used=used)
 
 
-def fault(error: Any, used: dict[str, float] | None = None) -> Fault:
-    """The Fault of an error that the service reports in a session."""
+def fault(error: Any, used: dict[str, float] | None = None) -> CallError:
+    """The CallError of an error that the service reports in a session."""
     kind = text(error, "type")
     said = f"{text(error, 'code') or kind}: {text(error, 'message')}"
-    words = faults.short(said)
-    if faults.REFUSED.search(said):
-        return Fault("refused", words, used=used)
-    if faults.USED_UP.search(said):
-        return Fault("fatal", words, used=used, status=429)
+    words = errors.short(said)
+    if errors.REFUSED.search(said):
+        return CallError("refused", words, used=used)
+    if errors.USED_UP.search(said):
+        return CallError("fatal", words, used=used, status=429)
     if "rate_limit" in said:
-        return Fault("limited", words, used=used)
+        return CallError("limited", words, used=used)
     wrong = kind in ("invalid_request_error", "authentication_error", "permission_error")
-    return Fault("fatal" if wrong else "transient", words, used=used)
+    return CallError("fatal" if wrong else "transient", words, used=used)
 
 
 def spent(response: Any, most: dict[str, float]) -> dict[str, float]:

@@ -26,12 +26,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from scripts.backends.device import in_batches, pick
 from scripts.backends.dialogue import Answer, Request
-from scripts.common.device import in_batches, pick
 from scripts.common.documents import nearest
-from scripts.common.records import digest
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.weights import loading, path, pinned
+from scripts.rows.jsonl import digest
 
 ENV = "torch"
 GPU = True

@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from scripts.backends.device import pick
 from scripts.backends.dialogue import qwen25_omni
-from scripts.common.device import pick
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 ENV = "torch"
 GPU = True

@@ -1,5 +1,5 @@
 """Diarization by voices: pyannote's segmentation finds speech, changes of speaker and overlap; who
-is who is found by the embeddings of a speaker backend (scripts/common/speakers.py).
+is who is found by the embeddings of a speaker backend (scripts/backends/clusters.py).
 
 The package's pipeline embeds what its network takes for one speaker in ten seconds. Where voices
 are alike (11 kHz, music under them) the network takes two people for one, and no embedding can part
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from scripts.common.speakers import speakers
+from scripts.backends.clusters import speakers
 
 WINDOW, HOP = 2.0, 1.0  # seconds of an embedding, at most, and to the next in the same stretch
 SHORT = 0.8  # seconds: less says a word or two, and nobody is known by that

@@ -40,9 +40,9 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.backends.device import free, pick
 from scripts.backends.diarization import _voices
-from scripts.common.device import free, out_of_memory, pick
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError, out_of_memory
 from scripts.common.weights import loading, path, pinned
 
 ENV = ("torch", "core")

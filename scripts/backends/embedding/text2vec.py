@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.common.device import in_batches, pick
+from scripts.backends.device import in_batches, pick
 from scripts.common.weights import loading, path, pinned
 
 ENV = "torch"

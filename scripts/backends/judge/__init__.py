@@ -1,7 +1,7 @@
 """Judges: pairwise scores from 1 to 10 for a system's reply and the reference (paper, 4.2).
 
 A backend has
-- `whole`: whether its scores are whole numbers, as those of a judge who is asked once for one;
+- `integer_scores`: whether its scores are whole numbers, as those of a judge who is asked once for one;
 - `judge(pairs, metrics)`: a list of `Pair` and a list of `Metric` -> for each pair a list, in the
   order of `metrics`, of `Scores`.
 A verdict that could not be had is `Scores` with None and a reason: never a zero. Audio comes as
@@ -13,10 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.common import config
 from scripts.common.audio import Sound
-from scripts.common.records import Trial
+from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
+from scripts.rows.judging import Trial
 
 KEPT = {"judge": 64}
 
@@ -83,8 +83,8 @@ def read_metrics(path: Path) -> list[Metric]:
 
 def accept(backend, pair: Pair) -> None:
     """Check a backend against the contract on one pair; raises AssertionError."""
-    assert backend.whole in (True, False)
-    metrics = read_metrics(config.ROOT / "config/metrics.tsv")
+    assert backend.integer_scores in (True, False)
+    metrics = read_metrics(ROOT / "config/metrics.tsv")
     ((*scores,),) = backend.judge([pair], metrics)
     assert len(scores) == len(metrics)
     for score in scores:
@@ -93,7 +93,7 @@ def accept(backend, pair: Pair) -> None:
         else:
             assert 1 <= score.test <= 10 and 1 <= score.reference <= 10 and score.rationale
             assert score.reason is None
-            if backend.whole:
+            if backend.integer_scores:
                 assert score.test % 1 == score.reference % 1 == 0
         for trial in score.trials:
             assert 1 <= trial.test <= 10 and 1 <= trial.reference <= 10

@@ -7,7 +7,7 @@ key in GEMINI_API_KEY and google-genai, aiohttp.
 
 The paper's judge is gemini-2.5-pro. It thinks before it answers, and what it thinks is paid for as
 output and counts towards `max_tokens`. What is asked and how replies are read: see
-scripts/judging/protocol.py; the tested system's texts are not sent, only speech is judged.
+scripts/backends/judge/_protocol.py; the tested system's texts are not sent, only speech is judged.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scripts.common import services
-from scripts.common.calls import Client, Fault
-from scripts.common.lookup import at, number
-from scripts.judging import protocol as protocols
-from scripts.judging.bodies import recorded
-from scripts.judging.listening import Listening
+from scripts.backends.judge import _protocol
+from scripts.backends.judge._bodies import recorded
+from scripts.backends.judge._listening import Listening
+from scripts.common.json_path import at, number
+from scripts.services import prices
+from scripts.services.client import CallError, Client
 
 if TYPE_CHECKING:
     import httpx
@@ -59,11 +59,11 @@ def load(
     often each is asked. `temperature`, and `thinking` (at most so many tokens), None: as the
     service has it. `longest`: seconds after which each audio part is cut, None: never.
     """
-    prompts = {protocols.PER_METRIC: prompt_per_metric, protocols.JOINT: prompt_joint}
+    prompts = {_protocol.PER_METRIC: prompt_per_metric, _protocol.JOINT: prompt_joint}
     return Listening(
         Client("judge/gemini", model, address, key, version),
         Gemini(model, address, temperature, thinking),
-        protocols.load(protocol, prompts),
+        _protocol.load(protocol, prompts),
         order=order,
         samples=samples,
         longest=longest,
@@ -72,7 +72,7 @@ def load(
 
 
 class Gemini:
-    """See Service in scripts/judging/listening.py."""
+    """See Service in scripts/backends/judge/_listening.py."""
 
     rate = 32.0
 
@@ -121,18 +121,20 @@ class Gemini:
         spent = spent_by(at(reply, "usageMetadata"), most)
         blocked = at(reply, "promptFeedback", "blockReason")
         if blocked:
-            raise Fault("refused", f"the prompt was blocked ({blocked})", used=spent)
+            raise CallError("refused", f"the prompt was blocked ({blocked})", used=spent)
         why = at(reply, "candidates", 0, "finishReason")
         parts = at(reply, "candidates", 0, "content", "parts")
         parts = parts if isinstance(parts, list) else []
         said = [at(part, "text") for part in parts if not at(part, "thought")]
         text = "".join(part for part in said if isinstance(part, str))
         if why == "MAX_TOKENS":
-            raise Fault("cut", "the reply ended at its limit of tokens", raw=text, used=spent)
+            raise CallError("cut", "the reply ended at its limit of tokens", raw=text, used=spent)
         if why in REFUSALS:
-            raise Fault("refused", f"it stopped because of {why}", raw=text, used=spent)
+            raise CallError("refused", f"it stopped because of {why}", raw=text, used=spent)
         if why != "STOP" or not text.strip():
-            raise Fault("transient", f"no whole reply (it ended with {why})", raw=text, used=spent)
+            raise CallError(
+                "transient", f"no whole reply (it ended with {why})", raw=text, used=spent
+            )
         return text, spent, str(at(reply, "modelVersion") or "")
 
 
@@ -140,8 +142,8 @@ def spent_by(usage: Any, most: Mapping[str, float]) -> dict[str, float]:
     """What `usageMetadata` says was used, as in `most` what it does not say. Thoughts are output;
     counts of 0 are left out of its JSON."""
     read = number(usage, "promptTokenCount")
-    heard = services.audio_among(at(usage, "promptTokensDetails"), "tokenCount", read)
+    heard = prices.audio_among(at(usage, "promptTokensDetails"), "tokenCount", read)
     written = number(usage, "candidatesTokenCount")
     thought = 0 if at(usage, "thoughtsTokenCount") is None else number(usage, "thoughtsTokenCount")
     whole = None if None in (written, thought) else written + thought
-    return services.tokens(most, read, heard, whole, total=number(usage, "totalTokenCount"))
+    return prices.tokens(most, read, heard, whole, total=number(usage, "totalTokenCount"))

@@ -48,9 +48,9 @@ from dataclasses import replace
 
 from scripts import backends
 from scripts.backends.judge import Metric, Pair, Scores
+from scripts.backends.judge._gather import Measured, Models, gather
+from scripts.backends.judge._measures import error_rate, exclaimed, ramp, repeated, share_in, units
 from scripts.backends.llm import must_score
-from scripts.judging.gather import Measured, Models, gather
-from scripts.judging.measures import error_rate, exclaimed, ramp, repeated, share_in, units
 
 ENV = ("core", "torch")  # as its parts
 GPU = False
@@ -75,7 +75,7 @@ def load(asr: dict, quality: dict, speaker: dict, embedding: dict, llm: dict):
 class Objective:
     """See the contract in scripts/backends/judge/__init__.py."""
 
-    whole = False  # measured, not chosen
+    integer_scores = False  # measured, not chosen
 
     def __init__(self, models: Models):
         self.models = models

@@ -5,7 +5,7 @@ through openai (Apache-2.0), which makes the requests. Terms: https://openai.com
 openai, aiohttp and a key in OPENAI_API_KEY, or a server of your own: `vllm serve` with
 Qwen2.5-Omni, say, at `address` http://127.0.0.1:8000/v1, which needs no key.
 
-What is asked and how replies are read: see scripts/judging/protocol.py; the tested system's texts
+What is asked and how replies are read: see scripts/backends/judge/_protocol.py; the tested system's texts
 are not sent, only speech is judged.
 """
 
@@ -15,12 +15,12 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scripts.common.calls import Client, Fault
-from scripts.common.chat_service import message_of, spent
-from scripts.common.lookup import text
-from scripts.judging import protocol as protocols
-from scripts.judging.bodies import recorded
-from scripts.judging.listening import Listening
+from scripts.backends.judge import _protocol
+from scripts.backends.judge._bodies import recorded
+from scripts.backends.judge._listening import Listening
+from scripts.common.json_path import text
+from scripts.services.client import CallError, Client
+from scripts.services.openai_chat import message_of, spent
 
 if TYPE_CHECKING:
     import httpx
@@ -51,11 +51,11 @@ def load(
     is asked. `temperature` None: as the service has it. `longest`: seconds after which each audio
     part is cut, None: never.
     """
-    prompts = {protocols.PER_METRIC: prompt_per_metric, protocols.JOINT: prompt_joint}
+    prompts = {_protocol.PER_METRIC: prompt_per_metric, _protocol.JOINT: prompt_joint}
     return Listening(
         Client("judge/openai_audio_judge", model, address, key, version),
         Chat(model, address, temperature),
-        protocols.load(protocol, prompts),
+        _protocol.load(protocol, prompts),
         order=order,
         samples=samples,
         longest=longest,
@@ -64,7 +64,7 @@ def load(
 
 
 class Chat:
-    """See Service in scripts/judging/listening.py."""
+    """See Service in scripts/backends/judge/_listening.py."""
 
     # A token is 100 ms of what a user says for OpenAI (developers.openai.com/api/docs/guides/
     # realtime-costs), 40 ms for Qwen2.5-Omni (arXiv 2503.20215).
@@ -121,5 +121,5 @@ class Chat:
         used = spent(reply, most)
         said = text(message_of(reply, used), "content")
         if not said.strip():
-            raise Fault("transient", "a reply without text", used=used)
+            raise CallError("transient", "a reply without text", used=used)
         return said, used, text(reply, "model")

@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import math
 
-from scripts.common.replies import without_thoughts
-from scripts.common.stage import UserError
+from scripts.backends.replies import without_thoughts
+from scripts.common.errors import UserError
 
 KEPT = {"generate": 512, "score": 1024, "choose": 512}
 

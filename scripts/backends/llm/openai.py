@@ -17,7 +17,7 @@ Services cannot go on from the beginning of an answer. They are asked to begin s
 repeat of it is taken off; a reply that begins otherwise comes whole. Nor do they tell how likely a
 text is. Where options are compared, they are listed with letters, and what counts is how likely
 each letter is as the one that is said (`logprobs`); a service that does not tell that gets its one
-answer counted as near certain (scripts/common/letters.py).
+answer counted as near certain (scripts/services/multiple_choice.py).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ import re
 from typing import Any
 
 from scripts.backends.llm import Chat, NoReply, begun
-from scripts.common import letters
-from scripts.common.calls import Call, Client, Fault, Got, Result
-from scripts.common.chat_service import complete, connection, message_of, most_tokens, spent
-from scripts.common.faults import short
-from scripts.common.lookup import at, text
-from scripts.common.replies import without_thoughts
-from scripts.common.services import widened
+from scripts.backends.replies import without_thoughts
+from scripts.common.json_path import at, text
+from scripts.services import multiple_choice
+from scripts.services.client import Call, CallError, Client, Response, Result
+from scripts.services.errors import short
+from scripts.services.openai_chat import complete, connection, message_of, most_tokens, spent
+from scripts.services.prices import widened
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -105,23 +105,23 @@ class Chats:
     def choose(self, chats: list[Chat], options: list[str]) -> list[list[float] | None]:
         """Log-probabilities of the options as the answer; see the contract."""
         found = self.chosen([(chat, tuple(options)) for chat in chats])
-        return [None if row is None else letters.normal(row) for row in found]
+        return [None if row is None else multiple_choice.normal(row) for row in found]
 
     def chosen(self, asked: list[tuple[Chat, tuple[str, ...]]]) -> list[list[float] | None]:
         """Shares of the options of each (chat, options), by groups where they are many."""
-        parts = [letters.groups(options) for _, options in asked]
+        parts = [multiple_choice.groups(options) for _, options in asked]
         flat = [(chat, some) for (chat, _), own in zip(asked, parts, strict=True) for some in own]
         answers = iter(self.pick(flat))
         found = [[next(answers) for _ in own] for own in parts]
         finals = [
-            (number, letters.firsts(parts[number], rows))
+            (number, multiple_choice.firsts(parts[number], rows))
             for number, rows in enumerate(found)
             if len(rows) > 1 and None not in rows
         ]
         last = self.chosen([(asked[number][0], some) for number, some in finals]) if finals else []
         weights = {number: row for (number, _), row in zip(finals, last, strict=True)}
         return [
-            letters.joined(rows, [1.0] if len(rows) == 1 else weights.get(number))
+            multiple_choice.joined(rows, [1.0] if len(rows) == 1 else weights.get(number))
             for number, rows in enumerate(found)
         ]
 
@@ -129,20 +129,20 @@ class Chats:
         """Probabilities of at most `letters.TOP` options each, by the letter that is said."""
         choice: dict[str, Any] = {"temperature": self.heat(0.0)}
         if self.logprobs:
-            choice |= {"logprobs": True, "top_logprobs": letters.TOP}
+            choice |= {"logprobs": True, "top_logprobs": multiple_choice.TOP}
         calls = []
         for chat, options in asked:
             messages, goes_on = begun(chat)
             lead = [f"{messages[-1]['content']} ..."] if goes_on else []
             messages = messages[:-1] if goes_on else messages
-            messages = said_to(messages, *lead, PICK, letters.listed(options))
+            messages = said_to(messages, *lead, PICK, multiple_choice.listed(options))
             calls.append(self.call(messages, choice, self.least, letter_of(len(options))))
         results = self.client.ask(calls, f"choices of {self.name}")
         self.complain(results)
         return [
             None
             if result.value is None
-            else letters.shares(result.value["letter"], result.value["tops"], len(options))
+            else multiple_choice.shares(result.value["letter"], result.value["tops"], len(options))
             for result, (_, options) in zip(results, asked, strict=True)
         ]
 
@@ -150,13 +150,13 @@ class Chats:
         return asked if self.temperature is None else self.temperature
 
     def call(self, messages: Chat, choice: dict[str, Any], tokens: int, read) -> Call:
-        """The call that asks this; `read` takes what is kept from the answer, or raises Fault."""
+        """The call that asks this; `read` takes what is kept from the answer, or raises CallError."""
         tokens = max(tokens, self.least)
         parts = {"messages": messages, **choice, self.limit: tokens, "extra": self.extra}
         said = most_tokens([message["content"] for message in messages])
         most = {"input token": said, "output token": tokens}
 
-        async def send(cuts: int) -> Got:
+        async def send(cuts: int) -> Response:
             reply = await complete(
                 self.openai,
                 model=self.client.model,
@@ -166,7 +166,7 @@ class Chats:
                 **{self.limit: tokens * 2**cuts},
             )
             used = spent(reply, widened(most, cuts))
-            return Got(read(reply, used), used, text(reply, "model"))
+            return Response(read(reply, used), used, text(reply, "model"))
 
         return Call(parts, send, most)
 
@@ -181,7 +181,7 @@ def text_of(reply: Any, used: dict[str, float]) -> dict[str, Any]:
     """What is kept of a reply."""
     content = text(message_of(reply, used), "content")
     if not without_thoughts(content).strip():
-        raise Fault("transient", "a reply without text", raw=content, used=used)
+        raise CallError("transient", "a reply without text", raw=content, used=used)
     return {"text": content}
 
 
@@ -192,12 +192,12 @@ def letter_of(count: int):
     def read(reply: Any, used: dict[str, float]) -> dict[str, Any]:
         kept = text_of(reply, used)
         answer = without_thoughts(kept["text"])
-        letter = letters.letter_in(answer, count)
+        letter = multiple_choice.letter_in(answer, count)
         if letter is None:
-            words = f"no letter of A to {letters.LETTERS[count - 1]}: {short(kept['text'])}"
-            raise Fault("unusable", words, raw=kept["text"], used=used)
+            words = f"no letter of A to {multiple_choice.LETTERS[count - 1]}: {short(kept['text'])}"
+            raise CallError("unusable", words, raw=kept["text"], used=used)
         tokens = at(reply, "choices", 0, "logprobs", "content")
-        tops = letters.rivals(tokens, letter, kept["text"].rindex(answer))
+        tops = multiple_choice.rivals(tokens, letter, kept["text"].rindex(answer))
         return {**kept, "letter": letter, "tops": tops}
 
     return read

@@ -20,7 +20,8 @@ from os.path import commonprefix
 from pathlib import Path
 
 from scripts.backends.llm import answer_in
-from scripts.common.stage import UserError, progress
+from scripts.common.errors import UserError
+from scripts.common.progress import progress
 
 ENV = "core"
 GPU = False

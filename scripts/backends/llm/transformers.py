@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 
 from scripts.backends.llm import Chat, answer_in, begun
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 ENV = "torch"
 GPU = True
@@ -42,7 +42,7 @@ def load(
     reply; scores are taken without it. `thinking` lets models that can (Qwen3) think before they
     answer: thoughts count as tokens of the reply and are not returned.
     """
-    from scripts.common.device import pick
+    from scripts.backends.device import pick
     from scripts.common.weights import loading, path
 
     device = pick(device, "llm/transformers")
@@ -89,7 +89,7 @@ class ChatModel:
         self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
     ) -> list[str]:
         """One reply a chat, of at most `max_tokens` tokens; see the contract."""
-        from scripts.common.device import in_batches
+        from scripts.backends.device import in_batches
 
         def work(prompts: list[list[int]]) -> list[str]:
             return self.answer(prompts, max_tokens, seed, temperature)
@@ -99,7 +99,7 @@ class ChatModel:
 
     def score(self, pairs: list[tuple[Chat, str]]) -> list[dict]:
         """Log-probability and number of tokens of each continuation; see the contract."""
-        from scripts.common.device import in_batches
+        from scripts.backends.device import in_batches
 
         texts = []
         for chat, continuation in pairs:

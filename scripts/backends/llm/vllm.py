@@ -35,11 +35,12 @@ from pathlib import Path
 from typing import Any
 
 from scripts.backends.llm import Chat, answer_in, begun
-from scripts.common import faults, keys, services, web
 from scripts.common.documents import nearest
-from scripts.common.faults import Fault
-from scripts.common.lookup import mended
-from scripts.common.stage import UserError, progress
+from scripts.common.errors import UserError
+from scripts.common.json_path import mended
+from scripts.common.progress import progress
+from scripts.services import addresses, errors, keys, web
+from scripts.services.errors import CallError
 
 ENV = "vllm"
 GPU = True
@@ -77,9 +78,9 @@ def load(
     manner = {"batch": batch, "penalty": repetition_penalty, "thinking": thinking}
     keys.learn(os.environ.get("VLLM_API_KEY", ""), "VLLM_API_KEY")
     if address:
-        services.must_be_own(address, "llm/vllm")
+        addresses.must_be_own(address, "llm/vllm")
         return Client(weights, address, None, **manner)
-    from scripts.common.device import pick
+    from scripts.backends.device import pick
     from scripts.common.weights import path
 
     if device not in ("cuda", "cpu"):
@@ -324,9 +325,9 @@ class Client:
         where = f"llm/vllm: the server of {self.name} at {self.address}"
         try:
             return call()
-        except (Fault, TimeoutError) as error:
+        except (CallError, TimeoutError) as error:
             raise UserError(f"{where}: {error or 'no answer in time'}.") from error
-        except faults.UNREADABLE as error:
+        except errors.UNREADABLE as error:
             said = keys.cleaned(f"{type(error).__name__}: {error}")[:200]
             raise UserError(f"{where} answers what is no reply ({said}). Is it a vLLM?") from error
         except openai.APIConnectionError as error:

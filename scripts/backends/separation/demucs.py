@@ -34,8 +34,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.common.device import in_batches, pick
-from scripts.common.stage import UserError
+from scripts.backends.device import in_batches, pick
+from scripts.common.errors import UserError
 from scripts.common.weights import loading, path, pinned
 
 ENV = "torch"
@@ -178,7 +178,7 @@ class Demucs:
         (segments, samples) at the rate of the recording."""
         import torch
 
-        from scripts.common.features import resample
+        from scripts.backends.features import resample
 
         # A network may have to hear more than a segment: more of the recording then, on both sides.
         window = net.valid_length(cuts.size) if hasattr(net, "valid_length") else cuts.size

@@ -11,7 +11,7 @@ from itertools import groupby
 
 import numpy as np
 
-from scripts.common.device import in_batches
+from scripts.backends.device import in_batches
 
 KEPT = {"embed": 512}
 

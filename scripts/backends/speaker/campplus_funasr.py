@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.backends.device import pick
 from scripts.backends.speaker import CPU_BATCH, embed_alike
-from scripts.common.device import pick
 from scripts.common.weights import loading, path, pinned
 
 ENV = "torch"
@@ -69,7 +69,7 @@ class Campplus:
     def _read(self, stack: np.ndarray) -> np.ndarray:
         import torch
 
-        from scripts.common.features import fbank
+        from scripts.backends.features import fbank
 
         with torch.inference_mode():
             energies = torch.stack([fbank(clip) for clip in stack])

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.backends.device import pick
 from scripts.backends.speaker import embed_alike
-from scripts.common.device import pick
 from scripts.common.weights import loading, path, pinned
 
 ENV = "torch"

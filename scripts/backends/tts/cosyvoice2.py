@@ -39,9 +39,9 @@ from unittest import mock
 
 import numpy as np
 
-from scripts.common.cloning import Cloning, Piece
-from scripts.common.device import pick
-from scripts.common.stage import UserError
+from scripts.backends.device import pick
+from scripts.backends.tts._cloning import Cloning, Piece
+from scripts.common.errors import UserError
 from scripts.common.weights import loading, path, pinned
 
 ENV = "cosyvoice"

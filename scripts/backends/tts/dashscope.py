@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from scripts.common import model_studio
+from scripts.backends.tts._service import TtsService, pieces
 from scripts.common.audio import Sound, pcm
-from scripts.common.calls import Call, Client, Fault, Got
-from scripts.common.lookup import number
-from scripts.common.stage import UserError
-from scripts.common.tts_service import TtsService, pieces
+from scripts.common.errors import UserError
+from scripts.common.json_path import number
+from scripts.services import model_studio
+from scripts.services.client import Call, CallError, Client, Response
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -72,9 +72,9 @@ class CosyVoice(TtsService):
         """
         digest = hashlib.sha256(pcm(clip)).hexdigest()
 
-        async def send(_: int) -> Got:
+        async def send(_: int) -> Response:
             try:
-                return Got(await asyncio.to_thread(self.enrolled, clip, digest), {})
+                return Response(await asyncio.to_thread(self.enrolled, clip, digest), {})
             except Exception as error:
                 raise model_studio.fault(error) from error
 
@@ -124,9 +124,9 @@ class CosyVoice(TtsService):
             if status == "OK":
                 return voice
             if status != "DEPLOYING":
-                raise Fault("refused", f"the clip did not pass: the voice {voice} is {status}")
+                raise CallError("refused", f"the clip did not pass: the voice {voice} is {status}")
             time.sleep(POLL)
-        raise Fault("transient", f"the voice {voice} is not ready in time")
+        raise CallError("transient", f"the voice {voice} is not ready in time")
 
     def create(self, clip: np.ndarray, name: str) -> str:
         """Have a voice made of a clip; its id."""
@@ -142,9 +142,9 @@ class CosyVoice(TtsService):
         except DashScopeError as error:
             if error.code == FULL:
                 words = f"the account has no room for another voice ({error.message}): delete some"
-                raise Fault("fatal", words, status=400) from error
+                raise CallError("fatal", words, status=400) from error
             if (error.code or "").startswith(("Audio.", "BadRequest")):
-                raise Fault("refused", f"{error.code}: {error.message}", status=400) from error
+                raise CallError("refused", f"{error.code}: {error.message}", status=400) from error
             raise
         return made.voice_id
 

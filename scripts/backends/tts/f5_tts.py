@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
+from scripts.backends.device import pick
+from scripts.backends.tts._cloning import Cloning, Piece
 from scripts.common.audio import RATE
-from scripts.common.cloning import Cloning, Piece
-from scripts.common.device import pick
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 from scripts.common.weights import loading, path, pinned
 
 ENV = "torch"
@@ -149,7 +149,7 @@ class F5(Cloning):
     def prompt(self, clip: np.ndarray, text: str, language: str) -> Prompt:
         import torch
 
-        from scripts.common.features import resample
+        from scripts.backends.features import resample
 
         # The end of the clip stays out of the speech.
         clip = np.concatenate([clip, np.zeros(RATE // 20, np.float32)])

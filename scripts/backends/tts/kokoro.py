@@ -1,7 +1,7 @@
 """Kokoro-82M, int8: 28 English and 8 Mandarin stock voices. Voice matching, not cloning.
 
 Source: https://huggingface.co/hexgrad/Kokoro-82M (Apache-2.0), run by kokoro-onnx (MIT); English
-is read by espeak-ng (GPL-3.0), Mandarin by scripts/common/mandarin.py. A role gets the stock voice
+is read by espeak-ng (GPL-3.0), Mandarin by scripts/backends/tts/_mandarin.py. A role gets the stock voice
 nearest to its reference clip, by cosine of speaker embeddings; the user's voice is never given to
 a role. Two roles may get the same voice. The same line always sounds the same, to the last sample.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.common.stage import UserError
+from scripts.common.errors import UserError
 
 ENV = "core"
 GPU = False
@@ -99,7 +99,7 @@ class Kokoro:
 
     def _phonemes(self, text: str, voice: dict, language: str) -> str:
         """What Kokoro reads aloud. Raises ValueError where there is nothing to say."""
-        from scripts.common.mandarin import phonemes
+        from scripts.backends.tts._mandarin import phonemes
 
         name = voice["voice"]
         if name not in self.model.voices:
@@ -122,8 +122,8 @@ class Kokoro:
         """The clear voices of a language and their embeddings (n, d), kept in .cache/."""
         import soxr
 
-        from scripts.common.records import digest
-        from scripts.common.weights import ROOT
+        from scripts.common.paths import ROOT
+        from scripts.rows.jsonl import digest
 
         voices = sorted(set(self.model.voices) - UNCLEAR)
         names = [name for name in voices if name.startswith(PREFIX[language])]

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from scripts.common import faults
-from scripts.common.calls import Client, Fault
-from scripts.common.lookup import at, count, number
-from scripts.common.lookup import text as words_at
-from scripts.common.stage import UserError
-from scripts.common.tts_service import TtsService, pieces
-from scripts.common.web import TEXT, Meter
+from scripts.backends.tts._service import TtsService, pieces
+from scripts.common.errors import UserError
+from scripts.common.json_path import at, count, number
+from scripts.common.json_path import text as words_at
+from scripts.services import errors
+from scripts.services.client import CallError, Client
+from scripts.services.web import TEXT, Meter
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -126,7 +126,7 @@ class Doubao(TtsService):
 
 async def refuse(session, context, params) -> None:
     """Redirects are not followed: the key is for the one address alone."""
-    raise Fault("fatal", f"it sends us on to {params.response.headers.get('Location')}")
+    raise CallError("fatal", f"it sends us on to {params.response.headers.get('Location')}")
 
 
 async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
@@ -138,7 +138,7 @@ async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
     while True:
         try:
             event, payload = await received(socket)
-        except Fault as error:
+        except CallError as error:
             if heard:
                 error.charged()
             raise
@@ -164,25 +164,25 @@ async def received(socket) -> tuple[Any, Any]:
     if message.type == aiohttp.WSMsgType.TEXT:
         raise fault(0, message.data)
     if message.type != aiohttp.WSMsgType.BINARY:
-        raise Fault("transient", "the connection was closed before the speech was whole")
+        raise CallError("transient", "the connection was closed before the speech was whole")
     try:
         event, words, payload = Frames.extract_response_payload(message.data)
-    except (*faults.UNREADABLE, NotImplementedError, struct.error) as error:
-        raise faults.unreadable(error) from error
+    except (*errors.UNREADABLE, NotImplementedError, struct.error) as error:
+        raise errors.unreadable(error) from error
     if message.data[1] >> 4 == MessageType.ERROR_INFORMATION.value:
         raise fault(int(event), words)  # a code stands where events have their number
     return event, payload
 
 
-def fault(code: int, words: str) -> Fault:
+def fault(code: int, words: str) -> CallError:
     """The fault of an error code of the service (eight digits; 0: none was given)."""
-    said = faults.short(f"{code}: {words}" if code else words)
+    said = errors.short(f"{code}: {words}" if code else words)
     if OFTEN.search(words):
-        return Fault("limited", said, raw=words, status=429)
+        return CallError("limited", said, raw=words, status=429)
     if BLOCKED.search(words):
-        return Fault("refused", said, raw=words, status=400)
+        return CallError("refused", said, raw=words, status=400)
     if MISMATCH.search(words):
-        return Fault("fatal", said, raw=words, status=403)
+        return CallError("fatal", said, raw=words, status=403)
     if 40_000_000 <= code < 50_000_000 or "quota exceeded" in words.lower():
-        return Fault("fatal", said, raw=words, status=400)
-    return Fault("transient", said, raw=words)
+        return CallError("fatal", said, raw=words, status=400)
+    return CallError("transient", said, raw=words)

@@ -1,7 +1,7 @@
 """Simulated judge: asked for each metric in both orders, answers by lot, with a rationale."""
 
 from scripts.backends.judge import Scores
-from scripts.common.records import Trial
+from scripts.rows.judging import Trial
 from tests.backends.simulation import count, draw
 
 ENV = "core"

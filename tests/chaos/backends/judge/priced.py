@@ -6,7 +6,7 @@ Its calls have a price and a limit of cost, and waits are short. A header says w
 import os
 
 from scripts.backends.judge import openai_audio_judge
-from scripts.common import calls, services
+from scripts.services import addresses, client
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -22,9 +22,9 @@ def load(
     prompt_joint: str = "config/prompts/judge_joint.md",
 ):
     """As openai_audio_judge, in both orders."""
-    calls.FIRST_WAIT = FIRST_WAIT
-    services.is_own = lambda address, hosts=(): False
-    services.check_address = lambda address, hosts, who: None
+    client.FIRST_WAIT = FIRST_WAIT
+    addresses.is_own = lambda address, hosts=(): False
+    addresses.check_address = lambda address, hosts, who: None
     listening = openai_audio_judge.load(
         model, address, key, protocol=protocol, prompt_joint=prompt_joint
     )

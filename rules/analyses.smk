@@ -1,0 +1,181 @@
+"""Paper, beside what it prints: how far this run, its judges and the printed figures can be trusted.
+
+needs  config/published (what the paper prints) and, each rule, only the rows it counts
+makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata (csv, md, tex)
+"""
+
+
+rule corpus_quality:
+    input:
+        truth=corpus_of("truth/{batch}"),
+        audio=corpus_of("audio/{batch}"),
+        vocals=corpus_of("vocals/{batch}"),
+        recordings=corpus_of("vocals/{batch}.jsonl"),
+        turns=corpus_of("turns/{batch}.jsonl"),
+        segments=corpus_of("segments/{batch}.jsonl"),
+        quality=corpus_of("quality/{batch}.jsonl"),
+        transcripts=corpus_of("transcripts/{batch}.jsonl"),
+        identities=["results/roles/identities.jsonl"] if IDENTIFIERS else [],
+    output:
+        table_csv="results/paper/corpus_quality.csv",
+        table_md=shown("results/paper/corpus_quality.md", "Corpus"),
+        table_tex="results/paper/corpus_quality.tex",
+    log:
+        "logs/corpus_quality.log",
+    benchmark:
+        "logs/corpus_quality.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000),
+        runtime=60,
+    params:
+        batches=BATCHES,
+        code=code("paper/corpus_quality"),
+    script:
+        "../scripts/paper/corpus_quality.py"
+
+
+rule differences:
+    input:
+        verdicts=[] if RELEASED else VERDICTS,
+        released=RELEASED,
+        published_roles=published("roles"),
+        test=[] if RELEASED else dialogues_of("test"),
+    output:
+        table_csv="results/paper/differences.csv",
+        table_md=shown("results/paper/differences.md", "Tables"),
+        table_tex="results/paper/differences.tex",
+    log:
+        "logs/differences.log",
+    benchmark:
+        "logs/differences.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000),
+        runtime=60,
+    params:
+        roles=ROLES,
+        max_missing=config["max_missing"],
+        due=due_of(config["judge"]),
+        code=code("paper/differences"),
+    script:
+        "../scripts/paper/differences.py"
+
+
+rule agree:
+    input:
+        ratings=project(config["human_ratings"]),
+        verdicts=verdicts_of(JUDGES) if RATINGS or len(JUDGES) > 1 else [],
+        test=dialogues_of("test") if RATINGS or len(JUDGES) > 1 else [],
+    output:
+        table_csv="results/paper/agree.csv",
+        table_md=shown("results/paper/agree.md", "Tables"),
+        table_tex="results/paper/agree.tex",
+    log:
+        "logs/agree.log",
+    benchmark:
+        "logs/agree.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000),
+        runtime=60,
+    params:
+        systems=list(SYSTEMS),
+        roles=ROLE_NAMES,
+        judges=JUDGES,
+        due=due_of(*JUDGES),
+        code=code("paper/agree"),
+    script:
+        "../scripts/paper/agree.py"
+
+
+rule judge_audit:
+    input:
+        probes=expand("results/judging/{judge}/probes.jsonl", judge=JUDGES),
+        verdicts=verdicts_of(JUDGES),
+        replies=REPLIES,
+        test=dialogues_of("test"),
+        spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
+    output:
+        table_csv="results/paper/judge_audit.csv",
+        table_md=shown("results/paper/judge_audit.md", "Tables"),
+        table_tex="results/paper/judge_audit.tex",
+    log:
+        "logs/judge_audit.log",
+    benchmark:
+        "logs/judge_audit.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000),
+        runtime=60,
+    params:
+        judges=JUDGES,
+        number=config["judge_audit"]["items"],
+        due=due_of(*JUDGES),
+        code=code("paper/judge_audit"),
+    script:
+        "../scripts/paper/judge_audit.py"
+
+
+rule compare:
+    input:
+        table1=published("table1"),
+        table2=published("table2"),
+        table3=published("table3"),
+        table4=published("table4"),
+        table5=published("table5"),
+        published_roles=published("roles"),
+        released=RELEASED or SHIPPED_SCORES,
+    output:
+        table_csv="results/paper/compare.csv",
+        table_md=shown("results/paper/compare.md", "Paper"),
+        table_tex="results/paper/compare.tex",
+    log:
+        "logs/compare.log",
+    benchmark:
+        "logs/compare.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000),
+        runtime=60,
+    params:
+        roles=ROLES,
+        code=code("paper/compare"),
+    script:
+        "../scripts/paper/compare.py"
+
+
+rule errata:
+    input:
+        table2=published("table2"),
+        table3=published("table3"),
+        table4=published("table4"),
+        published_roles=published("roles"),
+    output:
+        table_csv="results/paper/errata.csv",
+        table_md=shown("results/paper/errata.md", "Paper"),
+        table_tex="results/paper/errata.tex",
+    log:
+        "logs/errata.log",
+    benchmark:
+        "logs/errata.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        mem_mb=memory_mb(2000),
+        runtime=60,
+    params:
+        code=code("paper/errata"),
+    script:
+        "../scripts/paper/errata.py"

@@ -1,0 +1,69 @@
+"""What is told before anything runs: jobs, GPU-hours, calls, cost, disk, and what is missing.
+And what is set then: how array jobs are sent.
+
+needs  config/speeds.tsv, and all rules: included last
+"""
+
+import sys
+
+from snakemake.logging import logger
+
+from scripts.services import settings
+from scripts.workflow import cost, environments, requirements, slurm_arrays
+from scripts.workflow.workload import size
+
+try:
+    SPEEDS = read_table(project("config/speeds.tsv"), "speeds")
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+def work_of(job):
+    """What a job does. Rules that run models say how many GPUs they want; others only name some."""
+    params = dict(job.params.items()) if "gpu" in job.rule.resources else {}
+    name = job.rule.name.removesuffix("_by_service")
+    return requirements.Work(name, job.wildcards_dict, params)
+
+
+def tell(jobs):
+    """Say what the jobs will cost and what they lack; a run that lacks something ends here."""
+    order = {rule.name: number for number, rule in enumerate(workflow.rules)}
+    jobs = sorted(jobs, key=lambda job: (order[job.rule.name], str(job.wildcards_dict)))
+    work = [work_of(job) for job in jobs]
+    asked = settings.rules(config)
+    whole, keeps = size(config, MEDIA_USED, ROLES), config["kept"] is not None
+    costs = cost.estimate(work, whole, SPEEDS, asked, keeps)
+    if any(one.gpu_jobs or one.calls for one in costs):
+        logger.info(cost.told(costs))
+    lacks = requirements.missing(work, MEDIA_USED, asked)
+    if config["built_environments"]:
+        places = {job.resources.get("environment") for job in jobs} - {None}
+        lacks += [requirements.Unmet("env", text) for text in environments.faults(places)]
+    if lacks:
+        logger.info(requirements.told(lacks))
+    if any(lack.stops for lack in lacks) and not workflow.dryrun:
+        sys.exit("Nothing was run: what is listed above is missing.")
+
+
+def send_arrays():
+    """Have an executor for SLURM submit array jobs in our way."""
+    try:
+        slurm_arrays.use(workflow.executor_settings, {rule.name for rule in workflow.rules})
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+# Snakemake has no hook that knows the jobs in a dry run, and none before it makes environments. So
+# its own step that finds them is followed by `tell`, in the process that a person started (jobs run
+# in processes of their own) and where jobs are to run (--report, --summary and others find them too).
+if hasattr(workflow, "_build_dag"):
+    find_jobs = workflow._build_dag
+
+    def find_jobs_and_tell():
+        find_jobs()
+        runs = workflow.is_main_process and workflow.executor_plugin and not workflow.touch
+        if runs:
+            tell(workflow.dag.needrun_jobs())
+            send_arrays()
+
+    workflow._build_dag = find_jobs_and_tell

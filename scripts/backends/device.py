@@ -1,0 +1,83 @@
+"""Where a network runs, and how many items it takes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from scripts.common.errors import UserError, out_of_memory
+from scripts.common.progress import progress
+
+Item = TypeVar("Item")
+
+
+def pick(device: str, who: str) -> str:
+    """`device` ("cuda", "cuda:1" or "cpu") if this machine has it; `who` is named in errors.
+
+    To be called before anything is loaded. Raises UserError for a GPU on a machine without one and
+    for any other word.
+    """
+    if device == "cpu":
+        return device
+    if device.partition(":")[0] != "cuda":
+        raise UserError(f"{who}: there is no device '{device}'; say cuda, cuda:1 or cpu.")
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        raise UserError(
+            f"{who} is to run on a GPU and this machine has none; run it where one is, or set "
+            "`device: cpu` for this model in the config."
+        )
+    if int(device.partition(":")[2] or 0) >= count:
+        raise UserError(f"{who}: {device} is not there; this machine has {count} GPU(s).")
+    return device
+
+
+def in_batches(
+    work: Callable[[list[Item]], Sequence[Any]],
+    items: Sequence[Item],
+    size: int,
+    length: Callable[[Item], int],
+    label: str,
+) -> list[Any]:
+    """What `work` makes of each item, in the order of `items`.
+
+    Items go to `work` longest first, at most `size` together, so that a batch holds little padding
+    and memory runs out at the start if at all. When it does the batch is halved, for good; raises
+    UserError if it runs out on one item.
+    """
+    order = sorted(range(len(items)), key=lambda i: (-length(items[i]), i))
+    results: list[Any] = [None] * len(items)
+    size, done = max(1, size), 0
+    told = progress(range(len(items)), len(items), label)
+    while done < len(order):
+        chosen = order[done : done + size]
+        try:
+            found = work([items[i] for i in chosen])
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            if len(chosen) == 1:
+                raise UserError(
+                    f"{label}: memory ran out on a single item of length "
+                    f"{length(items[chosen[0]])}; use a smaller model or a larger device."
+                ) from error
+            size = len(chosen) // 2
+            free()
+            print(f"{label}: memory ran out; going on with {size} at a time")
+            continue
+        if len(found) != len(chosen):
+            raise ValueError(f"{label}: {len(found)} results for {len(chosen)} items")
+        for i, result, _ in zip(chosen, found, told, strict=False):
+            results[i] = result
+        done += len(chosen)
+    return results
+
+
+def free() -> None:
+    """Give back what PyTorch keeps of a GPU's memory."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,210 @@
+"""Measures many sides of judged pairs at once, with the models of the objective judge.
+
+A side is measured as a whole: the turns of a dialogue in a row, half a second apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scripts.backends.judge import Pair, Side, _measures
+from scripts.backends.judge._measures import RATE, Prosody
+from scripts.common.audio import Sound
+from scripts.common.progress import progress
+
+BETWEEN = np.zeros(RATE // 2, np.float32)  # between turns
+RATED = 9 * RATE  # samples that the quality model hears
+LONGEST_PAUSE = 0.6  # seconds within an utterance that are no fault
+LINES = 3  # of the role, shown to the language model
+PROFILE = {"English": 400, "Chinese": 130}  # characters shown to it
+SAY = {"English": "Say something.", "Chinese": "说句话吧。"}
+WHO = {"English": "You are {name} from {work}.", "Chinese": "你是《{work}》里的{name}。"}
+TALK = {"English": "This is how you talk:", "Chinese": "你平时这样说话："}
+UNRELATED = {
+    "English": (
+        "The meeting begins at nine on Monday.",
+        "The bridge is forty metres long.",
+        "Mix the flour with two eggs.",
+    ),
+    "Chinese": ("会议星期一九点开始。", "这座桥有四十米长。", "把面粉和两个鸡蛋拌匀。"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One side of a pair. Log-likelihoods are means over the tokens of what is heard (nats)."""
+
+    language: str  # the role's
+    heard: str  # by the recogniser; empty: nothing said, and all that follows is meaningless
+    meant: str | None  # the system's own text, None where a turn has none
+    seconds: float = 0.0
+    pauses: float = 0.0  # seconds too long
+    ovrl: float = 0.0
+    sig: float = 0.0
+    voice: float = 0.0  # cosine to the role's speaker embedding
+    prosody: Prosody | None = None
+    role_prosody: Prosody | None = None
+    alone: float = 0.0  # log-likelihood after "say something"
+    asked: float = 0.0  # ... after the user's words
+    in_lines: float = 0.0  # ... after the role's lines and the user's words
+    in_profile: float = 0.0  # ... after the role's profile and the user's words
+    near_question: float = 0.0  # to the user's words, see `nearness`
+    near_lines: float = 0.0  # to the two nearest lines of the role
+    near_profile: float = 0.0  # to the nearest sentence of the profile
+
+
+@dataclass(frozen=True)
+class Models:
+    """What measures; each as its contract in scripts/backends says."""
+
+    asr: Any
+    quality: Any
+    speaker: Any
+    embedding: Any
+    llm: Any
+
+
+def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
+    """Measure each side of a pair, beside its role."""
+    whole = [joined(side.audio) for _, side in sides]
+    meant = [None if None in side.text else " ".join(side.text) for _, side in sides]
+    heard = hear(whole, meant, [pair.language for pair, _ in sides], models.asr)
+    found = [
+        Measured(language=pair.language, heard=text, meant=own)
+        for (pair, _), text, own in zip(sides, heard, meant, strict=True)
+    ]
+    said = [i for i, text in enumerate(heard) if text]
+    if not said:
+        return found
+    pairs = [sides[i][0] for i in said]
+    speech = [whole[i] for i in said]
+    texts = [heard[i] for i in said]
+    parts = zip(
+        said,
+        speech,
+        models.quality.rate([clip[:RATED] for clip in speech]),
+        voices(pairs, speech, models.speaker),
+        likelihoods(pairs, texts, models.llm),
+        nearness(pairs, texts, models.embedding),
+        strict=True,
+    )
+    for i, clip, quality, voice, likelihood, near in parts:
+        found[i] = Measured(
+            language=found[i].language,
+            heard=found[i].heard,
+            meant=found[i].meant,
+            seconds=len(clip) / RATE,
+            pauses=sum(_measures.gaps(turn.samples, LONGEST_PAUSE) for turn in sides[i][1].audio),
+            ovrl=quality["ovrl"],
+            sig=quality["sig"],
+            **voice,
+            **likelihood,
+            **near,
+        )
+    return found
+
+
+def joined(sounds: tuple[Sound, ...]) -> np.ndarray:
+    """All of them in a row. (n,) float32 at 16 kHz."""
+    parts = [part for sound in sounds for part in (sound.samples, BETWEEN)]
+    return np.concatenate(parts[:-1]).astype(np.float32)
+
+
+def hear(clips: list, meant: list[str | None], languages: list[str], asr) -> list[str]:
+    """What is heard in each clip; empty for silence. A text's own language is what is expected."""
+    heard = [""] * len(clips)
+    expected = [
+        language if text is None else _measures.language_of(text)
+        for text, language in zip(meant, languages, strict=True)
+    ]
+    for language in sorted(set(expected)):
+        chosen = [
+            i
+            for i, clip in enumerate(clips)
+            if expected[i] == language and _measures.speaking(clip).any()
+        ]
+        results = asr.transcribe([clips[i] for i in chosen], language)
+        for i, result in zip(chosen, results, strict=True):
+            heard[i] = result["text"] if _measures.units(result["text"]) else ""
+    return heard
+
+
+def voices(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
+    """`voice`, `prosody` and `role_prosody` of each clip of speech."""
+    known = {}  # a role's clips come with each of its pairs
+    rows = []
+    parts = zip(pairs, speech, speaker.embed(speech), strict=True)
+    for pair, clip, vector in progress(parts, len(pairs), "voices"):
+        if pair.clips not in known:
+            centre = speaker.embed([sound.samples for sound in pair.clips]).mean(axis=0)
+            centre = centre / np.linalg.norm(centre)
+            known[pair.clips] = (centre, _measures.prosody(joined(pair.clips)))
+        centre, usual = known[pair.clips]
+        near = float(vector @ centre)
+        rows.append({"voice": near, "prosody": _measures.prosody(clip), "role_prosody": usual})
+    return rows
+
+
+def likelihoods(pairs: list[Pair], texts: list[str], llm) -> list[dict]:
+    """`alone`, `asked`, `in_lines` and `in_profile` of each text."""
+    asked = [
+        (name, chat, text)
+        for pair, text in zip(pairs, texts, strict=True)
+        for name, chat in contexts(pair).items()
+    ]
+    scores = llm.score([(chat, text) for _, chat, text in asked])
+    found = [
+        (name, score["logprob"] / max(1, score["tokens"]))
+        for (name, _, _), score in zip(asked, scores, strict=True)
+    ]
+    size = len(found) // max(1, len(pairs))
+    return [dict(found[i : i + size]) for i in range(0, len(found), size)]
+
+
+def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:
+    """The chats after which a text's likelihood is taken, by the name of the measure."""
+    who = WHO[pair.language].format(name=pair.name, work=pair.work)
+    lines = "\n".join(f"- {line}" for line in pair.lines[:LINES])
+    profile = _measures.first_sentences(pair.profile, PROFILE[pair.language])
+    asked = {"role": "user", "content": "\n".join(pair.questions)}
+    return {
+        "alone": [{"role": "user", "content": SAY[pair.language]}],
+        "asked": [asked],
+        "in_lines": [
+            {"role": "system", "content": f"{who}\n{TALK[pair.language]}\n{lines}"},
+            asked,
+        ],
+        "in_profile": [{"role": "system", "content": f"{who}\n{profile}"}, asked],
+    }
+
+
+def nearness(pairs: list[Pair], texts: list[str], embedding) -> list[dict]:
+    """`near_question`, `near_lines` and `near_profile` of each text.
+
+    Each is how much higher a cosine is than the text's mean cosine to UNRELATED sentences: some
+    models find all texts alike, and those of one language more so than those of another.
+    """
+    asked = [(" ".join(pair.questions),) for pair in pairs]
+    profiles = [_measures.sentences(pair.profile) for pair in pairs]
+    groups = [*asked, *profiles, *(pair.lines for pair in pairs), *UNRELATED.values(), texts]
+    unique = sorted({text for group in groups for text in group})
+    vectors = dict(zip(unique, embedding.embed(unique), strict=True))
+
+    def near(text: str, others, nearest: int) -> float:
+        cosines = sorted(float(vectors[text] @ vectors[other]) for other in others)
+        return float(np.mean(cosines[-nearest:])) if cosines else 0.0
+
+    rows = []
+    for pair, text, question, profile in zip(pairs, texts, asked, profiles, strict=True):
+        usual = near(text, UNRELATED[pair.language], len(UNRELATED[pair.language]))
+        rows.append(
+            {
+                "near_question": near(text, question, 1) - usual,
+                "near_lines": near(text, pair.lines, 2) - usual,
+                "near_profile": near(text, profile, 1) - usual,
+            }
+        )
+    return rows

@@ -1,0 +1,194 @@
+"""What synthesisers that clone a voice have in common: voices, long text, the same sound each time.
+
+A backend derives from `Cloning` and says how it hears a reference (`prompt`), how much text it
+takes at once (`room`) and how it speaks some pieces of text (`say`).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.backends.device import in_batches
+from scripts.common import audio
+from scripts.common.errors import UserError
+
+BREAKS = (  # where text may be cut, best first: after a sentence, after a clause, between words
+    r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)])\s+|(?<=[。！？])(?![。！？”’」』）])|(?<=[。！？][”’」』）])",
+    r"(?<=[,;:—])\s+|(?<=[，；：、])",
+    r"\s+",
+    r"(?<=.)",
+)
+
+
+def pieces(
+    text: str, most: int, size: Callable[[str], int] = len, breaks: tuple[str, ...] = BREAKS
+) -> list[str]:
+    """Cut `text` into pieces of `size` at most `most`, as few as can be and at its best breaks.
+
+    Joined they are the text. A single character may be larger than `most`.
+    """
+    if size(text) <= most or not breaks:
+        return [text]
+    ends = [match.end() for match in re.finditer(breaks[0], text, re.DOTALL)]
+    bounds = sorted({0, *ends, len(text)})
+    parts = [
+        part
+        for start, end in pairwise(bounds)
+        for part in pieces(text[start:end], most, size, breaks[1:])
+    ]
+    packed = [parts[0]]
+    for part in parts[1:]:
+        if size(packed[-1] + part) <= most:
+            packed[-1] += part
+        else:
+            packed.append(part)
+    return packed
+
+
+def join(sounds: list[np.ndarray], overlap: int) -> np.ndarray:
+    """Join (n,) sounds; each fades into the next over `overlap` samples, or less if it is short."""
+    joined = [sounds[0]]
+    for sound in sounds[1:]:
+        common = min(overlap, len(joined[-1]), len(sound))
+        rise = np.linspace(0, 1, common, dtype=np.float32)
+        last, cut = joined[-1], len(joined[-1]) - common
+        joined[-1] = last[:cut]
+        joined += [last[cut:] * (1 - rise) + sound[:common] * rise, sound[common:]]
+    return np.concatenate(joined)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Text that is spoken at once, with what the model makes of its voice's reference."""
+
+    text: str
+    prompt: Any
+    language: str
+    seed: int  # the same text in the same voice always has the same
+
+
+class Cloning(ABC):
+    """See the contract in scripts/backends/tts/__init__.py.
+
+    A voice is {"clip": a digest of the reference clip, "text": its transcript, "language"}; it is
+    written beside each line that is spoken, so it does not hold the clip. Its features are computed
+    once, by `voice`, and kept in memory: only the object that made a voice can speak with it.
+    """
+
+    voice_mode = "cloned"
+    name: str  # capability/backend, for errors
+    rate: int
+    longest: float  # seconds of a reference
+    languages: dict[str, str]
+    overlap = 0.0  # seconds in which the pieces of a line fade into each other
+
+    def __init__(self, users: dict[str, tuple[str | None, str | None]], batch: int):
+        """`users`: language -> file of the users' reference clip and its transcript."""
+        self.users, self.batch = users, batch
+        self.prompts: dict[tuple[str, str, str], Any] = {}
+        self.fixed_voice = functools.cache(self._fixed_voice)
+
+    @abstractmethod
+    def prompt(self, clip: np.ndarray, text: str, language: str) -> Any:
+        """What the model needs of a reference clip (n,) at 16 kHz and its transcript."""
+
+    @abstractmethod
+    def room(self, prompt: Any) -> tuple[int, Callable[[str], int]]:
+        """The most text that is spoken at once after such a prompt, and how text is measured."""
+
+    @abstractmethod
+    def say(self, some: list[Piece]) -> list[np.ndarray]:
+        """The sound of each piece, (n,) float32 at `rate`."""
+
+    def voice(self, clip: np.ndarray, text: str, language: str) -> dict[str, str]:
+        """A voice from a reference clip (n,) float32 at 16 kHz and what is said in it."""
+        self.check(language)
+        seconds = len(clip) / audio.RATE
+        if not 0.5 <= seconds <= self.longest:
+            raise UserError(
+                f"{self.name}: a reference clip of {seconds:.1f} s cannot be cloned; it must last "
+                f"0.5 to {self.longest:g} s (set roles' clips by segment.shortest and .longest)."
+            )
+        if not sounds(text):
+            raise UserError(f"{self.name}: a reference clip needs its transcript, not {text!r}.")
+        clip = np.ascontiguousarray(clip, dtype=np.float32)
+        voice = {
+            "clip": hashlib.sha256(clip.tobytes()).hexdigest()[:16],
+            "text": text.strip(),
+            "language": language,
+        }
+        if key(voice) not in self.prompts:
+            self.prompts[key(voice)] = self.prompt(clip, voice["text"], language)
+        return voice
+
+    def _fixed_voice(self, language: str) -> dict[str, str]:
+        """The voice of all users of `language`: the one that the options name."""
+        self.check(language)
+        file, text = self.users[language]
+        if not file or not text:
+            word = language.lower()
+            raise UserError(
+                f"{self.name} clones voices and has none of its own for the users of {language} "
+                f"dialogues: give a clip and what is said in it, user_clip_{word} and "
+                f"user_text_{word}."
+            )
+        return self.voice(audio.read(Path(file)), text, language)
+
+    def speak(self, lines: list[tuple[str, dict[str, str], str]]) -> list[np.ndarray]:
+        """(text, voice, language) -> (n,) float32 at `rate`; see the contract."""
+        cut = [self._cut(*line) for line in lines]
+        flat = [piece for some in cut for piece in some]
+        spoken = iter(
+            in_batches(
+                self.say, flat, self.batch, lambda piece: len(piece.text.encode()), self.name
+            )
+        )
+        overlap = round(self.overlap * self.rate)
+        joined = (join([next(spoken) for _ in some], overlap) for some in cut)
+        return [np.clip(sound, -1, 1).astype(np.float32, copy=False) for sound in joined]
+
+    def _cut(self, text: str, voice: dict[str, str], language: str) -> list[Piece]:
+        self.check(language)
+        if not sounds(text):
+            raise ValueError(f"there is nothing to say in {text!r}")
+        if key(voice) not in self.prompts:
+            raise UserError(f"{self.name}: the voice {voice} was made elsewhere: make it anew.")
+        prompt = self.prompts[key(voice)]
+        most, size = self.room(prompt)
+        parts = [
+            part.strip() for part in pieces(" ".join(text.split()), most, size) if sounds(part)
+        ]
+        return [Piece(part, prompt, language, seed(part, *key(voice))) for part in parts]
+
+    def check(self, language: str) -> None:
+        """Raises UserError for a language that the model does not speak."""
+        if language not in self.languages:
+            raise UserError(
+                f"{self.name} does not speak {language}; it speaks {', '.join(self.languages)}."
+            )
+
+
+def key(voice: dict[str, str]) -> tuple[str, str, str]:
+    """What tells voices apart."""
+    return voice["clip"], voice["text"], voice["language"]
+
+
+def seed(*parts: str) -> int:
+    """A number below 2^63 that depends on the parts alone."""
+    text = "\x1f".join(parts).encode("utf-8")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def sounds(text: str) -> bool:
+    """Whether there is a letter, a character or a digit in a text."""
+    return any(symbol.isalnum() for symbol in text)

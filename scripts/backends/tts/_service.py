@@ -1,0 +1,116 @@
+"""Speech synthesis by a service: each line is a call, and what was spoken once is never bought
+again."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.prices import as_told
+
+PIECE = 900  # characters that are sent at once
+
+Line = tuple[str, dict[str, Any], str]  # text, voice, language
+
+
+class TtsService(ABC):
+    """What the contract in scripts/backends/tts/__init__.py asks of a synthesiser, for services.
+
+    A backend says how a line is asked for (`parts`) and asks for it (`send`). A voice is {"voice":
+    its name at the service}, or {"voice": None, "reason": why the service has none}.
+    """
+
+    def __init__(self, client: Client, rate: int, users: dict[str, str]):
+        self.client, self.rate, self.users = client, rate, users
+        self.silent: dict[tuple, str] = {}  # lines that the service did not speak: why
+
+    def fixed_voice(self, language: str) -> dict[str, str]:
+        """The stock voice of all users of `language`."""
+        return {"voice": self.users[language]}
+
+    def speak(self, lines: list[Line]) -> list[np.ndarray]:
+        """(text, voice, language) -> (n,) float32 at `rate`; see the contract.
+
+        All lines are spoken before ValueError is raised for one that is not, so that the others are
+        in the store and the same line is not asked for a second time.
+        """
+        keys = [(text, voice["voice"], language) for text, voice, language in lines]
+        wrong = [
+            unsayable(*line[:2]) or self.silent.get(key)
+            for line, key in zip(lines, keys, strict=True)
+        ]
+        asked = [key for key, reason in zip(keys, wrong, strict=True) if reason is None]
+        results = self.client.ask([self.call(*key) for key in asked], "lines spoken")
+        for key, result in zip(asked, results, strict=True):
+            if result.blob is None:
+                self.silent[key] = f"{result.reason}"
+        wrong = [reason or self.silent.get(key) for reason, key in zip(wrong, keys, strict=True)]
+        for reason in filter(None, wrong):
+            raise ValueError(reason)
+        return [decoded(result.blob) for result in results]
+
+    def call(self, text: str, voice: str, language: str) -> Call:
+        async def send(_: int) -> Response:
+            sound, told = await self.send(text, voice, language)
+            used = as_told({"character": told}, most)
+            if not len(sound):
+                raise CallError("unusable", "it spoke, and nothing is to be heard")
+            if len(sound) % 2:
+                raise CallError("transient", "its speech ends in the middle of a sample")
+            value = {"seconds": len(sound) / 2 / self.rate, "characters": used["character"]}
+            return Response(value, used, blob=encoded(sound, self.rate))
+
+        most = {"character": self.characters(text)}
+        parts = {"text": text, **self.parts(voice, language)}
+        return Call(parts, send, most)
+
+    def characters(self, text: str) -> int:
+        """How many characters the service bills for a text, if it does not say so itself."""
+        return len(text)
+
+    @abstractmethod
+    def parts(self, voice: str, language: str) -> dict[str, Any]:
+        """All that decides how a text sounds, beside the model."""
+
+    @abstractmethod
+    async def send(self, text: str, voice: str, language: str) -> tuple[bytes, float | None]:
+        """The speech, 16-bit little-endian PCM at `rate`, and the characters it is billed for, if
+        the service says that."""
+
+
+def unsayable(text: str, voice: dict[str, Any]) -> str | None:
+    """Why there is no use in asking for a line."""
+    if voice["voice"] is None:
+        return f"there is no voice: {voice['reason']}"
+    if not any(letter.isalnum() for letter in text):
+        return f"there is nothing to say in {text!r}"
+    return None
+
+
+def pieces(text: str, longest: int = PIECE) -> list[str]:
+    """A text in pieces that a service takes, cut between words where there are any; joined they are
+    the text again."""
+    found = []
+    while len(text) > longest:
+        cut = max(text.rfind(sign, 0, longest) for sign in " \n。！？，；、") + 1
+        cut = cut or longest
+        found.append(text[:cut])
+        text = text[cut:]
+    return [*found, text]
+
+
+def encoded(sound: bytes, rate: int) -> bytes:
+    """16-bit PCM as a FLAC file, which takes half the room and loses nothing."""
+    file = io.BytesIO()
+    soundfile.write(file, np.frombuffer(sound, "<i2"), rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def decoded(blob: bytes) -> np.ndarray:
+    """(n,) float32 of a FLAC file."""
+    return soundfile.read(io.BytesIO(blob), dtype="float32")[0]

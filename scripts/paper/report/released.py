@@ -1,0 +1,281 @@
+"""Scores that others released: CSV files, and folders in the layout of the paper's authors.
+
+A CSV (or a .tsv, with tabs) has one row a score pair, with the columns of `COLUMNS` and perhaps one
+`judge`. A folder has a file {system}/{single|multi}/{role}.json with a list of the role's items; an
+item is an object with "<metric>_results": {"score": [test, reference], ...} for each metric, in one
+of two shapes: flat, where its "idx" counts, or each in a list of its own, where
+"idx" is always 0 and the position counts.
+
+Nothing doubtful is taken: a file with one such score is refused, naming the place. A metric that
+an item lacks is missing, and counted as such.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.common.documents import nearest
+from scripts.common.errors import UserError
+from scripts.common.json_path import mended
+from scripts.common.tables import clean, text_of
+from scripts.paper.report.due import NOTHING, Due, completed
+from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.versions import VersionedVerdicts, by_version
+from scripts.rows.jsonl import read_all
+from scripts.rows.judging import Verdict
+
+COLUMNS = ("system", "role", "mode", "idx", "metric", "score_test", "score_ref")
+JUDGE = "not stated"
+MODES = ("single", "multi")
+SEPARATORS = {".csv": ",", ".tsv": "\t"}  # by the end of a file's name
+LIKE_SCORES = re.compile(r"\.(?:json|csv|tsv)", re.IGNORECASE)  # packed or not
+NAMES = {  # as the released files spell them
+    "Instruction_Adherence": "IA",
+    "Conversational_Coherence": "CC",
+    "Speech_Fluency": "SF",
+    "Speech_Naturalness": "SN",
+    "Prosodic_Consistency": "PC",
+    "Emotion_Appropriateness": "EA",
+    "Personality_Consistency": "PeC",
+    "Knowledge_Consistency": "KC",
+}
+RESULTS = "_results"  # at the end of a metric's key in the authors' files
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score pair as it was given, and where."""
+
+    where: str
+    system: str
+    judge: str
+    role: str
+    mode: str
+    idx: Any
+    metric: str
+    score_test: Any
+    score_ref: Any
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file itself, or the score files of a folder. Raises UserError if there is none."""
+    if path.is_file():
+        if path.suffix.lower() not in (*SEPARATORS, ".json"):
+            raise UserError(f"released_scores: {path} is no .csv, .tsv or .json file.")
+        return [path]
+    if not path.exists():
+        raise UserError(f"released_scores: {path} does not exist.")
+    found = []
+    for file in sorted(path.glob("**/*")):
+        parts = file.relative_to(path).parts
+        # What nobody sees in a folder, and what macOS and others keep there.
+        hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+        if hidden or file.parent.name.lower() not in MODES or not LIKE_SCORES.search(file.name):
+            continue
+        if file.suffix.lower() != ".json":
+            raise UserError(
+                f"released_scores: {file} is no .json file; unpack or convert it, or take it away."
+            )
+        found.append(file)
+    if not found:
+        raise UserError(
+            f"released_scores: {path} holds no files {{system}}/{{single|multi}}/{{role}}.json."
+        )
+    return found
+
+
+def read_scores(
+    verdicts: list[Path],
+    released: list[Path],
+    published_roles: Path,
+    roles: list[dict[str, str]],
+    due: Due = NOTHING,
+) -> VersionedVerdicts[Verdict]:
+    """The Verdict rows of a run and those of released files, whose roles are of either table; the
+    versions of systems and judges are told apart. What is `due` of a run and not there is missing.
+    """
+    own, gone = completed(read_all(verdicts, Verdict), due)
+    playing = [row for row in roles if row["pool"]]
+    if released:
+        own += read_released(released, [*printed(published_roles), *playing])
+    told = by_version(own)
+    return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
+
+
+def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdict]:
+    """The score pairs of all files as Verdict rows; `roles` say what language and pool a role has.
+
+    A role may go by `role` or, if it has that column, by `role_as_printed`. Raises UserError for a
+    score that is not a whole number from 1 to 10, an unknown role, mode or metric, an item that
+    is there twice, a file that is given twice, and a file of another form.
+    """
+    known = {row.get("role_as_printed") or row["role"]: row for row in roles}
+    known |= {row["role"]: row for row in roles}
+    contents: dict[str, Path] = {}
+    verdicts: dict[tuple, Verdict] = {}
+    places: dict[tuple, str] = {}
+    for path in paths:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        table = path.suffix.lower() in SEPARATORS
+        if digest in contents and table:
+            raise UserError(f"released_scores: {contents[digest]} and {path} are the same file.")
+        contents[digest] = path
+        for cell in _table(path) if table else _item_file(path):
+            row = _verdict(cell, known)
+            key = (row.system, row.judge, row.role, row.mode, row.idx, row.metric)
+            if key in verdicts:
+                raise UserError(
+                    f"{cell.where}: {row.metric} of {row.role}, {row.mode} {row.idx}, by "
+                    f"{row.system} stands in {places[key]} already; keep one of them."
+                )
+            verdicts[key], places[key] = row, cell.where
+    return [*verdicts.values(), *_absent(verdicts)]
+
+
+def _table(path: Path) -> Iterator[Cell]:
+    """The rows of a CSV or TSV file."""
+    try:
+        rows = list(_csv_rows(path))
+    except csv.Error as error:
+        raise UserError(f"{path} is no CSV that can be read ({error}); save it again.") from error
+    (_, first), *rows = rows or [(1, [])]
+    header = [clean(name) for name in first]
+    for name in header:
+        if name not in (*COLUMNS, "judge"):
+            raise UserError(f"{path}, line 1: unknown column '{name}'{nearest(name, COLUMNS)}")
+        if header.count(name) > 1:
+            raise UserError(f"{path}, line 1: the column '{name}' is there twice; remove one.")
+    lacking = [name for name in COLUMNS if name not in header]
+    if lacking:
+        raise UserError(f"{path}, line 1: the column '{lacking[0]}' is missing.")
+    if not rows:
+        raise UserError(f"{path} holds no scores, only a header; remove it from released_scores.")
+    for number, cells in rows:
+        where = f"{path}, line {number}"
+        if len(cells) != len(header):
+            raise UserError(f"{where}: there must be {len(header)} cells.")
+        row = dict(zip(header, map(clean, cells), strict=True))
+        judge = row.get("judge") or JUDGE
+        yield Cell(where, judge=judge, **{name: row[name] for name in COLUMNS})
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV or TSV file that are not empty, with the line in which each ends."""
+    text = io.StringIO(text_of(path), newline="")
+    reader = csv.reader(text, delimiter=SEPARATORS[path.suffix.lower()])
+    for cells in reader:
+        if any(map(str.strip, cells)):
+            yield reader.line_num, cells
+
+
+def _item_file(path: Path) -> Iterator[Cell]:
+    """The items of a role by a system, in either of the authors' shapes."""
+    try:
+        items = json.loads(text_of(path), object_pairs_hook=lambda pairs: _object(pairs, path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not whole JSON ({error}); copy it again.") from error
+    if not isinstance(items, list) or not items:
+        raise UserError(f"{path}: a list with at least one item is expected.")
+    role, mode, system = clean(path.stem), path.parent.name.lower(), clean(path.parent.parent.name)
+    for place, entry in enumerate(items):
+        where = f"{path}, item {place + 1}"
+        parts = entry if isinstance(entry, list) else [entry]
+        if not parts or not all(isinstance(part, dict) for part in parts):
+            raise UserError(f"{where}: an object with the metrics' results is expected.")
+        if not any(key != "idx" for part in parts for key in part):
+            raise UserError(f"{where}: it has no metric's results; remove the item.")
+        for part in parts:
+            idx = place if isinstance(entry, list) else part.get("idx", place)
+            for key, result in part.items():
+                if key != "idx":
+                    name = key.removesuffix(RESULTS)
+                    test, reference = _pair(result, f"{where}, {name}")
+                    yield Cell(where, system, JUDGE, role, mode, idx, name, test, reference)
+
+
+def _object(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    """A JSON object; json.loads alone would take the last of two scores of one name."""
+    pairs = [(mended(name), value) for name, value in pairs]  # it may stand in a message
+    names = [name for name, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: '{twice[0]}' is there twice in one object; keep one of them.")
+    return dict(pairs)
+
+
+def _pair(result: Any, where: str) -> tuple[Any, Any]:
+    """The two scores of a metric's result."""
+    score = result.get("score") if isinstance(result, dict) else None
+    if not isinstance(score, list) or len(score) != 2:
+        raise UserError(f'{where}: "score": [system under test, reference] is expected.')
+    return score[0], score[1]
+
+
+def _verdict(cell: Cell, known: dict[str, dict[str, str]]) -> Verdict:
+    """The checked row of a cell."""
+    if not cell.system.strip():
+        raise UserError(f"{cell.where}: the system has no name.")
+    if cell.role not in known:
+        raise UserError(f"{cell.where}: unknown role '{cell.role}'{nearest(cell.role, known)}")
+    if cell.mode not in MODES:
+        raise UserError(f"{cell.where}: unknown mode '{cell.mode}'{nearest(cell.mode, MODES)}")
+    metric = NAMES.get(cell.metric, cell.metric)
+    if metric not in METRICS:
+        near = nearest(cell.metric, [*NAMES, *METRICS])
+        raise UserError(f"{cell.where}: unknown metric '{cell.metric}'{near}")
+    idx = _whole(cell.idx)
+    if idx is None:
+        raise UserError(f"{cell.where}: idx is {cell.idx!r}; a whole number from 0 is expected.")
+    scores = {"score_test": _whole(cell.score_test), "score_ref": _whole(cell.score_ref)}
+    for name, score in scores.items():
+        if score is None or not 1 <= score <= 10:
+            given = getattr(cell, name)
+            raise UserError(
+                f"{cell.where}: {metric}, {name} is {given!r}; a score is a whole number from 1 "
+                "to 10. Mend the row or remove it: missing scores are counted, none is guessed."
+            )
+    role = known[cell.role]
+    return Verdict(
+        id=f"{role['role']}/{cell.mode}/{idx}",
+        system=cell.system.strip(),
+        judge=cell.judge,
+        role=role["role"],
+        mode=cell.mode,
+        idx=idx,
+        language=role["language"],
+        pool=role["pool"],
+        metric=metric,
+        rationale="",
+        **scores,
+    )
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number given as one, as text or as 8.0; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return int(float(value)) if re.fullmatch(r"[0-9]{1,6}(\.0+)?", value.strip()) else None
+    return int(value) if isinstance(value, int | float) and value % 1 == 0 else None
+
+
+def _absent(verdicts: dict[tuple, Verdict]) -> list[Verdict]:
+    """A row without scores for each metric that an item of a system lacks."""
+    found: dict[tuple, dict[str, Verdict]] = {}
+    for (*item, metric), row in verdicts.items():
+        found.setdefault(tuple(item), {})[metric] = row
+    lost = {"score_test": None, "score_ref": None, "dropped": "not in the released scores"}
+    return [
+        next(iter(rows.values())).model_copy(update={"metric": metric, **lost})
+        for rows in found.values()
+        for metric in METRICS
+        if metric not in rows
+    ]

@@ -1,0 +1,217 @@
+"""The page of Tables 2 and 3: printed scores and this run's, never in one ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.paper.report.layout import EMPTY, Section, write_table
+from scripts.paper.report.printed import (
+    JUDGE,
+    LANGUAGES,
+    METRICS,
+    SOURCES,
+    SYSTEMS,
+    as_printed,
+    printed,
+)
+from scripts.paper.report.scores import (
+    HEADER,
+    POOLS,
+    SCORES,
+    missing_rows,
+    refuse_missing,
+    score_rows,
+)
+from scripts.paper.report.versions import VersionedVerdicts, bare
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_rows
+from scripts.rows.judging import Verdict
+from scripts.rows.systems import Reply
+
+RELEASED = "released scores"
+NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
+NOTES = [
+    "A score is the mean over items of the judge's score of the system's reply divided by that of "
+    "the reference (section 4.2); overall is the mean of the eight. The best value is bold and the "
+    "second underlined, within a language and a source.",
+    "Intervals are 95 % t intervals of role means (items of a role are not independent), followed "
+    "by items scored / missing; overall counts the scores of all eight metrics. With fewer than "
+    "five roles there is none. From twenty roles on the 95 % of 10,000 resamples of whole roles "
+    "(cluster bootstrap) stand beside them. A missing score is in no mean.",
+]
+
+
+def write_comparison(
+    published: Path,
+    scores: VersionedVerdicts[Verdict],
+    replies: list[Path],
+    test: list[Path],
+    systems: dict[str, dict],
+    max_missing: float,
+    domains: Sequence[str],
+    outputs: tuple[Path, Path, Path],
+    title: str,
+    sections: Sequence[Section] = (),
+    notes: Sequence[str] = (),
+) -> None:
+    """Write the csv, md and tex (`outputs`) of a table of scores.
+
+    `published` is the printed table; `systems` holds the spec of each system of this run, by
+    name. Printed rows come first within a language. `sections` and `notes` are added to the
+    page's own. Raises UserError if more than `max_missing` of a system's scores are missing.
+    """
+    verdicts = scores.verdicts
+    refuse_missing(verdicts, max_missing)
+    origin = _printed_rows(published, domains[0])
+    rows = sorted(
+        [*origin, *score_rows(verdicts, domains)], key=lambda row: LANGUAGES.index(row["language"])
+    )
+    made_up = {row.id for path in test for row in read_rows(path, Dialogue) if row.synthetic}
+    # A run has systems of its own; without them the scores were released by somebody.
+    own = SOURCES["run"] if systems else RELEASED
+    shown = [row | _labels(row, verdicts, made_up, own) for row in rows]
+    names = {key: name for key, name in NAMES.items() if key != "domain" or len(domains) > 1}
+    names |= {"label": "Source"}
+    page = [
+        Section(
+            shown,
+            names | {score: score for score in METRICS} | {"overall": "Overall"},
+            ranked=SCORES,
+            within=("language", "source", "judge"),
+        ),
+        *_intervals([row for row in shown if row["source"] == "run"]),
+    ]
+    missing = missing_rows(verdicts)
+    if missing:
+        columns = {"language": "Language", "system": "System", "metric": "Metric"}
+        columns |= {"reason": "Reason", "n": "Scores"}
+        page.append(Section(missing, columns, "Missing scores"))
+    if any(row["source"] == "run" and not row["overall_n"] for row in rows):
+        notes = [
+            *notes,
+            "A row of dashes: no role of this run has its language and domain, or the system does "
+            "not speak the language (the missing scores say so).",
+        ]
+    about = _about(verdicts, replies, systems, made_up)
+    notes = [*NOTES, *notes, *scores.notes, *cut_notes(verdicts), *about]
+    write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=HEADER)
+
+
+def cut_notes(verdicts: list[Verdict]) -> list[str]:
+    """How many pieces of audio a judge heard only the beginning of, if there are any."""
+    notes = []
+    for judge in dict.fromkeys(verdict.judge for verdict in verdicts):
+        parts: dict[tuple[str, str], int] = {}  # a metric's verdict counts its whole item's
+        for v in verdicts:
+            if v.judge == judge:
+                parts[v.system, v.id] = max(v.cut, parts.get((v.system, v.id), 0))
+        if any(parts.values()):
+            notes.append(
+                f"`{judge}` heard only the beginning of {sum(parts.values())} audio parts, in "
+                f"{sum(map(bool, parts.values()))} of {len(parts)} items: they are longer than its "
+                "limit (`longest`)."
+            )
+    return notes
+
+
+def describe(spec: dict[str, Any]) -> str:
+    """A model's spec in words: its backend and options, those of the models inside it too."""
+    options = [
+        f"{key}: {describe(value) if isinstance(value, dict) and 'backend' in value else value}"
+        for key, value in spec["options"].items()
+    ]
+    return f"{spec['backend']} ({', '.join(options)})" if options else spec["backend"]
+
+
+def _printed_rows(published: Path, domain: str) -> list[dict[str, Any]]:
+    """Printed rows with the columns of `HEADER`; intervals and counts were not printed."""
+    common = dict.fromkeys(HEADER) | {"domain": domain, "judge": JUDGE, "source": "printed"}
+    return [common | row for row in printed(published)]
+
+
+def _labels(
+    row: dict[str, Any], verdicts: list[Verdict], made_up: set[str], own: str
+) -> dict[str, str]:
+    """Whose row it is, in words; a row in which every item is synthetic says so."""
+    label = own if row["source"] == "run" else SOURCES[row["source"]]
+    items = {
+        verdict.id
+        for verdict in verdicts
+        if verdict.language == row["language"] and verdict.pool in POOLS[row["domain"]]
+    }
+    synthetic = row["source"] == "run" and items and items <= made_up
+    return {"label": f"{label}, synthetic" if synthetic else label}
+
+
+def _intervals(rows: list[dict[str, Any]]) -> list[Section]:
+    """A grid a language and domain, with a line a score and a column a system."""
+    sections = []
+    for place in dict.fromkeys((row["language"], row["domain"]) for row in rows):
+        here = [row for row in rows if (row["language"], row["domain"]) == place]
+        several = len({row["judge"] for row in here}) > 1
+        columns = {"score": "Score"} | {
+            f"{row['system']} {row['judge']}": f"{row['system']}, {row['judge']}"
+            if several
+            else row["system"]
+            for row in here
+        }
+        lines = [
+            {"score": score.capitalize() if score == "overall" else score}
+            | {f"{row['system']} {row['judge']}": _interval(row, score) for row in here}
+            for score in SCORES
+        ]
+        names = ", ".join(dict.fromkeys([here[0]["label"], *place])).removesuffix(", all")
+        sections.append(Section(lines, columns, f"95 % intervals and counts, {names}"))
+    return sections
+
+
+def _interval(row: dict[str, Any], score: str) -> str:
+    """'low to high; bootstrap (scored / missing)', a dash for an interval that cannot be had."""
+    low, high = row[f"{score}_lo"], row[f"{score}_hi"]
+    span = EMPTY if low is None else f"{low:.3f} to {high:.3f}"
+    drawn = ""
+    if row.get(f"{score}_boot_lo") is not None:
+        drawn = "; {:.3f} to {:.3f}".format(row[f"{score}_boot_lo"], row[f"{score}_boot_hi"])
+    return f"{span}{drawn} ({row[f'{score}_n']} / {row[f'{score}_missing']})"
+
+
+def _about(
+    verdicts: list[Verdict],
+    replies: list[Path],
+    systems: dict[str, dict],
+    made_up: set[str],
+) -> list[str]:
+    """What a reader must know about this run's rows before comparing them with printed ones."""
+    notes = []
+    for judge in sorted({bare(verdict.judge) for verdict in verdicts} - {JUDGE}):
+        notes.append(
+            f"Scores that are not printed are by the judge `{judge}`, not by the paper's "
+            f"({JUDGE}): compare systems within a source, not numbers between sources."
+        )
+    judged: dict[tuple[str, str], set[str]] = {}
+    for verdict in verdicts:
+        judged.setdefault((verdict.system, verdict.language), set()).add(bare(verdict.judge))
+    for (system, language), judges in judged.items():
+        if len(judges) > 1:
+            told = f"{system} ({language}) has scores of {len(judges)} judges ({', '.join(judges)})"
+            notes.append(f"{told}: a row each, as scores of different judges are never mixed.")
+            print(f"warning: {notes[-1]}")
+    voices: dict[str, set[str]] = {}
+    for path in replies:
+        for reply in read_rows(path, Reply):
+            voices.setdefault(reply.system, set()).add(reply.voice_mode)
+    for name, spec in systems.items():
+        shown = as_printed(name)
+        stand_in = "" if shown in SYSTEMS else " It is a small stand-in, not a system of the paper."
+        matched = "matched" in voices.get(name, ())
+        voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
+        notes.append(f"`{shown}` = {describe(spec)}.{stand_in}{voice if matched else ''}")
+    items = {verdict.id for verdict in verdicts}
+    if items & made_up:
+        notes.append(
+            f"{len(items & made_up)} of this run's {len(items)} test items are of roles whose "
+            "voice or script is synthetic."
+        )
+    return notes

@@ -1,0 +1,116 @@
+"""Keeps apart what different versions of a system or of a judge gave.
+
+A service may answer with another model under the same name from one day to the next. What it says
+it was is in each verdict; scores of two versions are scores of two systems, or of two judges, and
+are never in one mean. Every table reads its verdicts through here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from scripts.paper.report.due import Due, completed
+from scripts.paper.report.printed import as_printed
+from scripts.rows.jsonl import read_all
+from scripts.rows.judging import Verdict
+
+UNKNOWN = "version not stated"
+BEFORE = " ["  # a version follows a name
+
+AnyVerdict = TypeVar("AnyVerdict", bound=Verdict)
+
+
+@dataclass(frozen=True)
+class VersionedVerdicts(Generic[AnyVerdict]):
+    """Verdicts whose `system` and `judge` tell versions apart, and what a reader must know."""
+
+    verdicts: list[AnyVerdict]
+    notes: list[str]
+
+
+def read_verdicts(paths: Iterable[Path], due: Due) -> VersionedVerdicts[Verdict]:
+    """The rows of several files, told apart by version; those that are `due` and not there are
+    missing. Without files nothing is due."""
+    if not (files := list(paths)):
+        return VersionedVerdicts([], [])
+    rows, gone = completed(read_all(files, Verdict), due)
+    told = by_version(rows)
+    return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
+
+
+def by_version(verdicts: Sequence[AnyVerdict]) -> VersionedVerdicts[AnyVerdict]:
+    """Verdicts with systems spelled as printed and, where a system or a judge has more than one
+    version, as "name [version]".
+
+    A note for each that has, which is printed as a warning too. A verdict without scores and
+    without a version is counted with the version that gave most; one with scores and without a
+    version is of a version of its own, "version not stated".
+    """
+    systems = _versions((v.system, v.system_version, v) for v in verdicts)
+    judges = _versions((v.judge, v.version, v) for v in verdicts)
+    notes = [
+        *(_note("system", as_printed(name), found) for name, found in systems.items()),
+        *(_note("judge", name, found) for name, found in judges.items()),
+    ]
+    for note in notes:
+        print(f"warning: {note}")
+    return VersionedVerdicts(
+        [
+            verdict.model_copy(
+                update={
+                    "system": as_printed(verdict.system)
+                    + _label(systems.get(verdict.system), verdict.system_version, verdict),
+                    "judge": verdict.judge
+                    + _label(judges.get(verdict.judge), verdict.version, verdict),
+                }
+            )
+            for verdict in verdicts
+        ],
+        notes,
+    )
+
+
+def bare(name: str) -> str:
+    """A system's or a judge's name without its version."""
+    return name.partition(BEFORE)[0]
+
+
+def _versions(
+    rows: Iterable[tuple[str, str | None, Verdict]],
+) -> dict[str, list[tuple[str, int]]]:
+    """(version, scores) of each name that has more than one version, the one with most first."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, version, verdict in rows:
+        if version or _scored(verdict):
+            counts[name][version or UNKNOWN] += 1
+    return {
+        name: sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        for name, found in counts.items()
+        if len(found) > 1
+    }
+
+
+def _label(found: list[tuple[str, int]] | None, version: str | None, verdict: Verdict) -> str:
+    """What follows a name; nothing where there is one version only."""
+    if found is None:
+        return ""
+    stated = version or (UNKNOWN if _scored(verdict) else found[0][0])
+    return f"{BEFORE}{stated}]"
+
+
+def _scored(verdict: Verdict) -> bool:
+    return verdict.score_test is not None
+
+
+def _note(what: str, name: str, found: list[tuple[str, int]]) -> str:
+    listed = ", ".join(f"{version} ({count} verdicts)" for version, count in found)
+    folder = "results/systems" if what == "system" else "results/judging"
+    return (
+        f"The {what} `{name}` answered as {len(found)} versions: {listed}. They stand apart and "
+        "share no mean. To have only one, set `version` of this model in the config and delete "
+        f"what it made in {folder}: kept answers of that version are used, the rest asked anew."
+    )

@@ -1,0 +1,77 @@
+"""Row types of every file in results/: one pydantic type a kind of row, kept as JSON lines.
+
+A row names audio by (file, start, end); `file` is a name relative to the audio folder that lies
+beside the rows. Times are seconds, rounded to milliseconds. A row that was left out of the next
+step stays in its file with the reason in `dropped`, so the counts of every step add up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from scripts.common.errors import UserError
+
+Language = Literal["English", "Chinese"]
+Mode = Literal["single", "multi"]
+Pool = Literal["train", "out_of_domain"]
+Split = Literal["train", "out_of_domain", "test"]
+Seconds = Annotated[float, AfterValidator(lambda value: round(value, 3))]
+
+
+class Row(BaseModel):
+    """Base of every row: unknown or missing fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+def read_rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
+    """Read a JSON lines file; a malformed line is refused with file, line number and fault."""
+    rows = []
+    # Only "\n" ends a row: str.splitlines would also break at characters inside a text.
+    for number, line in enumerate(_text(path).rstrip("\n").split("\n"), start=1):
+        if not line and number == 1:
+            break
+        try:
+            rows.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the line"
+            raise UserError(
+                f"{path}, line {number}: not a {kind.__name__} row ({field}: {first['msg']}). "
+                "Delete the file to have it made again."
+            ) from error
+    return rows
+
+
+def read_all(paths: Iterable[Path], kind: type[AnyRow]) -> list[AnyRow]:
+    """The rows of several files, in the order of the files."""
+    return [row for path in paths for row in read_rows(path, kind)]
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows as JSON lines (UTF-8), one row a line; an empty list makes an empty file."""
+    with Path(path).open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row.model_dump(), ensure_ascii=False) + "\n")
+
+
+def digest(*parts: object) -> str:
+    """A 12-digit hexadecimal id of the parts, the same on every machine and in every run."""
+    text = "\x1f".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+
+
+def _text(path: Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the rule that makes it.") from error

@@ -1,0 +1,59 @@
+"""Rows of the judges' verdicts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from scripts.rows.jsonl import Language, Mode, Pool, Row
+
+Metric = Literal["IA", "CC", "SF", "SN", "PC", "EA", "PeC", "KC"]
+
+
+class Trial(Row):
+    """One answer of a judge that was asked: the whole numbers it gave, by side."""
+
+    order: Literal["test first", "reference first"]  # which side it heard as A
+    sample: int  # which asking of the same question, from 0
+    test: int
+    reference: int
+
+
+class Verdict(Row):
+    """One metric of one item: a pair of scores from 1 to 10, or null with a reason.
+
+    Where a judge is asked several times the scores are the means of its `trials`.
+    """
+
+    id: str
+    system: str
+    judge: str
+    role: str
+    mode: Mode
+    idx: int
+    language: Language
+    pool: Pool
+    metric: Metric
+    score_test: float | None
+    score_ref: float | None
+    rationale: str
+    trials: list[Trial] = []
+    version: str | None = None  # of the judge, as its service says
+    system_version: str | None = None  # of the judged system, likewise
+    cut: int = 0  # audio parts that the judge heard only the beginning of
+    raw: str | None = None
+    offered: bool = True  # False: the system does not speak the item's language
+    dropped: str | None = None
+
+
+class Probe(Verdict):
+    """A verdict on a pair that was changed on purpose; `base` is the pair as it is.
+
+    `score_test` is always that of the system's reply, whichever side the judge was told it is; the
+    rationale speaks of the sides as the judge was given them.
+    """
+
+    probe: Literal[
+        *("base", "again", "swapped", "identical", "louder", "quieter", "silence", "longer"),
+        *("spoken", "written"),
+    ]
+    note: str | None = None  # e.g. "both sides lowered by 2.1 dB first"

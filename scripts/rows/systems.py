@@ -1,0 +1,31 @@
+"""Rows of the systems' replies."""
+
+from __future__ import annotations
+
+from scripts.rows.jsonl import Language, Mode, Row, Seconds
+
+
+class ReplyTurn(Row):
+    """A system's answer to one user utterance."""
+
+    heard: str | None  # what the system took the user to say, where it says so
+    text: str | None
+    audio: str | None
+    seconds: Seconds = 0.0
+    latency: Seconds = 0.0  # from the end of the user's speech to the whole reply
+    rtf: float | None = None  # latency / seconds of reply
+
+
+class Reply(Row):
+    """A system's answers to all turns of a test dialogue."""
+
+    id: str
+    system: str
+    role: str
+    mode: Mode
+    language: Language
+    turns: list[ReplyTurn]
+    voice_mode: str
+    version: str | None = None  # of a service's model, as it says it; several with " + " between
+    offered: bool = True  # False: the system does not speak the language; a gap, not a failure
+    dropped: str | None = None

@@ -1,0 +1,100 @@
+"""A file of SQLite that several processes share: its locks, and what can go wrong with it in
+sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.common import job
+from scripts.common.errors import UserError
+
+OPENING, TIMES = 30, 4  # seconds that a lock is waited for at the opening, and how often
+BUSY = 1000  # milliseconds that it is waited for later
+
+
+class Shut(UserError):
+    """The store cannot be written now; it may be later."""
+
+
+class Locked(Shut):
+    """Another program holds it."""
+
+
+class Database:
+    """Opens (and makes) the file at `path` and lets `_prepare` see to its tables.
+
+    Raises UserError where it cannot be used. Whoever waits because it is locked hears why.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._readable():
+            self.db = sqlite3.connect(self.path, timeout=OPENING, isolation_level=None)
+        # A damaged letter makes a row another one, which its digest tells: not all is unreadable.
+        self.db.text_factory = lambda text: text.decode("utf-8", "replace")
+        try:
+            self._patiently(self._open)
+        except BaseException:
+            self.db.close()
+            raise
+
+    def close(self) -> None:
+        self.db.close()
+
+    def patience(self, milliseconds: int = BUSY) -> None:
+        """Wait so long for a lock from now on."""
+        self.db.execute(f"PRAGMA busy_timeout = {milliseconds}")
+
+    def _prepare(self) -> None:
+        """What is to be done in one transaction before the file is used."""
+
+    def _open(self) -> None:
+        with self._readable():
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = NORMAL")
+        with self._writing():
+            self._prepare()
+        self.patience()
+
+    def _patiently(self, work: Callable[[], None]) -> None:
+        for times in range(1, TIMES + 1):
+            try:
+                return work()
+            except Locked as error:
+                if times == TIMES:
+                    raise
+                print(f"waited for {times * OPENING} s already: {error}", file=job.screen())
+
+    @contextmanager
+    def _writing(self):
+        with self._readable():
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.db.execute("COMMIT")
+            except BaseException:
+                if self.db.in_transaction:  # SQLite ends it by itself when the disk is full
+                    self.db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _readable(self):
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise Locked(
+                    f"the store {self.path} is locked by another program; end it and run again."
+                ) from error
+            if "full" in str(error):
+                raise OSError(28, "the disk is full", str(self.path)) from error
+            raise Shut(f"the store {self.path} cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"the store {self.path} is damaged ({error}); move it away: what it held is asked "
+                "again, or save what can be saved with `sqlite3 FILE .recover`."
+            ) from error

@@ -1,0 +1,119 @@
+"""What the backends of services that speak OpenAI's chat completions, or hold a conversation over a
+websocket, have in common.
+
+Protocol: https://platform.openai.com/docs/api-reference/chat. Replies are read as JSON of any
+shape, not as the SDK's types: a service under load says strange things, and one such reply is to
+be asked for again, not to stop a run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from scripts.common.json_path import at, loads, number, text
+from scripts.services import errors, web
+from scripts.services.client import CallError, Client
+from scripts.services.prices import tokens
+
+PATIENCE = 3600  # seconds; calls.py gives up sooner
+CLOSING = 2.0  # seconds for the last words of a websocket, on top of a call's own time
+HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+
+
+def connection(client: Client) -> Any:
+    """The SDK's client for a service. It neither retries nor follows redirects, a server of ours is
+    not asked by way of a proxy, and what the environment says of an account with OpenAI (its
+    organisation, project, headers of one's own) is told to nobody else."""
+    import openai
+
+    http = openai.DefaultAsyncHttpxClient(
+        timeout=PATIENCE,
+        follow_redirects=False,
+        trust_env=client.paid,
+        headers={"Accept-Encoding": "gzip, deflate"},
+        event_hooks={"response": [web.limited(client.service)]},
+    )
+    service = openai.AsyncOpenAI(
+        base_url=client.address,
+        api_key=client.secret or "none",
+        max_retries=0,
+        timeout=PATIENCE,
+        http_client=http,
+    )
+    if urlsplit(client.address).hostname != "api.openai.com":
+        service.organization = service.project = None
+        service._custom_headers = {}
+    return service
+
+
+async def complete(service: Any, **request: Any) -> Any:
+    """The reply to a request for a chat completion, as JSON."""
+    reply = await service.chat.completions.with_raw_response.create(**request)
+    return loads(reply.text)
+
+
+def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:
+    """The message of a whole reply; CallError where there is none, or it was cut short or refused."""
+    message, why = at(reply, "choices", 0, "message"), at(reply, "choices", 0, "finish_reason")
+    if not isinstance(message, dict):
+        said = at(reply, "error") or at(reply, "choices", 0, "error") or reply
+        words = errors.short(said if isinstance(said, str) else json.dumps(said))
+        raise CallError("transient", f"a reply without a message: {words}", used=used)
+    content, refusal = text(message, "content"), text(message, "refusal")
+    if why == "length":
+        raise CallError("cut", "cut at its limit of tokens", raw=content, used=used)
+    if why == "content_filter" or refusal:
+        words = errors.short(refusal or "content filter")
+        raise CallError("refused", words, raw=refusal or content, used=used)
+    if why != "stop":  # such as "error" of OpenRouter, whose text is not whole
+        said = text(reply, "choices", 0, "error", "message")
+        words = f"no whole reply, it ended with '{why}' {errors.short(said)}".strip()
+        raise CallError("transient", words, raw=content, used=used)
+    return message
+
+
+def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
+    """The units of config/prices.tsv that a reply says it used, tokens from a service's cache
+    among them; as in `most`, the most that it can have used, what it does not say."""
+    usage = at(reply, "usage")
+    heard = number(usage, "prompt_tokens_details", "audio_tokens")
+    spoken = number(usage, "completion_tokens_details", "audio_tokens")
+    read, written = number(usage, "prompt_tokens"), number(usage, "completion_tokens")
+    return tokens(most, read, heard, written, spoken, number(usage, "total_tokens"))
+
+
+def most_tokens(texts: Sequence[str]) -> int:
+    """Tokens that messages have at most: 3 letters, or a Chinese character, each."""
+    whole = "".join(texts)
+    wide = len(HAN.findall(whole))
+    return wide + (len(whole) - wide) // 3 + 10 * len(texts) + 10
+
+
+def straight(client: Client) -> dict[str, Any]:
+    """Options of a websocket (of the library websockets) that goes to the client's address alone:
+    no redirect is followed, which would take the key along, and a server of ours is not asked by
+    way of a proxy; a message has a limit. A handshake that is refused raises CallError."""
+    from websockets.asyncio.client import ClientConnection
+    from websockets.exceptions import InvalidStatus
+
+    class Straight(ClientConnection):
+        async def handshake(self, *options, **more) -> None:
+            try:
+                await super().handshake(*options, **more)
+            except InvalidStatus as error:
+                response = error.response
+                if 300 <= response.status_code < 400:
+                    place = response.headers.get("Location", "nowhere")
+                    raise CallError(
+                        "fatal", f"it sends us on to {place}, which nobody allowed"
+                    ) from error
+                said = (response.body or b"").decode("utf-8", errors="replace")
+                raise errors.by_status(response.status_code, response.headers, said) from error
+
+    proxy = {} if client.paid else {"proxy": None}
+    own = {"create_connection": Straight, "max_size": web.TEXT, "close_timeout": CLOSING}
+    return own | proxy

@@ -1,0 +1,102 @@
+"""What calls to services cost: the table of prices, and the units that services count.
+
+The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from scripts.common import documents, json_path
+from scripts.common.errors import UserError
+from scripts.common.tables import read_table
+
+TOKENS = ("input token", "output token", "input audio token", "output audio token")
+UNITS = (*TOKENS, "character", "audio second", "call")
+
+
+def price(path: Path, address: str, model: str) -> dict[str, float]:
+    """Dollars of one unit of each kind that a service counts, from the table of prices.
+
+    Raises UserError, with the nearest model, where the table does not have it.
+    """
+    host = urlsplit(address).hostname
+    rows = read_table(path, "prices")
+    own = [row for row in rows if row["host"] == host and row["model"] == model]
+    if not own:
+        known = {row["model"] for row in rows if row["host"] == host}
+        hint = documents.nearest(model, known) if known else "."
+        raise UserError(
+            f"{path} has no price of '{model}' at {host}{hint} Add its rows, with date and source: "
+            "nothing is bought whose price is not known."
+        )
+    return {row["unit"]: float(row["usd"]) / float(row["per"]) for row in own}
+
+
+def cost(prices: Mapping[str, float], used: Mapping[str, float], who: str) -> float:
+    """Dollars of what was used. Raises UserError for a unit that has no price."""
+    for unit, amount in used.items():
+        if amount and unit not in prices:
+            raise UserError(
+                f"the prices of {who} lack the unit '{unit}'{documents.nearest(unit, prices)}"
+            )
+    return sum(prices[unit] * amount for unit, amount in used.items() if amount)
+
+
+def tokens(
+    most: Mapping[str, float],
+    read: float | None,
+    heard: float | None,
+    written: float | None,
+    spoken: float | None = None,
+    total: float | None = None,
+) -> dict[str, float]:
+    """The units of config/prices.tsv of so many tokens read, `heard` of them audio, and written,
+    `spoken` of them audio, as a service says.
+
+    What it does not say (None), or cannot be (none read, more audio than there are tokens), counts
+    as reserved: as in `most`, what a call may use at most. What is in its `total` alone, as some
+    count what a model thinks, was written.
+    """
+    found: dict[str, float] = {}
+    if None not in (total, read, written):
+        written = max(written, total - read)
+    for text, audio, whole, part in (
+        (*TOKENS[0::2], read, heard),
+        (*TOKENS[1::2], written, spoken),
+    ):
+        reserved = {unit: most[unit] for unit in (text, audio) if most.get(unit)}
+        if part is None and whole is not None:
+            part = min(most.get(audio, 0), whole)
+        if not whole or part is None or part > whole:
+            found |= reserved
+        else:
+            found |= {unit: n for unit, n in ((text, whole - part), (audio, part)) if n}
+    return found
+
+
+def audio_among(rows: Any, name: str, whole: float | None) -> int | None:
+    """How many of `whole` tokens are audio by a list that has a count, called `name`, for each
+    modality, as Google's. None where that is not known: it has others, or does not add up."""
+    if not isinstance(rows, list) or not rows:
+        return None
+    told: dict[Any, list[int | None]] = {"AUDIO": [], "TEXT": []}
+    for row in rows:
+        told.setdefault(str(json_path.at(row, "modality")), []).append(json_path.number(row, name))
+    heard, texts = told.pop("AUDIO"), told.pop("TEXT")
+    if told or None in heard:
+        return None
+    return sum(heard) if None in texts or sum(heard) + sum(texts) == whole else None
+
+
+def widened(most: Mapping[str, float], cuts: int) -> dict[str, float]:
+    """What a call may use at most that was cut short so often: twice the output each time."""
+    return {unit: n * (2**cuts if "output" in unit else 1) for unit, n in most.items()}
+
+
+def as_told(used: Mapping[str, float | None], most: Mapping[str, float]) -> dict[str, float]:
+    """What a service says it used; as reserved what it does not say, or says to be nothing."""
+    return {unit: count or most[unit] for unit, count in used.items()}

@@ -1,0 +1,183 @@
+"""Requests over HTTP: what comes back is read up to a limit that suits what was asked.
+
+A service may send more than memory holds, or a small body that is unpacked into that much. Bodies
+are read in pieces and unpacked here; what is above the limit is a fault of the service.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+from scripts.common.json_path import loads
+from scripts.services import errors
+from scripts.services.errors import CallError
+
+MB = 1 << 20
+TEXT, SOUND = 16 * MB, 160 * MB  # bytes of an answer, by what the capability has answered
+SLACK = MB // 16  # bytes by which something may be larger packed than it is
+ERROR = 1 * MB  # of an answer that says what went wrong
+SPEAKS = ("tts", "dialogue")  # capabilities whose answers are audio
+WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # how zlib is told what it unpacks
+
+
+def most(service: str) -> int:
+    """Bytes that an answer of capability/backend has at most."""
+    return SOUND if service.partition("/")[0] in SPEAKS else TEXT
+
+
+class Meter:
+    """Counts the bytes that come over a websocket; those above the limit are a CallError."""
+
+    def __init__(self, service: str):
+        self.limit = self.left = most(service)
+
+    def add(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise _too_much(self.limit)
+
+
+def limited(service: str):
+    """A hook for the responses of an asynchronous httpx client, whatever its version: what is read
+    of them is unpacked here and has a limit."""
+
+    async def hook(response: Any) -> None:
+        body, pieces = _body_of(response, service), response.stream
+
+        class Through(_kind(pieces, "AsyncByteStream")):
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                async for piece in unpacked(pieces, body):
+                    yield piece
+
+            async def aclose(self) -> None:
+                await pieces.aclose()
+
+        response.stream = Through()
+
+    return hook
+
+
+def limited_in_thread(service: str, seconds: float, clock: Callable[[], float] = time.monotonic):
+    """As `limited`, for a client that blocks: no body is read for longer than `seconds`."""
+
+    def hook(response: Any) -> None:
+        body, pieces, until = _body_of(response, service), response.stream, clock() + seconds
+
+        class Through(_kind(pieces, "SyncByteStream")):
+            def __iter__(self) -> Iterator[bytes]:
+                for piece in pieces:
+                    if clock() > until:
+                        raise TimeoutError
+                    yield from body.take(piece)
+                    if body.full:
+                        return
+
+            def close(self) -> None:
+                pieces.close()
+
+        response.stream = Through()
+
+    return hook
+
+
+def _body_of(response: Any, service: str) -> Body:
+    packing = response.headers.pop("Content-Encoding", "")
+    return Body(packing, most(service), cut=response.status_code != 200)
+
+
+def _kind(stream: Any, name: str) -> type:
+    return next(base for base in type(stream).__mro__ if base.__name__ == name)
+
+
+async def post(
+    session: Any, url: str, body: bytes, headers: Mapping[str, str], service: str
+) -> dict[str, Any]:
+    """POST `body` with a session of aiohttp that unpacks nothing; the JSON that comes back.
+
+    Redirects are not followed: the body and the key are for this address alone.
+    """
+    async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        if 300 <= response.status < 400:
+            place = response.headers.get("Location", "nowhere")
+            raise CallError("fatal", f"it sends us on to {place}, which nobody allowed")
+        good = response.status == 200
+        body_of = Body(response.headers.get("Content-Encoding", ""), most(service), cut=not good)
+        pieces = unpacked(response.content.iter_any(), body_of)
+        said = b"".join([piece async for piece in pieces])
+        text = said.decode("utf-8-sig", errors="replace")
+        if not good:
+            raise errors.by_status(response.status, response.headers, text)
+    try:
+        found = loads(said.decode("utf-8-sig"))
+    except ValueError as error:
+        raise CallError("transient", "what came back is no JSON", raw=text[:ERROR]) from error
+    if not isinstance(found, dict) or found.get("error"):
+        words = f"an error under HTTP 200: {errors.short(text)}"
+        raise CallError("transient", words, raw=text[:ERROR])
+    return found
+
+
+class Body:
+    """What is read of a body, unpacked. Above `limit` bytes, packed or not, it is a CallError; where
+    `cut`, as of an answer that says what went wrong, what is above ERROR is left out and it is
+    `full`."""
+
+    def __init__(self, packing: str, limit: int, cut: bool = False):
+        self.limit, self.cut, self.full = limit, cut, False
+        self.left = ERROR if cut else limit
+        self.packed = self.left + SLACK
+        self.unpack = _unpacker(packing)
+
+    def take(self, piece: bytes) -> Iterator[bytes]:
+        """The next piece of the body, unpacked."""
+        self.packed -= len(piece)
+        while piece and not self.full:
+            plain, piece = self.unpack(piece, min(self.left + 1, MB))
+            if len(plain) > self.left:
+                if not self.cut:
+                    raise _too_much(self.limit)
+                plain, self.full = plain[: self.left], True
+            self.left -= len(plain)
+            yield plain
+        if self.packed < 0 and not self.cut:  # it may be packed so that it never comes to anything
+            raise _too_much(self.limit)
+        self.full = self.full or self.packed < 0
+
+
+async def unpacked(pieces: AsyncIterator[bytes], body: Body) -> AsyncIterator[bytes]:
+    """The pieces of a body as `body` lets them through."""
+    async for piece in pieces:
+        for plain in body.take(piece):
+            yield plain
+        if body.full:
+            return
+
+
+def _too_much(limit: int) -> CallError:
+    return CallError("transient", f"it sends more than {limit / MB:g} MB: that is no answer")
+
+
+def _unpacker(packing: str):
+    """Function (bytes, limit) -> (unpacked bytes, what is still to be unpacked)."""
+    packing = packing.strip().lower()
+    if packing in ("", "identity"):
+        return lambda data, limit: (data, b"")
+    if packing not in WINDOWS:
+        raise CallError(
+            "transient", f"its answer is packed as '{packing}', which was not asked for"
+        )
+    zipped = zlib.decompressobj(WINDOWS[packing])
+
+    def unpack(data: bytes, limit: int) -> tuple[bytes, bytes]:
+        if zipped.eof:  # what follows is no part of it, and would be kept
+            return b"", b""
+        try:
+            plain = zipped.decompress(data, limit)
+        except zlib.error as error:
+            raise CallError("transient", f"its answer cannot be unpacked ({error})") from error
+        return plain, zipped.unconsumed_tail
+
+    return unpack

@@ -1,0 +1,112 @@
+"""The files in which a job keeps what its models made: rows in JSON lines, arrays beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.common.errors import UserError
+from scripts.workflow.packing import digest
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an item lies: its value, and the bytes of its array in `file`."""
+
+    value: Any
+    file: Path | None = None
+    start: int = 0
+    length: int = 0
+    digest: str = ""
+
+
+class CacheFiles:
+    """The kept items of one job, in the folder `home`. Raises UserError where a file lies in its
+    place: before a model works, not after."""
+
+    def __init__(self, home: Path):
+        self.home = home
+        if home.exists() and not home.is_dir():
+            raise UserError(f"{home}, where results are kept, is no folder: move it away.")
+        self.places: dict[str, list[Place]] = {}  # of several only one may be whole
+        self.name = uuid.uuid4().hex[:12]
+        self.written = 0  # bytes of arrays
+        for file in sorted(home.glob("*.jsonl")):
+            self._index(file)
+
+    def get(self, key: str) -> tuple[Any, bytes | None] | None:
+        """The value and the array's bytes; None if there are none, or they are damaged."""
+        for place in self.places.get(key, []):
+            if place.file is None:
+                return place.value, None
+            try:
+                with place.file.open("rb") as file:
+                    file.seek(place.start)
+                    blob = file.read(place.length)
+            except OSError:
+                continue
+            if hashlib.sha256(blob).hexdigest() == place.digest:
+                return place.value, blob
+        return None
+
+    def put(self, items: Iterable[tuple[str, Any, bytes | None]]) -> None:
+        """Keep (key, value, the array's bytes) each. Raises OSError where it cannot be written."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        arrays = self.home / f"{self.name}.bin"
+        with arrays.open("ab") as blobs, (self.home / f"{self.name}.jsonl").open("ab") as rows:
+            for key, value, blob in items:
+                place = Place(value)
+                if blob is not None:
+                    blobs.write(blob)
+                    digest = hashlib.sha256(blob).hexdigest()
+                    place = Place(value, arrays, self.written, len(blob), digest)
+                    self.written += len(blob)
+                self.places.setdefault(key, []).append(place)
+                body = [key, value, place.start, place.length, place.digest]
+                line = json.dumps([*body, _sum(body)], ensure_ascii=False)
+                rows.write(line.encode("utf-8") + b"\n")
+            blobs.flush()  # before the rows that point at it
+
+    def _index(self, file: Path) -> None:
+        """Learn what a file of rows holds; a line that is torn or damaged was never written."""
+        for line in _lines(file):
+            row = _whole(line)
+            if row is not None:
+                key, value, start, length, digest = row
+                arrays = file.with_suffix(".bin") if digest else None
+                place = Place(value, arrays, start, length, digest)
+                self.places.setdefault(key, []).append(place)
+
+
+def _lines(file: Path) -> list[bytes]:
+    """The lines of a file; none of a pipe, a folder, or what cannot be read."""
+    try:
+        return file.read_bytes().split(b"\n") if file.is_file() else []
+    except OSError:
+        return []
+
+
+def _whole(line: bytes) -> list[Any] | None:
+    """Key, value, start, length and digest of a line; None if it is not as it was written."""
+    try:
+        *body, found = json.loads(line)
+        if len(body) != 5 or found != _sum(body):
+            return None
+    except (ValueError, TypeError, RecursionError):  # anything may stand in a damaged file
+        return None
+    key, _, start, length, digest = body
+    whole = isinstance(key, str) and isinstance(digest, str)
+    return body if whole and _count(start) and _count(length) else None
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _sum(body: list[Any]) -> str:
+    return digest(*body)[:12]

@@ -1,0 +1,104 @@
+"""A digest of the code that a job's results depend on, so that a change of it makes them again.
+
+The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from scripts.common.paths import ROOT
+from scripts.workflow.specs import file_of, tree, with_nested
+
+# These run jobs, plan, check and report; they carry results and change nothing in them. An entry is
+# a file or a folder of scripts/.
+NEUTRAL = (
+    *("workflow", "services", "backends/__init__.py"),
+    *(f"common/{name}.py" for name in ("documents", "errors", "job", "paths", "progress")),
+)
+# What a service is told and how its answers are read: files of a neutral folder that are not.
+PROTOCOLS = ("openai_chat.py", "model_studio.py", "multiple_choice.py")
+
+
+def chosen(models: Iterable[Any], wildcards: Any) -> list[dict[str, Any]]:
+    """The specs of a job's models, of which some are functions of its wildcards."""
+    return [model(wildcards) if callable(model) else model for model in models]
+
+
+def code(stage: str | None, *models: dict[str, Any]) -> str:
+    """A digest of a stage (None: of none), of the project's modules it imports and of its backends.
+
+    Comments, layout, docstrings and the sentences of errors do not count. As a param it makes
+    Snakemake rerun exactly the jobs whose code changed; Snakemake itself looks only at the script,
+    not at what it imports.
+    """
+    return _digest(tuple(sources(stage, *models)))
+
+
+def sources(stage: str | None, *models: dict[str, Any]) -> list[Path]:
+    """The files that `code` is a digest of."""
+    queue = [ROOT / "scripts" / f"{stage}.py"] if stage else []
+    queue += [file_of(model) for model in with_nested(models)]
+    found: set[Path] = set()
+    while queue:
+        path = queue.pop()
+        if path not in found and not is_neutral(path):
+            found.add(path)
+            queue.extend(imports(path))
+    return sorted(found)
+
+
+def is_neutral(path: Path) -> bool:
+    """Whether a file changes nothing in results (NEUTRAL)."""
+    places = [ROOT / "scripts" / place for place in NEUTRAL]
+    return path.name not in PROTOCOLS and any(path.is_relative_to(place) for place in places)
+
+
+@functools.cache
+def imports(path: Path) -> list[Path]:
+    """The project's files that `path` imports anywhere in it."""
+    names = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    stems = [ROOT / name.replace(".", "/") for name in names]
+    candidates = [
+        file for stem in stems for file in (stem.with_suffix(".py"), stem / "__init__.py")
+    ]
+    return [file for file in candidates if file.is_file()]
+
+
+@functools.cache
+def _digest(files: tuple[Path, ...]) -> str:
+    text = "".join(sorted(map(_effective, files)))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+
+
+@functools.cache
+def _effective(path: Path) -> str:
+    """The code of a file that can change a result."""
+    return ast.dump(_Effective().visit(copy.deepcopy(tree(path))))
+
+
+class _Effective(ast.NodeTransformer):
+    """Takes out docstrings and the sentences of UserErrors."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if getattr(node.func, "id", "") == "UserError":
+            node.args = []
+        return self.generic_visit(node)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+            node.body = body[1:]
+        return super().generic_visit(node)

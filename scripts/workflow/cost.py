@@ -1,0 +1,247 @@
+"""What a run will cost, told before it begins: jobs, GPU-hours, calls, money, disk, by stage.
+
+Units of work (seconds of audio, tokens, texts; scripts/workflow/workload.py) times what a unit costs:
+time of a GPU (config/speeds.tsv), dollars of a paid service (config/prices.tsv). Answers that are
+kept already are counted too. The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.common.errors import UserError
+from scripts.services import addresses
+from scripts.services import prices as prices_
+from scripts.services.settings import Rules
+from scripts.workflow import specs
+from scripts.workflow.disk import stored
+from scripts.workflow.requirements import Work, models_of, needed
+from scripts.workflow.workload import CLIP, MEDIUM, METRICS, ROLE, USER, Size, part
+
+SPEAKERS, CAST = 20, 2  # in a medium, and names that each is tried with
+SCORED = 25  # tokens that a speaker's lines count, as if they were written, for a name
+PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
+PROBES, ADDED = 10, 5.0  # forms of an item that a judge is probed with, seconds of what is added
+# What a call to a service reads beside the speech in it, and tokens of a second of speech.
+PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
+LETTERS = 15  # characters of a second of speech
+
+Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
+
+
+@dataclass
+class Cost:
+    """What the jobs of one rule cost; `unknown` models have no row in config/speeds.tsv,
+    `unpriced` ones none in config/prices.tsv."""
+
+    rule: str
+    jobs: int = 0
+    gpu_jobs: int = 0
+    gpu_hours: float = 0.0
+    calls: float = 0.0
+    usd: float = 0.0
+    files: float = 0.0
+    gigabytes: float = 0.0  # in results/
+    kept: float = 0.0  # gigabytes that jobs keep beside it
+    models: dict[str, None] = field(default_factory=dict)  # in the order in which they come
+    unknown: set[str] = field(default_factory=set)
+    unpriced: set[str] = field(default_factory=set)
+    assumed: set[str] = field(default_factory=set)
+
+
+def estimate(
+    work: Iterable[Work],
+    whole: Size,
+    speeds: list[dict[str, str]],
+    asked: Rules,
+    keeps: bool = True,
+) -> list[Cost]:
+    """The cost of the jobs of `work`, a row a rule in the order in which rules come first; `keeps`:
+    whether jobs keep what their models make."""
+    rows = {row["model"]: row for row in speeds}
+    costs: dict[str, Cost] = {}
+    for job in work:
+        cost = costs.setdefault(job.rule, Cost(job.rule))
+        cost.jobs += 1
+        left = stored(job, whole, keeps)
+        cost.files += left.files
+        cost.gigabytes += left.results / 1e9
+        cost.kept += left.kept / 1e9
+        models = models_of(job)
+        cost.gpu_jobs += specs.wants_gpu(*models)
+        for model in models:
+            cost.models |= dict.fromkeys(needed(model) or _own(model))
+        amounts = amount(job, whole)
+        if job.rule in rows:  # it trains: its speed is its own, not that of a model
+            _add(cost, rows[job.rule], amounts[job.rule][0])
+            continue
+        for model in models:
+            name = f"{model['capability']}/{model['backend']}"
+            units, calls = amounts.get(model["capability"], (0.0, 0.0))
+            if specs.is_service(model):
+                _buy(cost, model, units, calls * _askings(model), asked)
+            elif specs.constant(model, "GPU", False) and specs.wants_gpu(model):
+                if name in rows:
+                    _add(cost, rows[name], units)
+                else:
+                    cost.unknown.add(name)
+    return list(costs.values())
+
+
+def amount(job: Work, whole: Size) -> Amounts:
+    """Units of work and calls of a job, by capability (of training, by the rule's name)."""
+    own = part(job, whole)
+    media, clips, tested, turns = own.media, own.clips, own.tested, own.turns
+    names = media * SPEAKERS * CAST
+    both = tested * 2 * ROLE  # a judge hears the system's and the reference's speech
+    probed = job.params.get("number", 0) * PROBES  # forms of items, each judged as an item
+    return {
+        "separate": {"separation": (media * MEDIUM, media)},
+        "diarize": {"diarization": (media * MEDIUM, media)},
+        "segment": {"vad": (media * MEDIUM, media)},
+        "rate": {"quality": (clips, clips / CLIP)},
+        "transcribe": {"asr": (clips, clips / CLIP)},
+        "identify": {"llm": (names * SCORED, names)},
+        "choose_voices": {"speaker": (clips, clips / CLIP), "diarization": (clips, clips / CLIP)},
+        "profile": {"llm": (whole.roles * PROFILE, whole.roles)},
+        "write": {"llm": (own.tokens, own.written / max(1, job.params.get("batch", 1)))},
+        "classify": {"llm": (own.written * CLASS, own.written)},
+        "deduplicate": {"embedding": (own.written, own.written)},
+        "speak_users": {"tts": (own.spoken * USER, own.spoken)},
+        "speak": {
+            "tts": (own.spoken * ROLE, own.spoken)
+            if whole.apart
+            else (own.spoken * (USER + ROLE), own.spoken * 2)
+        },
+        "finetune": {"finetune": (whole.dialogues("train") * _epochs(job), 0.0)},
+        "respond": {
+            "asr": (tested * USER, turns),
+            "llm": (turns * REPLY, turns),
+            "tts": (tested * ROLE, turns),
+            "dialogue": (tested * ROLE, turns),
+        },
+        "judge": {
+            "asr": (both, 2 * turns),
+            "quality": (both, 2 * turns),
+            "speaker": (both, 2 * turns),
+            "embedding": (2 * turns, 2 * turns),
+            "llm": (2 * turns * REPLY, 2 * turns),
+            "judge": (both, tested * METRICS),
+        },
+        "probe": {
+            **dict.fromkeys(("asr", "quality", "speaker"), (probed * 2 * ROLE, 2 * probed)),
+            "embedding": (2 * probed, 2 * probed),
+            "llm": (2 * probed * REPLY, 2 * probed),
+            "judge": (probed * 2 * ROLE, probed * METRICS),
+            "tts": (probed / PROBES * 2 * ADDED, probed / PROBES * 2),
+        },
+    }.get(job.rule, {})
+
+
+def told(costs: list[Cost]) -> str:
+    """The table for a person, with the models of each stage; rules without models are one line."""
+    shown = [cost for cost in costs if cost.models or cost.calls]
+    rest = [cost for cost in costs if cost not in shown]
+    lines = [
+        f"{'stage':<16}{'jobs':>6}{'on a GPU':>10}{'GPU-hours':>11}{'calls':>9}{'USD':>9}  models"
+    ]
+    lines += [_line(cost.rule, [cost]) for cost in shown]
+    lines += [_line(f"{len(rest)} other rules", rest)] if rest else []
+    lines.append(_line("all", costs))
+    assumed = sorted(set().union(*(cost.assumed for cost in costs)))
+    unknown = sorted(set().union(*(cost.unknown for cost in costs)))
+    lines.append(
+        f"About {sum(cost.files for cost in costs):.0f} files will be written, "
+        f"{sum(cost.gigabytes for cost in costs):.1f} GB in results/ and "
+        f"{sum(cost.kept for cost in costs):.1f} GB kept beside it (`kept`, `services.store`)."
+    )
+    lines.append(
+        "GPU-hours are rough: speeds from config/speeds.tsv, a medium taken as "
+        f"{MEDIUM / 3600:.0f} hours."
+    )
+    if assumed:
+        lines.append(f"Speeds that are only assumed: {', '.join(assumed)}.")
+    if unknown:
+        lines.append(f"Not counted, as config/speeds.tsv lacks them: {', '.join(unknown)}.")
+    unpriced = sorted(set().union(*(cost.unpriced for cost in costs)))
+    if unpriced:
+        lines.append(f"Without a price in config/prices.tsv: {', '.join(unpriced)}.")
+    if any(cost.calls for cost in costs):
+        lines.append("Answers that are kept already cost nothing: they are not asked for again.")
+    return "\n".join(lines)
+
+
+def used(model: dict[str, Any], units: float, calls: float) -> dict[str, float]:
+    """What a service would count for so much work, in units of config/prices.tsv. `units` are as
+    `amount` gives them: audio seconds, or tokens of a language model."""
+    text = {"input token": calls * PROMPT}
+    return {
+        "llm": text | {"output token": units},
+        "asr": {"audio second": units},
+        "tts": {"character": units * LETTERS},
+        "dialogue": text
+        | {"input audio token": units * HEARD, "output audio token": units * SPOKEN}
+        | {"output token": calls * REPLY},
+        "judge": text
+        | {"input audio token": units * HEARD * calls / max(1.0, _items(units))}
+        | {"output token": calls * RATIONALE},
+    }.get(model["capability"], {})
+
+
+def _add(cost: Cost, row: dict[str, str], units: float) -> None:
+    cost.gpu_hours += units * float(row["seconds"]) / 3600
+    if row["source"].startswith("assumed"):
+        cost.assumed.add(row["model"])
+
+
+def _buy(cost: Cost, model: dict[str, Any], units: float, calls: float, asked: Rules) -> None:
+    """Add the calls and, where they are paid for, the dollars of a service."""
+    cost.calls += calls
+    address, name = specs.option(model, "address"), specs.option(model, "model")
+    if addresses.is_own(address, asked.hosts):
+        return
+    try:
+        prices = prices_.price(asked.prices, address, name)
+        cost.usd += prices_.cost(prices, used(model, units, calls), name)
+    except UserError:
+        cost.unpriced.add(f"{name} of {model['capability']}/{model['backend']}")
+
+
+def _askings(model: dict[str, Any]) -> float:
+    """Calls that a service takes for what `amount` counts as one."""
+    if model["capability"] != "judge":
+        return 1.0
+    orders = 2 if specs.option(model, "order") == "both" else 1
+    share = 1 / METRICS if specs.option(model, "protocol") == "joint" else 1.0
+    return share * orders * (specs.option(model, "samples") or 1)
+
+
+def _items(units: float) -> float:
+    """Test dialogues whose replies and references last so many seconds."""
+    return units / (2 * ROLE)
+
+
+def _line(name: str, costs: list[Cost]) -> str:
+    def total(key: str) -> float:
+        return sum(getattr(cost, key) for cost in costs)
+
+    return (
+        f"{name:<16}{total('jobs'):>6}{total('gpu_jobs'):>10}{total('gpu_hours'):>11.1f}"
+        f"{total('calls'):>9.0f}{total('usd'):>9.2f}"
+        + "".join(f"  {', '.join(cost.models)}" for cost in costs if len(costs) == 1)
+    )
+
+
+def _own(model: dict[str, Any]) -> list[str]:
+    """The name of a backend that brings its weights along, or of what a service is asked for; one
+    that is made of others has none."""
+    if specs.is_service(model):
+        return [specs.option(model, "model")]
+    inside = any(isinstance(v, dict) and "backend" in v for v in model["options"].values())
+    return [] if inside else [model["backend"]]
+
+
+def _epochs(job: Work) -> float:
+    return float(job.params.get("settings", {}).get("epochs", 1))

@@ -1,0 +1,168 @@
+"""Keeps what models made, item by item, so that a job that runs again repeats no work.
+
+Snakemake runs a job whole or not at all. A job that was killed begins anew, and one more role makes
+every job behind the profiles run again. So, inside a job, a model is stood in for by a `CachedModel`: it
+answers from the job's own files below `kept` (config), by the digest of what was asked, and only
+for what is not there it loads the model. A job whose items are all there loads none.
+
+What is kept hangs on the item, the other arguments, the model's spec, its backend's code and its
+weights. It lies outside the rules' outputs, in files that may be deleted at any time: each process
+appends to two of its own. A database would be less code, but the jobs of a cluster share a folder
+whose file system may not lock, and two writers (a job that outlived its run) must do no harm.
+
+Services keep their answers by themselves (scripts/services/client.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from scripts.common.audio import Sound
+from scripts.common.errors import UserError
+from scripts.common.job import current, uncached
+from scripts.common.weights import RECEIPT, path
+from scripts.workflow import code_digest, specs
+from scripts.workflow.cache_files import CacheFiles
+from scripts.workflow.packing import digest, pack, unpack
+from scripts.workflow.requirements import needed
+
+VOICES = ("voice", "fixed_voice")  # a synthesiser speaks with voices that it has made itself
+
+
+class CachedModel:
+    """Stands in for the model of `spec`, which `load` loads; has the contract of its capability."""
+
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        load: Callable[[], Any],
+        contract: ModuleType,
+        cache: CacheFiles,
+    ):
+        self._load, self._contract, self._cache = load, contract, cache
+        self._label = f"{spec['capability']}/{spec['backend']}"
+        self._sound = getattr(self._contract, "SOUND", False)
+        self._identity = identity(spec)
+        self._model: Any = None
+        self._voices: dict[str, tuple[str, tuple, Any]] = {}  # what an earlier process has made
+
+    def __getattr__(self, name: str) -> Any:
+        """A method of the contract, or what the model says of itself."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        together = self._contract.KEPT.get(name)
+        key = digest(self._identity, "has" if together else "says", name)
+        known = self._cache.get(key)
+        if known is None:
+            found = getattr(self._real(), name, None) if together else getattr(self._real(), name)
+            value = found is not None if together else found
+            try:
+                known = pack(value)
+            except TypeError:  # a thing that only a loaded model has
+                return value
+            self._cache.put([(key, *known)])
+        value = unpack(*known, self._contract)
+        if not together:
+            return value
+        if not value:
+            raise AttributeError(f"{self._label} has no {name}")
+        return lambda *arguments, **named: self._ask(name, together, arguments, named)
+
+    def _ask(self, name: str, together: int, arguments: tuple, named: dict) -> Any:
+        """What the method gives for each item: a list (rows of an array for arrays), or one value
+        where the method is about one thing."""
+        items, *rest = arguments
+        alone = not isinstance(items, list | tuple)
+        items = [items] if alone else items
+        keys = [digest(self._identity, name, rest, named, item) for item in items]
+        found = {key: self._cache.get(key) for key in dict.fromkeys(keys)}
+        left = {key: item for key, item in zip(keys, items, strict=True) if found.get(key) is None}
+        results = {
+            key: unpack(*kept, self._contract) for key, kept in found.items() if kept is not None
+        }
+        if left and name not in VOICES:
+            print(f"{self._label}.{name}: {len(items) - len(left)} of {len(items)} items kept")
+        waiting = list(left)
+        for first in range(0, len(waiting), together):
+            some = waiting[first : first + together]
+            made = self._made(name, [left[key] for key in some], rest, named, alone)
+            keeping = []
+            for key, value in zip(some, made, strict=True):
+                results[key] = value
+                if not getattr(value, "reason", None):  # a failure may be another time's success
+                    packed = pack(value, self._sound)
+                    keeping.append((key, *packed))
+                    results[key] = unpack(*packed, self._contract)
+            self._cache.put(keeping)
+        values = [results[key] for key in keys]
+        if name in VOICES and not left:
+            self._voices[keys[0]] = (name, arguments, values[0])
+        if alone:
+            return values[0]
+        rows = values and isinstance(values[0], np.ndarray) and not self._sound
+        return np.stack(values) if rows else values
+
+    def _made(self, name: str, items: list, rest: list, named: dict, alone: bool) -> list:
+        """What the model itself gives for the items."""
+        model = self._real()
+        with uncached():
+            for key, (method, arguments, voice) in list(self._voices.items()):
+                if name not in VOICES and any(part == voice for item in items for part in item):
+                    getattr(model, method)(*arguments)
+                    del self._voices[key]
+            found = getattr(model, name)(items[0] if alone else items, *rest, **named)
+        return [found] if alone else list(found)
+
+    def _real(self) -> Any:
+        if self._model is None:
+            with uncached():
+                self._model = self._load()
+        return self._model
+
+
+def stand_in(spec: dict[str, Any], load: Callable[[], Any], contract: ModuleType) -> Any:
+    """The model of a spec, which `load` loads, of a capability with this contract: a `CachedModel`
+    inside a job, where it keeps anything; of one with PARTS the models inside it are."""
+    cache = current().cache
+    keeps = hasattr(contract, "KEPT") and not specs.asks_service(spec)
+    keeps = keeps and not specs.constant(spec, "PARTS", False)
+    if cache is None or not keeps:
+        return load()
+    return CachedModel(spec, load, contract, cache)
+
+
+def identity(spec: dict[str, Any]) -> str:
+    """A digest of what a model is: its spec, its backend's code, its weights and the files that its
+    options name."""
+    parts: list[Any] = [spec, code_digest.code(None, spec)]
+    for model in specs.with_nested([spec]):
+        weights = needed(model)
+        parts += [_weights(name) for name in weights]
+        named = [v for v in model["options"].values() if isinstance(v, str) and v not in weights]
+        parts += [_content(Path(v)) for v in named if os.sep in v and Path(v).exists()]
+    return digest(*parts)
+
+
+def _weights(name: str) -> str:
+    """What tells one state of a model's weights from another: their receipt, else names and sizes
+    (weights are gigabytes, and are not read for this)."""
+    try:
+        home = path(name)
+    except UserError:
+        return f"{name} is not here"  # a server has it, or loading will say so
+    if (home / RECEIPT).is_file():
+        return (home / RECEIPT).read_text("utf-8")
+    files = sorted(file for file in home.rglob("*") if file.is_file())
+    return "\n".join(f"{file.relative_to(home)} {file.stat().st_size}" for file in files)
+
+
+def _content(place: Path) -> str:
+    """A digest of a file, or of all files of a folder."""
+    files = sorted(f for f in place.rglob("*") if f.is_file()) if place.is_dir() else [place]
+    return digest(*(part for file in files for part in (file.name, Sound(file).digest())))

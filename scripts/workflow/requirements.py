@@ -1,0 +1,215 @@
+"""What jobs need and is not there: weights, media files, keys of services, a limit of their cost.
+
+The Snakefile asks before anything runs: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.common import weights
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
+from scripts.services import requirements
+from scripts.services.settings import Rules
+from scripts.workflow import specs
+
+CUDA = 4000  # MB
+LISTED = 20  # media files named one by one
+ELSEWHERE = ("deb:", "pypi:", "synth:")  # locations that are no paths
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job that is to run: its rule, its wildcards and its params."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """A thing that is not there; `stops` if nothing should run without it."""
+
+    kind: str
+    text: str
+    stops: bool = True
+
+
+def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> list[Unmet]:
+    """What the jobs of `work` lack. `media` are all rows of media.tsv that a run could use, `rules`
+    what the config says about services."""
+    work = list(work)
+    models = {_key(model): model for job in work for model in models_of(job)}
+    rows = [row for job in work if job.rule == "fetch" for row in job.params["rows"]]
+    return [
+        *_weights(models.values()),
+        *_voices(models.values()),
+        *_media(rows, len(media)),
+        *_services([m for m in models.values() if specs.is_service(m)], rules),
+    ]
+
+
+def models_of(job: Work) -> list[dict[str, Any]]:
+    """The specs in a job's params, those inside their options too, each once."""
+    if job.rule == "fetch" and not any(
+        row["location"].startswith("synth:") for row in job.params["rows"]
+    ):
+        return []  # its synthesiser speaks episodes that are only written
+    return list({_key(spec): spec for spec in specs.with_nested(_specs(dict(job.params)))}.values())
+
+
+def told(lacks: list[Unmet]) -> str:
+    """The list for a person, with the ways out."""
+    lines = ["What is missing:"]
+    lines += [f"  {lack.kind:<8} {lack.text}" for lack in lacks]
+    hub = [row for row in weights.hub_table() if any(_is(lack, row) for lack in lacks)]
+    if hub:
+        lines.append(
+            f"`snakemake models` with the same --configfile gets these weights, about "
+            f"{sum(float(row['gb']) for row in hub):.0f} GB; read their licences first."
+        )
+    gated = [row["model"] for row in hub if row["gated"] == "yes"]
+    if gated:
+        lines.append(
+            f"Ask for access on the pages of {', '.join(gated)}, and set HF_TOKEN in the "
+            "environment."
+        )
+    return "\n".join(lines)
+
+
+def _weights(models: Iterable[dict[str, Any]]) -> list[Unmet]:
+    """Weights that are not in the folder of weights."""
+    hub = {row["model"]: row for row in weights.hub_table()}
+    names = {name: None for model in models for name in needed(model)}
+    found = []
+    for name in names:
+        try:
+            weights.path(name)
+        except UserError as error:
+            if name in hub:
+                kind, _, place = hub[name]["source"].partition(":")
+                text = (
+                    f"{name}, {hub[name]['gb']} GB, {hub[name]['licence']}: "
+                    f"{weights.PAGES.get(kind, '')}{place}"
+                )
+            else:
+                text = str(error)
+            found.append(Unmet("weights", text))
+    return found
+
+
+def needed(model: dict[str, Any]) -> list[str]:
+    """The weights of a backend: what its options, their defaults or its code name of the two
+    tables, or a folder in `weights`."""
+    file = specs.file_of(model)
+    values, named = {**specs.defaults(file), **model["options"]}, _named(file)
+    known = {row["model"] for row in weights.hub_table()} | {row.model for row in weights.table()}
+    found = [v for v in [*values.values(), *named] if isinstance(v, str) and v in known]
+    own = values.get("weights")
+    if isinstance(own, str) and own not in known and own != "default":
+        found.append(own)
+    return list(dict.fromkeys(found))
+
+
+def weights_mb(models: Iterable[dict[str, Any]]) -> int:
+    """MB of memory in which the weights of some specs, and of the models inside them, are loaded:
+    a fifth more than they have as files (those that packages bring are small, and not counted), and
+    what CUDA's libraries take where one runs on a GPU."""
+    models = list(models)
+    hub = {row["model"]: float(row["gb"]) for row in weights.hub_table()}
+    names = {name for model in specs.with_nested(models) for name in needed(model)}
+    cuda = CUDA * specs.wants_gpu(*models)
+    return cuda + round(1200 * sum(hub.get(name, 0.0) for name in names))
+
+
+def _voices(models: Iterable[dict[str, Any]]) -> list[Unmet]:
+    """The clips, and what is said in them, that options name as the users' voices."""
+    found = []
+    for model in models:
+        name = f"{model['capability']}/{model['backend']}"
+        for option, value in model["options"].items():
+            if option.startswith("user_clip_") and not (value and Path(value).is_file()):
+                found.append(Unmet("voice", f"{value or 'a path'} ({option} of {name})"))
+            elif option.startswith("user_text_") and not value:
+                found.append(
+                    Unmet("voice", f"what is said in the users' clip ({option} of {name})")
+                )
+    return found
+
+
+def _media(rows: list[dict[str, str]], all_media: int) -> list[Unmet]:
+    """Media files that are not there. One bad medium never stops the others: a run is stopped
+    only if there would be none at all."""
+    paths = [row for row in rows if not row["location"].startswith(ELSEWHERE)]
+    gone = [row for row in paths if not _there(row["location"])]
+    if not gone:
+        return []
+    stops = len(gone) == all_media
+    found = [Unmet("media", f"{row['location']} ({row['media']})", stops) for row in gone[:LISTED]]
+    if len(gone) > LISTED:
+        found.append(Unmet("media", f"and {len(gone) - LISTED} more rows of the table", stops))
+    if not stops:
+        found.append(Unmet("media", "the others are used without these", False))
+    return found
+
+
+def _services(models: list[dict[str, Any]], rules: Rules) -> list[Unmet]:
+    """What services lack, each thing once, with the backends that want it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for model in models:
+        name = f"{model['capability']}/{model['backend']}"
+        address, key, called = (specs.option(model, o) for o in ("address", "key", "model"))
+        shared = {"key": f"{key} in the environment", "limit": "max_usd in the config"}
+        for kind, check, *arguments in requirements.needs(name, called, address, key, rules):
+            try:
+                check(*arguments)
+            except UserError as error:
+                names = found.setdefault((kind, shared.get(kind, str(error))), [])
+                names += [name] if kind in shared and name not in names else []
+    return [
+        Unmet(kind, f"{text}, for {', '.join(names)}" if names else text)
+        for (kind, text), names in found.items()
+    ]
+
+
+def _specs(value: Any) -> list[dict[str, Any]]:
+    """The specs in a value of a param: a spec, or lists and dicts of them."""
+    if isinstance(value, Mapping):
+        if {"capability", "backend", "options"} <= set(value):
+            return [value]
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [spec for item in value for spec in _specs(item)]
+    return []
+
+
+@functools.cache
+def _named(path: Path) -> list[str]:
+    """The names of models in a backend's calls path("name")."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
+    return [
+        call.args[0].value
+        for call in calls
+        if getattr(call.func, "id", getattr(call.func, "attr", "")) == "path"
+        and isinstance(call.args[0], ast.Constant)
+    ]
+
+
+def _there(location: str) -> bool:
+    return any((place / location).is_file() for place in (Path(), ROOT))
+
+
+def _is(lack: Unmet, row: dict[str, str]) -> bool:
+    return lack.kind == "weights" and lack.text.startswith(f"{row['model']}, ")
+
+
+def _key(model: dict[str, Any]) -> str:
+    return repr(sorted(model.items(), key=str))

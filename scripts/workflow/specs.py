@@ -1,0 +1,213 @@
+"""Checks the choice of models and backends before any job, and reads what backends say of themselves.
+
+A backend whose `load` has the option `key`, the name of the environment variable that holds its
+key, is a service. The Snakefile imports this: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.common.documents import nearest
+from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
+from scripts.services import addresses
+
+BACKENDS = ROOT / "scripts" / "backends"
+
+
+def spec(
+    models: dict[str, dict], name: str, capability: str, where: str, folders: Iterable[str] = ()
+) -> dict[str, Any]:
+    """The spec of the model `name`: {"capability", "backend", "options"}, nested models resolved,
+    and "folder", if its backend lies in one of `folders` (`backend_paths` of the config).
+
+    Raises UserError for an unknown model, one of another capability, an unknown backend or an
+    option that the backend's `load` does not have.
+    """
+    if name not in models:
+        same = [key for key, model in models.items() if model["capability"] == capability]
+        raise UserError(f"{where}: no model is called '{name}'{nearest(name, same or models)}")
+    options = dict(models[name])
+    kind, backend = options.pop("capability"), options.pop("backend")
+    if kind != capability:
+        raise UserError(f"{where}: '{name}' is of capability {kind}, {capability} is needed.")
+    valid = backends(capability, folders)
+    if backend not in valid:
+        raise UserError(
+            f"models.{name}: there is no backend '{backend}' for {capability}"
+            f"{nearest(backend, valid)}"
+        )
+    found = {"capability": capability, "backend": backend, "options": options}
+    if valid[backend] is not None:
+        found["folder"] = valid[backend]
+    allowed, choices = options_of(found), constant(found, "CHOICES", {})
+    for key, value in options.items():
+        if key not in allowed:
+            raise UserError(
+                f"models.{name}: {capability}/{backend} has no option '{key}'"
+                f"{nearest(key, allowed)}"
+            )
+        if key in choices and value not in choices[key]:
+            raise UserError(
+                f"models.{name}.{key}: {capability}/{backend} knows no '{value}'"
+                f"{nearest(value, choices[key])}"
+            )
+        if key in capabilities():
+            options[key] = spec(models, value, key, f"models.{name}.{key}", folders)
+    return found
+
+
+def capabilities() -> list[str]:
+    """The kinds of model there are: the folders of scripts/backends."""
+    return sorted(path.parent.name for path in BACKENDS.glob("*/__init__.py"))
+
+
+def backends(capability: str, folders: Iterable[str] = ()) -> dict[str, str | None]:
+    """The backends of a capability by name, each a file <capability>/<name>.py: None for the
+    project's own, else the one of `folders` that it is in.
+
+    Raises UserError for a folder that does not exist and for a name that is taken.
+    """
+    found: dict[str, str | None] = {}
+    for folder in (None, *folders):
+        place = _place(folder)
+        if not place.is_dir():
+            raise UserError(f"backend_paths: there is no folder '{folder}'.")
+        for path in sorted((place / capability).glob("*.py")):
+            if path.stem.startswith("_"):
+                continue  # what several backends share, and __init__.py
+            if path.stem in found:
+                raise UserError(
+                    f"backend_paths: {folder}/{capability}/{path.name} has the name of a backend "
+                    f"in {found[path.stem] or 'scripts/backends'}; give it another one."
+                )
+            found[path.stem] = folder
+    return found
+
+
+def file_of(model: dict[str, Any]) -> Path:
+    """The file of the backend of a spec."""
+    return _place(model.get("folder")) / model["capability"] / f"{model['backend']}.py"
+
+
+def _place(folder: str | None) -> Path:
+    """A folder of backends; a relative one is looked up beside the Snakefile, too."""
+    if folder is None:
+        return BACKENDS
+    return Path(folder).absolute() if Path(folder).is_dir() else ROOT / folder
+
+
+def constant(model: dict[str, Any], name: str, *default: Any) -> Any:
+    """`ENV`, `GPU` ... of the backend of a spec, read without importing it; where it has none, the
+    `default`, if one is given."""
+    path = file_of(model)
+    for node in tree(path).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+            return ast.literal_eval(node.value)
+    if default:
+        return default[0]
+    raise UserError(f"{path} does not set {name}.")
+
+
+def with_nested(models: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All specs in `models`, those inside their options too."""
+    found = []
+    for model in models:
+        nested = [v for v in model["options"].values() if isinstance(v, dict) and "backend" in v]
+        found += [model, *with_nested(nested)]
+    return found
+
+
+def environment(*models: dict[str, Any]) -> str:
+    """The environment (a file in envs/) in which all backends of a job can run: the first of the
+    first model's that the others have too; "core" without models.
+
+    Raises UserError, naming two that share none.
+    """
+    shared: list[str] = []
+    whose = ""
+    for model in with_nested(models):
+        own = envs(model)
+        name = f"{model['capability']}/{model['backend']}"
+        both = [env for env in shared or own if env in own]
+        if not both:
+            raise UserError(
+                f"one job cannot run {whose} (environment {' or '.join(shared)}) and {name} "
+                f"(environment {' or '.join(own)}) at once; choose models that share one."
+            )
+        shared, whose = both, f"{whose}, {name}" if whose else name
+    return shared[0] if shared else "core"
+
+
+def envs(model: dict[str, Any]) -> list[str]:
+    """The environments that the backend of a spec can run in, the preferred one first."""
+    found = constant(model, "ENV")
+    return [found] if isinstance(found, str) else list(found)
+
+
+def wants_gpu(*models: dict[str, Any]) -> bool:
+    """Whether a backend of a job runs on a GPU: it can, and its `device` is not the CPU."""
+    return any(
+        constant(model, "GPU") and option(model, "device") != "cpu" for model in with_nested(models)
+    )
+
+
+def option(model: dict[str, Any], name: str) -> Any:
+    """An option of a backend as the config has it, else the default of its `load`."""
+    return {**defaults(file_of(model)), **model["options"]}.get(name)
+
+
+def options_of(model: dict[str, Any]) -> list[str]:
+    """The names of the options that the backend of a spec has: the parameters of its `load`."""
+    return [arg.arg for arg in _load(file_of(model)).args.args]
+
+
+@functools.cache
+def defaults(path: Path) -> dict[str, Any]:
+    """The defaults of a backend's `load` that are plain values, by option."""
+    arguments = _load(path).args
+    names = [arg.arg for arg in arguments.args][len(arguments.args) - len(arguments.defaults) :]
+    values = zip(names, arguments.defaults, strict=True)
+    return {name: value.value for name, value in values if isinstance(value, ast.Constant)}
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """A file of Python code, parsed."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _load(path: Path) -> ast.FunctionDef:
+    for node in tree(path).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "load":
+            return node
+    raise UserError(f"{path} has no function load(**options).")
+
+
+def is_service(model: Mapping[str, Any]) -> bool:
+    """Whether the backend of a spec asks a service."""
+    return "key" in options_of(model)
+
+
+def asks_service(*models: Mapping[str, Any]) -> bool:
+    """Whether one of the models, or of those inside them, asks a service."""
+    return any(is_service(model) for model in with_nested(models))
+
+
+def cores(*models: Mapping[str, Any]) -> int:
+    """The CPU cores that the models of a job keep busy: the most that one's `threads` says, 2 for
+    those that have no such option, 1 for a service."""
+    asked = [
+        1 if is_service(model) else option(model, "threads") or 2 for model in with_nested(models)
+    ]
+    return max(asked, default=1)
+
+
+def is_paid(model: Mapping[str, Any], hosts: tuple[str, ...]) -> bool:
+    """Whether the calls of a spec cost money: it asks somebody else's service."""
+    return is_service(model) and not addresses.is_own(option(model, "address"), hosts)

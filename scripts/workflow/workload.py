@@ -1,0 +1,97 @@
+"""How much there is of everything in a run and in a job of it, before anybody knows.
+
+How much work there will be is known only by doing it. What is assumed of media and of what is
+written stands here; the paper's own counts are from its Table 1. The Snakefile imports this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.workflow.requirements import Work
+
+MEDIUM = 7200.0  # seconds of a medium
+CLIPS = 0.3  # share of a medium that ends up in clips
+CLIP = 6.0  # seconds
+# The paper's Table 1: 255.23 and 827.82 hours of 111,846 dialogues.
+USER, ROLE = 8.2, 26.6  # seconds of the user and of the role in a dialogue
+KEPT = 0.71  # of 98 x 1600 dialogues written, the paper keeps 111,454
+TURNS = {"single": 1, "multi": 3}  # of the user in a dialogue
+METRICS = 8  # of a judge
+WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is of everything in a whole run."""
+
+    media: dict[str, int]  # batch -> rows
+    roles: int  # that play
+    trained: int  # of them in the train pool
+    shards: int
+    written: dict[str, int]  # mode -> dialogues a role
+    tested: dict[str, int]  # mode -> test dialogues a role
+    apart: bool = False  # users have a synthesiser, and a rule, of their own
+
+    def dialogues(self, split: str) -> float:
+        """Dialogues of a split."""
+        test = self.roles * sum(self.tested.values())
+        if split == "test":
+            return test
+        pool = self.trained if split == "train" else self.roles - self.trained
+        kept = KEPT * pool * sum(self.written.values())
+        return max(0.0, kept - pool * sum(self.tested.values()))
+
+
+@dataclass(frozen=True)
+class Part:
+    """How much of it a job works on: all that its wildcards do not narrow."""
+
+    media: float
+    clips: float  # seconds
+    written: float  # dialogues
+    tokens: float  # of them
+    spoken: float  # dialogues of the split; of the test split where a job has none
+    lines: float  # of both sides in them
+    tested: float  # test dialogues
+    turns: float  # of the user in them
+
+
+def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
+    """The size of a run. `media` and `roles` are rows of the two tables."""
+    batches: dict[str, int] = {}
+    for row in media:
+        batches[row["batch"]] = batches.get(row["batch"], 0) + 1
+    return Size(
+        media=batches,
+        roles=sum(bool(row["pool"]) for row in roles),
+        trained=sum(row["pool"] == "train" for row in roles),
+        shards=config["shards"],
+        written={mode: config["write"][mode] for mode in TURNS},
+        tested={mode: config["split"][mode] for mode in TURNS},
+        apart=config["speak"]["tts"] != config["speak"]["user_tts"],
+    )
+
+
+def part(job: Work, whole: Size) -> Part:
+    """What a job works on."""
+    media = whole.media.get(job.wildcards.get("batch", ""), sum(whole.media.values()))
+    share = 1 / whole.shards if "shard" in job.wildcards else 1.0
+    spoken = whole.dialogues(job.wildcards.get("split", "test")) * share
+    count = sum(whole.written.values())
+    turns = sum(TURNS[mode] * number for mode, number in whole.written.items())
+    return Part(
+        media=media,
+        clips=media * MEDIUM * CLIPS,
+        written=whole.roles * share * count,
+        tokens=whole.roles
+        * share
+        * sum(WRITTEN[mode] * number for mode, number in whole.written.items()),
+        spoken=spoken,
+        lines=2 * spoken * turns / max(1, count),
+        tested=whole.dialogues("test") * share,
+        turns=whole.roles
+        * share
+        * sum(TURNS[mode] * number for mode, number in whole.tested.items()),
+    )

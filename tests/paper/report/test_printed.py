@@ -1,0 +1,9 @@
+"""The names that the printed tables and this run share."""
+
+from scripts.paper.report.printed import SYSTEMS, printed
+from tests.paper.made_up import PUBLISHED
+
+
+def test_the_systems_are_those_of_the_printed_tables():
+    rows = [row for name in ("table2", "table3") for row in printed(PUBLISHED / f"{name}.tsv")]
+    assert set(SYSTEMS) == {row["system"] for row in rows}

@@ -1,0 +1,192 @@
+"""What a run will cost is told before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common.tables import read_table
+from scripts.services import settings
+from scripts.workflow import cost as cost_
+from scripts.workflow import specs
+from scripts.workflow.cost import HEARD, PROMPT, RATIONALE, told
+from scripts.workflow.requirements import Work
+from scripts.workflow.workload import KEPT, ROLE, USER, size
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEEDS = ROOT / "config/speeds.tsv"
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+PLAIN = '''"""For the test."""
+ENV = "torch"
+GPU = {gpu}
+
+def load(device: str = "cuda"{options}):
+    pass
+'''
+SERVICE = (
+    ', model="one", address="https://api.example.com", key="KEY", protocol="per_metric"'
+    ', order="paper", samples=1'
+)
+RULES = settings.rules(DEFAULT)
+
+
+def estimate(work, whole, speeds, rules=RULES):
+    return cost_.estimate(work, whole, speeds, rules)
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """Function (capability, gpu, more options of load, options) -> a spec."""
+    monkeypatch.setattr(specs, "BACKENDS", tmp_path)
+
+    def spec(capability: str, gpu: bool = True, more: str = "", **options):
+        name = f"made{len(list(tmp_path.rglob('*.py')))}"
+        (tmp_path / capability).mkdir(exist_ok=True)
+        (tmp_path / capability / f"{name}.py").write_text(PLAIN.format(gpu=gpu, options=more))
+        return {"capability": capability, "backend": name, "options": options}
+
+    return spec
+
+
+def speed(spec: dict, seconds: str = "0.5", source: str = "measured") -> dict:
+    name = f"{spec['capability']}/{spec['backend']}"
+    return {
+        "model": name,
+        "unit": "audio second",
+        "seconds": seconds,
+        "source": source,
+    }
+
+
+def whole(roles: int = 10, shards: int = 2, media: int = 3):
+    config = {**DEFAULT, "shards": shards}
+    config["write"] = {**DEFAULT["write"], "single": 100, "multi": 100}
+    config["split"] = {"single": 2, "multi": 2}
+    pools = [{"pool": "train" if n < roles - 2 else "out_of_domain"} for n in range(roles)]
+    films = [{"batch": f"film{n}"} for n in range(media)]
+    return size(config, films, [*pools, {"pool": ""}])
+
+
+def test_the_size_of_a_run():
+    run = whole()
+    assert (run.roles, run.trained, run.media) == (10, 8, {"film0": 1, "film1": 1, "film2": 1})
+    assert run.dialogues("test") == 40
+    assert run.dialogues("train") + run.dialogues("out_of_domain") + 40 == pytest.approx(
+        KEPT * 10 * 200
+    )
+
+
+def test_gpu_hours_are_work_times_speed(model):
+    tts = model("tts")
+    jobs = [Work("speak", {"split": "test", "shard": f"{k}-of-2"}, {"tts": tts}) for k in (1, 2)]
+    (cost,) = estimate(jobs, whole(), [speed(tts)])
+    assert (cost.jobs, cost.gpu_jobs, cost.calls, cost.usd) == (2, 2, 0, 0)
+    assert cost.gpu_hours == pytest.approx(40 * (USER + ROLE) * 0.5 / 3600)
+    (half,) = estimate(jobs[:1], whole(), [speed(tts)])
+    assert half.gpu_hours == pytest.approx(cost.gpu_hours / 2)
+    assert half.gigabytes > 0
+
+
+def test_users_with_a_synthesiser_of_their_own_have_a_rule_of_their_own(model):
+    tts, users = model("tts"), model("tts")
+    where = {"split": "test", "shard": "1-of-1"}
+    work = [Work("speak_users", where, {"user_tts": users}), Work("speak", where, {"tts": tts})]
+    apart = replace(whole(shards=1), apart=True)
+    asked, answered = estimate(work, apart, [speed(tts, "1"), speed(users, "1")])
+    assert asked.gpu_hours == pytest.approx(40 * USER / 3600)
+    assert answered.gpu_hours == pytest.approx(40 * ROLE / 3600)
+
+
+def test_a_model_on_the_cpu_costs_no_gpu(model):
+    jobs = [Work("separate", {"batch": "film0"}, {"separation": model("separation", gpu=False)})]
+    jobs += [Work("separate", {"batch": "film1"}, {"m": model("separation", device="cpu")})]
+    (cost,) = estimate(jobs, whole(), [])
+    assert (cost.gpu_jobs, cost.gpu_hours, cost.unknown) == (0, 0.0, set())
+    (line,) = [line for line in told([cost]).splitlines() if line.startswith("separate")]
+    assert line.split()[:3] == ["separate", "2", "0"]
+    assert "1 other rules" in told([cost, *estimate([Work("table1", {}, {})], whole(), [])])
+
+
+def test_a_speed_that_nobody_stated_is_named(model):
+    found = model("asr")
+    (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], whole(), [])
+    name = f"asr/{found['backend']}"
+    assert cost.unknown == {name} and cost.gpu_hours == 0
+    assert f"config/speeds.tsv lacks them: {name}" in told([cost])
+    row = speed(found, source="assumed (a guess)")
+    (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], whole(), [row])
+    assert f"only assumed: {name}" in told([cost]) and cost.gpu_hours > 0
+
+
+@pytest.fixture
+def priced(tmp_path):
+    """Rules with a table of prices of the made service."""
+    table = tmp_path / "prices.tsv"
+    head = ("host", "model", "unit", "usd", "per", "date", "source")
+    units = {"input token": "1", "input audio token": "2", "output token": "10"}
+    rows = [
+        ("api.example.com", "one", unit, usd, "1000000", "2026-01-01", "its page")
+        for unit, usd in units.items()
+    ]
+    table.write_text("\n".join("\t".join(row) for row in (head, *rows)) + "\n", "utf-8")
+    return replace(RULES, prices=table)
+
+
+def judged(service: dict) -> list[Work]:
+    return [
+        Work("judge", {"system": "s", "shard": f"{k}-of-2", "judge": "j"}, {"backend": service})
+        for k in (1, 2)
+    ]
+
+
+def test_calls_and_cost_of_a_service(model, priced):
+    service = model("judge", False, SERVICE)
+    (cost,) = estimate(judged(service), whole(), [], priced)
+    assert cost.calls == pytest.approx(40 * 8) and cost.gpu_hours == 0
+    read = PROMPT + 2 * 2 * ROLE * HEARD
+    assert cost.usd == pytest.approx(40 * 8 * (read + 10 * RATIONALE) / 1e6)
+    line = next(line for line in told([cost]).splitlines() if line.startswith("judge"))
+    assert line.split()[:5] == ["judge", "2", "0", "0.0", "320"]
+    assert f"{cost.usd:.2f}" in line
+
+
+def test_a_protocol_says_how_many_calls_there_are(model, priced):
+    def calls(**options) -> float:
+        (cost,) = estimate(judged(model("judge", False, SERVICE, **options)), whole(), [], priced)
+        return cost.calls
+
+    assert calls(protocol="joint") == pytest.approx(40)
+    assert calls(order="both") == pytest.approx(40 * 16)
+    assert calls(order="random", samples=3) == pytest.approx(40 * 24)
+
+
+def test_a_service_of_ours_costs_calls_but_no_money(model, priced):
+    here = model("judge", False, SERVICE, address="http://127.0.0.1:8000")
+    (cost,) = estimate(judged(here), whole(), [], priced)
+    assert (cost.calls, cost.usd, cost.unpriced) == (pytest.approx(320), 0, set())
+
+
+def test_a_service_without_a_price_is_named(model, priced):
+    other = model("judge", False, SERVICE, model="two")
+    (cost,) = estimate(judged(other), whole(), [], priced)
+    assert cost.usd == 0
+    assert f"Without a price in config/prices.tsv: two of judge/{other['backend']}" in told([cost])
+
+
+def test_training_has_a_speed_of_its_own(model):
+    base = model("dialogue")
+    row = {"model": "finetune", "unit": "dialogue", "seconds": "2", "source": "told"}
+    work = [Work("finetune", {}, {"model": base, "settings": {"epochs": 3}})]
+    (cost,) = estimate(work, whole(), [row, speed(base)])
+    assert cost.gpu_hours == pytest.approx(whole().dialogues("train") * 3 * 2 / 3600)
+
+
+def test_every_backend_that_runs_on_a_gpu_has_a_stated_speed():
+    stated = {row["model"] for row in read_table(SPEEDS, "speeds")}
+    for capability in specs.capabilities():
+        for backend in specs.backends(capability):
+            spec = {"capability": capability, "backend": backend}
+            assert not specs.constant(spec, "GPU") or f"{capability}/{backend}" in stated

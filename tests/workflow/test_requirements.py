@@ -1,0 +1,211 @@
+"""What jobs need and is not there is told before any of them runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common.paths import ROOT
+from scripts.services import settings
+from scripts.workflow import requirements, specs
+from scripts.workflow.requirements import Work, models_of, needed, told
+
+SERVICE = '''"""A paid service."""
+ENV = "api"
+GPU = False
+
+def load(model="one", address: str = "https://api.example.com/v1", key: str = "SOMEBODYS_KEY"):
+    pass
+'''
+LOCAL = '''"""Reads two models, one of them by a name in its code."""
+from scripts.common import weights
+ENV = "torch"
+GPU = True
+
+def load(weights: str = "qwen3-8b", vocoder: str = "hifigan-unit", batch: int = 8):
+    return weights.path("dnsmos")
+'''
+
+
+RULES = settings.rules(yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8")))
+
+
+def missing(work, media, rules=RULES):
+    return requirements.missing(work, media, rules)
+
+
+@pytest.fixture
+def backend(tmp_path, monkeypatch):
+    """Function (capability/name, text, options) -> the spec of a backend made for the test."""
+    monkeypatch.setattr(specs, "BACKENDS", tmp_path / "backends")
+    monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
+
+    def spec(name: str, text: str, **options):
+        file = tmp_path / "backends" / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        capability, stem = name.split("/")
+        return {"capability": capability, "backend": stem, "options": options}
+
+    return spec
+
+
+def job(rule: str = "write", **params) -> Work:
+    return Work(rule, {}, params)
+
+
+def medium(location: str) -> dict[str, str]:
+    return {"media": Path(location).stem, "batch": "films", "location": location}
+
+
+def test_weights_are_those_of_options_of_defaults_and_of_the_code(backend):
+    local = backend("llm/local", LOCAL)
+    assert needed(local) == ["qwen3-8b", "hifigan-unit", "dnsmos"]
+    assert needed({**local, "options": {"weights": "llama-3.1-8b"}})[0] == "llama-3.1-8b"
+    assert "some/folder" in needed({**local, "options": {"weights": "some/folder"}})
+
+
+def test_a_job_has_room_for_the_weights_that_it_loads(backend):
+    """16.1 GB of Qwen3-8B and 4.7 MB of a vocoder, a fifth more, and what CUDA takes."""
+    local = backend("llm/local", LOCAL)
+    outer = backend("dialogue/outer", "GPU = False\ndef load(llm): ...", llm=local)
+    (row,) = [row for row in requirements.weights.hub_table() if row["model"] == "qwen3-8b"]
+    assert requirements.weights_mb([]) == 0
+    assert (
+        1200 * float(row["gb"])
+        <= requirements.weights_mb([local])
+        <= 1200 * float(row["gb"]) + 5000
+    )
+    assert (
+        requirements.weights_mb([outer])
+        == requirements.weights_mb([local])
+        == requirements.weights_mb([local, local])
+    )
+
+
+def test_each_missing_model_is_named_with_its_licence_its_page_and_the_command(backend):
+    local = backend("llm/local", LOCAL, weights="llama-3.1-8b")
+    lacks = missing([job(llm=local), job(llms=[local, local])], [])
+    assert [lack.kind for lack in lacks] == ["weights"] * 3 and all(x.stops for x in lacks)
+    page = told(lacks)
+    line = next(text for text in page.splitlines() if " llama-3.1-8b, " in text)
+    assert "Llama 3.1 Community License: https://huggingface.co/meta-llama/Llama-3.1" in line
+    assert "`snakemake models`" in page and "`make weights`" in page
+    assert "Ask for access on the pages of llama-3.1-8b, and set HF_TOKEN" in page
+
+
+def test_what_is_there_is_not_missing(backend, tmp_path):
+    local = backend("llm/local", LOCAL.replace('"hifigan-unit"', "None").replace("dnsmos", "no"))
+    (tmp_path / "weights/qwen3-8b").mkdir(parents=True)
+    assert len(missing([job(llm=local)], [])) == 1
+    (tmp_path / "weights/qwen3-8b/receipt.json").write_text("{}")
+    assert missing([job(llm=local)], []) == []
+
+
+def test_an_unknown_name_of_weights_is_told(backend):
+    lacks = missing([job(llm=backend("llm/local", LOCAL, weights="qwen3-9b"))], [])
+    (lack,) = [lack for lack in lacks if "qwen3-9b" in lack.text]
+    assert "no model 'qwen3-9b'" in lack.text and "did you mean 'qwen3-8b'?" in lack.text
+
+
+@pytest.fixture
+def rules(tmp_path):
+    """Function (max_usd, hosts) -> rules of a run with a price of one model."""
+    table = tmp_path / "prices.tsv"
+    row = ("api.example.com", "one", "input token", "2", "1000000", "2026-01-01", "its page")
+    head = ("host", "model", "unit", "usd", "per", "date", "source")
+    table.write_text("\n".join("\t".join(line) for line in (head, row)) + "\n", "utf-8")
+
+    def make(max_usd=None, hosts=()):
+        new = {"max_usd": settings.caps(max_usd), "hosts": hosts}
+        return replace(RULES, prices=table, store=tmp_path / "calls.sqlite", **new)
+
+    return make
+
+
+def test_a_service_needs_its_key_and_a_limit(backend, rules, monkeypatch):
+    judge = backend("judge/service", SERVICE)
+    jobs = [job("judge", backend=judge), job("judge", backend=judge)]
+    monkeypatch.delenv("SOMEBODYS_KEY", raising=False)
+    lacks = missing(jobs, [], rules())
+    assert [(lack.kind, lack.stops) for lack in lacks] == [("key", True), ("limit", True)]
+    assert lacks[0].text == "SOMEBODYS_KEY in the environment, for judge/service"
+    assert lacks[1].text == "max_usd in the config, for judge/service"
+    monkeypatch.setenv("SOMEBODYS_KEY", "secret")
+    assert missing(jobs, [], rules(5.0)) == []
+    assert missing(jobs, [], rules({"all": 5.0, "judge": 1.0})) == []
+    lacks = missing(jobs, [], rules({"judge": 1.0}))
+    assert [lack.kind for lack in lacks] == ["limit"] and "secret" not in told(lacks)
+
+
+def test_a_service_needs_a_price_and_an_address_that_is_allowed(backend, rules, monkeypatch):
+    monkeypatch.setenv("SOMEBODYS_KEY", "secret")
+    other = backend("judge/service", SERVICE, model="two")
+    (lack,) = missing([job("judge", backend=other)], [], rules(5.0))
+    assert lack.kind == "price" and "no price of 'two' at api.example.com" in lack.text
+    open_line = backend("judge/service", SERVICE, address="http://api.example.com")
+    (lack,) = missing([job("judge", backend=open_line)], [], rules(5.0))
+    assert lack.kind == "address" and "not encrypted" in lack.text
+
+
+def test_a_server_of_ours_needs_neither_key_nor_limit(backend, rules, monkeypatch):
+    monkeypatch.delenv("SOMEBODYS_KEY", raising=False)
+    here = backend("judge/service", SERVICE, address="http://127.0.0.1:8000")
+    assert missing([job("judge", backend=here)], [], rules()) == []
+    node = backend("judge/service", SERVICE, address="http://gpu7:8000/v1")
+    assert missing([job("judge", backend=node)], [], rules(hosts=("gpu7:8000",))) == []
+    assert missing([job("judge", backend=node)], [], rules(5.0))[0].kind == "address"
+
+
+def test_one_missing_medium_never_stops_the_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.mkv").write_bytes(b"film")
+    rows = [medium("here.mkv"), medium("gone.mkv")]
+    lacks = missing([job("fetch", rows=rows)], rows)
+    assert [lack.stops for lack in lacks] == [False, False]
+    assert lacks[0].text == "gone.mkv (gone)"
+    assert missing([job("fetch", rows=rows[:1])], rows) == []
+
+
+def test_no_medium_at_all_stops(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [medium(f"{n}.mkv") for n in range(30)]
+    lacks = missing([job("fetch", rows=rows)], rows)
+    assert all(lack.stops for lack in lacks)
+    assert len(lacks) == 21 and lacks[-1].text == "and 10 more rows of the table"
+    # Those of another batch were fetched before: there is something to work on.
+    assert not any(x.stops for x in missing([job("fetch", rows=rows[1:])], rows))
+
+
+def test_packages_and_episodes_are_not_paths():
+    rows = [medium("deb:game/TALK1"), medium("pypi:thing==1/a.wav"), medium("synth:none.yaml")]
+    assert missing([job("fetch", rows=rows)], rows) == []
+
+
+def test_a_synthesiser_is_needed_only_for_written_episodes(backend):
+    tts = backend("tts/local", LOCAL)
+    film = {"rows": [medium("film.mkv")], "tts": tts}
+    assert models_of(Work("fetch", {}, film)) == []
+    assert models_of(Work("fetch", {}, {**film, "rows": [medium("synth:a.yaml")]})) == [tts]
+
+
+def test_the_users_voice_is_a_clip_and_its_words(backend, tmp_path):
+    clip = tmp_path / "me.wav"
+    text = LOCAL.replace('"qwen3-8b"', "None").replace('"hifigan-unit"', "None")
+    text = text.replace("dnsmos", "no")
+    tts = backend("tts/local", text, user_clip_english=str(clip), user_text_english="")
+    lacks = missing([job("speak", tts=tts, user_tts=tts)], [])
+    assert [lack.kind for lack in lacks] == ["voice", "voice"]
+    assert str(clip) in lacks[0].text and "user_text_english of tts/local" in lacks[1].text
+    clip.write_bytes(b"RIFF")
+    tts["options"]["user_text_english"] = "Good morning."
+    assert missing([job("speak", tts=tts, user_tts=tts)], []) == []
+
+
+def test_models_inside_models_count():
+    part = {"capability": "asr", "backend": "faster_whisper", "options": {}}
+    whole = {"capability": "dialogue", "backend": "cascade", "options": {"asr": part}}
+    assert models_of(job("respond", system=whole, name="x")) == [whole, part]
