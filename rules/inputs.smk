@@ -95,7 +95,7 @@ try:
     # What one table says of another, before any job: a wrong name would be a silent hole in a table.
     ROLE_NAMES = [row["role"] for row in ROLES]
     RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES)
-    read_decisions(project(config["identities"]), MEDIA, ROLES)
+    read_decisions(project(config["speaker_decisions"]), MEDIA, ROLES)
     refer(project(config["test_items"]), "test_items", "role", ROLE_NAMES, config["roles"])
     METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
     # Scores that were released stand in for a run: nothing is made, only they are read.

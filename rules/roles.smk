@@ -1,6 +1,6 @@
 """Roles: who each diarized speaker is, which clip is a role's reference voice, who the role is.
 
-needs  results/corpus, config/roles.tsv (who may speak in a work), config/identities.tsv (people)
+needs  results/corpus, config/roles.tsv (who may speak in a work), config/speaker_decisions.tsv (people)
 makes  results/roles/: identities, roles, pending.tsv, voices (rows and clips), profiles
 """
 
@@ -18,8 +18,8 @@ rule identify:
         transcripts=expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),
         english=project(config["identify"]["prompts"]["English"]),
         chinese=project(config["identify"]["prompts"]["Chinese"]),
-        asked_english=project(config["identify"]["asked"]["English"]),
-        asked_chinese=project(config["identify"]["asked"]["Chinese"]),
+        choice_english=project(config["identify"]["prompts_choice"]["English"]),
+        choice_chinese=project(config["identify"]["prompts_choice"]["Chinese"]),
     output:
         identities="results/roles/identities.jsonl",
     log:
@@ -46,7 +46,7 @@ rule verify:
     input:
         identities="results/roles/identities.jsonl",
         turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
-        decisions=project(config["identities"]),
+        decisions=project(config["speaker_decisions"]),
     output:
         speakers="results/roles/roles.jsonl",
         pending="results/roles/pending.tsv",

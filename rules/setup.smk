@@ -1,6 +1,6 @@
 """Setup: the weights of the hub's models that the other phases' rules use. Included after them.
 
-needs  config/models.tsv, a network
+needs  config/hub_weights.tsv, a network
 makes  <folder of weights>/{model}/receipt.json, with the model beside it
 """
 
@@ -8,7 +8,9 @@ from scripts.common import weights
 
 try:
     HUB = {row["model"]: row for row in weights.hub_table()}
-    NEEDED = [name for spec in specs.with_nested(USED.values()) for name in requirements.needed(spec)]
+    NEEDED = [
+        name for spec in specs.with_nested(USED.values()) for name in requirements.needed(spec)
+    ]
 except UserError as error:
     raise WorkflowError(str(error)) from None
 

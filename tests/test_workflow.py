@@ -202,8 +202,16 @@ def test_targets_are_listed(snakemake, tmp_path):
 @pytest.mark.parametrize(
     "key, row, sentence",
     [
-        ("identities", "The prisoners and the princess 1 2 yes ian me 2026-11-29", "no medium is"),
-        ("identities", "The former girlfriend 1 2 yes lolla me 2026-11-29", "mean 'lola'?"),
+        (
+            "speaker_decisions",
+            "The prisoners and the princess 1 2 yes ian me 2026-11-29",
+            "no medium is",
+        ),
+        (
+            "speaker_decisions",
+            "The former girlfriend 1 2 yes lolla me 2026-11-29",
+            "mean 'lola'?",
+        ),
         ("test_items", "jo single 0123456789ab", "the role 'jo' is not in config/roles.tsv"),
         ("human_ratings", "a cascade-1.5 joe single 0 IA 7", "mean 'cascade-1.5b'?"),
         ("human_ratings", "a cascade-1.5b jo single 0 IA 7", "there is no role 'jo' in this run"),

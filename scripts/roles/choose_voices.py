@@ -155,7 +155,8 @@ def of_one_person(
         faults.append(
             f"the {len(mine)} clips of {who} of {medium} sound like two people ({side.sum()} and "
             f"{(~side).sum()}; listen to {one.id} and {other.id}): the diarization took them for "
-            "one. Decide about stretches of it in identities.tsv, or diarize with another model."
+            "one. Decide about stretches of it in speaker_decisions.tsv, or diarize with another "
+            "model."
         )
     kept.sort()
     return [clips[place] for place in kept], kept, faults

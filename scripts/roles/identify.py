@@ -62,8 +62,8 @@ def identify(
     transcripts: list[Path],
     english: Path,
     chinese: Path,
-    asked_english: Path,
-    asked_chinese: Path,
+    choice_english: Path,
+    choice_chinese: Path,
     identities: Path,
     llms: list[dict],
     roles: list[dict],
@@ -72,13 +72,13 @@ def identify(
     there is no model to find out by.
 
     recordings ... are lists in the same order of batches; roles are all rows of roles.tsv; english
-    and chinese are prompt files for models that score, asked_english and asked_chinese for those
+    and chinese are prompt files for models that score, choice_english and choice_chinese for those
     that choose; llms are specs, loaded one after the other.
     """
     told = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     asked = {
-        "English": read_prompt(asked_english, ASKED_PLACES),
-        "Chinese": read_prompt(asked_chinese, ASKED_PLACES),
+        "English": read_prompt(choice_english, ASKED_PLACES),
+        "Chinese": read_prompt(choice_chinese, ASKED_PLACES),
     }
     found = scenes(
         read_all(recordings, Recording),

@@ -1,9 +1,9 @@
 """Joins what people decided about speakers to what the models think (paper, section 3.2).
 
-The paper checks every assignment by hand. A decision in config/identities.tsv names a stretch of
-speech (media, start, end) and a role; it holds for whoever speaks most in that stretch, so it
-survives another diarization. What it cannot settle, and every speaker nobody has decided on, goes
-to results/roles/pending.tsv with the times and quotes a person needs.
+The paper checks every assignment by hand. A decision in config/speaker_decisions.tsv names a
+stretch of speech (media, start, end) and a role; it holds for whoever speaks most in that stretch,
+so it survives another diarization. What it cannot settle, and every speaker nobody has decided on,
+goes to results/roles/pending.tsv with the times and quotes a person needs.
 """
 
 import csv
@@ -25,7 +25,7 @@ CLEAR = 0.7  # the share of a stretch's speech that one speaker needs for a deci
 
 
 class Decision(NamedTuple):
-    """A line of identities.tsv, checked."""
+    """A line of speaker_decisions.tsv, checked."""
 
     title: str  # the medium as the line names it
     media: str  # its id; empty: media.tsv has no such medium
@@ -91,7 +91,7 @@ def verify(
 
 
 def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Decision]:
-    """The checked lines of identities.tsv.
+    """The checked lines of speaker_decisions.tsv.
 
     Raises UserError, with file and line, for a time that is none, a role that the medium's work
     does not have, and a medium that is nearly called as one of `media`. Any other unknown medium
@@ -99,7 +99,7 @@ def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Dec
     """
     known = {row["media"]: row for row in media}
     decisions = []
-    for where, row in located(path, "identities"):
+    for where, row in located(path, "speaker_decisions"):
         start, end = seconds(row["start"], where), seconds(row["end"], where)
         if end <= start:
             raise UserError(f"{where}: the stretch ends ({end:g} s) before it starts.")
@@ -199,8 +199,8 @@ def pending_row(decision: Decision, reason: str) -> dict[str, str]:
 
 
 def write_pending(path: Path, rows: list[dict[str, str]]) -> None:
-    """Write pending.tsv in the columns of identities.tsv, so that a line can be copied there; the
-    words of others are no formulas in a spreadsheet."""
+    """Write pending.tsv in the columns of speaker_decisions.tsv, so that a line can be copied
+    there; the words of others are no formulas in a spreadsheet."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter="\t", restval="", lineterminator="\n")
         writer.writeheader()

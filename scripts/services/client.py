@@ -1,9 +1,9 @@
 """Asks services: many calls at once, each answer bought once, never more than may be spent.
 
 A backend makes `Call`s and hands them to its `Client`. What was answered before comes from the
-store (scripts/services/response_store.py). The rest is sent, as many at once as the lane (a model at an
-address) bears, within its limits of requests and tokens a minute; the cost is reserved before a
-call leaves. A call that brings nothing is asked again by the kind of its fault
+store (scripts/services/response_store.py). The rest is sent, as many at once as the lane (a model
+at an address) bears, within its limits of requests and tokens a minute; the cost is reserved before
+a call leaves. A call that brings nothing is asked again by the kind of its fault
 (scripts/services/errors.py) until it is answered, has used up its attempts or its deadline, or is
 hopeless. `config/config.yaml` has the numbers under `services`.
 

@@ -5,8 +5,8 @@ and spent; and, for each lane (a model at an address), how many attempts may be 
 WAL: a process that is killed loses nothing that it had written.
 
 `tick` and the times of lanes are of the machine's clock that nobody can set
-(scripts/services/processes.py), all others seconds since 1970. An attempt is `open` until it ends; as
-long as its process lives, nobody else sends the same call. One whose process died is `lost` and
+(scripts/services/processes.py), all others seconds since 1970. An attempt is `open` until it ends;
+as long as its process lives, nobody else sends the same call. One whose process died is `lost` and
 counts what was reserved for it as spent, as the service may well have charged it.
 """
 
@@ -348,8 +348,8 @@ class Ledger(Database):
                 raise UserError(
                     f"the store {self.path} is in use by the host {other.host}, whose last sign of "
                     f"life is {max(silent, 0):.0f} s old; services are asked from one host only. "
-                    f"Run there, or {processes.LEASE:.0f} s after its end, or set services.store to "
-                    "another file."
+                    f"Run there, or {processes.LEASE:.0f} s after its end, or set services.store "
+                    "to another file."
                 )
 
     def _know_machine(self) -> None:

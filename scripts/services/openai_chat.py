@@ -57,7 +57,8 @@ async def complete(service: Any, **request: Any) -> Any:
 
 
 def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:
-    """The message of a whole reply; CallError where there is none, or it was cut short or refused."""
+    """The message of a whole reply; CallError where there is none, or it was cut short or
+    refused."""
     message, why = at(reply, "choices", 0, "message"), at(reply, "choices", 0, "finish_reason")
     if not isinstance(message, dict):
         said = at(reply, "error") or at(reply, "choices", 0, "error") or reply

@@ -121,9 +121,9 @@ async def post(
 
 
 class Body:
-    """What is read of a body, unpacked. Above `limit` bytes, packed or not, it is a CallError; where
-    `cut`, as of an answer that says what went wrong, what is above ERROR is left out and it is
-    `full`."""
+    """What is read of a body, unpacked. Above `limit` bytes, packed or not, it is a CallError;
+    where `cut`, as of an answer that says what went wrong, what is above ERROR is left out and it
+    is `full`."""
 
     def __init__(self, packing: str, limit: int, cut: bool = False):
         self.limit, self.cut, self.full = limit, cut, False

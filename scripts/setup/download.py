@@ -1,4 +1,4 @@
-"""Gets a model of config/models.tsv from its hub into the folder of weights, with a receipt.
+"""Gets a model of config/hub_weights.tsv from its hub into the folder of weights, with a receipt.
 
 The receipt names the commit and the sha256 of every file, so that a pickle can be checked before it
 is opened (scripts/common/weights.py) and a run can be repeated with the same weights. What was
@@ -28,7 +28,7 @@ WAIT = 60  # seconds without a byte
 
 
 def download(receipt: Path, row: dict[str, str] | None = None) -> None:
-    """Get the model of `row` (of config/models.tsv) and write its `receipt`.
+    """Get the model of `row` (of config/hub_weights.tsv) and write its `receipt`.
 
     Without a row nothing is fetched: `receipt` is a folder, which gets one for what lies in it.
     Raises UserError where HF_HUB_OFFLINE forbids it, the hub refuses (a gated model without
@@ -88,7 +88,7 @@ def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
         ) from error
     except RevisionNotFoundError as error:
         raise UserError(
-            f"{page} has no commit {row['commit']}, which config/models.tsv names for "
+            f"{page} has no commit {row['commit']}, which config/hub_weights.tsv names for "
             f"'{row['model']}'."
         ) from error
     except RepositoryNotFoundError as error:
@@ -124,7 +124,7 @@ def _urls(home: Path, base: str, row: dict[str, str]) -> str:
         if wanted and found != wanted:
             file.unlink()
             raise UserError(
-                f"{url} has the sha256 {found}; config/models.tsv says {wanted} for "
+                f"{url} has the sha256 {found}; config/hub_weights.tsv says {wanted} for "
                 f"'{row['model']}'. It was deleted."
             )
     return ""
@@ -161,8 +161,8 @@ def _wanted(path: str, patterns: list[str] | None) -> bool:
 
 def _too_large(row: dict[str, str], page: str) -> UserError:
     return UserError(
-        f"{page} has more than {_most(row) / 1e9:.1f} GB; config/models.tsv says {row['gb']} GB of "
-        f"'{row['model']}'. It is another model, or its files have grown: look at it, and correct "
+        f"{page} has more than {_most(row) / 1e9:.1f} GB; config/hub_weights.tsv says "
+        f"{row['gb']} GB of '{row['model']}'. It is another model, or its files have grown: look at it, and correct "
         "the row."
     )
 

@@ -1,8 +1,8 @@
 """What a run will cost, told before it begins: jobs, GPU-hours, calls, money, disk, by stage.
 
-Units of work (seconds of audio, tokens, texts; scripts/workflow/workload.py) times what a unit costs:
-time of a GPU (config/speeds.tsv), dollars of a paid service (config/prices.tsv). Answers that are
-kept already are counted too. The Snakefile imports this: nothing heavy here.
+Units of work (seconds of audio, tokens, texts; scripts/workflow/workload.py) times what a unit
+costs: time of a GPU (config/speeds.tsv), dollars of a paid service (config/prices.tsv). Answers
+that are kept already are counted too. The Snakefile imports this: nothing heavy here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What a job writes: files and bytes, as assumed of how much there is (scripts/workflow/workload.py).
+"""What a job writes: files and bytes, as assumed of how much there is
+(scripts/workflow/workload.py).
 
-Rows and what the jobs keep (scripts/workflow/model_cache.py) count; media do not, which are linked into
-results/ where they lie on the same disk. The Snakefile imports this.
+Rows and what the jobs keep (scripts/workflow/model_cache.py) count; media do not, which are linked
+into results/ where they lie on the same disk. The Snakefile imports this.
 """
 
 from __future__ import annotations

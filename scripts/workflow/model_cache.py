@@ -1,9 +1,10 @@
 """Keeps what models made, item by item, so that a job that runs again repeats no work.
 
 Snakemake runs a job whole or not at all. A job that was killed begins anew, and one more role makes
-every job behind the profiles run again. So, inside a job, a model is stood in for by a `CachedModel`: it
-answers from the job's own files below `kept` (config), by the digest of what was asked, and only
-for what is not there it loads the model. A job whose items are all there loads none.
+every job behind the profiles run again. So, inside a job, a model is stood in for by a
+`CachedModel`: it answers from the job's own files below `kept` (config), by the digest of what was
+asked, and only for what is not there it loads the model. A job whose items are all there loads
+none.
 
 What is kept hangs on the item, the other arguments, the model's spec, its backend's code and its
 weights. It lies outside the rules' outputs, in files that may be deleted at any time: each process

@@ -1,4 +1,5 @@
-"""Checks the choice of models and backends before any job, and reads what backends say of themselves.
+"""Checks the choice of models and backends before any job, and reads what backends say of
+themselves.
 
 A backend whose `load` has the option `key`, the name of the environment variable that holds its
 key, is a service. The Snakefile imports this: nothing heavy here.

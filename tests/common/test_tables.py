@@ -102,7 +102,7 @@ def test_a_malformed_row_is_told(tmp_path, line, sentence):
 @pytest.mark.parametrize(
     ("schema", "header", "cells", "sentence"),
     [
-        ("identities", "media start end verdict role by date", "F 1 2 yes joe me 1/2/2026",
+        ("speaker_decisions", "media start end verdict role by date", "F 1 2 yes joe me 1/2/2026",
          "date: '1/2/2026' .*; it is a day as 2026-01-31"),
         ("prices", "host model unit usd per date source", "a.b m call 1,5 1 2026-01-31 me",
          "usd: '1,5' .*; it is a number as 1.5"),

@@ -34,7 +34,7 @@ def weights(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(weights):
-    """Function: name in config/models.tsv -> the folder of its tiny checkpoint."""
+    """Function: name in config/hub_weights.tsv -> the folder of its tiny checkpoint."""
     return functools.partial(tiny.make, weights=weights)
 
 

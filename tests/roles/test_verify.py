@@ -21,7 +21,7 @@ def line(start, end, verdict, role, media="The crash"):
 
 def run(tmp_path, *lines, unverified="drop", found=FOUND):
     """The speakers by name, and the cells of pending.tsv below its header."""
-    decisions = tmp_path / "identities.tsv"
+    decisions = tmp_path / "speaker_decisions.tsv"
     decisions.write_text("\n".join(["# who is who", HEADER, *lines]) + "\n", encoding="utf-8")
     speakers, pending = tmp_path / "roles.jsonl", tmp_path / "pending.tsv"
     verify(
@@ -37,7 +37,7 @@ def run(tmp_path, *lines, unverified="drop", found=FOUND):
     rows = {row.speaker: row for row in read_rows(speakers, RoleSpeaker)}
     assert len(rows) == len(found)
     header, *cells = [text.split("\t") for text in pending.read_text("utf-8").splitlines()]
-    assert header[:7] == HEADER.split("\t")  # a line can be copied into identities.tsv
+    assert header[:7] == HEADER.split("\t")  # a line can be copied into speaker_decisions.tsv
     return rows, [dict(zip(header, row, strict=True)) for row in cells]
 
 

@@ -189,7 +189,7 @@ def plain(hub, tmp_path, monkeypatch):
 
     def get(files: str) -> Path:
         row = {**ROW, "source": f"url:{hub}/plain/sub", "commit": "", "files": files}
-        check(row, "models", "a row")
+        check(row, "hub_weights", "a row")
         download(tmp_path / "receipt.json", row)
         return tmp_path / "tiny"
 
@@ -213,7 +213,7 @@ def test_a_broken_plain_download_goes_on_where_it_stopped(plain):
 
 def test_a_model_that_is_far_larger_than_its_row_says_is_not_fetched(get):
     told = get(ok=False, files="*.json huge.*")
-    assert "has more than 0.2 GB; config/models.tsv says 0.1 GB of 'tiny'" in told
+    assert "has more than 0.2 GB; config/hub_weights.tsv says 0.1 GB of 'tiny'" in told
     assert not any("/resolve/" in path for _, path, _ in Hub.asked)
     get(ok=True, files="*.json")
 
@@ -259,10 +259,10 @@ def test_a_folder_of_ones_own_gets_a_receipt(tmp_path):
 
 
 def test_the_table_is_as_its_schema_says():
-    rows = read_table(HUB, "models")
+    rows = read_table(HUB, "hub_weights")
     assert len({row["model"] for row in rows}) == len(rows) > 20
-    with pytest.raises(UserError, match="models.tsv: commit"):
-        check({**rows[1], "commit": "v1.0"}, "models", "models.tsv")
+    with pytest.raises(UserError, match="hub_weights.tsv: commit"):
+        check({**rows[1], "commit": "v1.0"}, "hub_weights", "hub_weights.tsv")
 
 
 def test_a_model_that_is_not_there_is_named_with_its_licence_page_and_the_command(

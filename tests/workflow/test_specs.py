@@ -29,6 +29,7 @@ def test_the_default_config_is_valid():
     "bad, sentence",
     [
         ({"evalute": []}, "unknown key 'evalute'; did you mean 'evaluate'?"),
+        ({"identities": "mine.tsv"}, "the key 'identities' is called 'speaker_decisions' now."),
         (
             {"segment": {"vad": "silero", "shortest": 3, "longst": 9, "join_gap": 2}},
             "unknown key 'segment.longst'; did you mean 'longest'?",

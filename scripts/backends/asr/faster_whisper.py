@@ -9,11 +9,11 @@ rambles; such a reply (see `doubtful`) is made again with the whole 30 s and a w
 likelier of the two is kept. Clips longer than a window go the usual way. Every clip is heard on
 its own and without random sampling, so its text never depends on its neighbours.
 
-Options: `weights`, a name in config/weights.tsv or config/models.tsv (faster-whisper-large-v3) or
-the path (with a /) of a folder; `beam` (1 is greedy); `threads`, CPU threads: so many clips are
+Options: `weights`, a name in config/weights.tsv or config/hub_weights.tsv (faster-whisper-large-v3)
+or the path (with a /) of a folder; `beam` (1 is greedy); `threads`, CPU threads: so many clips are
 heard at a time, each by one, which is nearly twice as fast as two threads for one clip; `device`,
-here "cpu" unless said (int8), or "cuda" (float16; other numbers, so a word may differ).
-Needs faster-whisper; opencc-python-reimplemented for simplified characters; torch for "cuda".
+here "cpu" unless said (int8), or "cuda" (float16; other numbers, so a word may differ). Needs
+faster-whisper; opencc-python-reimplemented for simplified characters; torch for "cuda".
 """
 
 from __future__ import annotations

@@ -169,8 +169,8 @@ async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
 
 
 def ended(error: Any) -> CallError:
-    """The CallError of a session that the service ended, by the code of its websocket's end (RFC 6455)
-    or of HTTP."""
+    """The CallError of a session that the service ended, by the code of its websocket's end (RFC
+    6455) or of HTTP."""
     said = f"{error.code}: {error.details}"
     words = errors.short(said)
     if 300 <= (error.code or 0) < 600:

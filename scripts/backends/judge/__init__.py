@@ -1,7 +1,8 @@
 """Judges: pairwise scores from 1 to 10 for a system's reply and the reference (paper, 4.2).
 
 A backend has
-- `integer_scores`: whether its scores are whole numbers, as those of a judge who is asked once for one;
+- `integer_scores`: whether its scores are whole numbers, as those of a judge who is asked once
+  for one;
 - `judge(pairs, metrics)`: a list of `Pair` and a list of `Metric` -> for each pair a list, in the
   order of `metrics`, of `Scores`.
 A verdict that could not be had is `Scores` with None and a reason: never a zero. Audio comes as

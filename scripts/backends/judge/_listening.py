@@ -1,9 +1,10 @@
 """A judge that listens: it asks a service about pairs of recordings and puts its numbers together.
 
-What is said to the service is scripts/backends/judge/_protocol.py's; how it is said, the backend's, which
-gives a `Service`. A request is made by the service's own SDK, once for each shape, with gaps where
-texts and audio go. For each call the gaps are filled with bytes: audio is read and encoded once for
-all metrics and orders of a pair, and a call with a megabyte of it costs no more than copying it.
+What is said to the service is scripts/backends/judge/_protocol.py's; how it is said, the backend's,
+which gives a `Service`. A request is made by the service's own SDK, once for each shape, with gaps
+where texts and audio go. For each call the gaps are filled with bytes: audio is read and encoded
+once for all metrics and orders of a pair, and a call with a megabyte of it costs no more than
+copying it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ through openai (Apache-2.0), which makes the requests. Terms: https://openai.com
 openai, aiohttp and a key in OPENAI_API_KEY, or a server of your own: `vllm serve` with
 Qwen2.5-Omni, say, at `address` http://127.0.0.1:8000/v1, which needs no key.
 
-What is asked and how replies are read: see scripts/backends/judge/_protocol.py; the tested system's texts
-are not sent, only speech is judged.
+What is asked and how replies are read: see scripts/backends/judge/_protocol.py; the tested system's
+texts are not sent, only speech is judged.
 """
 
 from __future__ import annotations

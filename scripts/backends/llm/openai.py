@@ -150,7 +150,8 @@ class Chats:
         return asked if self.temperature is None else self.temperature
 
     def call(self, messages: Chat, choice: dict[str, Any], tokens: int, read) -> Call:
-        """The call that asks this; `read` takes what is kept from the answer, or raises CallError."""
+        """The call that asks this; `read` takes what is kept from the answer, or raises
+        CallError."""
         tokens = max(tokens, self.least)
         parts = {"messages": messages, **choice, self.limit: tokens, "extra": self.extra}
         said = most_tokens([message["content"] for message in messages])

@@ -18,12 +18,12 @@ within half a second, so a result can be repeated (the first pass is not shifted
 result is that of the package's `apply_model(shifts=0)` up to rounding. float32 everywhere: its
 spectrograms overflow in half precision.
 
-Options: `weights`, a name in config/models.tsv, a folder, or `default`: the author's repository on
-the hub, fetched into the hub's own cache (of no fixed commit; offline, what that cache holds);
-`model`, the bag in it; `segment`, seconds heard at once (None: as trained; a transformer takes no
-longer one); `overlap`, the share of a segment that the next one hears too; `shifts`, passes;
-`batch`, segments at once (None: 8 on a GPU, about 1 GB of memory each, and 1 on a CPU).
-Needs demucs, pyyaml, safetensors, torch, torchaudio.
+Options: `weights`, a name in config/hub_weights.tsv, a folder, or `default`: the author's
+repository on the hub, fetched into the hub's own cache (of no fixed commit; offline, what that
+cache holds); `model`, the bag in it; `segment`, seconds heard at once (None: as trained; a
+transformer takes no longer one); `overlap`, the share of a segment that the next one hears too;
+`shifts`, passes; `batch`, segments at once (None: 8 on a GPU, about 1 GB of memory each, and 1 on a
+CPU). Needs demucs, pyyaml, safetensors, torch, torchaudio.
 """
 
 from __future__ import annotations

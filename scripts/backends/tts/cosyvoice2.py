@@ -23,9 +23,9 @@ rounding can change a token, and so the take: never the text or the voice. `batc
 Known faults of the model: now and then the reference's text is heard in the speech, or text is left
 out, above all where a line is much shorter than the transcript. Nothing checks for it.
 
-Options: `weights`, a name in config/models.tsv or a folder; the users' voice: `user_clip_english`,
-a sound file of at most 30 s, and `user_text_english`, what is said in it, the same for Chinese;
-`device`; `batch`.
+Options: `weights`, a name in config/hub_weights.tsv or a folder; the users' voice:
+`user_clip_english`, a sound file of at most 30 s, and `user_text_english`, what is said in it, the
+same for Chinese; `device`; `batch`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ ends; a pace outside 5 to 40 bytes a second, as of a wrong transcript, counts as
 two. All noise comes from one seed, and padding is masked everywhere, so the same line sounds the
 same in any company, but for rounding.
 
-Options: `weights` and `vocoder`, names in config/models.tsv or folders; `model`, the folder in
+Options: `weights` and `vocoder`, names in config/hub_weights.tsv or folders; `model`, the folder in
 `weights` with a .safetensors file and vocab.txt; `steps` of the solver; the users' voice:
 `user_clip_english`, a sound file of at most 15 s, and `user_text_english`, what is said in it, the
 same for Chinese; `device`; `batch`.

@@ -1,9 +1,10 @@
 """Kokoro-82M, int8: 28 English and 8 Mandarin stock voices. Voice matching, not cloning.
 
 Source: https://huggingface.co/hexgrad/Kokoro-82M (Apache-2.0), run by kokoro-onnx (MIT); English
-is read by espeak-ng (GPL-3.0), Mandarin by scripts/backends/tts/_mandarin.py. A role gets the stock voice
-nearest to its reference clip, by cosine of speaker embeddings; the user's voice is never given to
-a role. Two roles may get the same voice. The same line always sounds the same, to the last sample.
+is read by espeak-ng (GPL-3.0), Mandarin by scripts/backends/tts/_mandarin.py. A role gets the stock
+voice nearest to its reference clip, by cosine of speaker embeddings; the user's voice is never
+given to a role. Two roles may get the same voice. The same line always sounds the same, to the last
+sample.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tiny checkpoints of every family, in the layout of the published ones: real loaders read them.
 
-A module here serves one family: `MODELS`, the names of config/models.tsv that it makes, and
+A module here serves one family: `MODELS`, the names of config/hub_weights.tsv that it makes, and
 `build(name, home)`, which writes such a model into the empty folder `home`, with weights from a
 fixed seed. `python -m tests.models.tiny FOLDER` makes all of them: a folder of weights for
 SPEECHROLE_WEIGHTS.

@@ -50,7 +50,7 @@ def network(seed: int = 0):
 
 
 def save_pickle(net, home: Path, signature: str) -> Path:
-    """Write a network as the package itself does, and as config/models.tsv gets it."""
+    """Write a network as the package itself does, and as config/hub_weights.tsv gets it."""
     from demucs.states import save_with_checksum
 
     package = {
