@@ -162,8 +162,8 @@ def _wanted(path: str, patterns: list[str] | None) -> bool:
 def _too_large(row: dict[str, str], page: str) -> UserError:
     return UserError(
         f"{page} has more than {_most(row) / 1e9:.1f} GB; config/hub_weights.tsv says "
-        f"{row['gb']} GB of '{row['model']}'. It is another model, or its files have grown: look at it, and correct "
-        "the row."
+        f"{row['gb']} GB of '{row['model']}'. It is another model, or its files have grown: look "
+        "at it, and correct the row."
     )
 
 
