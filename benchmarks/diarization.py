@@ -25,7 +25,8 @@ from scripts.corpus.extract import extract
 from scripts.corpus.fetch import fetch
 from scripts.media.truth import read_rttm
 from scripts.paper.report.corpus_scores import Turns, diarization_error
-from scripts.workflow.specs import spec
+from scripts.workflow.model_spec import ModelSpec
+from scripts.workflow.specs import resolve
 
 TABLE = Path(__file__).with_name("dialogues.tsv")
 KEPT = ROOT / ".cache" / "benchmarks" / "diarization"
@@ -69,19 +70,19 @@ def rows_of(table: Path) -> Iterator[tuple[str, int]]:
         yield row["dialogues"], int(row["people"])
 
 
-def defaults() -> dict[str, dict]:
+def defaults() -> dict[str, ModelSpec]:
     """The specs of the models with which the default configuration separates and diarizes."""
     import yaml
 
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
     stages = {"separation": "separate", "diarization": "diarize"}
     return {
-        kind: spec(config["models"], config[stage][kind], kind, f"{stage}.{kind}")
+        kind: resolve(config["models"], config[stage][kind], kind, f"{stage}.{kind}")
         for kind, stage in stages.items()
     }
 
 
-def recording(dialogues: str, song: str, separation: dict) -> tuple[np.ndarray, Turns]:
+def recording(dialogues: str, song: str, separation: ModelSpec) -> tuple[np.ndarray, Turns]:
     """Vocals (n,) at 16 kHz of a film of the dialogues, and the true turns; kept once made."""
     home = KEPT / dialogues
     if not (home / "vocals.flac").exists():
@@ -92,7 +93,7 @@ def recording(dialogues: str, song: str, separation: dict) -> tuple[np.ndarray, 
             "music": f"deb:{PACKAGE}/{song}/song.ogg",
             "snr": str(SNR),
         }
-        fetch([row], {}, media, truth, index)
+        fetch([row], ModelSpec("tts", "kokoro"), media, truth, index)
         extract(media, index, home / "audio", home / "audio.jsonl")
         (mix,) = (home / "audio").glob("*.flac")
         vocals = backends.load(separation).separate(audio.read(mix), audio.RATE)

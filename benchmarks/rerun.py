@@ -28,6 +28,7 @@ from scripts.common.paths import ROOT
 STAGES, TOGETHER, CHAINS = 5, 2, 20
 SNAKEFILE = """
 from scripts.workflow import code_digest
+from scripts.workflow.model_spec import ModelSpec
 
 STAGES, CHAINS = {stages}, {chains}
 
@@ -59,7 +60,7 @@ for stage in range(STAGES):
             mem_mb=lambda wildcards, attempt: 2000 * attempt,
             runtime=60,
         params:
-            model={{"capability": "vad", "backend": "silero", "options": {{}}}},
+            model=ModelSpec("vad", "silero"),
             code=code_digest.code("corpus/segment"),
         script:
             "work.py"

@@ -45,6 +45,7 @@ from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
 from scripts.rows.jsonl import write_rows
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply, ReplyTurn
+from scripts.workflow.model_spec import ModelSpec
 
 LATENCY, TOGETHER = 1.0, 32
 PAIRS = 40  # times eight metrics: ten rounds of 32 calls
@@ -273,7 +274,7 @@ def scored(inputs: dict[str, Path], server: Server, system: str) -> None:
             metrics=METRICS,
             verdicts=Path(f"{system}.jsonl"),
             name="gemini",
-            backend={"capability": "judge", "backend": "gemini", "options": options},
+            judge=ModelSpec("judge", "gemini", options),
         )
 
 

@@ -46,7 +46,7 @@ USED = {}  # the models of all rules, by name
 
 def model(name, capability, where):
     """The spec of a model of config["models"], by its name."""
-    USED[name] = specs.spec(config["models"], name, capability, where, config["backend_paths"])
+    USED[name] = specs.resolve(config["models"], name, capability, where, config["backend_paths"])
     return USED[name]
 
 

@@ -142,7 +142,7 @@ rule rate:
         recordings="results/corpus/vocals/{batch}.jsonl",
         segments="results/corpus/segments/{batch}.jsonl",
     output:
-        quality="results/corpus/quality/{batch}.jsonl",
+        rated="results/corpus/quality/{batch}.jsonl",
     log:
         "logs/rate/{batch}.log",
     benchmark:
@@ -155,7 +155,7 @@ rule rate:
         mem_mb=memory_mb(2000, stage_model("rate", "quality")),
         runtime=60,
     params:
-        model=stage_model("rate", "quality"),
+        quality=stage_model("rate", "quality"),
         lowest_ovrl=config["rate"]["lowest_ovrl"],
         code=code("corpus/rate", stage_model("rate", "quality")),
     script:

@@ -50,7 +50,7 @@ def corpus_of(pattern):
 def adapters_of(wildcards):
     """The adapters of a system's models: the rule finetune makes those of this run's agents."""
     models = specs.with_nested([SYSTEMS[wildcards.system]])
-    return [model["options"]["adapter"] for model in models if "adapter" in model["options"]]
+    return [spec.options["adapter"] for spec in models if "adapter" in spec.options]
 
 
 def verdicts_of(judges):

@@ -41,7 +41,7 @@ rule judge:
         runtime=60,
     params:
         name="{judge}",
-        backend=lambda wildcards: JUDGES[wildcards.judge],
+        judge=lambda wildcards: JUDGES[wildcards.judge],
         # One for all systems: the reference of an item is theirs in common.
         kept_in="judge/{judge}/{shard}",
         code=code("judging/judge", lambda wildcards: JUDGES[wildcards.judge]),
@@ -84,7 +84,7 @@ rule probe:
         runtime=60,
     params:
         name="{judge}",
-        backend=lambda wildcards: JUDGES[wildcards.judge],
+        judge=lambda wildcards: JUDGES[wildcards.judge],
         tts=PROBING,
         number=config["judge_audit"]["items"],
         code=code("judging/probe", lambda wildcards: JUDGES[wildcards.judge], PROBING),

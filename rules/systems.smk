@@ -44,7 +44,7 @@ rule finetune:
     params:
         name="{agent}",
         checkpoints="results/systems/finetune/{agent}/checkpoints",
-        model=lambda wildcards: AGENTS[wildcards.agent],
+        dialogue=lambda wildcards: AGENTS[wildcards.agent],
         settings=config["finetune"]["settings"],
         seed=config["seed"],
         code=code("systems/finetune", lambda wildcards: AGENTS[wildcards.agent]),
@@ -81,7 +81,7 @@ rule respond:
         runtime=60,
     params:
         name="{system}",
-        system=lambda wildcards: SYSTEMS[wildcards.system],
+        dialogue=lambda wildcards: SYSTEMS[wildcards.system],
         code=code("systems/respond", lambda wildcards: SYSTEMS[wildcards.system]),
     script:
         "../scripts/systems/respond.py"

@@ -239,7 +239,7 @@ def test_a_missing_medium_is_told_once_and_the_others_go_on(snakemake, tmp_path)
 
 @pytest.mark.parametrize("name", OVERLAY["models"])
 def test_each_model_of_the_overlay_is_one(name):
-    model = specs.spec(MODELS, name, MODELS[name]["capability"], "paper.yaml")
+    model = specs.resolve(MODELS, name, MODELS[name]["capability"], "paper.yaml")
     specs.environment(model)
     known = {row["model"] for row in weights.hub_table()}
     assert MODELS[name].get("weights", "qwen3-8b") in known

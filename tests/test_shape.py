@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from scripts.workflow import code_digest, specs
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.stage import ABOUT
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -206,7 +207,7 @@ def test_backend_says_what_it_is(capability, backend):
     path = ROOT / f"scripts/backends/{capability}/{backend}.py"
     tree = ast.parse(path.read_text("utf-8"))
     assert ast.get_docstring(tree)
-    spec = {"capability": capability, "backend": backend}
+    spec = ModelSpec(capability, backend)
     for name in specs.envs(spec):
         assert (ROOT / f"envs/{name}.yaml").is_file()
     assert isinstance(specs.constant(spec, "GPU"), bool)

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.models import Case
 from scripts import backends
+from scripts.workflow.model_spec import ModelSpec
 from tests.models.tiny import make
 
 NAMES = {
@@ -29,7 +30,7 @@ def cases() -> Iterator[Case]:
         for name in names:
             home = make(name, Path(os.environ["SPEECHROLE_WEIGHTS"]))
             options = {"weights": name, "device": "cpu"}
-            model = backends.load({"capability": "asr", "backend": backend, "options": options})
+            model = backends.load(ModelSpec("asr", backend, options))
             simplest = SIMPLEST[backend](home)
 
             def ours(model=model):

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.models import Case
 from scripts import backends
 from scripts.backends.dialogue import Request
+from scripts.workflow.model_spec import ModelSpec
 from tests.models import tiny
 
 ITEMS, TOKENS = 8, 48
@@ -21,7 +22,7 @@ def cases() -> Iterator[Case]:
     for name in ("llama-omni-8b", "whisper-large-v3", "hifigan-unit"):
         tiny.make(name, folder)
     options = {"device": "cpu", "max_tokens": TOKENS}
-    spec = {"capability": "dialogue", "backend": "llama_omni", "options": options}
+    spec = ModelSpec("dialogue", "llama_omni", options)
     backend = backends.load(spec)
     noise = np.random.default_rng(0).standard_normal((ITEMS, 48_000)).astype(np.float32) * 0.05
     requests = [

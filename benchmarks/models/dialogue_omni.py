@@ -16,6 +16,7 @@ from benchmarks.models import Case
 from scripts import backends
 from scripts.backends.dialogue import Request
 from scripts.backends.dialogue.qwen25_omni import CODES, chat
+from scripts.workflow.model_spec import ModelSpec
 from tests.models import tiny
 
 NAME = "qwen2.5-omni-7b"
@@ -31,9 +32,7 @@ def cases() -> Iterator[Case]:
         for backend, options in (("qwen25_omni", {}), ("speechrole_agent", {"adapter": folder})):
             options |= {"weights": NAME, "device": "cpu"}
             options |= {"max_tokens": TOKENS, "max_seconds": SECONDS}
-            system = backends.load(
-                {"capability": "dialogue", "backend": backend, "options": options}
-            )
+            system = backends.load(ModelSpec("dialogue", backend, options))
             seconds = sum(len(answer.audio) for answer in system.reply(requests)) / system.rate
             yield Case(
                 f"dialogue/{backend}",

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.models import Case
+from scripts.workflow.model_spec import ModelSpec
 
 RATE = 16_000
 SECONDS = 40
@@ -22,9 +23,7 @@ def cases() -> Iterator[Case]:
     from tests.models import tiny
 
     home = tiny.make("pyannote-community-1", Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    ours = backends.load(
-        {"capability": "diarization", "backend": "pyannote", "options": {"device": "cpu"}}
-    )
+    ours = backends.load(ModelSpec("diarization", "pyannote", {"device": "cpu"}))
     with quietly():
         from pyannote.audio import Pipeline
     theirs = Pipeline.from_pretrained(home)

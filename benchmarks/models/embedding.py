@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.models import Case
 from scripts import backends
+from scripts.workflow.model_spec import ModelSpec
 from tests.models import tiny
 from tests.models.tiny.text2vec import CHARACTERS
 
@@ -26,7 +27,7 @@ def cases() -> Iterator[Case]:
     ]
     home = tiny.make(NAME, Path(os.environ["SPEECHROLE_WEIGHTS"]))
     options = {"weights": NAME, "device": "cpu"}
-    ours = backends.load({"capability": "embedding", "backend": "text2vec", "options": options})
+    ours = backends.load(ModelSpec("embedding", "text2vec", options))
     package = SentenceTransformer(str(home), device="cpu")
 
     def simplest():

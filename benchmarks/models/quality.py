@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.models import Case
 from scripts import backends
 from scripts.common.paths import ROOT
+from scripts.workflow.model_spec import ModelSpec
 
 RATE = 16_000
 
@@ -24,7 +25,7 @@ def cases() -> Iterator[Case]:
     random = np.random.default_rng(0)
     lengths = random.integers(3 * RATE, 10 * RATE, size=4)
     clips = [random.normal(0, 0.1, size).clip(-1, 1).astype(np.float32) for size in lengths]
-    ours = backends.load({"capability": "quality", "backend": "dnsmos", "options": {}})
+    ours = backends.load(ModelSpec("quality", "dnsmos"))
     ours.rate(clips[:1])
     dnsmos.run(clips[0], sr=RATE)
     yield Case(

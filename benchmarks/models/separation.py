@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.models import Case
+from scripts.workflow.model_spec import ModelSpec
 
 RATE = 44_100
 SECONDS = 10
@@ -23,9 +24,7 @@ def cases() -> Iterator[Case]:
     from tests.models import tiny
 
     home = tiny.make("htdemucs", Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    ours = backends.load(
-        {"capability": "separation", "backend": "demucs", "options": {"device": "cpu"}}
-    )
+    ours = backends.load(ModelSpec("separation", "demucs", {"device": "cpu"}))
     theirs = Separator("htdemucs", repo=home, device="cpu")  # as the package's own pages have it
     noise = np.random.default_rng(0).standard_normal((CLIPS, SECONDS * RATE), np.float32)
     clips = 0.1 * noise

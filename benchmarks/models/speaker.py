@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.models import Case
 from scripts import backends
+from scripts.workflow.model_spec import ModelSpec
 from tests.models import tiny
 
 RATE = 16_000
@@ -27,7 +28,7 @@ def cases() -> Iterator[Case]:
     ):
         home = tiny.make(weights, Path(os.environ["SPEECHROLE_WEIGHTS"]))
         options = {"weights": weights, "device": "cpu"}
-        ours = backends.load({"capability": "speaker", "backend": backend, "options": options})
+        ours = backends.load(ModelSpec("speaker", backend, options))
         simplest = loop(home, clips)
         ours.embed(clips)
         simplest()

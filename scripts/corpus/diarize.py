@@ -12,9 +12,10 @@ from scripts.common.progress import progress
 from scripts.rows.corpus import Recording, Turn
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 
-def diarize(vocals: Path, recordings: Path, turns: Path, diarization: dict) -> None:
+def diarize(vocals: Path, recordings: Path, turns: Path, diarization: ModelSpec) -> None:
     """Write the turns of every recording whose vocals lie in the folder `vocals`.
 
     recordings: rows of `Recording`; turns: rows of `Turn`, by medium and start. Speakers are

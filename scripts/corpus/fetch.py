@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 from scripts.common.audio import RATE, normalise, resample
 from scripts.common.errors import UserError
@@ -24,12 +23,13 @@ from scripts.media.truth import write as write_truth
 from scripts.rows.corpus import Medium, media_id
 from scripts.rows.jsonl import write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 GAME = "queen.1c"
 
 
 def fetch(
-    rows: list[dict[str, str]], tts: dict[str, Any], media: Path, truth: Path, index: Path
+    rows: list[dict[str, str]], tts: ModelSpec, media: Path, truth: Path, index: Path
 ) -> None:
     """Get the media of `rows` (rows of media.tsv) into the folders `media` and `truth`.
 
@@ -50,7 +50,7 @@ def fetch(
     write_rows(index, (made[name] for name in sorted(made)))
 
 
-def _medium(name: str, row: dict[str, str], tts: dict, media: Path, known: Path) -> Medium:
+def _medium(name: str, row: dict[str, str], tts: ModelSpec, media: Path, known: Path) -> Medium:
     made = Medium(
         id=name, work=row["work"], language=row["language"], file=None, track=row.get("track", ""),
         synthetic=row["location"].startswith("synth:"), redistribute=row["redistribute"] == "yes",
@@ -67,7 +67,7 @@ def _medium(name: str, row: dict[str, str], tts: dict, media: Path, known: Path)
     return made
 
 
-def _get(name: str, row: dict[str, str], tts: dict, media: Path, known: Path) -> str:
+def _get(name: str, row: dict[str, str], tts: ModelSpec, media: Path, known: Path) -> str:
     """Put the medium into `media` and its truth into `known`; the name of its file."""
     kind, package, rest = locate.split(row["location"])
     if kind == "synth":

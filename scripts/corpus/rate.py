@@ -13,6 +13,7 @@ from scripts.common.progress import progress
 from scripts.rows.corpus import Quality, Recording, Segment
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 BATCH = 16  # clips in memory at a time
 
@@ -21,8 +22,8 @@ def rate(
     vocals: Path,
     recordings: Path,
     segments: Path,
-    quality: Path,
-    model: dict,
+    rated: Path,
+    quality: ModelSpec,
     lowest_ovrl: float,
 ) -> None:
     """Write one row of `Quality` for each segment that `segment` kept.
@@ -33,7 +34,7 @@ def rate(
     files = {row.id: row.file for row in read_rows(recordings, Recording)}
     clips = [row for row in read_rows(segments, Segment) if row.dropped is None]
     clips.sort(key=lambda row: (row.media, row.start))
-    rater = backends.load(model) if clips else None
+    rater = backends.load(quality) if clips else None
     rows: list[Quality] = []
     batches = [clips[start : start + BATCH] for start in range(0, len(clips), BATCH)]
 
@@ -44,7 +45,7 @@ def rate(
     for batch, sounds in progress(due, len(batches), "rate, batches"):
         for row, scores in zip(batch, rater.rate(sounds), strict=True):
             rows.append(judged(row.id, scores, lowest_ovrl))
-    write_rows(quality, rows)
+    write_rows(rated, rows)
 
 
 def judged(segment: str, scores: dict[str, float], lowest_ovrl: float) -> Quality:

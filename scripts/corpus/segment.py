@@ -29,6 +29,7 @@ from scripts.common.progress import progress
 from scripts.rows.corpus import Recording, Segment, Turn
 from scripts.rows.jsonl import digest, read_rows, write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 Span = tuple[int, int]  # start and end in milliseconds: whole numbers, so that sums are exact
 
@@ -61,7 +62,7 @@ def segment(
     recordings: Path,
     turns: Path,
     segments: Path,
-    vad: dict,
+    vad: ModelSpec,
     shortest: float,
     longest: float,
     join_gap: float,

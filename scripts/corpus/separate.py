@@ -12,10 +12,11 @@ from scripts.common.progress import progress
 from scripts.rows.corpus import Recording
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 
 def separate(
-    audio: Path, recordings: Path, vocals: Path, separated: Path, separation: dict
+    audio: Path, recordings: Path, vocals: Path, separated: Path, separation: ModelSpec
 ) -> None:
     """Write the vocals of each recording in the folder `audio` to the folder `vocals`.
 

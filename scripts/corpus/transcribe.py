@@ -16,12 +16,13 @@ from scripts.common.progress import progress
 from scripts.rows.corpus import Recording, Segment, Transcript
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 BATCH = 16  # clips a call
 
 
 def transcribe(
-    vocals: Path, recordings: Path, segments: Path, transcripts: Path, asr: dict
+    vocals: Path, recordings: Path, segments: Path, transcripts: Path, asr: ModelSpec
 ) -> None:
     """Write one row of `Transcript` for each segment that holds speech, by medium and start.
 

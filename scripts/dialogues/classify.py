@@ -20,11 +20,14 @@ from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 NEUTRAL = "..."  # a question of no content
 
 
-def classify(drafts: Path, prompt: Path, task_types: Path, classified: Path, llm: dict) -> None:
+def classify(
+    drafts: Path, prompt: Path, task_types: Path, classified: Path, llm: ModelSpec
+) -> None:
     """Set `subtask` of every usable dialogue; rows dropped before pass on as they are.
 
     `prompt` asks about {question} ({answer}, the role's first, may stand there too) and words each

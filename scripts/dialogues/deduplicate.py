@@ -18,6 +18,7 @@ from scripts.common.errors import UserError
 from scripts.rows.dialogues import Dialogue, shard_of
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 BLOCK = 512  # rows compared with as many at a time: 1 MB of cosines
 COMPARE = ("dialogue", "first_question")
@@ -28,7 +29,7 @@ def deduplicate(
     classified: list[Path],
     kept: Path,
     dropped: Path,
-    embeddings: dict[str, dict],
+    embeddings: dict[str, ModelSpec],
     thresholds: dict[str, float],
     compare: str,
     within: str,

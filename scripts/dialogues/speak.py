@@ -20,6 +20,7 @@ from scripts.rows.dialogues import Dialogue, Spoken, SpokenTurn, SpokenUser
 from scripts.rows.jsonl import read_all, read_rows, write_rows
 from scripts.rows.roles import Voice
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 TOGETHER = 32  # dialogues whose speech is held in memory at once
 
@@ -35,7 +36,7 @@ def speak(
     users_speech: list[Path],
     spoken: Path,
     speech: Path,
-    tts: dict,
+    tts: ModelSpec,
 ) -> None:
     """Write the speech of each dialogue into `speech` and a Spoken row into `spoken`.
 

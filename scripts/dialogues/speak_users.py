@@ -15,10 +15,11 @@ from scripts.rows.dialogues import Dialogue, SpokenUser
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.roles import Voice
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 
 def speak_users(
-    dialogues: Path, voices: Path, users: Path, users_speech: Path, user_tts: dict
+    dialogues: Path, voices: Path, users: Path, users_speech: Path, user_tts: ModelSpec
 ) -> None:
     """Write the users' speech into `users_speech`, a FLAC file a line at the rate of `user_tts`,
     and a SpokenUser row a dialogue into `users`."""

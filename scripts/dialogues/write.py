@@ -20,6 +20,7 @@ from scripts.rows.dialogues import Dialogue, shard_of
 from scripts.rows.jsonl import digest, read_rows, write_rows
 from scripts.rows.roles import Profile, Voice
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 PLACES = {"count", "name", "work", "profile", "script"}
 TOKENS = {"single": 120, "multi": 280}  # the longest reply, for each dialogue asked for
@@ -52,7 +53,7 @@ def write(
     multi_english: Path,
     multi_chinese: Path,
     drafts: Path,
-    llm: dict,
+    llm: ModelSpec,
     shard: str,
     single: int,
     multi: int,

@@ -19,6 +19,7 @@ from scripts.rows.judging import Verdict
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 CLIPS = 5  # of the role's own speech for each pair, the reference clip first
 
@@ -35,13 +36,13 @@ def judge(
     metrics: Path,
     verdicts: Path,
     name: str,
-    backend: dict,
+    judge: ModelSpec,
 ) -> None:
     """Write a Verdict row for each test dialogue and each metric of the table `metrics`.
 
     `answers`, `speech` and `clips` hold the audio that the Reply, Spoken and Voice rows name.
     A dialogue without a whole reply or a reference gets no scores but the reason. `name` is the
-    judge's in the config, `backend` its spec.
+    judge's in the config, `judge` its spec.
     """
     wanted = read_metrics(metrics)
     sound = cache(Sound)  # a file that is in several pairs is one sound
@@ -79,7 +80,7 @@ def judge(
         )
     whole = False
     if pairs:
-        model = backends.load(backend)
+        model = backends.load(judge)
         whole, judged = model.integer_scores, model.judge(pairs, wanted)
         scores |= {pair.id: row for pair, row in zip(pairs, judged, strict=True)}
     write_rows(

@@ -42,6 +42,7 @@ from scripts.rows.judging import Probe, Trial
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 GAIN = 10 ** (6 / 20)  # of 6 dB
 SILENCE = np.zeros(audio.RATE, np.float32)
@@ -93,14 +94,14 @@ def probe(
     metrics: Path,
     probes: Path,
     name: str,
-    backend: dict,
-    tts: dict,
+    judge: ModelSpec,
+    tts: ModelSpec,
     number: int,
 ) -> None:
     """Write a Probe row for each of `number` chosen replies, each probe and each metric.
 
     `answers` are the folders of the files of `replies`, one each in the same order, and `speech`
-    those of `spoken`; `clips` is that of `voices`. `name` is the judge's in the config, `backend`
+    those of `spoken`; `clips` is that of `voices`. `name` is the judge's in the config, `judge`
     its spec and `tts` that of the synthesiser. All is asked in one call of the judge. Without a
     whole reply, or with `number` 0, no model is loaded and the file is empty.
     """
@@ -122,7 +123,7 @@ def probe(
         )
     ]
     wanted = read_metrics(metrics)
-    model = backends.load(backend)
+    model = backends.load(judge)
     judged = model.judge([variant.pair for _, variant in asked], wanted)
     rows = []
     for (item, variant), scores in zip(asked, judged, strict=True):
@@ -172,7 +173,7 @@ def choose(whole: Sequence[Item], count: int) -> list[Item]:
 
 
 def sentences(
-    roles: dict[str, Voice], clips: Path, tts: dict
+    roles: dict[str, Voice], clips: Path, tts: ModelSpec
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """PADDING and ORDER in the voice of each role, (n,) float32 at 16 kHz each."""
     model = backends.load(tts)

@@ -22,9 +22,10 @@ from scripts import backends
 from scripts.common.documents import check
 from scripts.common.errors import UserError
 from scripts.media.episode import Line
+from scripts.workflow.model_spec import ModelSpec
 
 
-def lines(path: Path, tts: dict[str, Any]) -> tuple[str, list[Line], int]:
+def lines(path: Path, tts: ModelSpec) -> tuple[str, list[Line], int]:
     """The title of an episode, its spoken lines and their rate in Hz.
 
     `tts` is the spec of the backend; a cast member's `voice` is its handle {"voice": name}. Raises

@@ -29,6 +29,7 @@ from scripts.paper.report.statistics import (
 from scripts.paper.report.versions import bare, read_verdicts
 from scripts.rows.judging import Verdict
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 PEOPLE = "raters"
 HEADER = [
@@ -68,7 +69,7 @@ def agree(
     table_tex: Path,
     systems: list[str],
     roles: list[str],
-    judges: dict[str, dict],
+    judges: dict[str, ModelSpec],
     due: dict[str, list[str]],
 ) -> None:
     """One csv row a metric, pair of judges (people count as one) and measure; columns: HEADER.

@@ -30,6 +30,7 @@ from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Probe, Verdict
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 CHANGED = {
     "louder": "reply 6 dB louder",
@@ -88,7 +89,7 @@ def judge_audit(
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
-    judges: dict[str, dict],
+    judges: dict[str, ModelSpec],
     number: int,
     due: dict[str, list[str]],
 ) -> None:
@@ -208,14 +209,14 @@ def _by_metric(rows: list[dict[str, Any]]) -> Section:
     return Section(list(lines.values()), columns, "Shift, metric by metric", 2)
 
 
-def _title(judges: dict[str, dict]) -> str:
-    embedded = all(spec["backend"] == STAND_IN for spec in judges.values())
+def _title(judges: dict[str, ModelSpec]) -> str:
+    embedded = all(spec.backend == STAND_IN for spec in judges.values())
     return "Judge audit" + (
         " of the embedded stand-in, not of the paper's judge" if embedded else ""
     )
 
 
-def _about(probes: list[Probe], judges: dict[str, dict]) -> list[str]:
+def _about(probes: list[Probe], judges: dict[str, ModelSpec]) -> list[str]:
     """What was asked, of whom, and how little it is."""
     notes = [f"{note} {OF_STAND_INS}" for note in stand_ins(judges)]
     if not probes:

@@ -7,6 +7,7 @@ from scripts.paper.report.due import Due
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.systems_table import write_comparison
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 
 def table2(
@@ -19,7 +20,7 @@ def table2(
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
-    systems: dict[str, dict],
+    systems: dict[str, ModelSpec],
     roles: list[dict],
     max_missing: float,
     due: dict[str, list[str]],

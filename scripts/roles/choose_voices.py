@@ -22,6 +22,7 @@ from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
 from scripts.rows.jsonl import read_all, read_rows, write_rows
 from scripts.rows.roles import RefusedVoice, RoleSpeaker, Voice
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 ALONE = 5.0  # seconds: a shorter clip holds too few windows to tell two speakers apart by itself
 OTHERS = 5  # further clips kept of each role: how the role sounds, for the judge
@@ -40,8 +41,8 @@ def choose_voices(
     clips: Path,
     refused: Path,
     roles: list[dict],
-    speaker: dict,
-    diarization: dict,
+    speaker: ModelSpec,
+    diarization: ModelSpec,
 ) -> None:
     """Write one `Voice` a role that has a usable clip, its clips as FLAC, and what was refused.
 

@@ -31,6 +31,7 @@ from scripts.rows.corpus import Recording, Segment, Transcript, Turn
 from scripts.rows.jsonl import read_all, write_rows
 from scripts.rows.roles import Evidence, Identity, Vote
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 PLACES = {"work", "cast", "speaker", "name"}
 ASKED_PLACES = {"work", "cast", "speaker", "lines"}
@@ -65,7 +66,7 @@ def identify(
     choice_english: Path,
     choice_chinese: Path,
     identities: Path,
-    llms: list[dict],
+    llms: list[ModelSpec],
     roles: list[dict],
 ) -> None:
     """Write one `Identity` for each speaker of a medium whose work has roles, by medium; none if

@@ -20,6 +20,7 @@ from scripts.rows.corpus import Recording, Segment, Transcript
 from scripts.rows.jsonl import read_all, read_rows, write_rows
 from scripts.rows.roles import Profile, RoleSpeaker, Voice
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 PLACES = {"name", "work", "lines"}
 LINES = 20  # of a role, the longest ones
@@ -39,7 +40,7 @@ def profile(
     english: Path,
     chinese: Path,
     profiles: Path,
-    llm: dict,
+    llm: ModelSpec,
     roles: list[dict],
 ) -> None:
     """Write one `Profile` a role that has a reference voice, by role id.

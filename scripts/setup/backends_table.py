@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 from scripts.workflow import requirements, specs
+from scripts.workflow.model_spec import ModelSpec
 
 BEGIN, END = "<!-- backends: made by scripts/setup/backends_table.py -->", "<!-- /backends -->"
 HEAD = "| Capability | Backend | What it is | Environment | GPU | Weights |"
@@ -22,14 +23,14 @@ def table() -> str:
     lines = [HEAD, "| --- | --- | --- | --- | --- | --- |"]
     for capability in specs.capabilities():
         for backend in specs.backends(capability):
-            model = {"capability": capability, "backend": backend, "options": {}}
+            spec = ModelSpec(capability, backend)
             cells = [
                 capability,
                 f"`{backend}`",
                 what(specs.BACKENDS / capability / f"{backend}.py"),
-                ", ".join(specs.envs(model)),
-                "yes" if specs.constant(model, "GPU") else "no",
-                ", ".join(f"`{name}`" for name in requirements.needed(model)) or "–",
+                ", ".join(specs.envs(spec)),
+                "yes" if specs.constant(spec, "GPU") else "no",
+                ", ".join(f"`{name}`" for name in requirements.needed(spec)) or "–",
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -39,6 +39,7 @@ from scripts.rows.jsonl import digest, read_rows
 from scripts.rows.roles import Profile
 from scripts.systems.respond import PLACES, first_request
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 TAG = "<audio>"  # where ms-swift puts the next file of an example's `audios`
 TAGS = re.compile(r"<(audio|image|video|bbox|ref-object|cot-process|start-image)>|<\|.*?\|>")
@@ -58,7 +59,7 @@ def finetune(
     examples: Path,
     adapter: Path,
     checkpoints: str,
-    model: dict,
+    dialogue: ModelSpec,
     settings: dict,
     seed: int,
     name: str,
@@ -67,14 +68,14 @@ def finetune(
     loads, with a card of what made it.
 
     The n-th of `train`, `spoken` and `speech` belong together; only the train split may be given.
-    `checkpoints` is a folder that stays when the job fails. `model` is the spec of the
+    `checkpoints` is a folder that stays when the job fails. `dialogue` is the spec of the
     dialogue/qwen25_omni to start from, `settings` the config's `finetune.settings`, `name` the
     agent's. Raises UserError for another model, a missing GPU or package, no example at all, and
     where the training fails.
     """
-    if model["backend"] != "qwen25_omni":
-        raise UserError(f"only dialogue/qwen25_omni can be fine-tuned, not {model['backend']}.")
-    options = {"weights": "qwen2.5-omni-7b", "device": "cuda", **model["options"]}
+    if dialogue.backend != "qwen25_omni":
+        raise UserError(f"only dialogue/qwen25_omni can be fine-tuned, not {dialogue.backend}.")
+    options = {"weights": "qwen2.5-omni-7b", "device": "cuda", **dialogue.options}
     cpu = options["device"] == "cpu"
     gpu = f"cuda:{settings['gpus'] - 1}"
     pick("cpu" if cpu else gpu, "systems/finetune")

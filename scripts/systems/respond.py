@@ -19,6 +19,7 @@ from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply, ReplyTurn
 from scripts.workflow import stage
+from scripts.workflow.model_spec import ModelSpec
 
 PLACES = {"name", "work", "profile", "lines", "context"}  # context: what it was written from
 LINES = 4  # examples of how a role talks
@@ -36,14 +37,14 @@ def respond(
     replies: Path,
     answers: Path,
     name: str,
-    system: dict,
+    dialogue: ModelSpec,
 ) -> None:
     """Write a Reply row for each Dialogue row of `test`, and the speech as FLAC into `answers`.
 
     `speech` holds the files that the Spoken rows name, `clips` those of the Voice rows. The first
     turn that gets no reply ends its dialogue: the row keeps what was answered until then and the
     reason in `dropped`; a dialogue in a language that the system does not speak is not `offered`.
-    `name` is the system's in the config, `system` its spec. Raises UserError for a prompt file of
+    `name` is the system's in the config, `dialogue` its spec. Raises UserError for a prompt file of
     another form.
     """
     files = {"English": prompt_english, "Chinese": prompt_chinese}
@@ -76,7 +77,7 @@ def respond(
             users[dialogue.id] = [speech / turn.user_audio for turn in heard[dialogue.id].turns]
     answers.mkdir(parents=True, exist_ok=True)
     if waiting:
-        backend = backends.load(system)
+        backend = backends.load(dialogue)
         for ident in [i for i in waiting if rows[i].language not in backend.languages]:
             rows[ident].offered = False
             rows[ident].dropped = f"{name} does not speak {rows[ident].language}"

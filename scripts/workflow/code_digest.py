@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.paths import ROOT
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.specs import file_of, tree, with_nested
 
 # These run jobs, plan, check and report; they carry results and change nothing in them. An entry is
@@ -26,12 +27,12 @@ NEUTRAL = (
 PROTOCOLS = ("openai_chat.py", "model_studio.py", "multiple_choice.py")
 
 
-def chosen(models: Iterable[Any], wildcards: Any) -> list[dict[str, Any]]:
+def chosen(models: Iterable[Any], wildcards: Any) -> list[ModelSpec]:
     """The specs of a job's models, of which some are functions of its wildcards."""
     return [model(wildcards) if callable(model) else model for model in models]
 
 
-def code(stage: str | None, *models: dict[str, Any]) -> str:
+def code(stage: str | None, *models: ModelSpec) -> str:
     """A digest of a stage (None: of none), of the project's modules it imports and of its backends.
 
     Comments, layout, docstrings and the sentences of errors do not count. As a param it makes
@@ -41,7 +42,7 @@ def code(stage: str | None, *models: dict[str, Any]) -> str:
     return _digest(tuple(sources(stage, *models)))
 
 
-def sources(stage: str | None, *models: dict[str, Any]) -> list[Path]:
+def sources(stage: str | None, *models: ModelSpec) -> list[Path]:
     """The files that `code` is a digest of."""
     queue = [ROOT / "scripts" / f"{stage}.py"] if stage else []
     queue += [file_of(model) for model in with_nested(models)]

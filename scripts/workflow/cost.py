@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from scripts.common.errors import UserError
 from scripts.services import addresses
@@ -17,6 +16,7 @@ from scripts.services import prices as prices_
 from scripts.services.settings import Rules
 from scripts.workflow import specs
 from scripts.workflow.disk import stored
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work, models_of, needed
 from scripts.workflow.workload import CLIP, MEDIUM, METRICS, ROLE, USER, Size, part
 
@@ -78,8 +78,8 @@ def estimate(
             _add(cost, rows[job.rule], amounts[job.rule][0])
             continue
         for model in models:
-            name = f"{model['capability']}/{model['backend']}"
-            units, calls = amounts.get(model["capability"], (0.0, 0.0))
+            name = model.label
+            units, calls = amounts.get(model.capability, (0.0, 0.0))
             if specs.is_service(model):
                 _buy(cost, model, units, calls * _askings(model), asked)
             elif specs.constant(model, "GPU", False) and specs.wants_gpu(model):
@@ -173,7 +173,7 @@ def told(costs: list[Cost]) -> str:
     return "\n".join(lines)
 
 
-def used(model: dict[str, Any], units: float, calls: float) -> dict[str, float]:
+def used(spec: ModelSpec, units: float, calls: float) -> dict[str, float]:
     """What a service would count for so much work, in units of config/prices.tsv. `units` are as
     `amount` gives them: audio seconds, or tokens of a language model."""
     text = {"input token": calls * PROMPT}
@@ -187,7 +187,7 @@ def used(model: dict[str, Any], units: float, calls: float) -> dict[str, float]:
         "judge": text
         | {"input audio token": units * HEARD * calls / max(1.0, _items(units))}
         | {"output token": calls * RATIONALE},
-    }.get(model["capability"], {})
+    }.get(spec.capability, {})
 
 
 def _add(cost: Cost, row: dict[str, str], units: float) -> None:
@@ -196,26 +196,26 @@ def _add(cost: Cost, row: dict[str, str], units: float) -> None:
         cost.assumed.add(row["model"])
 
 
-def _buy(cost: Cost, model: dict[str, Any], units: float, calls: float, asked: Rules) -> None:
+def _buy(cost: Cost, spec: ModelSpec, units: float, calls: float, asked: Rules) -> None:
     """Add the calls and, where they are paid for, the dollars of a service."""
     cost.calls += calls
-    address, name = specs.option(model, "address"), specs.option(model, "model")
+    address, name = specs.option(spec, "address"), specs.option(spec, "model")
     if addresses.is_own(address, asked.hosts):
         return
     try:
         prices = prices_.price(asked.prices, address, name)
-        cost.usd += prices_.cost(prices, used(model, units, calls), name)
+        cost.usd += prices_.cost(prices, used(spec, units, calls), name)
     except UserError:
-        cost.unpriced.add(f"{name} of {model['capability']}/{model['backend']}")
+        cost.unpriced.add(f"{name} of {spec.label}")
 
 
-def _askings(model: dict[str, Any]) -> float:
+def _askings(spec: ModelSpec) -> float:
     """Calls that a service takes for what `amount` counts as one."""
-    if model["capability"] != "judge":
+    if spec.capability != "judge":
         return 1.0
-    orders = 2 if specs.option(model, "order") == "both" else 1
-    share = 1 / METRICS if specs.option(model, "protocol") == "joint" else 1.0
-    return share * orders * (specs.option(model, "samples") or 1)
+    orders = 2 if specs.option(spec, "order") == "both" else 1
+    share = 1 / METRICS if specs.option(spec, "protocol") == "joint" else 1.0
+    return share * orders * (specs.option(spec, "samples") or 1)
 
 
 def _items(units: float) -> float:
@@ -234,13 +234,12 @@ def _line(name: str, costs: list[Cost]) -> str:
     )
 
 
-def _own(model: dict[str, Any]) -> list[str]:
+def _own(spec: ModelSpec) -> list[str]:
     """The name of a backend that brings its weights along, or of what a service is asked for; one
     that is made of others has none."""
-    if specs.is_service(model):
-        return [specs.option(model, "model")]
-    inside = any(isinstance(v, dict) and "backend" in v for v in model["options"].values())
-    return [] if inside else [model["backend"]]
+    if specs.is_service(spec):
+        return [specs.option(spec, "model")]
+    return [] if spec.parts else [spec.backend]
 
 
 def _epochs(job: Work) -> float:

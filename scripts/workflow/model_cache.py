@@ -30,6 +30,7 @@ from scripts.common.job import current, uncached
 from scripts.common.weights import RECEIPT, path
 from scripts.workflow import code_digest, specs
 from scripts.workflow.cache_files import CacheFiles
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.packing import digest, pack, unpack
 from scripts.workflow.requirements import needed
 
@@ -41,13 +42,13 @@ class CachedModel:
 
     def __init__(
         self,
-        spec: dict[str, Any],
+        spec: ModelSpec,
         load: Callable[[], Any],
         contract: ModuleType,
         cache: CacheFiles,
     ):
         self._load, self._contract, self._cache = load, contract, cache
-        self._label = f"{spec['capability']}/{spec['backend']}"
+        self._label = spec.label
         self._sound = getattr(self._contract, "SOUND", False)
         self._identity = identity(spec)
         self._model: Any = None
@@ -127,7 +128,7 @@ class CachedModel:
         return self._model
 
 
-def stand_in(spec: dict[str, Any], load: Callable[[], Any], contract: ModuleType) -> Any:
+def stand_in(spec: ModelSpec, load: Callable[[], Any], contract: ModuleType) -> Any:
     """The model of a spec, which `load` loads, of a capability with this contract: a `CachedModel`
     inside a job, where it keeps anything; of one with PARTS the models inside it are."""
     cache = current().cache
@@ -138,14 +139,14 @@ def stand_in(spec: dict[str, Any], load: Callable[[], Any], contract: ModuleType
     return CachedModel(spec, load, contract, cache)
 
 
-def identity(spec: dict[str, Any]) -> str:
+def identity(spec: ModelSpec) -> str:
     """A digest of what a model is: its spec, its backend's code, its weights and the files that its
     options name."""
     parts: list[Any] = [spec, code_digest.code(None, spec)]
     for model in specs.with_nested([spec]):
         weights = needed(model)
         parts += [_weights(name) for name in weights]
-        named = [v for v in model["options"].values() if isinstance(v, str) and v not in weights]
+        named = [v for v in model.options.values() if isinstance(v, str) and v not in weights]
         parts += [_content(Path(v)) for v in named if os.sep in v and Path(v).exists()]
     return digest(*parts)
 

@@ -18,6 +18,7 @@ from scripts.common.paths import ROOT
 from scripts.services import requirements
 from scripts.services.settings import Rules
 from scripts.workflow import specs
+from scripts.workflow.model_spec import ModelSpec
 
 CUDA = 4000  # MB
 LISTED = 20  # media files named one by one
@@ -46,7 +47,7 @@ def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> 
     """What the jobs of `work` lack. `media` are all rows of media.tsv that a run could use, `rules`
     what the config says about services."""
     work = list(work)
-    models = {_key(model): model for job in work for model in models_of(job)}
+    models = {repr(spec): spec for job in work for spec in models_of(job)}
     rows = [row for job in work if job.rule == "fetch" for row in job.params["rows"]]
     return [
         *_weights(models.values()),
@@ -56,13 +57,13 @@ def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> 
     ]
 
 
-def models_of(job: Work) -> list[dict[str, Any]]:
+def models_of(job: Work) -> list[ModelSpec]:
     """The specs in a job's params, those inside their options too, each once."""
     if job.rule == "fetch" and not any(
         row["location"].startswith("synth:") for row in job.params["rows"]
     ):
         return []  # its synthesiser speaks episodes that are only written
-    return list({_key(spec): spec for spec in specs.with_nested(_specs(dict(job.params)))}.values())
+    return list({repr(spec): spec for spec in specs.with_nested(_specs(dict(job.params)))}.values())
 
 
 def told(lacks: list[Unmet]) -> str:
@@ -84,7 +85,7 @@ def told(lacks: list[Unmet]) -> str:
     return "\n".join(lines)
 
 
-def _weights(models: Iterable[dict[str, Any]]) -> list[Unmet]:
+def _weights(models: Iterable[ModelSpec]) -> list[Unmet]:
     """Weights that are not in the folder of weights."""
     hub = {row["model"]: row for row in weights.hub_table()}
     names = {name: None for model in models for name in needed(model)}
@@ -105,11 +106,11 @@ def _weights(models: Iterable[dict[str, Any]]) -> list[Unmet]:
     return found
 
 
-def needed(model: dict[str, Any]) -> list[str]:
+def needed(spec: ModelSpec) -> list[str]:
     """The weights of a backend: what its options, their defaults or its code name of the two
     tables, or a folder in `weights`."""
-    file = specs.file_of(model)
-    values, named = {**specs.defaults(file), **model["options"]}, _named(file)
+    file = specs.file_of(spec)
+    values, named = {**specs.defaults(file), **spec.options}, _named(file)
     known = {row["model"] for row in weights.hub_table()} | {row.model for row in weights.table()}
     found = [v for v in [*values.values(), *named] if isinstance(v, str) and v in known]
     own = values.get("weights")
@@ -118,7 +119,7 @@ def needed(model: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def weights_mb(models: Iterable[dict[str, Any]]) -> int:
+def weights_mb(models: Iterable[ModelSpec]) -> int:
     """MB of memory in which the weights of some specs, and of the models inside them, are loaded:
     a fifth more than they have as files (those that packages bring are small, and not counted), and
     what CUDA's libraries take where one runs on a GPU."""
@@ -129,12 +130,12 @@ def weights_mb(models: Iterable[dict[str, Any]]) -> int:
     return cuda + round(1200 * sum(hub.get(name, 0.0) for name in names))
 
 
-def _voices(models: Iterable[dict[str, Any]]) -> list[Unmet]:
+def _voices(models: Iterable[ModelSpec]) -> list[Unmet]:
     """The clips, and what is said in them, that options name as the users' voices."""
     found = []
     for model in models:
-        name = f"{model['capability']}/{model['backend']}"
-        for option, value in model["options"].items():
+        name = model.label
+        for option, value in model.options.items():
             if option.startswith("user_clip_") and not (value and Path(value).is_file()):
                 found.append(Unmet("voice", f"{value or 'a path'} ({option} of {name})"))
             elif option.startswith("user_text_") and not value:
@@ -160,11 +161,11 @@ def _media(rows: list[dict[str, str]], all_media: int) -> list[Unmet]:
     return found
 
 
-def _services(models: list[dict[str, Any]], rules: Rules) -> list[Unmet]:
+def _services(models: list[ModelSpec], rules: Rules) -> list[Unmet]:
     """What services lack, each thing once, with the backends that want it."""
     found: dict[tuple[str, str], list[str]] = {}
     for model in models:
-        name = f"{model['capability']}/{model['backend']}"
+        name = model.label
         address, key, called = (specs.option(model, o) for o in ("address", "key", "model"))
         shared = {"key": f"{key} in the environment", "limit": "max_usd in the config"}
         for kind, check, *arguments in requirements.needs(name, called, address, key, rules):
@@ -179,11 +180,11 @@ def _services(models: list[dict[str, Any]], rules: Rules) -> list[Unmet]:
     ]
 
 
-def _specs(value: Any) -> list[dict[str, Any]]:
+def _specs(value: Any) -> list[ModelSpec]:
     """The specs in a value of a param: a spec, or lists and dicts of them."""
+    if isinstance(value, ModelSpec):
+        return [value]
     if isinstance(value, Mapping):
-        if {"capability", "backend", "options"} <= set(value):
-            return [value]
         value = list(value.values())
     if isinstance(value, list | tuple):
         return [spec for item in value for spec in _specs(item)]
@@ -209,7 +210,3 @@ def _there(location: str) -> bool:
 
 def _is(lack: Unmet, row: dict[str, str]) -> bool:
     return lack.kind == "weights" and lack.text.startswith(f"{row['model']}, ")
-
-
-def _key(model: dict[str, Any]) -> str:
-    return repr(sorted(model.items(), key=str))

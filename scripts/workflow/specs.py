@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.services import addresses
+from scripts.workflow.model_spec import ModelSpec
 
 BACKENDS = ROOT / "scripts" / "backends"
 
 
-def spec(
+def resolve(
     models: dict[str, dict], name: str, capability: str, where: str, folders: Iterable[str] = ()
-) -> dict[str, Any]:
-    """The spec of the model `name`: {"capability", "backend", "options"}, nested models resolved,
-    and "folder", if its backend lies in one of `folders` (`backend_paths` of the config).
+) -> ModelSpec:
+    """The spec of the model `name` of the config, whose backend may lie in one of `folders`
+    (`backend_paths` of the config).
 
     Raises UserError for an unknown model, one of another capability, an unknown backend or an
     option that the backend's `load` does not have.
@@ -43,9 +44,7 @@ def spec(
             f"models.{name}: there is no backend '{backend}' for {capability}"
             f"{nearest(backend, valid)}"
         )
-    found = {"capability": capability, "backend": backend, "options": options}
-    if valid[backend] is not None:
-        found["folder"] = valid[backend]
+    found = ModelSpec(capability, backend, options, valid[backend])
     allowed, choices = options_of(found), constant(found, "CHOICES", {})
     for key, value in options.items():
         if key not in allowed:
@@ -59,7 +58,7 @@ def spec(
                 f"{nearest(value, choices[key])}"
             )
         if key in capabilities():
-            options[key] = spec(models, value, key, f"models.{name}.{key}", folders)
+            options[key] = resolve(models, value, key, f"models.{name}.{key}", folders)
     return found
 
 
@@ -91,9 +90,9 @@ def backends(capability: str, folders: Iterable[str] = ()) -> dict[str, str | No
     return found
 
 
-def file_of(model: dict[str, Any]) -> Path:
+def file_of(spec: ModelSpec) -> Path:
     """The file of the backend of a spec."""
-    return _place(model.get("folder")) / model["capability"] / f"{model['backend']}.py"
+    return _place(spec.folder) / spec.capability / f"{spec.backend}.py"
 
 
 def _place(folder: str | None) -> Path:
@@ -103,10 +102,10 @@ def _place(folder: str | None) -> Path:
     return Path(folder).absolute() if Path(folder).is_dir() else ROOT / folder
 
 
-def constant(model: dict[str, Any], name: str, *default: Any) -> Any:
+def constant(spec: ModelSpec, name: str, *default: Any) -> Any:
     """`ENV`, `GPU` ... of the backend of a spec, read without importing it; where it has none, the
     `default`, if one is given."""
-    path = file_of(model)
+    path = file_of(spec)
     for node in tree(path).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
             return ast.literal_eval(node.value)
@@ -115,16 +114,12 @@ def constant(model: dict[str, Any], name: str, *default: Any) -> Any:
     raise UserError(f"{path} does not set {name}.")
 
 
-def with_nested(models: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All specs in `models`, those inside their options too."""
-    found = []
-    for model in models:
-        nested = [v for v in model["options"].values() if isinstance(v, dict) and "backend" in v]
-        found += [model, *with_nested(nested)]
-    return found
+def with_nested(specs: Iterable[ModelSpec]) -> list[ModelSpec]:
+    """All of `specs`, those inside their options too."""
+    return [found for spec in specs for found in (spec, *with_nested(spec.parts))]
 
 
-def environment(*models: dict[str, Any]) -> str:
+def environment(*specs: ModelSpec) -> str:
     """The environment (a file in envs/) in which all backends of a job can run: the first of the
     first model's that the others have too; "core" without models.
 
@@ -132,9 +127,8 @@ def environment(*models: dict[str, Any]) -> str:
     """
     shared: list[str] = []
     whose = ""
-    for model in with_nested(models):
-        own = envs(model)
-        name = f"{model['capability']}/{model['backend']}"
+    for spec in with_nested(specs):
+        own, name = envs(spec), spec.label
         both = [env for env in shared or own if env in own]
         if not both:
             raise UserError(
@@ -145,27 +139,27 @@ def environment(*models: dict[str, Any]) -> str:
     return shared[0] if shared else "core"
 
 
-def envs(model: dict[str, Any]) -> list[str]:
+def envs(spec: ModelSpec) -> list[str]:
     """The environments that the backend of a spec can run in, the preferred one first."""
-    found = constant(model, "ENV")
+    found = constant(spec, "ENV")
     return [found] if isinstance(found, str) else list(found)
 
 
-def wants_gpu(*models: dict[str, Any]) -> bool:
+def wants_gpu(*specs: ModelSpec) -> bool:
     """Whether a backend of a job runs on a GPU: it can, and its `device` is not the CPU."""
     return any(
-        constant(model, "GPU") and option(model, "device") != "cpu" for model in with_nested(models)
+        constant(spec, "GPU") and option(spec, "device") != "cpu" for spec in with_nested(specs)
     )
 
 
-def option(model: dict[str, Any], name: str) -> Any:
+def option(spec: ModelSpec, name: str) -> Any:
     """An option of a backend as the config has it, else the default of its `load`."""
-    return {**defaults(file_of(model)), **model["options"]}.get(name)
+    return {**defaults(file_of(spec)), **spec.options}.get(name)
 
 
-def options_of(model: dict[str, Any]) -> list[str]:
+def options_of(spec: ModelSpec) -> list[str]:
     """The names of the options that the backend of a spec has: the parameters of its `load`."""
-    return [arg.arg for arg in _load(file_of(model)).args.args]
+    return [arg.arg for arg in _load(file_of(spec)).args.args]
 
 
 @functools.cache
@@ -190,25 +184,23 @@ def _load(path: Path) -> ast.FunctionDef:
     raise UserError(f"{path} has no function load(**options).")
 
 
-def is_service(model: Mapping[str, Any]) -> bool:
+def is_service(spec: ModelSpec) -> bool:
     """Whether the backend of a spec asks a service."""
-    return "key" in options_of(model)
+    return "key" in options_of(spec)
 
 
-def asks_service(*models: Mapping[str, Any]) -> bool:
+def asks_service(*specs: ModelSpec) -> bool:
     """Whether one of the models, or of those inside them, asks a service."""
-    return any(is_service(model) for model in with_nested(models))
+    return any(is_service(spec) for spec in with_nested(specs))
 
 
-def cores(*models: Mapping[str, Any]) -> int:
+def cores(*specs: ModelSpec) -> int:
     """The CPU cores that the models of a job keep busy: the most that one's `threads` says, 2 for
     those that have no such option, 1 for a service."""
-    asked = [
-        1 if is_service(model) else option(model, "threads") or 2 for model in with_nested(models)
-    ]
+    asked = [1 if is_service(spec) else option(spec, "threads") or 2 for spec in with_nested(specs)]
     return max(asked, default=1)
 
 
-def is_paid(model: Mapping[str, Any], hosts: tuple[str, ...]) -> bool:
+def is_paid(spec: ModelSpec, hosts: tuple[str, ...]) -> bool:
     """Whether the calls of a spec cost money: it asks somebody else's service."""
-    return is_service(model) and not addresses.is_own(option(model, "address"), hosts)
+    return is_service(spec) and not addresses.is_own(option(spec, "address"), hosts)

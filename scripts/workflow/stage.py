@@ -20,12 +20,13 @@ import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from scripts.common.errors import UserError
 from scripts.common.job import Job, entered
 from scripts.services import processes
 from scripts.workflow import watch
+from scripts.workflow.model_spec import ModelSpec, from_json
 
 RUN_CONFIG = Path("results/run_config.yaml")  # what the workflow writes before its first job
 ABOUT = ("code", "kept_in")  # params that are about the job, not for its function
@@ -153,7 +154,22 @@ def _from_command_line(function: Callable) -> tuple[dict[str, Any], tuple[str, .
             type=kind if kind in (Path, int, float, str) else Path if kind == list[Path] else _json,
             help=getattr(kind, "__name__", str(kind)),
         )
-    return vars(parser.parse_args()), ()
+    given = vars(parser.parse_args())
+    return {name: _converted(name, value, hints.get(name)) for name, value in given.items()}, ()
+
+
+def _converted(name: str, value: Any, kind: Any) -> Any:
+    """A value of the command line whose annotation says that it is a spec, or holds some."""
+    try:
+        if kind is ModelSpec:
+            return from_json(value)
+        if ModelSpec not in get_args(kind):
+            return value
+        if isinstance(value, dict):
+            return {key: from_json(one) for key, one in value.items()}
+        return [from_json(one) for one in value]
+    except UserError as error:
+        raise UserError(f"--{name.replace('_', '-')}: {error}") from None
 
 
 def _json(text: str) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from scripts import backends
 from scripts.backends.dialogue import Request
 from scripts.services import prices
+from scripts.workflow.model_spec import ModelSpec
 
 KEY = "TEST_DIALOGUE_KEY"
 CANARY = "sk-canary-41f0"
@@ -36,7 +37,7 @@ def load(services, monkeypatch):
 
     def loaded(backend: str, server, path: str = "", **options):
         options |= {"address": server.address + path, "key": KEY}
-        return backends.load({"capability": "dialogue", "backend": backend, "options": options})
+        return backends.load(ModelSpec("dialogue", backend, options))
 
     return loaded
 

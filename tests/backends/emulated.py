@@ -16,6 +16,7 @@ from scripts import backends
 from scripts.backends.judge import _measures
 from scripts.common.paths import ROOT
 from scripts.workflow import specs
+from scripts.workflow.model_spec import ModelSpec
 
 MODELS = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))["models"]
 RATE = 16_000
@@ -59,12 +60,12 @@ USES = {
 }
 
 
-def spec_of(name: str) -> dict:
+def spec_of(name: str) -> ModelSpec:
     """The spec of a model of the config, on one thread."""
-    spec = specs.spec(MODELS, name, MODELS[name]["capability"], "models")
-    for one in specs.flat([spec]):
+    spec = specs.resolve(MODELS, name, MODELS[name]["capability"], "models")
+    for one in specs.with_nested([spec]):
         if "threads" in specs.options_of(one):
-            one["options"]["threads"] = 1
+            one.options["threads"] = 1
     return spec
 
 
@@ -72,8 +73,8 @@ def use(name: str, sound: np.ndarray):
     """What a model makes of the sound. A judge is what it does besides asking its parts, which are
     models of their own."""
     spec = spec_of(name)
-    model = None if spec["capability"] == "judge" else backends.load(spec)
-    return USES[spec["capability"]](model, sound)
+    model = None if spec.capability == "judge" else backends.load(spec)
+    return USES[spec.capability](model, sound)
 
 
 def main(file: str, *names: str) -> None:

@@ -16,13 +16,14 @@ from scripts.backends.speaker import campplus
 from scripts.backends.vad import silero
 from scripts.common import weights
 from scripts.common.errors import UserError
+from scripts.workflow.model_spec import ModelSpec
 
 TEXT = (
     "Where did you hide the treasure, my old friend? I have searched the whole island, "
     "and there is nothing left but sand and broken shells."
 )
 RATE = 16_000
-CAMPPLUS = {"capability": "speaker", "backend": "campplus", "options": {}}
+CAMPPLUS = ModelSpec("speaker", "campplus")
 REFERENCE_TONE = {"ovrl": 0.9609808, "sig": 1.2365095, "bak": 0.9893594}
 
 

@@ -288,8 +288,8 @@ def test_as_published_is_the_released_codes_protocol():
     )
     judge = paper["judge"]
     models = {judge: {**paper["models"][judge], **overlay["models"][judge]}}
-    spec = specs.spec(models, judge, "judge", "as_published.yaml")
-    assert spec["options"] == {
+    spec = specs.resolve(models, judge, "judge", "as_published.yaml")
+    assert spec.options == {
         "model": "gemini-2.5-pro",
         "protocol": "joint",
         "order": "paper",

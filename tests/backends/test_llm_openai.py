@@ -14,6 +14,7 @@ from scripts.backends import llm
 from scripts.backends.llm import openai as module
 from scripts.common.errors import UserError
 from scripts.services import multiple_choice
+from scripts.workflow.model_spec import ModelSpec
 from tests.servers.openai_paper import chosen, completion, said
 from tests.servers.scripted import Scripted, Step
 
@@ -33,7 +34,7 @@ def asked(services, monkeypatch):
         server = Scripted(steps, answer)
         servers.append(server)
         options = {"model": "m", "address": f"{server.address}/v1", "key": KEY, **options}
-        spec = {"capability": "llm", "backend": "openai", "options": options}
+        spec = ModelSpec("llm", "openai", options)
         return server, backends.load(spec)
 
     yield start

@@ -16,6 +16,7 @@ import pytest
 from scripts import backends
 from scripts.common.errors import UserError
 from scripts.services import web
+from scripts.workflow.model_spec import ModelSpec
 from tests.backends.conftest import ASK
 from tests.servers.speech import KEY, SPEECH, load
 
@@ -119,7 +120,7 @@ def pings(send, key: str) -> None:
 
 def test_a_session_that_never_ends_is_left_soon_after_its_time(never):
     options = {"address": f"{never(pings)}/v1", "key": "DASHSCOPE_API_KEY"}
-    spec = {"capability": "dialogue", "backend": "openai_realtime", "options": options}
+    spec = ModelSpec("dialogue", "openai_realtime", options)
     model, begun = backends.load(spec), time.monotonic()
     (answer,) = model.reply([ASK])
     assert "no answer in time" in answer.reason and time.monotonic() - begun < 7

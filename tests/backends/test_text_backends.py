@@ -14,14 +14,15 @@ from scripts.backends.llm.openvino import BLOCK, harmful, heads
 from scripts.backends.tts import _mandarin
 from scripts.common.errors import UserError
 from scripts.setup.convert_llm import requantize, tokenizer
+from scripts.workflow.model_spec import ModelSpec
 
-SPEAKER = {"capability": "speaker", "backend": "campplus", "options": {}}
+SPEAKER = ModelSpec("speaker", "campplus")
 
 
 @functools.cache
 def model(capability, backend, **options):
     options |= {"speaker": SPEAKER} if capability == "tts" else {}
-    return backends.load({"capability": capability, "backend": backend, "options": options})
+    return backends.load(ModelSpec(capability, backend, options))
 
 
 @pytest.fixture

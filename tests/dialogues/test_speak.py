@@ -10,6 +10,7 @@ from scripts.common import audio
 from scripts.dialogues.speak import TOGETHER, speak
 from scripts.rows.dialogues import Exchange, Spoken, SpokenUser
 from scripts.rows.jsonl import read_rows
+from scripts.workflow.model_spec import ModelSpec
 from tests.dialogues.tiny import dialogue, use, voice, written
 
 RATE = 8000
@@ -62,7 +63,7 @@ def run(tmp_path, monkeypatch, rows, voices=None):
         users_speech=[],
         spoken=spoken,
         speech=speech,
-        tts={},
+        tts=ModelSpec("tts", "made"),
     )
     return read_rows(spoken, Spoken), speech, backend
 
@@ -142,7 +143,7 @@ def run_with_users(tmp_path, monkeypatch, rows, users):
         users_speech=[folder],
         spoken=tmp_path / "spoken.jsonl",
         speech=tmp_path / "speech",
-        tts={},
+        tts=ModelSpec("tts", "made"),
     )
     return read_rows(tmp_path / "spoken.jsonl", Spoken), tmp_path / "speech", backend
 

@@ -8,6 +8,7 @@ from scripts.dialogues.speak import TOGETHER
 from scripts.dialogues.speak_users import speak_users
 from scripts.rows.dialogues import Exchange, SpokenUser
 from scripts.rows.jsonl import read_rows
+from scripts.workflow.model_spec import ModelSpec
 from tests.dialogues.tiny import dialogue, use, voice, written
 
 RATE = 8000
@@ -41,7 +42,7 @@ def run(tmp_path, monkeypatch, rows):
         voices=written(tmp_path / "voices.jsonl", [voice("joe")]),
         users=tmp_path / "users.jsonl",
         users_speech=tmp_path / "users",
-        user_tts={},
+        user_tts=ModelSpec("tts", "made"),
     )
     return read_rows(tmp_path / "users.jsonl", SpokenUser), tmp_path / "users", backend
 

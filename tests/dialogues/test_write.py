@@ -10,6 +10,7 @@ from scripts.backends.llm import NoReply
 from scripts.dialogues.write import write
 from scripts.rows.dialogues import Dialogue, shard_of
 from scripts.rows.jsonl import digest, read_rows
+from scripts.workflow.model_spec import ModelSpec
 from tests.dialogues.tiny import person, use, voice, written
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"
@@ -62,7 +63,7 @@ def run(tmp_path, monkeypatch, answer, people, shard="1-of-1", voices=None, **ch
         ),
         **FILES,
         drafts=drafts,
-        llm={},
+        llm=ModelSpec("llm", "made"),
         shard=shard,
         **(numbers | changed),
     )

@@ -97,7 +97,7 @@ def load():
 
     @functools.cache
     def one(capability):
-        return backends.load(specs.spec(models, names[capability], capability, "the tests"))
+        return backends.load(specs.resolve(models, names[capability], capability, "the tests"))
 
     return one
 
@@ -106,7 +106,7 @@ def load():
 def spoken():
     """What each role answers, in its voice: [role][talk] -> (n,) float32 at 16 kHz."""
     models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
-    tts = backends.load(specs.spec(models, "kokoro", "tts", "the tests"))
+    tts = backends.load(specs.resolve(models, "kokoro", "tts", "the tests"))
     lines = [
         (answer, {"voice": voice}, role.language)
         for role, voice in zip(ROLES, VOICES, strict=True)

@@ -14,6 +14,7 @@ from scripts.common.errors import UserError
 from scripts.judging.judge import CLIPS, judge
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.judging import Verdict
+from scripts.workflow.model_spec import ModelSpec
 from tests.judging.tiny import PERSON, dialogue, reply, spoken, voice
 
 TABLE = Path(__file__).resolve().parents[2] / "config" / "metrics.tsv"
@@ -56,7 +57,7 @@ def shard(tmp_path, monkeypatch):
             **{name: tmp_path for name in ("answers", "speech", "clips")},
             metrics=TABLE,
             name="ruler",
-            backend={},
+            judge=ModelSpec("judge", "made"),
         )
         return read_rows(tmp_path / "verdicts.jsonl", Verdict), ruler
 

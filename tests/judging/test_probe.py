@@ -29,6 +29,7 @@ from scripts.judging.probe import (
 from scripts.paper.judge_audit import judge_audit
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.judging import Probe
+from scripts.workflow.model_spec import ModelSpec
 from tests.judging import test_judge as made
 from tests.judging.ears import SERVICES, always_a, listen
 from tests.paper.made_up import cells, outputs
@@ -247,7 +248,7 @@ def test_a_listening_judge_that_always_prefers_a_is_found_out(run, services, tmp
     assert {row.dropped for row in rows} == {None}
     assert all(row.trials and row.version for row in rows)
     assert asked <= 2 * len(KINDS) * len(METRICS) * (2 if order == "both" else 1)
-    specs = {"ruler": {"backend": "gemini"}}
+    specs = {"ruler": ModelSpec("judge", "gemini")}
     judge_audit(
         [tmp_path / "probes.jsonl"],
         *([], [], [], []),

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
+from scripts.workflow.model_spec import ModelSpec
 from tests.models import tiny
 
 
@@ -45,9 +46,7 @@ def load(tiny_model):
 
     @functools.cache
     def loaded(capability, backend, options):
-        return backends.load(
-            {"capability": capability, "backend": backend, "options": dict(options)}
-        )
+        return backends.load(ModelSpec(capability, backend, dict(options)))
 
     def model(capability: str, backend: str, device: str | None = "cpu", **options):
         if "weights" in options and "/" not in options["weights"]:

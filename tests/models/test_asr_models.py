@@ -15,6 +15,7 @@ from scripts.backends import asr
 from scripts.backends.asr import funasr, whisper
 from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
+from scripts.workflow.model_spec import ModelSpec
 from tests.models.tiny.whisper import CHINESE, ENGLISH
 
 TURBO = "whisper-large-v3-turbo"
@@ -50,7 +51,7 @@ def copied(tiny_model, tmp_path):
 
 def start(backend: str, folder, **options):
     options = {"weights": f"{folder}", "device": "cpu"} | options
-    return backends.load({"capability": "asr", "backend": backend, "options": options})
+    return backends.load(ModelSpec("asr", backend, options))
 
 
 def texts(model, clips, language=None):

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from scripts.workflow import specs
+from scripts.workflow.model_spec import ModelSpec
 
 HERE = Path(__file__).parent
 HEAVY = [
     (capability, backend)
     for capability in specs.capabilities()
     for backend in specs.backends(capability)
-    if "core" not in specs.envs({"capability": capability, "backend": backend, "options": {}})
+    if "core" not in specs.envs(ModelSpec(capability, backend))
 ]
 TESTS = [path.read_text("utf-8") for path in sorted(HERE.glob("test_*.py"))]
 

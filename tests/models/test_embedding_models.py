@@ -17,6 +17,7 @@ from scripts.backends.embedding.text2vec import pooling
 from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 from scripts.workflow import specs
+from scripts.workflow.model_spec import ModelSpec
 from tests.models.tiny.text2vec import CHARACTERS
 
 NAME = "text2vec-bge-large-chinese"
@@ -52,7 +53,7 @@ def home(tiny_model, tmp_path):
 
 def opened(home, device="cpu"):
     options = {"weights": str(home), "device": device}
-    return backends.load({"capability": "embedding", "backend": "text2vec", "options": options})
+    return backends.load(ModelSpec("embedding", "text2vec", options))
 
 
 def test_it_keeps_the_contract(embedder):
@@ -175,7 +176,7 @@ def test_a_pickle_is_read_only_where_nothing_else_is_and_it_is_pinned(home, embe
 
 
 def test_the_paper_s_english_model_runs_beside_it():
-    english = {"capability": "embedding", "backend": "minilm", "options": {}}
-    chinese = {"capability": "embedding", "backend": "text2vec", "options": {}}
+    english = ModelSpec("embedding", "minilm")
+    chinese = ModelSpec("embedding", "text2vec")
     assert specs.environment(english) == "core"
     assert specs.environment(english, chinese) == "torch"

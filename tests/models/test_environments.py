@@ -10,6 +10,7 @@ import yaml
 from scripts.common.errors import UserError
 from scripts.setup.lock import compiled, lock
 from scripts.workflow import specs
+from scripts.workflow.model_spec import ModelSpec
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 NAMES = sorted(path.stem for path in ENVS.glob("*.yaml"))
@@ -32,7 +33,7 @@ def test_the_pip_section_compiles_to_itself(name, tmp_path):
 def test_every_backend_has_an_environment():
     for capability in specs.capabilities():
         for backend in specs.backends(capability):
-            spec = {"capability": capability, "backend": backend, "options": {}}
+            spec = ModelSpec(capability, backend)
             assert set(specs.envs(spec)) <= set(NAMES)
 
 

@@ -18,15 +18,16 @@ from scripts.backends.dialogue import Answer, Request, accept
 from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 from scripts.workflow import specs
+from scripts.workflow.model_spec import ModelSpec
 
-SPEC = {"capability": "dialogue", "backend": "llama_omni"}
+SPEC = ModelSpec("dialogue", "llama_omni")
 
 
 @pytest.fixture(scope="module")
 def omni(load, tiny_model):
     for name in ("whisper-large-v3", "hifigan-unit"):
         tiny_model(name)
-    return load(*SPEC.values(), weights="llama-omni-8b", max_tokens=16)
+    return load(*SPEC[:2], weights="llama-omni-8b", max_tokens=16)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def copy(tiny_model, tmp_path):
 
 
 def load_from(**options):
-    return backends.load(SPEC | {"options": {"device": "cpu"} | options})
+    return backends.load(SPEC._replace(options={"device": "cpu"} | options))
 
 
 @contextmanager

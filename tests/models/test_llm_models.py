@@ -16,6 +16,7 @@ from scripts.common.errors import UserError
 from scripts.dialogues.write import write
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
+from scripts.workflow.model_spec import ModelSpec
 from tests.dialogues.tiny import person, use, voice, written
 from tests.models.lessons import ANSWERS, PROFILES, PROMPTS, conversation, example
 
@@ -167,7 +168,7 @@ def test_the_tiny_model_writes_usable_dialogues(qwen, tmp_path, monkeypatch):
         multi_english=PROMPTS / "write_multi_en.md",
         multi_chinese=PROMPTS / "write_multi_zh.md",
         drafts=tmp_path / "drafts.jsonl",
-        llm={},
+        llm=ModelSpec("llm", "made"),
         shard="1-of-1",
         single=4,
         multi=4,
@@ -287,6 +288,6 @@ def test_a_checkpoint_that_is_not_whole_is_refused(tiny_model, tmp_path, how, sa
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    spec = {"capability": "llm", "backend": "transformers", "options": {"weights": "no/such"}}
+    spec = ModelSpec("llm", "transformers", {"weights": "no/such"})
     with pytest.raises(UserError, match="llm/transformers is to run on a GPU.*`device: cpu`"):
         backends.load(spec)

@@ -22,6 +22,7 @@ from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.roles import Profile
 from scripts.systems import finetune as module
 from scripts.systems.respond import first_request
+from scripts.workflow.model_spec import ModelSpec
 
 NAME = "qwen2.5-omni-7b"
 SMALL = {"weights": NAME, "max_tokens": 6, "max_seconds": 1}
@@ -76,7 +77,7 @@ def spoiled(tiny_model, tmp_path):
 
 def fresh(home: Path, **options):
     spec = {"weights": str(home), "device": "cpu", **options}
-    return backends.load({"capability": "dialogue", "backend": "qwen25_omni", "options": spec})
+    return backends.load(ModelSpec("dialogue", "qwen25_omni", spec))
 
 
 def test_contract(omni, request_of):
@@ -308,11 +309,7 @@ def trained(tiny_model, tmp_path_factory):
                 examples=Path("examples.jsonl"),
                 adapter=Path("adapter"),
                 checkpoints="checkpoints",
-                model={
-                    "capability": "dialogue",
-                    "backend": "qwen25_omni",
-                    "options": {"weights": NAME, "device": "cpu"},
-                },
+                model=ModelSpec("dialogue", "qwen25_omni", {"weights": NAME, "device": "cpu"}),
                 settings=SETTINGS,
                 seed=1,
                 name="agent",
@@ -375,9 +372,7 @@ def test_an_adapter_that_does_not_fit(trained, spoiled, tmp_path):
 
     def agent(adapter: Path, **options):
         spec = {"adapter": str(adapter), "weights": NAME, "device": "cpu", **options}
-        return backends.load(
-            {"capability": "dialogue", "backend": "speechrole_agent", "options": spec}
-        )
+        return backends.load(ModelSpec("dialogue", "speechrole_agent", spec))
 
     with pytest.raises(UserError, match="has no adapter_config.json and no adapter_model"):
         agent(tmp_path / "nowhere")

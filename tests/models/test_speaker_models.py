@@ -16,6 +16,7 @@ from scripts.backends import speaker
 from scripts.backends.speaker import campplus_funasr, ecapa_speechbrain, embed_alike
 from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
+from scripts.workflow.model_spec import ModelSpec
 
 MODELS = [
     ("speaker", "campplus_funasr", "campplus-zh-cn", 192),
@@ -57,7 +58,7 @@ def copied(request, tiny_model, tmp_path):
 
 def opened(backend, home, device="cpu"):
     options = {"weights": str(home), "device": device}
-    return backends.load({"capability": "speaker", "backend": backend, "options": options})
+    return backends.load(ModelSpec("speaker", backend, options))
 
 
 def noise(samples: int, seed: int = 0) -> np.ndarray:
@@ -169,10 +170,10 @@ def test_loading_leaves_the_number_of_threads_alone(copied):
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_read(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for _, backend, _, _ in MODELS:
-        spec = {"capability": "speaker", "backend": backend, "options": {"weights": "no/where"}}
+        spec = ModelSpec("speaker", backend, {"weights": "no/where"})
         with pytest.raises(UserError, match=f"speaker/{backend} is to run on a GPU.*device: cpu"):
             backends.load(spec)
-        spec["options"]["device"] = "cpu"
+        spec.options["device"] = "cpu"
         with pytest.raises(UserError, match="no/where does not exist"):
             backends.load(spec)
 

@@ -23,6 +23,7 @@ from scripts import backends
 from scripts.backends.llm import accept, vllm
 from scripts.common.errors import UserError
 from scripts.services import web
+from scripts.workflow.model_spec import ModelSpec
 from tests.servers.scripted import Scripted, Step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -306,7 +307,7 @@ def test_a_server_that_tells_no_likelihoods(serve):
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_started(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    spec = {"capability": "llm", "backend": "vllm", "options": {"weights": "no/such"}}
+    spec = ModelSpec("llm", "vllm", {"weights": "no/such"})
     with pytest.raises(UserError, match="llm/vllm is to run on a GPU.*`device: cpu`"):
         backends.load(spec)
     with pytest.raises(UserError, match="the device 'cuda:1' is not known"):

@@ -10,14 +10,11 @@ from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
 from scripts.rows.jsonl import write_rows
 from scripts.rows.judging import Verdict
 from scripts.rows.systems import Reply
+from scripts.workflow.model_spec import ModelSpec
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "config" / "published"
 SYSTEMS = {
-    name: {
-        "capability": "dialogue",
-        "backend": "cascade",
-        "options": {"llm": {"capability": "llm", "backend": "tiny", "options": {"weights": "w"}}},
-    }
+    name: ModelSpec("dialogue", "cascade", {"llm": ModelSpec("llm", "tiny", {"weights": "w"})})
     for name in ("good", "bare")
 }
 ROLES = [

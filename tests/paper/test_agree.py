@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from scripts.paper.agree import HEADER, agree, of_judges, tau_b
 from scripts.paper.report.statistics import jackknife_interval, t_interval
+from scripts.workflow.model_spec import ModelSpec
 from tests.paper.made_up import cells, dialogue, due, files, outputs, verdicts
 
 ROLES = [f"role{n}" for n in range(6)]
@@ -24,7 +25,7 @@ def run(tmp_path, ratings, rows=(), backends=("gemini",), test=()):
         **outputs(tmp_path),
         systems=SYSTEMS,
         roles=ROLES,
-        judges={f"judge-{n}": {"backend": name} for n, name in enumerate(backends)},
+        judges={f"judge-{n}": ModelSpec("judge", name) for n, name in enumerate(backends)},
         due=due(rows),
     )
     found = cells(tmp_path / "table.csv")

@@ -10,12 +10,13 @@ from scripts.paper.report.printed import METRICS
 from scripts.paper.report.probed import again, both_ways, identity, order_effect, shifts
 from scripts.rows.dialogues import Spoken
 from scripts.rows.judging import Probe, Trial, Verdict
+from scripts.workflow.model_spec import ModelSpec
 from tests.paper.made_up import cells, dialogue, due, files, outputs, reply, verdicts
 
 FIRST, SECOND = "test first", "reference first"
 PROBES = ("base", "again", "swapped", "identical", *CHANGED)
 ITEMS = [(f"i{n}", f"role{n % 6}") for n in range(8)]
-ASKS = {"judge": {"backend": "gemini"}}
+ASKS = {"judge": ModelSpec("judge", "gemini")}
 
 
 def quality(item, probe):
@@ -201,7 +202,7 @@ def test_versions_of_a_judge_are_never_compared(tmp_path):
 
 def test_a_stand_in_is_called_one(tmp_path):
     rows = [r.model_copy(update={"trials": []}) for r in asked(perfect)]
-    rows, page = audit(tmp_path, rows, judges={"judge": {"backend": "objective"}})
+    rows, page = audit(tmp_path, rows, judges={"judge": ModelSpec("judge", "objective")})
     assert page.startswith("# Judge audit of the embedded stand-in, not of the paper's judge")
     assert "Embedded, a stand-in that measures and does not listen: `judge`. Such figures" in page
     assert float(rows["swapped", "all"]["agree"]) == 1

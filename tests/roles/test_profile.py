@@ -10,6 +10,7 @@ from scripts.common.errors import UserError
 from scripts.roles.profile import LINES, longest, profile, whole
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import Profile, Voice
+from scripts.workflow.model_spec import ModelSpec
 from tests.roles.tiny import ID, ROLES, recording, role, said, segment, speaker, written
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"
@@ -59,7 +60,7 @@ def run(tmp_path, monkeypatch, *, reply=REPLY, roles=ROLES, voices=None, model=N
         english=PROMPTS / "profile_en.md",
         chinese=PROMPTS / "profile_zh.md",
         profiles=profiles,
-        llm={},
+        llm=ModelSpec("llm", "made"),
         roles=roles,
     )
     return {row.role: row for row in read_rows(profiles, Profile)}

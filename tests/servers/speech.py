@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scripts import backends
+from scripts.workflow.model_spec import ModelSpec
 
 KEY = "sk-canary-5f2d81"
 SPEECH = np.random.default_rng(0).uniform(-0.5, 0.5, 40_000).astype(np.float32)  # 2.5 s
@@ -25,7 +26,7 @@ STUDIO_ONCE = [
 def load(capability: str, backend: str, server, **options):
     """A backend that asks a server of tests/servers."""
     spec = {"address": server.address, **options}
-    return backends.load({"capability": capability, "backend": backend, "options": spec})
+    return backends.load(ModelSpec(capability, backend, spec))
 
 
 def always(*sentences: str):

@@ -13,6 +13,7 @@ from scripts.common.tables import read_table
 from scripts.services import addresses, requirements, settings
 from scripts.services import prices as prices_
 from scripts.workflow import specs
+from scripts.workflow.model_spec import ModelSpec
 
 HEAD = "host\tmodel\tunit\tusd\tper\tdate\tsource\n"
 ROW = "api.example.com\t{}\t{}\t{}\t1000000\t2026-01-01\tits page\n"
@@ -186,21 +187,21 @@ def test_a_limit_of_cost_is_a_number_or_one_a_stage():
 
 
 def test_a_backend_with_a_key_is_a_service():
-    objective = {"capability": "judge", "backend": "objective", "options": {}}
+    objective = ModelSpec("judge", "objective")
     assert not specs.is_service(objective)
     here = {"address": "http://127.0.0.1:1"}
-    service = {"capability": "llm", "backend": "openai", "options": here}
-    inside = {"capability": "dialogue", "backend": "cascade", "options": {"llm": service}}
+    service = ModelSpec("llm", "openai", here)
+    inside = ModelSpec("dialogue", "cascade", {"llm": service})
     assert specs.is_service(service) and not specs.is_paid(service, ())
-    assert specs.is_paid({**service, "options": {}}, ())
+    assert specs.is_paid(service._replace(options={}), ())
     assert specs.asks_service(inside) and not specs.asks_service(objective)
 
 
 def test_cores_are_those_of_the_model_that_keeps_most_of_them_busy():
     """Those inside a model count; a service keeps one busy; without `threads`, two."""
-    service = {"capability": "llm", "backend": "openai", "options": {}}
-    plain = {"capability": "vad", "backend": "silero", "options": {}}
-    wide = {"capability": "llm", "backend": "openvino", "options": {"threads": 6}}
-    inside = {"capability": "dialogue", "backend": "cascade", "options": {"llm": wide}}
+    service = ModelSpec("llm", "openai")
+    plain = ModelSpec("vad", "silero")
+    wide = ModelSpec("llm", "openvino", {"threads": 6})
+    inside = ModelSpec("dialogue", "cascade", {"llm": wide})
     asked = [specs.cores(*models) for models in ([service], [plain, service], [inside], [])]
     assert asked == [1, 2, 6, 1]

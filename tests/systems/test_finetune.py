@@ -18,6 +18,7 @@ from scripts.rows.roles import Profile
 from scripts.setup.download import write_receipt
 from scripts.systems import finetune as module
 from scripts.systems.finetune import finetune
+from scripts.workflow.model_spec import ModelSpec
 
 PAPER = {
     "rank": 8,
@@ -106,11 +107,7 @@ def agent(tmp_path, monkeypatch):
             examples=Path("examples.jsonl"),
             adapter=Path("adapter"),
             checkpoints="checkpoints",
-            model={
-                "capability": "dialogue",
-                "backend": backend,
-                "options": {"weights": str(home), "device": "cpu"},
-            },
+            model=ModelSpec("dialogue", backend, {"weights": str(home), "device": "cpu"}),
             settings={**PAPER, **dict(settings)},
             seed=7,
             name="agent",

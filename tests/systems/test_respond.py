@@ -17,6 +17,7 @@ from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply
 from scripts.systems.respond import LINES, PLACES, first_request, respond
+from scripts.workflow.model_spec import ModelSpec
 
 RATE = 8000
 PROMPT = "# Role\nYou are {name}.\n# Answer\nBriefly."
@@ -75,7 +76,7 @@ def shard(tmp_path, monkeypatch):
             replies=tmp_path / "replies.jsonl",
             answers=tmp_path / "answers",
             name="echo",
-            system={},
+            dialogue=ModelSpec("dialogue", "made"),
         )
         rows = read_rows(tmp_path / "replies.jsonl", Reply)
         return {row.id: row for row in rows}, system, tmp_path / "answers"

@@ -9,6 +9,7 @@ import pytest
 
 from scripts.common.paths import ROOT
 from scripts.workflow import code_digest, specs
+from scripts.workflow.model_spec import ModelSpec
 
 STAGES = sorted(
     path.relative_to(ROOT / "scripts").with_suffix("").as_posix()
@@ -16,7 +17,7 @@ STAGES = sorted(
     for path in (ROOT / f"scripts/{phase}").glob("*.py")
     if "stage.run(" in path.read_text("utf-8")
 )
-EAR = {"capability": "asr", "backend": "faster_whisper", "options": {}}
+EAR = ModelSpec("asr", "faster_whisper")
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_code_makes_again_what_it_makes(project, file, old, new, reached):
 
 
 def test_a_protocol_of_services_counts(project):
-    spec = {"capability": "llm", "backend": "openai", "options": {}}
+    spec = ModelSpec("llm", "openai")
     files = {path.name for path in code_digest.sources(None, spec)}
     assert "openai_chat.py" in files and not files & {"client.py", "ledger.py", "prices.py"}
 

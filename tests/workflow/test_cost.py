@@ -13,6 +13,7 @@ from scripts.services import settings
 from scripts.workflow import cost as cost_
 from scripts.workflow import specs
 from scripts.workflow.cost import HEARD, PROMPT, RATIONALE, told
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
 from scripts.workflow.workload import KEPT, ROLE, USER, size
 
@@ -46,13 +47,13 @@ def model(tmp_path, monkeypatch):
         name = f"made{len(list(tmp_path.rglob('*.py')))}"
         (tmp_path / capability).mkdir(exist_ok=True)
         (tmp_path / capability / f"{name}.py").write_text(PLAIN.format(gpu=gpu, options=more))
-        return {"capability": capability, "backend": name, "options": options}
+        return ModelSpec(capability, name, options)
 
     return spec
 
 
-def speed(spec: dict, seconds: str = "0.5", source: str = "measured") -> dict:
-    name = f"{spec['capability']}/{spec['backend']}"
+def speed(spec: ModelSpec, seconds: str = "0.5", source: str = "measured") -> dict:
+    name = spec.label
     return {
         "model": name,
         "unit": "audio second",
@@ -113,7 +114,7 @@ def test_a_model_on_the_cpu_costs_no_gpu(model):
 def test_a_speed_that_nobody_stated_is_named(model):
     found = model("asr")
     (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], whole(), [])
-    name = f"asr/{found['backend']}"
+    name = f"asr/{found.backend}"
     assert cost.unknown == {name} and cost.gpu_hours == 0
     assert f"config/speeds.tsv lacks them: {name}" in told([cost])
     row = speed(found, source="assumed (a guess)")
@@ -137,7 +138,7 @@ def priced(tmp_path):
 
 def judged(service: dict) -> list[Work]:
     return [
-        Work("judge", {"system": "s", "shard": f"{k}-of-2", "judge": "j"}, {"backend": service})
+        Work("judge", {"system": "s", "shard": f"{k}-of-2", "judge": "j"}, {"judge": service})
         for k in (1, 2)
     ]
 
@@ -173,7 +174,7 @@ def test_a_service_without_a_price_is_named(model, priced):
     other = model("judge", False, SERVICE, model="two")
     (cost,) = estimate(judged(other), whole(), [], priced)
     assert cost.usd == 0
-    assert f"Without a price in config/prices.tsv: two of judge/{other['backend']}" in told([cost])
+    assert f"Without a price in config/prices.tsv: two of judge/{other.backend}" in told([cost])
 
 
 def test_training_has_a_speed_of_its_own(model):
@@ -188,5 +189,5 @@ def test_every_backend_that_runs_on_a_gpu_has_a_stated_speed():
     stated = {row["model"] for row in read_table(SPEEDS, "speeds")}
     for capability in specs.capabilities():
         for backend in specs.backends(capability):
-            spec = {"capability": capability, "backend": backend}
+            spec = ModelSpec(capability, backend)
             assert not specs.constant(spec, "GPU") or f"{capability}/{backend}" in stated

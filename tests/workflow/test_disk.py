@@ -7,6 +7,7 @@ import pytest
 from scripts.services.settings import rules
 from scripts.workflow.cost import estimate, told
 from scripts.workflow.disk import stored
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
 from scripts.workflow.workload import KEPT, Size
 
@@ -14,8 +15,8 @@ WHOLE = Size(
     media={"film": 2}, roles=98, trained=78, shards=24, written={"single": 800, "multi": 800},
     tested={"single": 2, "multi": 2},
 )  # fmt: skip
-MODEL = {"capability": "tts", "backend": "kokoro", "options": {}}
-SERVICE = {"capability": "tts", "backend": "volcengine", "options": {}}
+MODEL = ModelSpec("tts", "kokoro")
+SERVICE = ModelSpec("tts", "volcengine")
 
 
 def speaking(tts: dict) -> list[Work]:

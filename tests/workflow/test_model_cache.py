@@ -19,6 +19,7 @@ from scripts.common.job import Job, entered, uncached
 from scripts.workflow import cache_files, model_cache
 from scripts.workflow.cache_files import CacheFiles
 from scripts.workflow.model_cache import CachedModel
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.packing import digest, pack, unpack
 
 ASR = importlib.import_module("scripts.backends.asr")
@@ -26,7 +27,7 @@ TTS = importlib.import_module("scripts.backends.tts")
 JUDGE = importlib.import_module("scripts.backends.judge")
 DIALOGUE = importlib.import_module("scripts.backends.dialogue")
 SPEAKER = importlib.import_module("scripts.backends.speaker")
-SPEC = {"capability": "asr", "backend": "faster_whisper", "options": {}}
+SPEC = ModelSpec("asr", "faster_whisper")
 
 
 class Ear:
@@ -46,7 +47,7 @@ def known(monkeypatch):
 
 
 def contract_of(spec):
-    return importlib.import_module(f"scripts.backends.{spec['capability']}")
+    return importlib.import_module(f"scripts.backends.{spec.capability}")
 
 
 def stand_in(home, model, spec=SPEC):
@@ -90,7 +91,7 @@ def test_equal_items_are_asked_once_and_each_gets_the_answer(tmp_path):
 def test_another_model_has_answers_of_its_own(tmp_path):
     stand_in(tmp_path, Ear()).transcribe(CLIPS)
     other = Ear()
-    stand_in(tmp_path, other, {**SPEC, "options": {"weights": "another"}}).transcribe(CLIPS)
+    stand_in(tmp_path, other, SPEC._replace(options={"weights": "another"})).transcribe(CLIPS)
     assert other.heard == 3
 
 
@@ -247,7 +248,7 @@ class Voice:
 
 
 def test_a_voice_from_an_earlier_process_is_made_again_where_it_speaks(tmp_path):
-    spec = {**SPEC, "capability": "tts", "backend": "kokoro"}
+    spec = ModelSpec("tts", "kokoro")
     first = stand_in(tmp_path, Voice(), spec)
     lines = [("Good day.", first.voice(CLIPS[0], "a", "English"), "English")]
     first.voice(CLIPS[1], "b", "English")
@@ -274,7 +275,7 @@ class Refusing:
 
 
 def test_a_failure_is_not_kept(tmp_path):
-    spec = {**SPEC, "capability": "dialogue", "backend": "cascade"}
+    spec = ModelSpec("dialogue", "cascade")
     system = Refusing()
     for _ in range(2):
         (answer,) = stand_in(tmp_path, system, spec).reply(["a request"])
@@ -288,7 +289,7 @@ class Rows:
 
 
 def test_rows_of_an_array_come_back_as_one(tmp_path):
-    spec = {**SPEC, "capability": "speaker", "backend": "campplus"}
+    spec = ModelSpec("speaker", "campplus")
     found = stand_in(tmp_path, Rows(), spec).embed(CLIPS)
     again = CachedModel(spec, never, contract_of(spec), CacheFiles(tmp_path)).embed(
         [CLIPS[2], CLIPS[0]]
@@ -301,11 +302,11 @@ def test_a_model_is_known_by_its_weights_and_the_files_it_names(tmp_path, monkey
     monkeypatch.undo()
     monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
     clip = tmp_path / "clip.wav"
-    spec = {"capability": "llm", "backend": "transformers", "options": {"weights": "qwen3-8b"}}
-    tts = {"capability": "tts", "backend": "f5_tts", "options": {"user_clip_english": str(clip)}}
+    spec = ModelSpec("llm", "transformers", {"weights": "qwen3-8b"})
+    tts = ModelSpec("tts", "f5_tts", {"user_clip_english": str(clip)})
     seen = [
         model_cache.identity(spec),
-        model_cache.identity({**spec, "options": {"weights": "yi-1.5-9b"}}),
+        model_cache.identity(spec._replace(options={"weights": "yi-1.5-9b"})),
     ]
     home = tmp_path / "weights/qwen3-8b"
     home.mkdir(parents=True)
@@ -323,11 +324,11 @@ def test_outside_of_a_job_nothing_is_kept(tmp_path):
     assert model_cache.stand_in(SPEC, lambda: model, ASR) is model
     with entered(Job(cache=CacheFiles(tmp_path))):
         assert isinstance(model_cache.stand_in(SPEC, lambda: model, ASR), CachedModel)
-        service = {"capability": "asr", "backend": "dashscope", "options": {}}
+        service = ModelSpec("asr", "dashscope")
         assert (
             model_cache.stand_in(service, lambda: model, ASR) is model
         )  # its answers are in the store
-        judge = {"capability": "judge", "backend": "objective", "options": {}}
+        judge = ModelSpec("judge", "objective")
         assert (
             model_cache.stand_in(judge, lambda: model, JUDGE) is model
         )  # the models inside it keep

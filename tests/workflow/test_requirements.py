@@ -11,6 +11,7 @@ import yaml
 from scripts.common.paths import ROOT
 from scripts.services import settings
 from scripts.workflow import requirements, specs
+from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work, models_of, needed, told
 
 SERVICE = '''"""A paid service."""
@@ -48,7 +49,7 @@ def backend(tmp_path, monkeypatch):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
         capability, stem = name.split("/")
-        return {"capability": capability, "backend": stem, "options": options}
+        return ModelSpec(capability, stem, options)
 
     return spec
 
@@ -64,8 +65,8 @@ def medium(location: str) -> dict[str, str]:
 def test_weights_are_those_of_options_of_defaults_and_of_the_code(backend):
     local = backend("llm/local", LOCAL)
     assert needed(local) == ["qwen3-8b", "hifigan-unit", "dnsmos"]
-    assert needed({**local, "options": {"weights": "llama-3.1-8b"}})[0] == "llama-3.1-8b"
-    assert "some/folder" in needed({**local, "options": {"weights": "some/folder"}})
+    assert needed(local._replace(options={"weights": "llama-3.1-8b"}))[0] == "llama-3.1-8b"
+    assert "some/folder" in needed(local._replace(options={"weights": "some/folder"}))
 
 
 def test_a_job_has_room_for_the_weights_that_it_loads(backend):
@@ -201,11 +202,11 @@ def test_the_users_voice_is_a_clip_and_its_words(backend, tmp_path):
     assert [lack.kind for lack in lacks] == ["voice", "voice"]
     assert str(clip) in lacks[0].text and "user_text_english of tts/local" in lacks[1].text
     clip.write_bytes(b"RIFF")
-    tts["options"]["user_text_english"] = "Good morning."
+    tts.options["user_text_english"] = "Good morning."
     assert missing([job("speak", tts=tts, user_tts=tts)], []) == []
 
 
 def test_models_inside_models_count():
-    part = {"capability": "asr", "backend": "faster_whisper", "options": {}}
-    whole = {"capability": "dialogue", "backend": "cascade", "options": {"asr": part}}
+    part = ModelSpec("asr", "faster_whisper")
+    whole = ModelSpec("dialogue", "cascade", {"asr": part})
     assert models_of(job("respond", system=whole, name="x")) == [whole, part]

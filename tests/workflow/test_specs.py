@@ -13,6 +13,7 @@ from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.workflow import code_digest, specs
+from scripts.workflow.model_spec import ModelSpec
 
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
 
@@ -116,17 +117,17 @@ MODELS = {
 )
 def test_a_bad_model_is_told(name, capability, sentence):
     with pytest.raises(UserError) as error:
-        specs.spec(MODELS, name, capability, "transcribe.asr")
+        specs.resolve(MODELS, name, capability, "transcribe.asr")
     assert sentence in str(error.value)
 
 
 def test_nested_models_are_resolved():
-    spec = specs.spec(DEFAULT["models"], DEFAULT["evaluate"][0], "dialogue", "evaluate")
-    assert spec["options"]["asr"]["backend"] == "faster_whisper"
+    spec = specs.resolve(DEFAULT["models"], DEFAULT["evaluate"][0], "dialogue", "evaluate")
+    assert spec.options["asr"].backend == "faster_whisper"
 
 
 def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
-    spec = specs.spec(DEFAULT["models"], "whisper-base", "asr", "transcribe")
+    spec = specs.resolve(DEFAULT["models"], "whisper-base", "asr", "transcribe")
     before = code_digest.code("corpus/transcribe", spec)
     assert before == code_digest.code("corpus/transcribe", spec)
     assert before != code_digest.code("corpus/transcribe")
@@ -134,13 +135,13 @@ def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
 
 
 def test_what_a_backend_of_ones_own_imports_counts_too():
-    spec = {"capability": "asr", "backend": "simulated", "options": {}, "folder": "tests/backends"}
+    spec = ModelSpec("asr", "simulated", {}, "tests/backends")
     files = {str(path.relative_to(ROOT)) for path in code_digest.sources(None, spec)}
     assert {"tests/backends/asr/simulated.py", "tests/backends/simulation.py"} <= files
 
 
 def test_a_job_depends_on_what_shapes_its_results_alone():
-    spec = specs.spec(DEFAULT["models"], "kokoro", "tts", "speak")
+    spec = specs.resolve(DEFAULT["models"], "kokoro", "tts", "speak")
     files = {str(path.relative_to(ROOT)) for path in code_digest.sources("dialogues/speak", spec)}
     assert {"scripts/dialogues/speak.py", "scripts/backends/tts/kokoro.py"} < files
     assert {"scripts/backends/speaker/campplus.py", "scripts/backends/tts/_mandarin.py"} < files
@@ -159,14 +160,14 @@ def test_a_job_depends_on_what_shapes_its_results_alone():
     ],
 )
 def test_a_gpu_is_wanted_as_option_or_default_say(backend, options, gpu):
-    spec = {"capability": "asr", "backend": backend, "options": options}
-    cascade = {"capability": "dialogue", "backend": "cascade", "options": {"asr": spec}}
+    spec = ModelSpec("asr", backend, options)
+    cascade = ModelSpec("dialogue", "cascade", {"asr": spec})
     assert specs.wants_gpu(spec) == specs.wants_gpu(cascade) == gpu
 
 
 def test_a_job_runs_where_all_its_models_can():
     def spec(capability, backend, **options):
-        return {"capability": capability, "backend": backend, "options": options}
+        return ModelSpec(capability, backend, options)
 
     dnsmos, demucs = spec("quality", "dnsmos"), spec("separation", "demucs")
     assert specs.environment() == specs.environment(dnsmos) == "core"
@@ -176,9 +177,9 @@ def test_a_job_runs_where_all_its_models_can():
 
 
 def test_an_option_is_the_configs_or_the_default_of_load():
-    campplus = {"capability": "speaker", "backend": "campplus", "options": {}}
+    campplus = ModelSpec("speaker", "campplus")
     assert specs.option(campplus, "threads") == 1
-    assert specs.option({**campplus, "options": {"threads": 4}}, "threads") == 4
+    assert specs.option(campplus._replace(options={"threads": 4}), "threads") == 4
     assert specs.option(campplus, "device") is None
 
 
@@ -200,9 +201,9 @@ def test_what_backends_share_is_no_backend():
 def test_a_value_that_an_option_does_not_have_is_refused_with_a_near_one(options, words):
     models = {"j": {"capability": "judge", "backend": "gemini", **options}}
     with pytest.raises(UserError, match=words):
-        specs.spec(models, "j", "judge", "judge")
+        specs.resolve(models, "j", "judge", "judge")
     models["j"] |= {"protocol": "joint", "order": "random"}
-    assert specs.spec(models, "j", "judge", "judge")["options"]["order"] == "random"
+    assert specs.resolve(models, "j", "judge", "judge").options["order"] == "random"
 
 
 def own_backend(folder, name="mine", code="ENV = 'core'\nGPU = False\ndef load(depth=3): ..."):
@@ -215,8 +216,8 @@ def own_backend(folder, name="mine", code="ENV = 'core'\nGPU = False\ndef load(d
 def test_a_backend_of_ones_own_is_found(tmp_path):
     folder = own_backend(tmp_path / "own")
     models = {"mine": {"capability": "asr", "backend": "mine", "depth": 5}}
-    spec = specs.spec(models, "mine", "asr", "transcribe", [folder])
-    assert spec["folder"] == folder and specs.option(spec, "depth") == 5
+    spec = specs.resolve(models, "mine", "asr", "transcribe", [folder])
+    assert spec.folder == folder and specs.option(spec, "depth") == 5
     assert specs.environment(spec) == "core" and not specs.wants_gpu(spec)
     before = code_digest.code(None, spec)
     for cached in (specs.tree, code_digest._effective, code_digest._digest):
@@ -225,7 +226,7 @@ def test_a_backend_of_ones_own_is_found(tmp_path):
     assert code_digest.code(None, spec) != before
     models["mine"]["death"] = 1
     with pytest.raises(UserError, match="asr/mine has no option 'death'; did you mean 'depth'"):
-        specs.spec(models, "mine", "asr", "transcribe", [folder])
+        specs.resolve(models, "mine", "asr", "transcribe", [folder])
 
 
 @pytest.mark.parametrize(

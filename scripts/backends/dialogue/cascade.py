@@ -24,6 +24,7 @@ from scripts import backends
 from scripts.backends.dialogue import Answer, Request
 from scripts.backends.llm import why_none
 from scripts.common.spoken_text import aloud
+from scripts.workflow.model_spec import ModelSpec
 
 ENV = ("core", "torch", "cosyvoice", "vllm", "api")  # as its parts
 GPU = False  # its parts may
@@ -32,7 +33,9 @@ QUOTED = re.compile(r"[\"“「]([^\"“”「」]*)[\"”」]")
 WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)", re.DOTALL)  # whole sentences
 
 
-def load(asr: dict, llm: dict, tts: dict, role_prompt: bool = True, max_tokens: int = 40):
+def load(
+    asr: ModelSpec, llm: ModelSpec, tts: ModelSpec, role_prompt: bool = True, max_tokens: int = 40
+):
     """Load the three parts (specs). `role_prompt` False leaves out who the role is: an ablation.
 
     `max_tokens` is the most that the language model may answer.

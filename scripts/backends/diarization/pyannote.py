@@ -44,6 +44,7 @@ from scripts.backends.device import free, pick
 from scripts.backends.diarization import _voices
 from scripts.common.errors import UserError, out_of_memory
 from scripts.common.weights import loading, path, pinned
+from scripts.workflow.model_spec import ModelSpec
 
 ENV = ("torch", "core")
 GPU = True
@@ -62,7 +63,7 @@ def load(
     speakers: int | None = None,
     min_speakers: int | None = None,
     max_speakers: int | None = None,
-    speaker: dict | None = None,
+    speaker: ModelSpec | None = None,
     segmentation_batch: int = 32,
     embedding_batch: int = 32,
     threads: int = 1,
@@ -193,7 +194,7 @@ def segmentation_of(home: Path, device: str, batch: int, threads: int):
 class ByVoices:
     """A segmentation network and a speaker model. See the contract in the package's __init__.py."""
 
-    def __init__(self, segmentation, speaker: dict):
+    def __init__(self, segmentation, speaker: ModelSpec):
         from scripts import backends
 
         self.segmentation, self.embedder = segmentation, backends.load(speaker)

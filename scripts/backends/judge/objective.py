@@ -51,6 +51,7 @@ from scripts.backends.judge import Metric, Pair, Scores
 from scripts.backends.judge._gather import Measured, Models, gather
 from scripts.backends.judge._measures import error_rate, exclaimed, ramp, repeated, share_in, units
 from scripts.backends.llm import must_score
+from scripts.workflow.model_spec import ModelSpec
 
 ENV = ("core", "torch")  # as its parts
 GPU = False
@@ -64,7 +65,9 @@ MASK_OFF = (
 Parts = tuple[float, str]  # x of the docstring, and what it was made of
 
 
-def load(asr: dict, quality: dict, speaker: dict, embedding: dict, llm: dict):
+def load(
+    asr: ModelSpec, quality: ModelSpec, speaker: ModelSpec, embedding: ModelSpec, llm: ModelSpec
+):
     """Load the models that measure (specs). Raises UserError for an llm that cannot score."""
     specs = (asr, quality, speaker, embedding, llm)
     models = Models(*(backends.load(spec) for spec in specs))

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.common.errors import UserError
+from scripts.workflow.model_spec import ModelSpec
 
 ENV = "core"
 GPU = False
@@ -31,7 +32,7 @@ SAMPLE = {  # what each stock voice says once, to be compared by
 
 
 def load(
-    speaker: dict,
+    speaker: ModelSpec,
     weights: str = "kokoro",
     threads: int = 2,
     user_voice_english: str = "af_bella",
@@ -66,7 +67,9 @@ class Kokoro:
     rate = RATE
     voice_mode = "matched"
 
-    def __init__(self, model, folder: Path, speaker: dict, users: dict[str, str], threads: int):
+    def __init__(
+        self, model, folder: Path, speaker: ModelSpec, users: dict[str, str], threads: int
+    ):
         self.model = model
         self.folder = folder
         self.speaker_spec = speaker

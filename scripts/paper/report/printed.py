@@ -9,6 +9,7 @@ from typing import Any, get_args
 from scripts.common.errors import UserError
 from scripts.rows.jsonl import Language
 from scripts.rows.judging import Metric
+from scripts.workflow.model_spec import ModelSpec
 
 METRICS: tuple[str, ...] = get_args(Metric)
 LANGUAGES: tuple[str, ...] = get_args(Language)
@@ -26,9 +27,9 @@ def as_printed(system: str) -> str:
     return {name.replace(" ", "-"): name for name in SYSTEMS}.get(system, system)
 
 
-def stand_ins(judges: dict[str, dict[str, Any]]) -> list[str]:
+def stand_ins(judges: dict[str, ModelSpec]) -> list[str]:
     """A sentence that names the judges (specs by name) that are embedded; none where none is."""
-    names = [f"`{name}`" for name, spec in judges.items() if spec["backend"] == STAND_IN]
+    names = [f"`{name}`" for name, spec in judges.items() if spec.backend == STAND_IN]
     if not names:
         return []
     return [

@@ -29,6 +29,7 @@ from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
 from scripts.rows.judging import Verdict
 from scripts.rows.systems import Reply
+from scripts.workflow.model_spec import ModelSpec
 
 RELEASED = "released scores"
 NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
@@ -48,7 +49,7 @@ def write_comparison(
     scores: VersionedVerdicts[Verdict],
     replies: list[Path],
     test: list[Path],
-    systems: dict[str, dict],
+    systems: dict[str, ModelSpec],
     max_missing: float,
     domains: Sequence[str],
     outputs: tuple[Path, Path, Path],
@@ -116,13 +117,13 @@ def cut_notes(verdicts: list[Verdict]) -> list[str]:
     return notes
 
 
-def describe(spec: dict[str, Any]) -> str:
+def describe(spec: ModelSpec) -> str:
     """A model's spec in words: its backend and options, those of the models inside it too."""
     options = [
-        f"{key}: {describe(value) if isinstance(value, dict) and 'backend' in value else value}"
-        for key, value in spec["options"].items()
+        f"{key}: {describe(value) if isinstance(value, ModelSpec) else value}"
+        for key, value in spec.options.items()
     ]
-    return f"{spec['backend']} ({', '.join(options)})" if options else spec["backend"]
+    return f"{spec.backend} ({', '.join(options)})" if options else spec.backend
 
 
 def _printed_rows(published: Path, domain: str) -> list[dict[str, Any]]:
@@ -180,7 +181,7 @@ def _interval(row: dict[str, Any], score: str) -> str:
 def _about(
     verdicts: list[Verdict],
     replies: list[Path],
-    systems: dict[str, dict],
+    systems: dict[str, ModelSpec],
     made_up: set[str],
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
