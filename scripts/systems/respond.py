@@ -164,12 +164,12 @@ def first_request(
 
 def keep(answer: Answer, path: Path, rate: int) -> ReplyTurn:
     """Write the speech of an answer; its row. The real-time factor is latency / seconds."""
-    said = {"heard": answer.heard, "text": answer.text, "latency": answer.seconds}
+    said = {"heard": answer.heard, "text": answer.text, "latency": answer.latency}
     if answer.audio is None:
         return ReplyTurn(audio=None, **said)
     audio.write(path, answer.audio, rate)
     seconds = len(answer.audio) / rate
-    rtf = round(answer.seconds / seconds, 3)
+    rtf = round(answer.latency / seconds, 3)
     return ReplyTurn(audio=path.name, seconds=seconds, rtf=rtf, **said)
 
 

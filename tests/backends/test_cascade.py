@@ -127,7 +127,7 @@ def test_seconds_add_up_over_the_parts(system, monkeypatch):
         "scripts.backends.dialogue.cascade.time.monotonic", lambda: float(next(clock))
     )
     one, two = system().reply([request(), request()])
-    assert one.seconds == two.seconds == 0.5 + 0.5  # half of hearing and writing, half of speaking
+    assert one.latency == two.latency == 0.5 + 0.5  # half of hearing and writing, half of speaking
 
 
 @pytest.mark.parametrize(

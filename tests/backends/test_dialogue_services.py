@@ -58,7 +58,7 @@ def test_a_request_is_the_role_and_what_the_user_says(load, audio_server):
     heard, rate = soundfile.read(io.BytesIO(base64.b64decode(part["data"])), dtype="float32")
     assert rate == 16_000 and np.allclose(heard, USER, atol=1e-4)
     assert (answer.text, answer.heard, answer.version) == ("I am Joe.", None, "gpt-audio-x")
-    assert len(answer.audio) == 36_000 and answer.seconds > 0
+    assert len(answer.audio) == 36_000 and answer.latency > 0
 
 
 def test_what_it_said_is_sent_back_by_its_id(load, audio_server):
@@ -111,7 +111,7 @@ def test_ids_are_no_part_of_what_is_kept(load, audio_server):
     other = replace(first, handle={"id": "audio_2", "expires_at": 0})
     (again,) = load("openai_audio", server, "/v1").reply([second(other)])
     assert len(server.requests) == 2 and np.array_equal(reply.audio, again.audio)
-    assert again.seconds == reply.seconds
+    assert again.latency == reply.latency
 
 
 @pytest.mark.parametrize(

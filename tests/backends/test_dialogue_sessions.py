@@ -58,7 +58,7 @@ def test_a_session_hears_who_it_is_and_what_was_said_before(live):
     assert first.text == reply.text == "I am Joe." and len(reply.audio) == 12_000
     assert len(server.sessions) == 2 and len(server.sessions[1]) > len(server.sessions[0])
     again = model.reply([second(first)])[0]
-    assert len(server.sessions) == 2 and again.seconds == reply.seconds
+    assert len(server.sessions) == 2 and again.latency == reply.latency
 
 
 def test_many_sessions_run_at_once_and_one_that_fails_leaves_the_others(live):

@@ -26,7 +26,7 @@ class Answer:
     audio: np.ndarray | None  # (n,) float32 at the backend's rate; None: no reply, see `reason`
     text: str | None
     heard: str | None
-    seconds: float  # from the end of the user's speech to the whole reply; the backend says how
+    latency: float  # seconds from the end of the user's speech to the whole reply; see each backend
     reason: str | None = None
     version: str | None = None  # of the model, as the service that answered says it
     handle: dict | None = None  # JSON; by what the backend finds the reply again, for its eyes only
@@ -52,7 +52,7 @@ def accept(backend, request: Request) -> None:
     assert backend.voice_mode in ("cloned", "matched", "own")
     assert request.language in backend.languages and backend.reply([]) == []
     (answer,) = backend.reply([request])
-    assert answer.audio is not None and answer.audio.dtype == np.float32 and answer.seconds > 0
+    assert answer.audio is not None and answer.audio.dtype == np.float32 and answer.latency > 0
     assert len(answer.audio) > 0.2 * backend.rate and np.abs(answer.audio).max() <= 1
     (second,) = backend.reply([replace(request, history=((request.user, answer),))])
     assert (second.audio is None) == (second.reason is not None)

@@ -9,7 +9,7 @@ language or out of the role, that is what is spoken. Only what cannot be spoken 
 (stage directions, the role's name before its line, markup), and where the token limit cut the
 last of several sentences, that sentence.
 
-All requests of a call are answered together. `seconds` of an answer: of the time of the recogniser
+All requests of a call are answered together. `latency` of an answer: of the time of the recogniser
 and of the language model each request gets an equal share, of the synthesiser's a share by the
 length of its speech. So it is the cost of a reply where several are made: a lone request would
 wait longer.

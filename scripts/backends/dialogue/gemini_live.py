@@ -9,7 +9,7 @@ begin and end marked, without voice activity detection. The system instruction s
 and how to answer. Audio comes back at 24 kHz, 16 bit.
 
 It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
-service's own temperature. `seconds` of an answer is the time from the mark of the speech's end to
+service's own temperature. `latency` of an answer is the time from the mark of the speech's end to
 having the reply whole. The service does not say which version answered.
 """
 
@@ -78,7 +78,7 @@ class GeminiLive(SpeechService):
         most = most_of(request, self.max_tokens)
 
         async def send(cuts: int) -> Response:
-            from google.genai import errors
+            from google.genai.errors import APIError
 
             tokens = self.max_tokens * 2**cuts
             try:
@@ -88,7 +88,7 @@ class GeminiLive(SpeechService):
                     return await talk(
                         session, request, tokens, widened(most, cuts), self.client.service
                     )
-            except errors.APIError as error:
+            except APIError as error:
                 raise ended(error) from error
 
         return Call(parts, send, most)
@@ -157,12 +157,12 @@ async def talk(
 async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
     """The messages of the service until the turn is complete. `begun`: what came of them; if it is
     anything, a session that ends too early may well be charged."""
-    from google.genai import errors
+    from google.genai.errors import APIError
 
     try:
         async for message in session.receive():
             yield message
-    except errors.APIError as error:
+    except APIError as error:
         raise ended(error).charged() if any(begun) else ended(error) from error
     except errors.UNREADABLE as error:
         raise errors.unreadable(error) from error

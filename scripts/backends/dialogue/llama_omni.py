@@ -17,7 +17,7 @@ transcribe them), its own as text, with nothing cut: a long dialogue exceeds the
 training. Text and units are the likeliest, place by place. Unlike the authors' program, an
 utterance of more than 30 s is refused, not cut, and nothing is streamed.
 
-`seconds` of an answer is its equal share of its batch's time: the cost of a reply where several are
+`latency` of an answer is its equal share of its batch's time: the cost of a reply where several are
 made. In float16 the order of the arithmetic, so the company of a request, may tip the balance
 between two words; in float32 it makes no difference but rounding.
 """

@@ -11,7 +11,7 @@ the next day) its transcript is sent as text. Which of the two it was is kept wi
 (`earlier`) and is no part of what identifies it.
 
 It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
-service's own temperature. `seconds` of an answer is the time from sending the request to having the
+service's own temperature. `latency` of an answer is the time from sending the request to having the
 whole reply. The model does not say what it heard.
 """
 

@@ -9,7 +9,7 @@ as one item, without voice activity detection, and one reply is asked for. Audio
 both ways. The session's instructions say who the role is and how to answer.
 
 It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
-service's own temperature. `seconds` of an answer is the time from asking for the reply, when the
+service's own temperature. `latency` of an answer is the time from asking for the reply, when the
 session has heard all, to having it whole. The model does not say what it heard.
 """
 

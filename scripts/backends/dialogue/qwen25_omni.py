@@ -13,7 +13,7 @@ the paper asks of it; the model knows more.
 The text is the likeliest, word by word. The speech is drawn as released (top-k 40, top-p 0.8,
 temperature 0.9), but from random numbers that belong to the request, so that a reply does not
 depend on the others in its batch, except where rounding tips the balance between two words.
-`seconds` of an answer is its equal share of its batch's time: the cost of a reply where several are
+`latency` of an answer is its equal share of its batch's time: the cost of a reply where several are
 made; a lone request would wait longer. The model does not say what it heard.
 """
 

@@ -35,7 +35,7 @@ UNRELATED = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One side of a pair. Log-likelihoods are means over the tokens of what is heard (nats)."""
+    """One side of a pair. Log-probabilities are means over the tokens of what is heard (nats)."""
 
     language: str  # the role's
     heard: str  # by the recogniser; empty: nothing said, and all that follows is meaningless
@@ -44,13 +44,13 @@ class Measured:
     pauses: float = 0.0  # seconds too long
     ovrl: float = 0.0
     sig: float = 0.0
-    voice: float = 0.0  # cosine to the role's speaker embedding
+    speaker_similarity: float = 0.0  # cosine to the role's speaker embedding
     prosody: Prosody | None = None
     role_prosody: Prosody | None = None
-    alone: float = 0.0  # log-likelihood after "say something"
-    asked: float = 0.0  # ... after the user's words
-    in_lines: float = 0.0  # ... after the role's lines and the user's words
-    in_profile: float = 0.0  # ... after the role's profile and the user's words
+    logprob_alone: float = 0.0  # after "say something"
+    logprob_given_question: float = 0.0  # after the user's words
+    logprob_given_lines: float = 0.0  # after the role's lines and the user's words
+    logprob_given_profile: float = 0.0  # after the role's profile and the user's words
     near_question: float = 0.0  # to the user's words, see `nearness`
     near_lines: float = 0.0  # to the two nearest lines of the role
     near_profile: float = 0.0  # to the nearest sentence of the profile
@@ -69,9 +69,9 @@ class Models:
 
 def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
     """Measure each side of a pair, beside its role."""
-    whole = [joined(side.audio) for _, side in sides]
+    clips = [concatenated(side.audio) for _, side in sides]
     meant = [None if None in side.text else " ".join(side.text) for _, side in sides]
-    heard = hear(whole, meant, [pair.language for pair, _ in sides], models.asr)
+    heard = hear(clips, meant, [pair.language for pair, _ in sides], models.asr)
     found = [
         Measured(language=pair.language, heard=text, meant=own)
         for (pair, _), text, own in zip(sides, heard, meant, strict=True)
@@ -80,18 +80,18 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
     if not said:
         return found
     pairs = [sides[i][0] for i in said]
-    speech = [whole[i] for i in said]
+    speech = [clips[i] for i in said]
     texts = [heard[i] for i in said]
     parts = zip(
         said,
         speech,
         models.quality.rate([clip[:RATED] for clip in speech]),
-        voices(pairs, speech, models.speaker),
+        speakers(pairs, speech, models.speaker),
         likelihoods(pairs, texts, models.llm),
         nearness(pairs, texts, models.embedding),
         strict=True,
     )
-    for i, clip, quality, voice, likelihood, near in parts:
+    for i, clip, quality, speaker, likelihood, near in parts:
         found[i] = Measured(
             language=found[i].language,
             heard=found[i].heard,
@@ -100,14 +100,14 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
             pauses=sum(_measures.gaps(turn.samples, LONGEST_PAUSE) for turn in sides[i][1].audio),
             ovrl=quality["ovrl"],
             sig=quality["sig"],
-            **voice,
+            **speaker,
             **likelihood,
             **near,
         )
     return found
 
 
-def joined(sounds: tuple[Sound, ...]) -> np.ndarray:
+def concatenated(sounds: tuple[Sound, ...]) -> np.ndarray:
     """All of them in a row. (n,) float32 at 16 kHz."""
     parts = [part for sound in sounds for part in (sound.samples, BETWEEN)]
     return np.concatenate(parts[:-1]).astype(np.float32)
@@ -132,8 +132,8 @@ def hear(clips: list, meant: list[str | None], languages: list[str], asr) -> lis
     return heard
 
 
-def voices(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
-    """`voice`, `prosody` and `role_prosody` of each clip of speech."""
+def speakers(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
+    """`speaker_similarity`, `prosody` and `role_prosody` of each clip of speech."""
     known = {}  # a role's clips come with each of its pairs
     rows = []
     parts = zip(pairs, speech, speaker.embed(speech), strict=True)
@@ -141,24 +141,29 @@ def voices(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
         if pair.clips not in known:
             centre = speaker.embed([sound.samples for sound in pair.clips]).mean(axis=0)
             centre = centre / np.linalg.norm(centre)
-            known[pair.clips] = (centre, _measures.prosody(joined(pair.clips)))
+            known[pair.clips] = (centre, _measures.prosody(concatenated(pair.clips)))
         centre, usual = known[pair.clips]
-        near = float(vector @ centre)
-        rows.append({"voice": near, "prosody": _measures.prosody(clip), "role_prosody": usual})
+        rows.append(
+            {
+                "speaker_similarity": float(vector @ centre),
+                "prosody": _measures.prosody(clip),
+                "role_prosody": usual,
+            }
+        )
     return rows
 
 
 def likelihoods(pairs: list[Pair], texts: list[str], llm) -> list[dict]:
-    """`alone`, `asked`, `in_lines` and `in_profile` of each text."""
-    asked = [
+    """The four `logprob_...` of each text."""
+    requests = [
         (name, chat, text)
         for pair, text in zip(pairs, texts, strict=True)
         for name, chat in contexts(pair).items()
     ]
-    scores = llm.score([(chat, text) for _, chat, text in asked])
+    scores = llm.score([(chat, text) for _, chat, text in requests])
     found = [
         (name, score["logprob"] / max(1, score["tokens"]))
-        for (name, _, _), score in zip(asked, scores, strict=True)
+        for (name, _, _), score in zip(requests, scores, strict=True)
     ]
     size = len(found) // max(1, len(pairs))
     return [dict(found[i : i + size]) for i in range(0, len(found), size)]
@@ -169,15 +174,15 @@ def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:
     who = WHO[pair.language].format(name=pair.name, work=pair.work)
     lines = "\n".join(f"- {line}" for line in pair.lines[:LINES])
     profile = _measures.first_sentences(pair.profile, PROFILE[pair.language])
-    asked = {"role": "user", "content": "\n".join(pair.questions)}
+    question = {"role": "user", "content": "\n".join(pair.questions)}
     return {
-        "alone": [{"role": "user", "content": SAY[pair.language]}],
-        "asked": [asked],
-        "in_lines": [
+        "logprob_alone": [{"role": "user", "content": SAY[pair.language]}],
+        "logprob_given_question": [question],
+        "logprob_given_lines": [
             {"role": "system", "content": f"{who}\n{TALK[pair.language]}\n{lines}"},
-            asked,
+            question,
         ],
-        "in_profile": [{"role": "system", "content": f"{who}\n{profile}"}, asked],
+        "logprob_given_profile": [{"role": "system", "content": f"{who}\n{profile}"}, question],
     }
 
 
@@ -187,9 +192,9 @@ def nearness(pairs: list[Pair], texts: list[str], embedding) -> list[dict]:
     Each is how much higher a cosine is than the text's mean cosine to UNRELATED sentences: some
     models find all texts alike, and those of one language more so than those of another.
     """
-    asked = [(" ".join(pair.questions),) for pair in pairs]
+    questions = [(" ".join(pair.questions),) for pair in pairs]
     profiles = [_measures.sentences(pair.profile) for pair in pairs]
-    groups = [*asked, *profiles, *(pair.lines for pair in pairs), *UNRELATED.values(), texts]
+    groups = [*questions, *profiles, *(pair.lines for pair in pairs), *UNRELATED.values(), texts]
     unique = sorted({text for group in groups for text in group})
     vectors = dict(zip(unique, embedding.embed(unique), strict=True))
 
@@ -198,7 +203,7 @@ def nearness(pairs: list[Pair], texts: list[str], embedding) -> list[dict]:
         return float(np.mean(cosines[-nearest:])) if cosines else 0.0
 
     rows = []
-    for pair, text, question, profile in zip(pairs, texts, asked, profiles, strict=True):
+    for pair, text, question, profile in zip(pairs, texts, questions, profiles, strict=True):
         usual = near(text, UNRELATED[pair.language], len(UNRELATED[pair.language]))
         rows.append(
             {

@@ -11,11 +11,11 @@ near(t) is the cosine of the sentence embeddings of what is heard and t, less th
 three sentences about other things. gain(c) is the mean log-likelihood a token of what is heard
 after the user's words with c before them, less that after the user's words alone (nats).
 
-IA   script * mask * length * (.4 + .3 ramp(near(asked), -.04, .08) + .3 ramp(g, -.1, .5)): share of
+IA   script * mask * length * (.4 + .3 ramp(near(question), -.04, .08) + .3 ramp(g, -.1, .5)): share of
      letters in the role's script; .2 with an assistant's stock phrase, else 1; ramp(words, 0, 4) *
      ramp(words, 150, 60); does it speak to what was asked; g, does it follow the instruction to be
      this role: the larger of gain(three of the role's lines) and gain(the role's profile)
-CC   .5 ramp(d, -.4, .9) + .5 ramp(near(asked), -.04, .08), where d is the log-likelihood a token
+CC   .5 ramp(d, -.4, .9) + .5 ramp(near(question), -.04, .08), where d is the log-likelihood a token
      after the user's words less that after "say something". Contradictions are not seen
 SF   (1 - errors) * (1 - 2 gaps) * (1 - 2 again) * pace: word (Chinese: character) errors between
      the text meant and heard, left out where a system gives no text; seconds of pauses beyond .6 s
@@ -119,7 +119,7 @@ def adherence(side: Measured) -> Parts:
     mask = 0.2 if any(phrase in text for phrase in MASK_OFF) else 1.0
     words = len(units(side.heard))
     length = ramp(words, 0, 4) * ramp(words, 150, 60)
-    gain = max(side.in_lines, side.in_profile) - side.asked
+    gain = max(side.logprob_given_lines, side.logprob_given_profile) - side.logprob_given_question
     answer = 0.3 * ramp(side.near_question, -0.04, 0.08) + 0.3 * ramp(gain, -0.1, 0.5)
     return (
         script * mask * length * (0.4 + answer),
@@ -129,7 +129,7 @@ def adherence(side: Measured) -> Parts:
 
 
 def coherence(side: Measured) -> Parts:
-    gain = side.asked - side.alone
+    gain = side.logprob_given_question - side.logprob_alone
     return (
         0.5 * ramp(gain, -0.4, 0.9) + 0.5 * ramp(side.near_question, -0.04, 0.08),
         f"{gain:+.2f} nats a token from the question, near it {side.near_question:+.2f}",
@@ -163,12 +163,12 @@ def prosody_consistency(side: Measured) -> Parts:
     span = abs(math.log2(own.pitch_span / usual.pitch_span))
     pace = abs(math.log2(own.pace / usual.pace))
     return (
-        0.5 * ramp(side.voice, 0.25, 0.75)
+        0.5 * ramp(side.speaker_similarity, 0.25, 0.75)
         + 0.2 * ramp(pitch, 8, 1)
         + 0.15 * ramp(span, 1.5, 0.25)
         + 0.15 * ramp(pace, 1, 0.15),
-        f"voice {side.voice:.2f}, pitch {pitch:.1f} semitones off, span {span:.2f} and pace "
-        f"{pace:.2f} octaves off",
+        f"voice {side.speaker_similarity:.2f}, pitch {pitch:.1f} semitones off, "
+        f"span {span:.2f} and pace {pace:.2f} octaves off",
     )
 
 
@@ -186,7 +186,7 @@ def emotion(side: Measured) -> Parts:
 
 
 def personality(side: Measured) -> Parts:
-    gain = side.in_lines - side.asked
+    gain = side.logprob_given_lines - side.logprob_given_question
     return (
         0.6 * ramp(gain, 0, 1.2) + 0.4 * ramp(side.near_lines, 0.02, 0.11),
         f"{gain:+.2f} nats a token from the role's lines, near them {side.near_lines:+.2f}",
@@ -194,7 +194,7 @@ def personality(side: Measured) -> Parts:
 
 
 def knowledge(side: Measured) -> Parts:
-    gain = side.in_profile - side.asked
+    gain = side.logprob_given_profile - side.logprob_given_question
     return (
         0.6 * ramp(gain, -0.1, 1) + 0.4 * ramp(side.near_profile, 0, 0.11),
         f"{gain:+.2f} nats a token from the profile, near it {side.near_profile:+.2f}",
