@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.figures import Figure, show
-from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.published import METRICS, read_published
 from scripts.paper.report.statistics import DRAWS, cluster_totals, resampled_means
 from scripts.paper.table2 import table2
 
@@ -29,7 +29,7 @@ LOOPS = 100
 
 def figures() -> Iterator[Figure]:
     draw = random.Random(0)
-    roles = [row["role"] for row in printed(PUBLISHED / "roles.tsv")]
+    roles = [row["role"] for row in read_published(PUBLISHED / "roles.tsv")]
     with TemporaryDirectory() as folder:
         scores = Path(folder) / "scores.csv"
         scores.write_text("\n".join(lines(roles, draw)) + "\n", encoding="utf-8")
@@ -45,7 +45,7 @@ def figures() -> Iterator[Figure]:
             systems={},
             roles=[],
             max_missing=0,
-            due={"systems": [], "judges": [], "metrics": []},
+            expected={"systems": [], "judges": [], "metrics": []},
             ablations={},
         )
         whole = time.perf_counter() - begun

@@ -60,7 +60,7 @@ rule differences:
     params:
         roles=ROLES,
         max_missing=config["max_missing"],
-        due=due_of(config["judge"]),
+        expected=expected_of(config["judge"]),
         code=code("paper/differences"),
     script:
         "../scripts/paper/differences.py"
@@ -89,7 +89,7 @@ rule agree:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
         judges=JUDGES,
-        due=due_of(*JUDGES),
+        expected=expected_of(*JUDGES),
         code=code("paper/agree"),
     script:
         "../scripts/paper/agree.py"
@@ -119,7 +119,7 @@ rule judge_audit:
     params:
         judges=JUDGES,
         number=config["judge_audit"]["items"],
-        due=due_of(*JUDGES),
+        expected=expected_of(*JUDGES),
         code=code("paper/judge_audit"),
     script:
         "../scripts/paper/judge_audit.py"

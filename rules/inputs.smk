@@ -63,8 +63,8 @@ def verdicts_of(judges):
     )
 
 
-def due_of(*judges):
-    """What verdicts of some judges a table must find (scripts/paper/report/due.py)."""
+def expected_of(*judges):
+    """What verdicts of some judges a table must find (scripts/paper/report/expected.py)."""
     return {"systems": list(SYSTEMS), "judges": list(judges), "metrics": METRICS}
 
 

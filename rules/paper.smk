@@ -59,7 +59,7 @@ rule table2:
         systems={} if RELEASED else SYSTEMS,
         roles=ROLES,
         max_missing=config["max_missing"],
-        due=due_of(config["judge"]),
+        expected=expected_of(config["judge"]),
         ablations={} if RELEASED else ABLATIONS,
         code=code("paper/table2"),
     script:
@@ -92,7 +92,7 @@ rule table3:
         systems={} if RELEASED else SYSTEMS,
         roles=ROLES,
         max_missing=config["max_missing"],
-        due=due_of(config["judge"]),
+        expected=expected_of(config["judge"]),
         code=code("paper/table3"),
     script:
         "../scripts/paper/table3.py"
@@ -149,7 +149,7 @@ rule table5:
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
-        due=due_of(config["judge"]),
+        expected=expected_of(config["judge"]),
         code=code("paper/table5"),
     script:
         "../scripts/paper/table5.py"

@@ -31,8 +31,8 @@ def tell(jobs):
     jobs = sorted(jobs, key=lambda job: (order[job.rule.name], str(job.wildcards_dict)))
     work = [work_of(job) for job in jobs]
     asked = settings.rules(config)
-    whole, keeps = size(config, MEDIA_USED, ROLES), config["kept"] is not None
-    costs = cost.estimate(work, whole, SPEEDS, asked, keeps)
+    run_size, keeps = size(config, MEDIA_USED, ROLES), config["kept"] is not None
+    costs = cost.estimate(work, run_size, SPEEDS, asked, keeps)
     if any(one.gpu_jobs or one.calls for one in costs):
         logger.info(cost.told(costs))
     lacks = requirements.missing(work, MEDIA_USED, asked)

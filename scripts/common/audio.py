@@ -51,7 +51,7 @@ class Sound:
         except (OSError, soundfile.LibsndfileError) as error:
             raise UserError(f"cannot read audio from {self.path}: {error}") from error
 
-    def digest(self) -> str:
+    def sha256(self) -> str:
         """sha256 (hexadecimal) of the file's bytes, or of the samples as 16-bit PCM."""
         if self.path is None:
             return hashlib.sha256(pcm(self._samples)).hexdigest()

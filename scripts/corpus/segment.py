@@ -27,7 +27,7 @@ from scripts.common import audio
 from scripts.common.errors import UserError
 from scripts.common.progress import progress
 from scripts.rows.corpus import Recording, Segment, Turn
-from scripts.rows.jsonl import digest, read_rows, write_rows
+from scripts.rows.jsonl import content_id, read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -116,19 +116,19 @@ def cut(
     runs: list[tuple[str, list[Span]]] = []
     joinable = False  # may the next piece join the last run?
 
-    def keep(start: int, end: int, speaker: str, spoken: int, dropped: str | None) -> None:
+    def add_segment(start: int, end: int, speaker: str, spoken: int, dropped: str | None) -> None:
         times = {"start": start / 1000, "end": end / 1000, "speech": spoken / 1000}
-        name = digest(media, f"{times['start']:.3f}", f"{times['end']:.3f}")
+        name = content_id(media, f"{times['start']:.3f}", f"{times['end']:.3f}")
         rows.append(Segment(id=name, media=media, speaker=speaker, dropped=dropped, **times))
 
     talks = [snapped(turn, speech) for turn in turns]
     for stretch in stretches([talk for talk in talks if talk.start < talk.end]):
         pieces = within(speech, stretch.start, stretch.end)
         if not stretch.alone:
-            keep(*stretch[:3], total(pieces), "two speakers at once")
+            add_segment(*stretch[:3], total(pieces), "two speakers at once")
             joinable = False
         elif not pieces:
-            keep(*stretch[:3], 0, "no speech found")
+            add_segment(*stretch[:3], 0, "no speech found")
             joinable = False
         for piece in pieces if stretch.alone else []:
             same = joinable and runs[-1][0] == stretch.speaker
@@ -142,7 +142,7 @@ def cut(
             start, end = clip[0][0], clip[-1][1]
             short = end - start < limits.shortest
             reason = f"shorter than {limits.shortest / 1000:g} s" if short else None
-            keep(start, end, speaker, total(clip), reason)
+            add_segment(start, end, speaker, total(clip), reason)
     return sorted(rows, key=lambda row: row.start)
 
 

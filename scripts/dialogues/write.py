@@ -17,7 +17,7 @@ from scripts.backends.llm import why_none
 from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.dialogues.parse import Found, parse
 from scripts.rows.dialogues import Dialogue, shard_of
-from scripts.rows.jsonl import digest, read_rows, write_rows
+from scripts.rows.jsonl import content_id, read_rows, write_rows
 from scripts.rows.roles import Profile, Voice
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
@@ -128,10 +128,10 @@ class Draw:
 def _draw(call: Call, number: int, prompt: Prompt, excerpts: int, seed: int) -> Draw:
     """The draw with this number of a role: tasks in turn, script by hash."""
     role, script = call.person.role, call.person.excerpts or call.person.lines
-    order = sorted(range(len(script)), key=lambda index: digest(seed, role, number, index))
+    order = sorted(range(len(script)), key=lambda index: content_id(seed, role, number, index))
     shown = [script[index] for index in sorted(order[:excerpts])]
     tasks = prompt.lists.get("Tasks") or [("the story", "")]
-    return Draw(*tasks[(int(digest(seed, role), 16) + number) % len(tasks)], shown)
+    return Draw(*tasks[(int(content_id(seed, role), 16) + number) % len(tasks)], shown)
 
 
 def _ask(model, calls: list[Call], prompts: list[Prompt], draws: list[Draw], seed: int) -> None:
@@ -197,7 +197,7 @@ def _rows(call: Call, model: str, synthetic: bool) -> list[Dialogue]:
         lines = [line for turn in whole.turns for line in (turn.user, turn.role)] if whole else []
         rows.append(
             Dialogue(
-                id=digest(person.role, call.mode, call.number, place, *(lines or [call.raw])),
+                id=content_id(person.role, call.mode, call.number, place, *(lines or [call.raw])),
                 turns=whole.turns if whole else [],
                 context=whole.context if whole else "",
                 raw=None if whole else call.raw,

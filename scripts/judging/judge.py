@@ -58,7 +58,7 @@ def judge(
                 f"{replies} has no row for the test dialogue {dialogue.id}: delete it, and it "
                 "will be made again."
             )
-        reason = unusable(systems[dialogue.id], references.get(dialogue.id))
+        reason = reason_no_verdict(systems[dialogue.id], references.get(dialogue.id))
         if reason:
             scores[dialogue.id] = [Scores(None, None, "", reason=reason)] * len(wanted)
             continue
@@ -93,7 +93,7 @@ def judge(
     )
 
 
-def unusable(reply: Reply, reference: Spoken | None) -> str | None:
+def reason_no_verdict(reply: Reply, reference: Spoken | None) -> str | None:
     """Why a dialogue cannot be judged, or None."""
     if not reply.offered:
         return reply.dropped

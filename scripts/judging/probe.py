@@ -35,9 +35,9 @@ from scripts import backends
 from scripts.backends.judge import Pair, Scores, Side, Sound, read_metrics
 from scripts.common import audio
 from scripts.common.spoken_text import aloud
-from scripts.judging.judge import CLIPS, pair_of, unusable, verdict
+from scripts.judging.judge import CLIPS, pair_of, reason_no_verdict, verdict
 from scripts.rows.dialogues import Dialogue, Spoken
-from scripts.rows.jsonl import digest, read_all, read_rows, write_rows
+from scripts.rows.jsonl import content_id, read_all, read_rows, write_rows
 from scripts.rows.judging import Probe, Trial
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply
@@ -152,7 +152,7 @@ def whole_replies(
         Item(dialogues[row.id], row, references[row.id][0], folder, references[row.id][1])
         for path, folder in zip(replies, answers, strict=True)
         for row in read_rows(path, Reply)
-        if row.id in references and unusable(row, references[row.id][0]) is None
+        if row.id in references and reason_no_verdict(row, references[row.id][0]) is None
     ]
 
 
@@ -162,7 +162,7 @@ def choose(whole: Sequence[Item], count: int) -> list[Item]:
     Neither shards nor the order matter, and what one more role or system brings only takes places:
     nothing is chosen that was not chosen without it.
     """
-    order = sorted(whole, key=lambda item: digest(item.reply.system, item.dialogue.id))
+    order = sorted(whole, key=lambda item: content_id(item.reply.system, item.dialogue.id))
     taken: Counter[str] = Counter()
     turns = []
     for item in order:

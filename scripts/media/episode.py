@@ -18,7 +18,7 @@ from scripts.common.audio import resample
 from scripts.common.errors import UserError
 from scripts.media import ffmpeg
 from scripts.media.truth import TruthLine
-from scripts.rows.jsonl import digest
+from scripts.rows.jsonl import content_id
 
 RATE = 44_100  # Hz of the film's sound
 WITHIN = (0.05, 0.20)  # seconds between the pieces of one text
@@ -140,4 +140,4 @@ def _speech(line: Line, rate: int) -> tuple[int, int]:
 
 def _unit(seed: str) -> float:
     """A number in [0, 1) that depends only on `seed`."""
-    return int(digest(seed), 16) / 16**12
+    return int(content_id(seed), 16) / 16**12

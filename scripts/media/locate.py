@@ -28,8 +28,8 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.media import limits
-from scripts.media.limits import GIB, check_unpacked
+from scripts.media import unpack_limits
+from scripts.media.unpack_limits import GIB, check_unpacked
 
 LARGEST_MEMBER = 2 * GIB  # of the files taken from a wheel
 LARGEST = 8 * GIB  # of a package, packed or not
@@ -188,7 +188,7 @@ def _apt_download(package: str, folder: Path) -> None:
 def _call(command: list[str], folder: Path | None = None) -> None:
     """Run a package tool; UserError with its own words if it is missing or fails."""
     try:
-        done = limits.run(
+        done = unpack_limits.run(
             command, LARGEST, 1800, cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"}
         )
     except FileNotFoundError as error:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau
 
-from scripts.paper.report.due import Due
+from scripts.paper.report.expected import Expected
 from scripts.paper.report.layout import EMPTY, Section, write_table
-from scripts.paper.report.printed import METRICS, stand_ins
+from scripts.paper.report.published import METRICS, stand_ins
 from scripts.paper.report.ratings import Rating, read_ratings
 from scripts.paper.report.scores import missing_notes, ratio
 from scripts.paper.report.statistics import (
@@ -26,7 +26,7 @@ from scripts.paper.report.statistics import (
     spearman_interval,
     spearman_p,
 )
-from scripts.paper.report.versions import bare, read_verdicts
+from scripts.paper.report.versioned_verdicts import read_verdicts, without_version
 from scripts.rows.judging import Verdict
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
@@ -70,17 +70,17 @@ def agree(
     systems: list[str],
     roles: list[str],
     judges: dict[str, ModelSpec],
-    due: dict[str, list[str]],
+    expected: dict[str, list[str]],
 ) -> None:
     """One csv row a metric, pair of judges (people count as one) and measure; columns: HEADER.
 
     `verdicts` are those of all `judges` (specs by name); `systems` and `roles` are the names that
-    a rating may use; `due` is as in table2. An item is a system's replies to a test dialogue. A
-    judge with several versions counts as several judges. With one judge and no ratings the table
+    a rating may use; `expected` is as in table2. An item is a system's replies to a test dialogue.
+    A judge with several versions counts as several judges. With one judge and no ratings the table
     has no rows.
     """
     given = read_ratings(ratings, systems, roles)
-    read = read_verdicts(verdicts, Due(test, **due))
+    read = read_verdicts(verdicts, Expected(test, **expected))
     scored: dict[tuple[str, str], Scored] = defaultdict(dict)
     for row in read.verdicts:
         if ratio(row) is not None:
@@ -96,7 +96,7 @@ def agree(
                 {"metric": metric} | row for row in with_people(judge, own, scored[judge, metric])
             ]
         for one, other in combinations(names, 2):
-            if bare(one) == bare(other):
+            if without_version(one) == without_version(other):
                 continue  # versions of one judge, which share no item
             found = of_judges(one, scored[one, metric], other, scored[other, metric])
             rows += [{"metric": metric} | row for row in found]
@@ -214,7 +214,7 @@ def _on_items(
 
 def _item(row: Rating | Verdict) -> tuple:
     """What a rating and the verdicts of all judges share: an item has one version of a system."""
-    return bare(row.system), row.role, row.mode, row.idx
+    return without_version(row.system), row.role, row.mode, row.idx
 
 
 def _sections(rows: list[dict[str, Any]]) -> list[Section]:

@@ -5,7 +5,7 @@ from statistics import mean
 from typing import Any
 
 from scripts.paper.report.layout import Section, write_table
-from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.published import METRICS, read_published
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.scores import SCORES, score_rows
 from scripts.paper.report.statistics import spearman
@@ -41,8 +41,8 @@ def compare(
 
     The tables are those of config/published. A difference above the cell's tolerance is red.
     """
-    counts = {(r["language"], r["pool"]): 0 for r in printed(published_roles)}
-    for row in printed(published_roles):
+    counts = {(r["language"], r["pool"]): 0 for r in read_published(published_roles)}
+    for row in read_published(published_roles):
         counts[row["language"], row["pool"]] += 1
     rows = [
         *_from_scores(table2, table3, read_scores([], released, published_roles, roles).verdicts),
@@ -100,7 +100,9 @@ def _from_scores(table2: Path, table3: Path, verdicts: list) -> list[dict]:
         (table2, "Table 2", ["all"]),
         (table3, "Table 3", ["in_domain", "out_of_domain"]),
     ):
-        shown = {(r["language"], r.get("domain", "all"), r["system"]): r for r in printed(path)}
+        shown = {
+            (r["language"], r.get("domain", "all"), r["system"]): r for r in read_published(path)
+        }
         for row in score_rows(verdicts, domains):
             place = shown.get((row["language"], row["domain"], row["system"]))
             for cell in SCORES if place else ():
@@ -121,16 +123,16 @@ def _overall(path: Path, table: str) -> list[dict]:
             mean(row[metric] for metric in METRICS),
             FROM_CELLS,
         )
-        for row in printed(path)
+        for row in read_published(path)
     ]
 
 
 def _from_domains(table2: Path, table3: Path, counts: dict[tuple[str, str], int]) -> list[dict]:
     """Rows of Table 2 whose system is in Table 3: its two domains, weighed by their roles."""
     pools = {"in_domain": "train", "out_of_domain": "out_of_domain"}
-    parts = {(r["language"], r["system"], r["domain"]): r for r in printed(table3)}
+    parts = {(r["language"], r["system"], r["domain"]): r for r in read_published(table3)}
     found = []
-    for row in printed(table2):
+    for row in read_published(table2):
         language, system = row["language"], row["system"]
         if all((language, system, domain) in parts for domain in pools):
             weights = {domain: counts[language, pool] for domain, pool in pools.items()}
@@ -143,10 +145,10 @@ def _from_domains(table2: Path, table3: Path, counts: dict[tuple[str, str], int]
 
 def _correlations(table5: Path, table4: Path, table2: Path) -> list[dict]:
     """Table 5 from Table 4 and the Chinese half of Table 2."""
-    people = {row["metric"]: row for row in printed(table4)}
-    judge = {row["system"]: row for row in printed(table2) if row["language"] == "Chinese"}
+    people = {row["metric"]: row for row in read_published(table4)}
+    judge = {row["system"]: row for row in read_published(table2) if row["language"] == "Chinese"}
     found = []
-    for row in printed(table5):
+    for row in read_published(table5):
         metric = row["metric"]
         names = [name for name in people[metric] if name in judge]
         rho = spearman([people[metric][n] for n in names], [judge[n][metric] for n in names])
@@ -160,7 +162,7 @@ def _sums(table1: Path, counts: dict[tuple[str, str], int]) -> list[dict]:
     pools = {pool: sum(n for (_, p), n in counts.items() if p == pool) for _, pool in counts}
     pools["test"] = sum(counts.values())
     found = []
-    for row in printed(table1):
+    for row in read_published(table1):
         at = _place("Table 1", {"domain": row["split"]}, "Table 1 from its parts and Tables 6, 7")
         parts = {
             "characters": pools[row["split"]],

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts.paper.report.due import Due
+from scripts.paper.report.expected import Expected
 from scripts.paper.report.layout import EMPTY, Section, write_table
-from scripts.paper.report.printed import LANGUAGES, METRICS
+from scripts.paper.report.published import LANGUAGES, METRICS
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.scores import POOLS, SCORES, matrix, ratio, refuse_missing, with_overall
 from scripts.paper.report.statistics import (
@@ -59,13 +59,13 @@ def differences(
     table_tex: Path,
     roles: list[dict],
     max_missing: float,
-    due: dict[str, list[str]],
+    expected: dict[str, list[str]],
 ) -> None:
     """Pairwise differences (csv, and with ranks and scales on the page); arguments as in table2.
 
     csv: one row a language, domain, judge, pair of systems and metric or `overall`.
     """
-    read = read_scores(verdicts, released, published_roles, roles, Due(test, **due))
+    read = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected))
     scores = read.verdicts
     refuse_missing(scores, max_missing)
     rows, pairs, ranks, scales = [], [], [], []

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import mean
 
 from scripts.paper.report.layout import write_table
-from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.published import METRICS, read_published
 from scripts.paper.report.statistics import spearman_p
 from scripts.workflow import stage
 
@@ -47,7 +47,7 @@ def _names(path: Path) -> list[dict[str, str]]:
             "found": row["role"],
             "evidence": "The released dialogues, profiles and voices spell it so.",
         }
-        for number, row in enumerate(printed(path))
+        for number, row in enumerate(read_published(path))
         if row["role_as_printed"] != row["role"]
     ]
 
@@ -55,7 +55,7 @@ def _names(path: Path) -> list[dict[str, str]]:
 def _overall(path: Path, table: str) -> list[dict[str, str]]:
     """Printed overall scores that are not the mean of their cells, rounded to three decimals."""
     found = []
-    for row in printed(path):
+    for row in read_published(path):
         cells = mean(row[metric] for metric in METRICS)
         # Each cell may be off by half of its last digit, and so may their mean.
         if abs(row["overall"] - cells) > 0.0005:
@@ -74,8 +74,8 @@ def _overall(path: Path, table: str) -> list[dict[str, str]]:
 
 def _correlations(table4: Path, table2: Path) -> dict[str, str]:
     """Section 5.4 speaks of strong correlations."""
-    people = {row["metric"]: row for row in printed(table4)}
-    judge = {row["system"]: row for row in printed(table2) if row["language"] == "Chinese"}
+    people = {row["metric"]: row for row in read_published(table4)}
+    judge = {row["system"]: row for row in read_published(table2) if row["language"] == "Chinese"}
     names = [name for name in people["IA"] if name in judge]
     p_values = {
         metric: spearman_p([people[metric][n] for n in names], [judge[n][metric] for n in names])

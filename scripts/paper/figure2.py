@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.paper.report.escape import md_inline, tex_text
-from scripts.paper.report.printed import printed
+from scripts.paper.report.published import read_published
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
 from scripts.workflow import stage
@@ -22,7 +22,7 @@ def figure2(
 
     A category is found from the dialogue's sub-task by `task_types` (the printed Figure 4).
     """
-    category = {row["subtask"]: row["category"] for row in printed(task_types)}
+    category = {row["subtask"]: row["category"] for row in read_published(task_types)}
     found: dict[str, Dialogue | None] = dict.fromkeys(category.values())
     rows = [row for path in test for row in read_rows(path, Dialogue)]
     for row in sorted(rows, key=lambda row: row.id, reverse=True):

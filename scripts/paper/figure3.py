@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from scripts.paper.report.drawing import COLOURS, drawing, say_empty
 from scripts.paper.report.layout import write_csv
-from scripts.paper.report.printed import printed
+from scripts.paper.report.published import read_published
 from scripts.rows.dialogues import Spoken
 from scripts.rows.jsonl import read_rows
 from scripts.workflow import stage
@@ -39,7 +39,7 @@ def figure3(
         "user": [turn.user_seconds for turn in turns],
         "role": [turn.role_seconds for turn in turns],
     }
-    ranges = {row["speaker"]: row for row in printed(published)}
+    ranges = {row["speaker"]: row for row in read_published(published)}
     counts = {speaker: _count(values) for speaker, values in seconds.items()}
     rows = [row | {"source": "printed"} for row in ranges.values()]
     rows += [

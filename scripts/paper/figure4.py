@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from scripts.paper.report.drawing import COLOURS, drawing
 from scripts.paper.report.layout import write_csv
-from scripts.paper.report.printed import SOURCES, printed
+from scripts.paper.report.published import SOURCES, read_published
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
 from scripts.workflow import stage
@@ -31,7 +31,7 @@ def figure4(
     """
     rows = [row for path in kept for row in read_rows(path, Dialogue)]
     counts = Counter(row.subtask for row in rows)
-    origin = printed(published)
+    origin = read_published(published)
     total = sum(counts[row["subtask"]] for row in origin)
     own = [_share(row, counts, total) for row in origin]
     unclassified = {

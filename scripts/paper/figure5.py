@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from scripts.paper.report.drawing import drawing, say_empty
 from scripts.paper.report.layout import write_csv
-from scripts.paper.report.printed import LANGUAGES, printed
+from scripts.paper.report.published import LANGUAGES, read_published
 from scripts.paper.report.role_table import played, synthetic
 from scripts.workflow import stage
 
@@ -31,7 +31,7 @@ def figure5(
     category and gender that occurs.
     """
     own = played(roles)
-    sources = {"printed": printed(published), "run": own}
+    sources = {"printed": read_published(published), "run": own}
     counts = {
         source: Counter((row["language"], row["category"], row["gender"]) for row in rows)
         for source, rows in sources.items()

@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from scripts.judging.probe import choose, whole_replies
-from scripts.paper.report.due import Due, completed_probes
+from scripts.paper.report.expected import Expected, completed_probes
 from scripts.paper.report.layout import Section, write_table
-from scripts.paper.report.printed import METRICS, STAND_IN, stand_ins
-from scripts.paper.report.probed import (
+from scripts.paper.report.probe_statistics import (
     Pair,
     again,
     both_ways,
-    identity,
     key,
     lack,
     order_effect,
+    same_reply,
     shifts,
 )
+from scripts.paper.report.published import METRICS, STAND_IN, stand_ins
 from scripts.paper.report.scores import ratio
 from scripts.paper.report.statistics import ENOUGH, FEWEST
-from scripts.paper.report.versions import by_version, read_verdicts
+from scripts.paper.report.versioned_verdicts import by_version, read_verdicts
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Probe, Verdict
@@ -91,19 +91,19 @@ def judge_audit(
     table_tex: Path,
     judges: dict[str, ModelSpec],
     number: int,
-    due: dict[str, list[str]],
+    expected: dict[str, list[str]],
 ) -> None:
     """One csv row a judge, probe and metric, and one for all metrics; columns: HEADER.
 
     `probes` are the Probe rows of the `judges` (specs by name), `verdicts` all of their Verdict
     rows, from which positional preference is taken where a judge was asked in both orders.
-    `replies`, `test` and `spoken` are rows of what `number` items were chosen from; `due` is as in
-    table2. A comparison for which a score is missing is counted in `missing` and is in no figure.
+    `replies`, `test` and `spoken` are rows of what `number` items were chosen from; `expected` as
+    in table2. A comparison without one of its scores is counted in `missing`, in no figure.
     """
-    expected = Due(test, **due)
+    wanted = Expected(test, **expected)
     chosen = _chosen(replies, test, spoken, number)
-    given, gone = completed_probes(read_all(probes, Probe), chosen, expected)
-    asked, judged = by_version(given), read_verdicts(verdicts, expected)
+    given, gone = completed_probes(read_all(probes, Probe), chosen, wanted)
+    asked, judged = by_version(given), read_verdicts(verdicts, wanted)
     rows, missing = [], Counter()
     for judge in dict.fromkeys(row.judge for row in asked.verdicts):
         own = [row for row in asked.verdicts if row.judge == judge]
@@ -159,7 +159,7 @@ def _chosen(
 
 def _rows(judge: str, probe: str, pairs: list[Pair]) -> list[dict[str, Any]]:
     """The rows of a probe: a metric each, and one for all."""
-    figures = {"identical": identity, "again": again}.get(probe, shifts)
+    figures = {"identical": same_reply, "again": again}.get(probe, shifts)
     rows = []
     for metric in (*METRICS, ALL):
         chosen = [pair for pair in pairs if metric in (ALL, pair[1].metric)]

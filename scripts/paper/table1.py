@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.paper.report.layout import write_table
-from scripts.paper.report.printed import SOURCES, printed
+from scripts.paper.report.published import SOURCES, read_published
 from scripts.rows.dialogues import Dialogue, Spoken
 from scripts.rows.jsonl import read_rows
 from scripts.workflow import stage
@@ -48,7 +48,7 @@ def table1(
         for split, paths in splits.items()
     }
     rows = []
-    for row in printed(published):
+    for row in read_published(published):
         rows.append(row | {"source": "printed"})
         rows.append({"split": row["split"], "source": "run"} | counted[row["split"]])
     write_table(

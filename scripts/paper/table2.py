@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scripts.paper.report.ablation import ablation_section
-from scripts.paper.report.due import Due
+from scripts.paper.report.expected import Expected
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.systems_table import write_comparison
 from scripts.workflow import stage
@@ -23,19 +23,19 @@ def table2(
     systems: dict[str, ModelSpec],
     roles: list[dict],
     max_missing: float,
-    due: dict[str, list[str]],
+    expected: dict[str, list[str]],
     ablations: dict[str, str],
 ) -> None:
     """Printed and run scores by language and system; ablations as a section of the page.
 
     Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
-    systems, `ablations` names for an ablated system the one it was made from. `due` names the
+    systems, `ablations` names for an ablated system the one it was made from. `expected` names the
     systems, judges and metrics that each of the `test` dialogues has verdicts of. Raises UserError
     if more than `max_missing` of a system's scores are missing. csv columns:
     scripts.paper.report.scores.HEADER, domain `all`.
     """
-    scores = read_scores(verdicts, released, published_roles, roles, Due(test, **due))
+    scores = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected))
     write_comparison(
         published,
         scores,

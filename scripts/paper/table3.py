@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scripts.paper.report.due import Due
+from scripts.paper.report.expected import Expected
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.systems_table import write_comparison
 from scripts.workflow import stage
@@ -28,7 +28,7 @@ def table3(
     systems: dict[str, ModelSpec],
     roles: list[dict],
     max_missing: float,
-    due: dict[str, list[str]],
+    expected: dict[str, list[str]],
 ) -> None:
     """Printed and run scores by language, domain and system; every system in both domains.
 
@@ -36,7 +36,7 @@ def table3(
     """
     write_comparison(
         published,
-        read_scores(verdicts, released, published_roles, roles, Due(test, **due)),
+        read_scores(verdicts, released, published_roles, roles, Expected(test, **expected)),
         replies,
         test,
         systems,

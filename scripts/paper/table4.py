@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.paper.report.layout import Section, write_table
-from scripts.paper.report.printed import METRICS, SOURCES, printed
+from scripts.paper.report.published import METRICS, SOURCES, read_published
 from scripts.paper.report.ratings import Rating, read_ratings
 from scripts.workflow import stage
 
@@ -27,7 +27,7 @@ def table4(
     """
     means = [
         {"metric": row["metric"], "system": system, "source": "printed", "mean": mean}
-        for row in printed(published)
+        for row in read_published(published)
         for system, mean in row.items()
         if system != "metric"
     ]

@@ -5,13 +5,13 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from scripts.paper.report.due import Due
+from scripts.paper.report.expected import Expected
 from scripts.paper.report.layout import write_table
-from scripts.paper.report.printed import METRICS, SOURCES, printed
+from scripts.paper.report.published import METRICS, SOURCES, read_published
 from scripts.paper.report.ratings import Rating, read_ratings
 from scripts.paper.report.scores import ratio
 from scripts.paper.report.statistics import spearman, spearman_interval, spearman_p
-from scripts.paper.report.versions import bare, read_verdicts
+from scripts.paper.report.versioned_verdicts import read_verdicts, without_version
 from scripts.rows.judging import Verdict
 from scripts.workflow import stage
 
@@ -39,30 +39,32 @@ def table5(
     table_tex: Path,
     systems: list[str],
     roles: list[str],
-    due: dict[str, list[str]],
+    expected: dict[str, list[str]],
 ) -> None:
     """Spearman's rho between mean human and mean automatic scores of systems, per metric.
 
     Sources: `printed`, `recomputed` from the printed Tables 4 (`human`) and 2 (`automatic`,
     Chinese), and `run` where ratings of this run were given; its automatic means are over the
-    rated items, and a system with several versions counts as several. `test` and `due` are as in
-    table2. p is two-sided over all permutations (empty above nine systems), the interval by
+    rated items, and a system with several versions counts as several. `test` and `expected` are
+    as in table2. p is two-sided over all permutations (empty above nine systems), the interval by
     Fisher's z with variance 1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
     """
-    people = {row["metric"]: row for row in printed(human)}
-    judge = {row["system"]: row for row in printed(automatic) if row["language"] == "Chinese"}
+    people = {row["metric"]: row for row in read_published(human)}
+    judge = {
+        row["system"]: row for row in read_published(automatic) if row["language"] == "Chinese"
+    }
     names = [name for name in people["IA"] if name in judge]
     rows = [
         {"metric": row["metric"], "source": "printed", "spearman_rho": row["spearman_rho"]}
         | {"n": len(names)}
-        for row in printed(published)
+        for row in read_published(published)
     ]
     for metric in METRICS:
         pairs = [(people[metric][name], judge[name][metric]) for name in names]
         rows.append(_agreement(metric, "recomputed", pairs))
     given, lost, notes = read_ratings(ratings, systems, roles), 0, []
     if given:
-        read = read_verdicts(verdicts, Due(test, **due))
+        read = read_verdicts(verdicts, Expected(test, **expected))
         notes = read.notes
         automatic_of = {
             _item(row): ((row.system, row.judge), ratio(row))
@@ -105,7 +107,7 @@ def _agreement(metric: str, source: str, pairs: list[tuple[float, float]]) -> di
 
 def _item(row: Rating | Verdict) -> tuple:
     """What a rating and a verdict share: system, item and metric."""
-    return bare(row.system), row.role, row.mode, row.idx, row.metric
+    return without_version(row.system), row.role, row.mode, row.idx, row.metric
 
 
 def _pairs(

@@ -78,7 +78,7 @@ def verify(
                 f"'{decision.title}') and contradict each other: {before.role or 'nobody'} and "
                 f"{decision.role or 'nobody'}; change or remove one of them."
             )
-    rows = [joined(row, decided.get((row.media, row.speaker)), unverified) for row in found]
+    rows = [apply_decision(row, decided.get((row.media, row.speaker)), unverified) for row in found]
     open_rows = [row for row, out in zip(found, rows, strict=True) if out.status == "unverified"]
     if unverified == "fail" and open_rows:
         raise UserError(
@@ -155,7 +155,7 @@ def whose(decision: Decision, turns: list[Turn]) -> tuple[str | None, str]:
     return speaker, ""
 
 
-def joined(row: Identity, decision: Decision | None, unverified: str) -> RoleSpeaker:
+def apply_decision(row: Identity, decision: Decision | None, unverified: str) -> RoleSpeaker:
     """A speaker's role after the decision, if there is one."""
     base = {"media": row.media, "speaker": row.speaker, "work": row.work}
     if decision is None:

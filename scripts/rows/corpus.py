@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.rows.jsonl import Language, Row, Seconds, digest
+from scripts.rows.jsonl import Language, Row, Seconds, content_id
 
 
 class Medium(Row):
@@ -75,4 +75,4 @@ class Transcript(Row):
 def media_id(row: dict[str, str]) -> str:
     """The id of a row of media.tsv: a digest of its location, and of its track if it names one, so
     that titles go no further."""
-    return digest(row["location"], *filter(None, [row.get("track")]))
+    return content_id(row["location"], *filter(None, [row.get("track")]))

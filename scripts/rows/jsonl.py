@@ -64,7 +64,7 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
             file.write(json.dumps(row.model_dump(), ensure_ascii=False) + "\n")
 
 
-def digest(*parts: object) -> str:
+def content_id(*parts: object) -> str:
     """A 12-digit hexadecimal id of the parts, the same on every machine and in every run."""
     text = "\x1f".join(str(part) for part in parts)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]

@@ -39,7 +39,7 @@ class Blobs:
             ) from error
         self.sweep()
 
-    def keep(self, blob: bytes) -> str:
+    def write(self, blob: bytes) -> str:
         """Write audio; its name. Raises OSError where that fails."""
         name = hashlib.sha256(blob).hexdigest()
         if self.get(name) is None:

@@ -1,4 +1,4 @@
-"""Threads for what cannot be stopped: none of them keeps a process from ending."""
+"""Daemon threads for blocking calls: none of them keeps a process from exiting."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-class Daemons(ThreadPoolExecutor):
-    """A thread of its own for each task. A pool's threads are waited for at the end of a process:
-    a service that sends a byte every second would keep it for ever."""
+class DaemonThreadPool(ThreadPoolExecutor):
+    """One daemon thread for each task. Python joins an ordinary pool's threads at exit: a service
+    that sends a byte a second would keep the process alive for ever."""
 
     def submit(self, function: Callable, /, *arguments: Any, **more: Any) -> Future:
         future: Future = Future()
@@ -29,4 +29,4 @@ class Daemons(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing is waited for."""
+        """Return at once."""

@@ -1,13 +1,13 @@
-"""The ledger of calls to services: who may send the next one, what it may cost, what it did cost.
+"""The ledger of calls to services: rate limits, budget and cost of every attempt.
 
-One SQLite file that all jobs of a host share: a row for each attempt; the money that is reserved
-and spent; and, for each lane (a model at an address), how many attempts may be under way at once.
-WAL: a process that is killed loses nothing that it had written.
+One SQLite file shared by all jobs of a host: a row for each attempt, the money reserved and spent
+and, for each endpoint (a model at an address; the column `lane`), how many attempts may be in
+flight. In WAL mode a killed process loses nothing that it had written.
 
-`tick` and the times of lanes are of the machine's clock that nobody can set
-(scripts/services/processes.py), all others seconds since 1970. An attempt is `open` until it ends;
-as long as its process lives, nobody else sends the same call. One whose process died is `lost` and
-counts what was reserved for it as spent, as the service may well have charged it.
+`tick` and the times in the table `lanes` are on the machine's monotonic clock
+(scripts/services/processes.py), all others are seconds since 1970. An attempt is `open` until it
+ends; while its process lives, no other process sends the same call. An attempt whose process died
+is `lost`, and its reserved cost counts as spent: the service may have charged it.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from scripts.services.processes import Owner
 from scripts.services.settings import ALL, Limits
 
 MINUTE = 60.0
-SLOWER = 0.8  # the share of the calls under way that is left after the service had too many
+SLOWER = 0.8  # factor of the concurrency limit after a rate-limit error
 TINY = 1e-9  # dollars, for the rounding of sums
-POLL = 0.02  # seconds until a full lane is looked at again
-ASKED_ELSEWHERE = 0.25  # seconds until a call that another process has under way is looked at again
-CLOSED = 3600.0  # seconds for which a lane is closed at most; then the service is asked again
+POLL = 0.02  # seconds between checks of a full endpoint
+ASKED_ELSEWHERE = 0.25  # seconds between checks of a call that another process has sent
+CLOSED = 3600.0  # seconds: longest time without a call that a service can ask for
 
 
 class BudgetReached(UserError):
-    """Another call would cost more than what is left of `max_usd`."""
+    """Another call would exceed `max_usd`."""
 
 
 class Turn(NamedTuple):
-    """What came of asking for a place: an attempt that may be sent; an answer that came meanwhile;
-    or how many seconds to wait, and why."""
+    """The result of asking for a slot: an attempt to send, an answer that has arrived meanwhile, or
+    how many seconds to wait and why."""
 
     attempt: int | None = None
     wait: float = 0.0
     why: str = ""
-    elsewhere: bool = False  # it is this call that is waited for, not the lane
+    elsewhere: bool = False  # another process has sent this very call
     closed: bool = False  # the service asked to wait
     kept: Any = None
 
@@ -62,13 +62,13 @@ class Ledger(Database):
         super().__init__(path)
 
     def beat(self) -> None:
-        """Leave a sign of life: the lease on what this process has under way goes on."""
+        """Renew the lease on this process's calls in flight."""
         with self._writing():
             self._beat()
 
     def start(self) -> None:
-        """Begin to ask: nothing of this process is under way. What it could not write down before,
-        as the store was locked, is put right."""
+        """Start with no call in flight: close attempts whose end could not be written while the
+        store was locked."""
         with self._writing():
             self._lose(self.owner, "its end could not be written")
             self._inherit()
@@ -77,7 +77,7 @@ class Ledger(Database):
     def begin(
         self,
         key: str,
-        lane: str,
+        endpoint: str,
         stage: str,
         limits: Limits,
         caps: Mapping[str, float],
@@ -85,11 +85,11 @@ class Ledger(Database):
         tokens: float,
         version: str | None = None,
     ) -> Turn:
-        """Reserve a place in the lane and the money, unless the call was answered meanwhile (by
-        `version`, or any) or a process that lives has it under way.
+        """Reserve a slot of the endpoint and the cost, unless the call has been answered (by
+        `version`, or any) or a live process has sent it.
 
-        Raises BudgetReached if what is spent leaves too little for it; what is only reserved may
-        yet come free, so for that it waits.
+        Raises BudgetReached if the money spent leaves too little; money that is merely reserved may
+        be released, so the call waits for it.
         """
         with self._writing():
             if self._asked_by(key) is not None:
@@ -102,10 +102,10 @@ class Ledger(Database):
                 why = f"{other} has the same call under way"
                 return Turn(wait=ASKED_ELSEWHERE, why=why, elsewhere=True)
             now = self.ticks()
-            at_once, until = self._lane(lane, limits)
+            at_once, until = self._endpoint(endpoint, limits)
             if until > now:
-                return Turn(wait=until - now, why=f"{lane} asked for it", closed=True)
-            wait, why = self._room(lane, limits, tokens, at_once, now)
+                return Turn(wait=until - now, why=f"{endpoint} asked for it", closed=True)
+            wait, why = self._room(endpoint, limits, tokens, at_once, now)
             if wait <= 0:
                 wait, why = self._afford(stage, caps, usd), "money is reserved that may come free"
             if wait > 0:
@@ -114,7 +114,7 @@ class Ledger(Database):
             cursor = self.db.execute(
                 "INSERT INTO attempts (key, lane, stage, owner, tick, started, state, tokens, usd) "
                 "VALUES (?, ?, ?, ?, ?, ?, 'open', ?, ?)",
-                (key, lane, stage, self.owner, now, time.time(), tokens, usd),
+                (key, endpoint, stage, self.owner, now, time.time(), tokens, usd),
             )
             self._spend(stage, usd)
             return Turn(cursor.lastrowid)
@@ -129,45 +129,45 @@ class Ledger(Database):
         used: Mapping[str, float] | None = None,
         usd: float | None = None,
     ) -> None:
-        """Write down an attempt without an answer; `usd` None: it took what was reserved for it.
+        """Record an attempt without an answer; `usd` None: it cost what was reserved.
 
-        If it was `limited`, the lane is closed for `wait` seconds and narrowed: once for all calls
-        that were under way together.
+        A `limited` one closes the endpoint for `wait` seconds and lowers its concurrency, once for
+        all calls that were in flight together.
         """
         with self._writing():
-            _, lane, begun = self._end(attempt, kind, None, used or {}, usd, words, raw)
+            _, endpoint, begun = self._end(attempt, kind, None, used or {}, usd, words, raw)
             if kind == "limited":
                 now = self.ticks()
                 self.db.execute(
                     "UPDATE lanes SET closed_until = MAX(closed_until, ?) WHERE lane = ?",
-                    (now + min(wait, CLOSED), lane),
+                    (now + min(wait, CLOSED), endpoint),
                 )
                 self.db.execute(
                     "UPDATE lanes SET at_once = MAX(1, CAST(at_once * ? AS INTEGER)), changed = ?, "
                     "answered = 0 WHERE lane = ? AND changed < ?",
-                    (SLOWER, now, lane, begun),
+                    (SLOWER, now, endpoint, begun),
                 )
 
     def summary(self) -> list[tuple]:
-        """(stage, lane, version, state, attempts, tokens, dollars), summed over the attempts."""
+        """Attempts by group: (stage, endpoint, version, state, number, tokens, dollars)."""
         return self.db.execute(
             "SELECT stage, lane, COALESCE(version, ''), state, COUNT(*), SUM(tokens), SUM(usd) "
             "FROM attempts GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
         ).fetchall()
 
     def spent(self, stage: str = ALL) -> float:
-        """Dollars that were spent or are reserved."""
+        """Dollars spent or reserved."""
         row = self.db.execute("SELECT usd FROM spent WHERE stage = ?", (stage,)).fetchone()
         return row[0] if row else 0.0
 
     def _kept(self, key: str, version: str | None) -> Any:
-        """The answer to a call; the ledger alone has none."""
+        """The stored answer to a call; a bare ledger has none."""
 
     def _inherit(self) -> None:
-        """Take over what a process that died has left; the ledger alone knows of nothing."""
+        """Take over the answers that a dead process left; a bare ledger has none."""
 
     def _asked_by(self, key: str) -> Owner | None:
-        """The process that has a call under way."""
+        """The process that has sent a call, if it is in flight."""
         row = self.db.execute(
             "SELECT host, boot, space, pid, born FROM attempts JOIN owners ON owners.id = owner "
             "WHERE key = ? AND state = 'open'",
@@ -175,36 +175,36 @@ class Ledger(Database):
         ).fetchone()
         return Owner(*row) if row else None
 
-    def _lane(self, lane: str, limits: Limits) -> tuple[int, float]:
+    def _endpoint(self, endpoint: str, limits: Limits) -> tuple[int, float]:
         row = self.db.execute(
-            "SELECT at_once, closed_until FROM lanes WHERE lane = ?", (lane,)
+            "SELECT at_once, closed_until FROM lanes WHERE lane = ?", (endpoint,)
         ).fetchone()
         if row is None:
             self.db.execute(
                 "INSERT INTO lanes (lane, at_once, changed, answered, closed_until) "
                 "VALUES (?, ?, 0, 0, 0)",
-                (lane, limits.at_once),
+                (endpoint, limits.at_once),
             )
             return limits.at_once, 0.0
         until = row[1] if row[1] <= self.ticks() + CLOSED else 0.0  # else of another clock
         return min(row[0], limits.at_once), until
 
     def _room(
-        self, lane: str, limits: Limits, tokens: float, at_once: int, now: float
+        self, endpoint: str, limits: Limits, tokens: float, at_once: int, now: float
     ) -> tuple[float, str]:
-        """Seconds until there may be room for another call, 0 if there is; and what is full."""
+        """Seconds until another call may fit, 0 if it does now; and which limit is reached."""
         (under_way,) = self.db.execute(
-            "SELECT COUNT(*) FROM attempts WHERE lane = ? AND state = 'open'", (lane,)
+            "SELECT COUNT(*) FROM attempts WHERE lane = ? AND state = 'open'", (endpoint,)
         ).fetchone()
         if under_way >= at_once:
             self._sweep()
-            return POLL, f"as many calls of {lane} are under way as it bears"
+            return POLL, f"as many calls of {endpoint} are under way as it bears"
         if limits.rpm is None and limits.tpm is None:
             return 0.0, ""
         recent = self.db.execute(
             "SELECT tick, tokens FROM attempts WHERE lane = ? AND tick > ? AND tick <= ? "
             "AND id >= ? ORDER BY tick",
-            (lane, now - MINUTE, now, self.first),
+            (endpoint, now - MINUTE, now, self.first),
         ).fetchall()
         over = len(recent) - (limits.rpm or float("inf")) + 1
         wait = 0.0
@@ -227,31 +227,29 @@ class Ledger(Database):
             (reserved,) = self.db.execute(
                 f"SELECT COALESCE(SUM(usd), 0) FROM attempts WHERE state = 'open' {where}", values
             ).fetchone()
-            whole = self.spent(name)
-            if whole + usd > caps[name] + TINY:
-                if whole - reserved + usd <= caps[name] + TINY:
+            total = self.spent(name)
+            if total + usd > caps[name] + TINY:
+                if total - reserved + usd <= caps[name] + TINY:
                     self._sweep()
                     return POLL
                 whose = "max_usd" if name == ALL else f"max_usd of {name}"
                 raise BudgetReached(
-                    f"{whose} is reached: {whole - reserved:.2f} of {caps[name]:.2f} USD are spent "
+                    f"{whose} is reached: {total - reserved:.2f} of {caps[name]:.2f} USD are spent "
                     f"and another call may cost {usd:.4f}. What was answered is kept in "
                     f"{self.path}: raise max_usd and run the same command again."
                 )
         return 0.0
 
-    def _widen(self, lane: str, version: str, most: int) -> str | None:
-        """A call was answered: after as many as may be under way one more may, `most` in the end.
-
-        Returns the version that answered before, where it was another one.
-        """
+    def _widen(self, endpoint: str, version: str, most: int) -> str | None:
+        """Count an answer: after as many answers as the concurrency, that rises by one, up to
+        `most`. Returns the version that answered before, if it was another one."""
         (at_once, answered, before) = self.db.execute(
-            "SELECT at_once, answered, version FROM lanes WHERE lane = ?", (lane,)
+            "SELECT at_once, answered, version FROM lanes WHERE lane = ?", (endpoint,)
         ).fetchone()
         more = answered + 1 >= at_once and at_once < most
         self.db.execute(
             "UPDATE lanes SET at_once = ?, answered = ?, version = ? WHERE lane = ?",
-            (at_once + more, 0 if more else answered + 1, version, lane),
+            (at_once + more, 0 if more else answered + 1, version, endpoint),
         )
         return before if before not in (None, version) else None
 
@@ -265,7 +263,7 @@ class Ledger(Database):
         words: str,
         raw: str | None,
     ) -> tuple[str, str, float]:
-        key, lane, stage, begun, reserved, tokens = self.db.execute(
+        key, endpoint, stage, begun, reserved, tokens = self.db.execute(
             "SELECT key, lane, stage, tick, usd, tokens FROM attempts WHERE id = ?", (attempt,)
         ).fetchone()
         usd = reserved if usd is None else usd
@@ -276,7 +274,7 @@ class Ledger(Database):
             (state, time.time(), version, json.dumps(used), real, usd, words, raw, attempt),
         )
         self._spend(stage, usd - reserved)
-        return key, lane, begun
+        return key, endpoint, begun
 
     def _spend(self, stage: str, usd: float) -> None:
         for name in dict.fromkeys((stage, ALL)):
@@ -287,7 +285,7 @@ class Ledger(Database):
             )
 
     def _sweep(self) -> None:
-        """End the attempts of processes that are no more, and forget those."""
+        """Close the attempts of dead processes, and delete those processes."""
         died = 0
         for number, other, silent in self._under_way():
             if not processes.lives(other, self.mine, silent):
@@ -305,13 +303,12 @@ class Ledger(Database):
         )
 
     def _stay(self) -> None:
-        """Be known again, should others have taken this process for dead."""
+        """Register this process again if another one took it for dead."""
         if not self.db.execute("SELECT 1 FROM owners WHERE id = ?", (self.owner,)).fetchone():
             self._beat()
 
     def _under_way(self) -> list[tuple[int, Owner, float]]:
-        """The processes that have calls under way: their numbers, and the seconds since their last
-        signs of life."""
+        """Processes with calls in flight: number, process and seconds since the last heartbeat."""
         rows = self.db.execute(
             "SELECT id, host, boot, space, pid, born, tick, seen FROM owners WHERE id IN "
             "(SELECT DISTINCT owner FROM attempts WHERE state = 'open')"
@@ -342,7 +339,7 @@ class Ledger(Database):
         self._beat()
 
     def _refuse_hosts(self) -> None:
-        """One host owns the store: raise UserError while another one's calls are under way."""
+        """Raise UserError while another host has calls in flight: a store has one host."""
         for _, other, silent in self._under_way():
             if processes.elsewhere(other, self.mine) and processes.lives(other, self.mine, silent):
                 raise UserError(
@@ -353,8 +350,8 @@ class Ledger(Database):
                 )
 
     def _know_machine(self) -> None:
-        """Forget the times of another machine, or of this one before it was started anew, whose
-        clock was another one; attempts from `first` on are of this clock."""
+        """Discard times of another machine's clock, or of this one's before a reboot; attempts from
+        `first` on are on the current clock."""
         row = self.db.execute("SELECT boot, first FROM machine").fetchone()
         if row is None or row[0] != self.mine.boot:
             (last,) = self.db.execute("SELECT COALESCE(MAX(id), 0) FROM attempts").fetchone()

@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 from scripts.common.json_path import loads, text
-from scripts.services import addresses, errors, web
+from scripts.services import addresses, errors, http_limits
 from scripts.services.client import Client, Result
 from scripts.services.errors import CallError
 
@@ -50,7 +50,9 @@ def connect(client: Client) -> Any:
     )
     http = studio._transport.http_client
     http.headers["Accept-Encoding"] = "gzip, deflate"
-    http.event_hooks = {"response": [web.limited_in_thread(client.service, client.rules.timeout)]}
+    http.event_hooks = {
+        "response": [http_limits.limited_in_thread(client.service, client.rules.timeout)]
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # that it is a preview
         return studio.audio
@@ -79,7 +81,7 @@ def uploaded(client: Client, model: str, wav: bytes) -> str:
         timeout=timeout,
         trust_env=client.paid,
         headers={"Accept-Encoding": "gzip, deflate"},
-        event_hooks={"response": [web.limited_in_thread("upload", timeout)]},
+        event_hooks={"response": [http_limits.limited_in_thread("upload", timeout)]},
     ) as http:
         told = http.get(
             f"{base(client)}/uploads",
@@ -115,7 +117,7 @@ class Line:
     sends a byte now and then would keep it for ever."""
 
     def __init__(self, client: Client):
-        self.timeout, self.meter = client.rules.timeout, web.Meter(client.service)
+        self.timeout, self.meter = client.rules.timeout, http_limits.Meter(client.service)
         self.socket: Any = None
         self.ended = False
         self.options = {

@@ -74,7 +74,7 @@ def shares(letter: str, tops: list[list], count: int) -> list[float]:
     return [max(share, FLOOR) for share in mass.values()]
 
 
-def joined(rows: list[list[float] | None], weights: list[float] | None) -> list[float] | None:
+def combine(rows: list[list[float] | None], weights: list[float] | None) -> list[float] | None:
     """One row from those of the groups, and the weight of each one's best; None if one lacks."""
     if weights is None or None in rows:
         return None

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scripts.common.json_path import at, loads, number, text
-from scripts.services import errors, web
+from scripts.services import errors, http_limits
 from scripts.services.client import CallError, Client
 from scripts.services.prices import tokens
 
@@ -35,7 +35,7 @@ def connection(client: Client) -> Any:
         follow_redirects=False,
         trust_env=client.paid,
         headers={"Accept-Encoding": "gzip, deflate"},
-        event_hooks={"response": [web.limited(client.service)]},
+        event_hooks={"response": [http_limits.limited(client.service)]},
     )
     service = openai.AsyncOpenAI(
         base_url=client.address,
@@ -116,5 +116,5 @@ def straight(client: Client) -> dict[str, Any]:
                 raise errors.by_status(response.status_code, response.headers, said) from error
 
     proxy = {} if client.paid else {"proxy": None}
-    own = {"create_connection": Straight, "max_size": web.TEXT, "close_timeout": CLOSING}
+    own = {"create_connection": Straight, "max_size": http_limits.TEXT, "close_timeout": CLOSING}
     return own | proxy

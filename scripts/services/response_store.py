@@ -72,7 +72,7 @@ class Store(Ledger):
                     found[key] = CachedResponse(json.loads(value), sound, given, seconds)
         return found
 
-    def digest(self, path: Path) -> str:
+    def sha256(self, path: Path) -> str:
         """sha256 of a file, computed once for as long as its size and time stay as they are."""
         name, state = str(Path(path).absolute()), Path(path).stat()
         seen = (state.st_size, state.st_mtime_ns)
@@ -107,11 +107,11 @@ class Store(Ledger):
 
         Returns the version that answered before, where it was another one.
         """
-        name = None if blob is None else self.audio.keep(blob)
+        name = None if blob is None else self.audio.write(blob)
         with self._writing():
-            key, lane, _ = self._end(attempt, "answered", version, used, usd, "", None)
+            key, endpoint, _ = self._end(attempt, "answered", version, used, usd, "", None)
             self._answer(key, version, value, name, seconds)
-            return self._widen(lane, version, most)
+            return self._widen(endpoint, version, most)
 
     def rescue(self, attempt: int, **answer: Any) -> Path:
         """Write an answer, by the names of `answered`, and its `key` beside a store that is locked
@@ -124,7 +124,7 @@ class Store(Ledger):
         place had asked is not in this one's ledger."""
         for path, late in self.late.all():
             key, version, used, usd = (late[name] for name in ("key", "version", "used", "usd"))
-            name = None if late["blob"] is None else self.audio.keep(late["blob"])
+            name = None if late["blob"] is None else self.audio.write(late["blob"])
             row = self.db.execute(
                 "SELECT key FROM attempts WHERE id = ?", (late["attempt"],)
             ).fetchone()

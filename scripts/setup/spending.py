@@ -25,8 +25,16 @@ def table(path: Path) -> str:
     rows = store.summary()
     store.close()
     lines = [
-        (stage or "-", lane, version or "-", state, f"{calls}", f"{tokens or 0:.0f}", f"{usd:.4f}")
-        for stage, lane, version, state, calls, tokens, usd in rows
+        (
+            stage or "-",
+            endpoint,
+            version or "-",
+            state,
+            f"{calls}",
+            f"{tokens or 0:.0f}",
+            f"{usd:.4f}",
+        )
+        for stage, endpoint, version, state, calls, tokens, usd in rows
     ]
     total = (sum(row[4] for row in rows), sum(row[5] or 0 for row in rows), sum(r[6] for r in rows))
     lines.append(("all", "", "", "", f"{total[0]}", f"{total[1]:.0f}", f"{total[2]:.4f}"))

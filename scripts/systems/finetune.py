@@ -35,7 +35,7 @@ from scripts.common.errors import UserError
 from scripts.common.prompts import Prompt, read_prompt
 from scripts.common.weights import RECEIPT, path, pinned
 from scripts.rows.dialogues import Dialogue, Spoken
-from scripts.rows.jsonl import digest, read_rows
+from scripts.rows.jsonl import content_id, read_rows
 from scripts.rows.roles import Profile
 from scripts.systems.respond import PLACES, first_request
 from scripts.workflow import stage
@@ -95,7 +95,7 @@ def finetune(
             f"({', '.join(f'{n} times: {reason}' for reason, n in left.items()) or 'all empty'})."
         )
     origin = json.loads((home / RECEIPT).read_text("utf-8")) if (home / RECEIPT).exists() else {}
-    key = identity(rows, settings, seed, origin or options["weights"])
+    key = training_key(rows, settings, seed, origin or options["weights"])
     folder = Path(checkpoints) / key
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -115,7 +115,7 @@ def finetune(
         "versions": {package: version(package) for package in PACKAGES},
         "trained": "the language model of the thinker, on the role's lines; not the talker",
     }
-    keep(last, adapter, card)
+    save_checkpoint(last, adapter, card)
 
 
 def build(
@@ -137,7 +137,7 @@ def build(
                     "has seen it cannot be tested on it."
                 )
             person = people.get(dialogue.role)
-            reason = unusable(dialogue, heard.get(dialogue.id), person)
+            reason = reason_no_example(dialogue, heard.get(dialogue.id), person)
             if reason:
                 left[reason] += 1
                 continue
@@ -153,7 +153,9 @@ def build(
     return [found[ident] for ident in sorted(found)], left
 
 
-def unusable(dialogue: Dialogue, said: Spoken | None, person: Profile | None) -> str | None:
+def reason_no_example(
+    dialogue: Dialogue, said: Spoken | None, person: Profile | None
+) -> str | None:
     """Why a dialogue cannot be an example, or None."""
     if dialogue.dropped:
         return "the dialogue was dropped"
@@ -180,12 +182,12 @@ def example(
     return {"messages": messages, "audios": files}
 
 
-def identity(rows: list[Example], settings: dict, seed: int, origin: object) -> str:
+def training_key(rows: list[Example], settings: dict, seed: int, origin: object) -> str:
     """A digest of what a training depends on; of the audio it takes names and sizes."""
     sounds = [(Path(s).name, Path(s).stat().st_size) for row in rows for s in row["audios"]]
     parts = ([row["messages"] for row in rows], sounds, settings, seed, origin)
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
-    return digest(hashlib.sha256(text.encode("utf-8")).hexdigest())
+    return content_id(hashlib.sha256(text.encode("utf-8")).hexdigest())
 
 
 def train_to_the_end(
@@ -307,7 +309,7 @@ def outcome(place: Path) -> dict[str, float]:
     return {"steps": found["global_step"], "epochs": found["epoch"], **losses}
 
 
-def keep(place: Path, adapter: Path, card: dict) -> None:
+def save_checkpoint(place: Path, adapter: Path, card: dict) -> None:
     """Copy a checkpoint's adapter; it names its base model as the config does, not by a path."""
     adapter.mkdir(parents=True, exist_ok=True)
     shutil.copy(place / TENSORS, adapter / TENSORS)

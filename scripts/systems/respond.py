@@ -57,7 +57,7 @@ def respond(
     heard = {row.id: row for row in read_rows(spoken, Spoken)}
     rows, waiting, users = {}, {}, {}
     for dialogue in sorted(read_rows(test, Dialogue), key=lambda row: row.id):
-        reason = unusable(dialogue, heard, people, reference)
+        reason = reason_no_reply(dialogue, heard, people, reference)
         rows[dialogue.id] = Reply(
             id=dialogue.id,
             system=name,
@@ -99,7 +99,7 @@ def answer_all(
         for i, request, answer in zip(ids, requests, backend.reply(requests), strict=True):
             row, answer = rows[i], audible(answer)
             row.voice_mode = backend.voice_mode
-            row.turns.append(keep(answer, answers / f"{i}-{number + 1}.flac", backend.rate))
+            row.turns.append(save_turn(answer, answers / f"{i}-{number + 1}.flac", backend.rate))
             row.version = with_version(row.version, answer.version)
             history = (*request.history, (request.user, answer))
             waiting[i] = replace(request, history=history)
@@ -124,7 +124,7 @@ def with_version(so_far: str | None, another: str | None) -> str | None:
     return " + ".join(dict.fromkeys(versions)) or None
 
 
-def unusable(dialogue: Dialogue, heard: dict, people: dict, reference: dict) -> str | None:
+def reason_no_reply(dialogue: Dialogue, heard: dict, people: dict, reference: dict) -> str | None:
     """Why a dialogue cannot be put to a system, or None."""
     if dialogue.id not in heard:
         return "the dialogue was not spoken"
@@ -162,7 +162,7 @@ def first_request(
     )
 
 
-def keep(answer: Answer, path: Path, rate: int) -> ReplyTurn:
+def save_turn(answer: Answer, path: Path, rate: int) -> ReplyTurn:
     """Write the speech of an answer; its row. The real-time factor is latency / seconds."""
     said = {"heard": answer.heard, "text": answer.text, "latency": answer.latency}
     if answer.audio is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import UserError
-from scripts.workflow.packing import digest
+from scripts.workflow.serialization import cache_key
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Place:
     file: Path | None = None
     start: int = 0
     length: int = 0
-    digest: str = ""
+    sha256: str = ""
 
 
 class CacheFiles:
@@ -50,7 +50,7 @@ class CacheFiles:
                     blob = file.read(place.length)
             except OSError:
                 continue
-            if hashlib.sha256(blob).hexdigest() == place.digest:
+            if hashlib.sha256(blob).hexdigest() == place.sha256:
                 return place.value, blob
         return None
 
@@ -63,11 +63,11 @@ class CacheFiles:
                 place = Place(value)
                 if blob is not None:
                     blobs.write(blob)
-                    digest = hashlib.sha256(blob).hexdigest()
-                    place = Place(value, arrays, self.written, len(blob), digest)
+                    sha256 = hashlib.sha256(blob).hexdigest()
+                    place = Place(value, arrays, self.written, len(blob), sha256)
                     self.written += len(blob)
                 self.places.setdefault(key, []).append(place)
-                body = [key, value, place.start, place.length, place.digest]
+                body = [key, value, place.start, place.length, place.sha256]
                 line = json.dumps([*body, _sum(body)], ensure_ascii=False)
                 rows.write(line.encode("utf-8") + b"\n")
             blobs.flush()  # before the rows that point at it
@@ -77,9 +77,9 @@ class CacheFiles:
         for line in _lines(file):
             row = _whole(line)
             if row is not None:
-                key, value, start, length, digest = row
-                arrays = file.with_suffix(".bin") if digest else None
-                place = Place(value, arrays, start, length, digest)
+                key, value, start, length, sha256 = row
+                arrays = file.with_suffix(".bin") if sha256 else None
+                place = Place(value, arrays, start, length, sha256)
                 self.places.setdefault(key, []).append(place)
 
 
@@ -92,15 +92,15 @@ def _lines(file: Path) -> list[bytes]:
 
 
 def _whole(line: bytes) -> list[Any] | None:
-    """Key, value, start, length and digest of a line; None if it is not as it was written."""
+    """Key, value, start, length and sha256 of a line; None if it is not as it was written."""
     try:
         *body, found = json.loads(line)
         if len(body) != 5 or found != _sum(body):
             return None
     except (ValueError, TypeError, RecursionError):  # anything may stand in a damaged file
         return None
-    key, _, start, length, digest = body
-    whole = isinstance(key, str) and isinstance(digest, str)
+    key, _, start, length, sha256 = body
+    whole = isinstance(key, str) and isinstance(sha256, str)
     return body if whole and _count(start) and _count(length) else None
 
 
@@ -109,4 +109,4 @@ def _count(value: Any) -> bool:
 
 
 def _sum(body: list[Any]) -> str:
-    return digest(*body)[:12]
+    return cache_key(*body)[:12]

@@ -53,7 +53,7 @@ class Cost:
 
 def estimate(
     work: Iterable[Work],
-    whole: Size,
+    run_size: Size,
     speeds: list[dict[str, str]],
     asked: Rules,
     keeps: bool = True,
@@ -65,7 +65,7 @@ def estimate(
     for job in work:
         cost = costs.setdefault(job.rule, Cost(job.rule))
         cost.jobs += 1
-        left = stored(job, whole, keeps)
+        left = stored(job, run_size, keeps)
         cost.files += left.files
         cost.gigabytes += left.results / 1e9
         cost.kept += left.kept / 1e9
@@ -73,7 +73,7 @@ def estimate(
         cost.gpu_jobs += specs.wants_gpu(*models)
         for model in models:
             cost.models |= dict.fromkeys(needed(model) or _own(model))
-        amounts = amount(job, whole)
+        amounts = amount(job, run_size)
         if job.rule in rows:  # it trains: its speed is its own, not that of a model
             _add(cost, rows[job.rule], amounts[job.rule][0])
             continue
@@ -90,9 +90,9 @@ def estimate(
     return list(costs.values())
 
 
-def amount(job: Work, whole: Size) -> Amounts:
+def amount(job: Work, run_size: Size) -> Amounts:
     """Units of work and calls of a job, by capability (of training, by the rule's name)."""
-    own = part(job, whole)
+    own = part(job, run_size)
     media, clips, tested, turns = own.media, own.clips, own.tested, own.turns
     names = media * SPEAKERS * CAST
     both = tested * 2 * ROLE  # a judge hears the system's and the reference's speech
@@ -105,17 +105,17 @@ def amount(job: Work, whole: Size) -> Amounts:
         "transcribe": {"asr": (clips, clips / CLIP)},
         "identify": {"llm": (names * SCORED, names)},
         "choose_voices": {"speaker": (clips, clips / CLIP), "diarization": (clips, clips / CLIP)},
-        "profile": {"llm": (whole.roles * PROFILE, whole.roles)},
+        "profile": {"llm": (run_size.roles * PROFILE, run_size.roles)},
         "write": {"llm": (own.tokens, own.written / max(1, job.params.get("batch", 1)))},
         "classify": {"llm": (own.written * CLASS, own.written)},
         "deduplicate": {"embedding": (own.written, own.written)},
         "speak_users": {"tts": (own.spoken * USER, own.spoken)},
         "speak": {
             "tts": (own.spoken * ROLE, own.spoken)
-            if whole.apart
+            if run_size.separate_user_tts
             else (own.spoken * (USER + ROLE), own.spoken * 2)
         },
-        "finetune": {"finetune": (whole.dialogues("train") * _epochs(job), 0.0)},
+        "finetune": {"finetune": (run_size.dialogues("train") * _epochs(job), 0.0)},
         "respond": {
             "asr": (tested * USER, turns),
             "llm": (turns * REPLY, turns),

@@ -30,12 +30,14 @@ class Stored:
     kept: float
 
 
-def stored(job: Work, whole: Size, keeps: bool) -> Stored:
+def stored(job: Work, run_size: Size, keeps: bool) -> Stored:
     """What a job leaves; `keeps`: whether jobs keep what their models make. What services answer
     always is (`services.store`)."""
-    own = part(job, whole)
+    own = part(job, run_size)
     clips = own.clips / CLIP
-    sides = ROLE if whole.apart else USER + ROLE  # whose lines `speak` itself has made
+    sides = (
+        ROLE if run_size.separate_user_tts else USER + ROLE
+    )  # whose lines `speak` itself has made
     files, results, kept = {
         "fetch": (own.media, 0.0, 0.0),
         "extract": (own.media, own.media * MEDIUM * FLAC["corpus"], 0.0),
@@ -44,7 +46,11 @@ def stored(job: Work, whole: Size, keeps: bool) -> Stored:
         "segment": (1, clips * ROW / 3, clips * ROW / 3),
         "rate": (1, clips * ROW / 3, clips * ROW / 3),
         "transcribe": (1, clips * ROW / 3, clips * ROW / 3),
-        "choose_voices": (6 * whole.roles, whole.roles * 6 * CLIP * FLAC["corpus"], clips * VECTOR),
+        "choose_voices": (
+            6 * run_size.roles,
+            run_size.roles * 6 * CLIP * FLAC["corpus"],
+            clips * VECTOR,
+        ),
         "write": (1, own.written * ROW, own.written * ROW),
         "classify": (1, own.written * ROW, own.written * ROW),
         "deduplicate": (2, own.written * ROW, own.written * VECTOR),

@@ -31,8 +31,8 @@ from scripts.common.weights import RECEIPT, path
 from scripts.workflow import code_digest, specs
 from scripts.workflow.cache_files import CacheFiles
 from scripts.workflow.model_spec import ModelSpec
-from scripts.workflow.packing import digest, pack, unpack
 from scripts.workflow.requirements import needed
+from scripts.workflow.serialization import cache_key, deserialize, serialize
 
 VOICES = ("voice", "fixed_voice")  # a synthesiser speaks with voices that it has made itself
 
@@ -50,7 +50,7 @@ class CachedModel:
         self._load, self._contract, self._cache = load, contract, cache
         self._label = spec.label
         self._sound = getattr(self._contract, "SOUND", False)
-        self._identity = identity(spec)
+        self._key = model_key(spec)
         self._model: Any = None
         self._voices: dict[str, tuple[str, tuple, Any]] = {}  # what an earlier process has made
 
@@ -59,17 +59,17 @@ class CachedModel:
         if name.startswith("_"):
             raise AttributeError(name)
         together = self._contract.KEPT.get(name)
-        key = digest(self._identity, "has" if together else "says", name)
+        key = cache_key(self._key, "has" if together else "says", name)
         known = self._cache.get(key)
         if known is None:
             found = getattr(self._real(), name, None) if together else getattr(self._real(), name)
             value = found is not None if together else found
             try:
-                known = pack(value)
+                known = serialize(value)
             except TypeError:  # a thing that only a loaded model has
                 return value
             self._cache.put([(key, *known)])
-        value = unpack(*known, self._contract)
+        value = deserialize(*known, self._contract)
         if not together:
             return value
         if not value:
@@ -82,11 +82,13 @@ class CachedModel:
         items, *rest = arguments
         alone = not isinstance(items, list | tuple)
         items = [items] if alone else items
-        keys = [digest(self._identity, name, rest, named, item) for item in items]
+        keys = [cache_key(self._key, name, rest, named, item) for item in items]
         found = {key: self._cache.get(key) for key in dict.fromkeys(keys)}
         left = {key: item for key, item in zip(keys, items, strict=True) if found.get(key) is None}
         results = {
-            key: unpack(*kept, self._contract) for key, kept in found.items() if kept is not None
+            key: deserialize(*kept, self._contract)
+            for key, kept in found.items()
+            if kept is not None
         }
         if left and name not in VOICES:
             print(f"{self._label}.{name}: {len(items) - len(left)} of {len(items)} items kept")
@@ -98,9 +100,9 @@ class CachedModel:
             for key, value in zip(some, made, strict=True):
                 results[key] = value
                 if not getattr(value, "reason", None):  # a failure may be another time's success
-                    packed = pack(value, self._sound)
+                    packed = serialize(value, self._sound)
                     keeping.append((key, *packed))
-                    results[key] = unpack(*packed, self._contract)
+                    results[key] = deserialize(*packed, self._contract)
             self._cache.put(keeping)
         values = [results[key] for key in keys]
         if name in VOICES and not left:
@@ -139,7 +141,7 @@ def stand_in(spec: ModelSpec, load: Callable[[], Any], contract: ModuleType) -> 
     return CachedModel(spec, load, contract, cache)
 
 
-def identity(spec: ModelSpec) -> str:
+def model_key(spec: ModelSpec) -> str:
     """A digest of what a model is: its spec, its backend's code, its weights and the files that its
     options name."""
     parts: list[Any] = [spec, code_digest.code(None, spec)]
@@ -148,7 +150,7 @@ def identity(spec: ModelSpec) -> str:
         parts += [_weights(name) for name in weights]
         named = [v for v in model.options.values() if isinstance(v, str) and v not in weights]
         parts += [_content(Path(v)) for v in named if os.sep in v and Path(v).exists()]
-    return digest(*parts)
+    return cache_key(*parts)
 
 
 def _weights(name: str) -> str:
@@ -167,4 +169,4 @@ def _weights(name: str) -> str:
 def _content(place: Path) -> str:
     """A digest of a file, or of all files of a folder."""
     files = sorted(f for f in place.rglob("*") if f.is_file()) if place.is_dir() else [place]
-    return digest(*(part for file in files for part in (file.name, Sound(file).digest())))
+    return cache_key(*(part for file in files for part in (file.name, Sound(file).sha256())))

@@ -4,7 +4,7 @@ A stage is a plain function; its parameters are named as the rule's inputs, outp
 are. Outputs are written under a temporary name and renamed when the function returns, so a file
 that exists is whole. The name is the process's own: a job whose Snakemake was killed goes on, and
 a second run may make the same file. A job's log has what it says, and what it dies of
-(scripts/workflow/watch.py).
+(scripts/workflow/crash_report.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, get_args, get_type_hints
 from scripts.common.errors import UserError
 from scripts.common.job import Job, entered
 from scripts.services import processes
-from scripts.workflow import watch
+from scripts.workflow import crash_report
 from scripts.workflow.model_spec import ModelSpec, from_json
 
 RUN_CONFIG = Path("results/run_config.yaml")  # what the workflow writes before its first job
@@ -43,7 +43,7 @@ def run(function: Callable, job: Any = None) -> None:
         with Path(job.log[0]).open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        watch.go_on_watched(context.stage, Path(job.log[0]), context.screen)
+        crash_report.continue_in_child(context.stage, Path(job.log[0]), context.screen)
     try:
         if job is not None and job.log:
             context = replace(context, cache=cache_of(job))

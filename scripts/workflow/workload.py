@@ -32,7 +32,7 @@ class Size:
     shards: int
     written: dict[str, int]  # mode -> dialogues a role
     tested: dict[str, int]  # mode -> test dialogues a role
-    apart: bool = False  # users have a synthesiser, and a rule, of their own
+    separate_user_tts: bool = False  # users have a synthesiser, and a rule, of their own
 
     def dialogues(self, split: str) -> float:
         """Dialogues of a split."""
@@ -70,28 +70,28 @@ def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
         shards=config["shards"],
         written={mode: config["write"][mode] for mode in TURNS},
         tested={mode: config["split"][mode] for mode in TURNS},
-        apart=config["speak"]["tts"] != config["speak"]["user_tts"],
+        separate_user_tts=config["speak"]["tts"] != config["speak"]["user_tts"],
     )
 
 
-def part(job: Work, whole: Size) -> Part:
+def part(job: Work, run_size: Size) -> Part:
     """What a job works on."""
-    media = whole.media.get(job.wildcards.get("batch", ""), sum(whole.media.values()))
-    share = 1 / whole.shards if "shard" in job.wildcards else 1.0
-    spoken = whole.dialogues(job.wildcards.get("split", "test")) * share
-    count = sum(whole.written.values())
-    turns = sum(TURNS[mode] * number for mode, number in whole.written.items())
+    media = run_size.media.get(job.wildcards.get("batch", ""), sum(run_size.media.values()))
+    share = 1 / run_size.shards if "shard" in job.wildcards else 1.0
+    spoken = run_size.dialogues(job.wildcards.get("split", "test")) * share
+    count = sum(run_size.written.values())
+    turns = sum(TURNS[mode] * number for mode, number in run_size.written.items())
     return Part(
         media=media,
         clips=media * MEDIUM * CLIPS,
-        written=whole.roles * share * count,
-        tokens=whole.roles
+        written=run_size.roles * share * count,
+        tokens=run_size.roles
         * share
-        * sum(WRITTEN[mode] * number for mode, number in whole.written.items()),
+        * sum(WRITTEN[mode] * number for mode, number in run_size.written.items()),
         spoken=spoken,
         lines=2 * spoken * turns / max(1, count),
-        tested=whole.dialogues("test") * share,
-        turns=whole.roles
+        tested=run_size.dialogues("test") * share,
+        turns=run_size.roles
         * share
-        * sum(TURNS[mode] * number for mode, number in whole.tested.items()),
+        * sum(TURNS[mode] * number for mode, number in run_size.tested.items()),
     )

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from scripts.common.errors import UserError
-from scripts.services import web as web_limits
+from scripts.services import http_limits
 from tests.servers.dashscope import ModelStudio
 from tests.servers.speech import KEY, SPEECH, load
 
@@ -34,7 +34,7 @@ def test_an_upload_without_leave_names_the_variable_of_the_key(monkeypatch):
 def test_what_the_store_for_clips_answers_has_a_limit_and_is_not_followed(
     services, monkeypatch, answer, words
 ):
-    monkeypatch.setattr(web_limits, "TEXT", 50_000)
+    monkeypatch.setattr(http_limits, "TEXT", 50_000)
     services(tries=1)
     with ModelStudio(KEY) as server:
         server.stored = answer

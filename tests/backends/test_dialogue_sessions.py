@@ -9,7 +9,7 @@ from aiohttp import web
 
 from scripts.backends import dialogue
 from scripts.common.errors import UserError
-from scripts.services import web as web_limits
+from scripts.services import http_limits
 from tests.backends.conftest import ASK, CANARY, KEY, LIMITED, PRICES, second
 from tests.servers.gemini_live import Live
 from tests.servers.openai_realtime import Realtime
@@ -120,7 +120,7 @@ def test_a_key_in_what_was_heard_or_said_is_taken_out(live):
 
 def test_words_without_an_end_have_a_limit(live, monkeypatch):
     """What a service says it heard or says is counted, too, not its audio alone."""
-    monkeypatch.setattr(web_limits, "SOUND", 500_000)
+    monkeypatch.setattr(http_limits, "SOUND", 500_000)
     said = "x" * 600_000
     odd = {"type": "response.output_audio_transcript.delta", "delta": said}
     odd["serverContent"] = {"inputTranscription": {"text": said}}

@@ -15,7 +15,7 @@ import pytest
 
 from scripts import backends
 from scripts.common.errors import UserError
-from scripts.services import web
+from scripts.services import http_limits
 from scripts.workflow.model_spec import ModelSpec
 from tests.backends.conftest import ASK
 from tests.servers.speech import KEY, SPEECH, load
@@ -128,7 +128,7 @@ def test_a_session_that_never_ends_is_left_soon_after_its_time(never):
 
 def test_a_message_without_an_end_takes_no_more_than_the_limit(never, services, monkeypatch):
     services(timeout=60)
-    monkeypatch.setattr(web, "TEXT", web.MB)
+    monkeypatch.setattr(http_limits, "TEXT", http_limits.MB)
     backend = load("asr", "dashscope", At(never(flood)))
     with pytest.raises(UserError, match="more than 1 MB: that is no answer"):
         backend.transcribe([SPEECH])
@@ -137,9 +137,9 @@ def test_a_message_without_an_end_takes_no_more_than_the_limit(never, services, 
 def test_a_thread_that_hangs_keeps_no_process_from_ending():
     program = (
         "import asyncio, time\n"
-        "from scripts.services.daemon_threads import Daemons\n"
+        "from scripts.services.daemon_threads import DaemonThreadPool\n"
         "async def main():\n"
-        "    asyncio.get_running_loop().set_default_executor(Daemons())\n"
+        "    asyncio.get_running_loop().set_default_executor(DaemonThreadPool())\n"
         "    assert await asyncio.to_thread(sum, [1, 2]) == 3\n"
         "    asyncio.create_task(asyncio.to_thread(time.sleep, 3600))\n"
         "    await asyncio.sleep(0.05)\n"

@@ -67,12 +67,12 @@ def test_a_sound_is_read_only_when_it_is_asked_for(tmp_path):
     path = tmp_path / "later.flac"
     sound = audio.Sound(path)
     assert audio.Sound(path, seconds=2.5).seconds == 2.5
-    for use in (lambda: sound.samples, lambda: sound.seconds, sound.digest, sound.wav):
+    for use in (lambda: sound.samples, lambda: sound.seconds, sound.sha256, sound.wav):
         with pytest.raises(UserError, match="later.flac"):
             use()
     audio.write(path, np.full(4_000, 0.25, np.float32), rate=8_000)
     assert sound.seconds == 0.5 and len(sound.samples) == 8_000
-    assert sound.digest() == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert sound.sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=50), st.integers(0, 60))
@@ -82,7 +82,7 @@ def test_a_sound_as_wav_is_exact_and_cut(numbers, kept):
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
         assert np.frombuffer(file.readframes(99), "<i2").tolist() == numbers[:kept]
     assert sound.wav() == sound.wav(1) and sound.seconds == len(numbers) / 16_000
-    assert sound.digest() == hashlib.sha256(np.array(numbers, "<i2").tobytes()).hexdigest()
+    assert sound.sha256() == hashlib.sha256(np.array(numbers, "<i2").tobytes()).hexdigest()
 
 
 def test_a_sound_beyond_full_scale_is_clipped_not_wrapped():

@@ -16,7 +16,7 @@ from scripts.common.paths import ROOT
 from scripts.corpus.fetch import fetch
 from scripts.media.truth import TruthLine, read_rttm, read_unscored
 from scripts.rows.corpus import Medium, media_id
-from scripts.rows.jsonl import digest, read_rows
+from scripts.rows.jsonl import content_id, read_rows
 from tests.media import tiny_game
 
 EPISODE = """
@@ -83,7 +83,7 @@ def test_dialogues_become_a_film_with_known_turns(game, run, tmp_path):
     location = "deb:tiny-game/BOB1+AND1"
     song = {"music": "deb:songs/usr/song.ogg", "snr": "10"}
     medium = run(row("Two talks", location, sha256=game, **song))["Two talks"]
-    assert medium.file == f"{digest(location)}.mp4" and medium.dropped is None
+    assert medium.file == f"{content_id(location)}.mp4" and medium.dropped is None
     assert not medium.synthetic and not medium.redistribute and medium.work == "The Work"
     truth = tmp_path / "truth" / medium.id
     lines = read_rows(truth.with_suffix(".jsonl"), TruthLine)
@@ -179,7 +179,7 @@ def test_what_cannot_be_had_has_a_reason_and_stops_nothing(game, run, tmp_path, 
         assert made[name].file is None and made[name].dropped in printed
         assert made[name].dropped.startswith(f"{name} (")
         assert any(word in made[name].dropped for word in reason.split("|"))
-    assert {path.stem for path in (tmp_path / "truth").iterdir()} == {digest(good["location"])}
+    assert {path.stem for path in (tmp_path / "truth").iterdir()} == {content_id(good["location"])}
 
 
 def test_without_apt_the_other_media_are_fetched(run, tmp_path, monkeypatch, capsys):
@@ -204,7 +204,7 @@ def test_a_track_is_handed_on_and_is_a_medium_of_its_own(run, tmp_path):
     assert {name: medium.track for name, medium in made.items()} == {
         "first": "", "second": "2", "german": "deu",
     }  # fmt: skip
-    assert made["first"].id == digest("film.mkv")  # as in a table without the column
+    assert made["first"].id == content_id("film.mkv")  # as in a table without the column
     for track in ("0", "english!", "first one"):
         with pytest.raises(UserError, match="track"):
             row("film", "film.mkv", track=track)
@@ -218,7 +218,7 @@ def test_no_rows_give_a_valid_empty_result(run, tmp_path):
 def test_a_full_disk_is_no_reason_of_a_medium(game, run, tmp_path):
     location = "deb:tiny-game/AND1"
     (tmp_path / "media").mkdir()
-    (tmp_path / "media" / f"{digest(location)}.mp4").symlink_to("/dev/full")
+    (tmp_path / "media" / f"{content_id(location)}.mp4").symlink_to("/dev/full")
     with pytest.raises(OSError) as caught:
         run(row("talk", location))
     assert caught.value.errno == errno.ENOSPC

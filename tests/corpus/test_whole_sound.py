@@ -74,7 +74,7 @@ def pitch(samples: np.ndarray, start: float, end: float) -> float:
     return np.argmax(np.abs(np.fft.rfft(part * np.hanning(len(part)), size))) * RATE / size
 
 
-def joined(folder: Path, name: str, kind: str, *parts: Path) -> Path:
+def concatenated(folder: Path, name: str, kind: str, *parts: Path) -> Path:
     """Parts written one after another, in a container of another kind."""
     whole = folder / f"whole.{kind}"
     whole.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -89,7 +89,7 @@ def test_channels_that_change_on_the_way(name, tmp_path):
     ffmpeg.run([*tone(440, 2), "-ac", "2"], tmp_path / "stereo.ac3")
     ffmpeg.run([*tone(660, 1), "-ac", "6"], tmp_path / "surround.ac3")
     parts = [tmp_path / "stereo.ac3", tmp_path / "surround.ac3"]
-    ((made, samples),) = take(joined(tmp_path, name, "ac3", *parts))
+    ((made, samples),) = take(concatenated(tmp_path, name, "ac3", *parts))
     assert made.note is None and made.duration == pytest.approx(3.0, abs=0.1)
     assert pitch(samples, 0.1, 1.9) == pytest.approx(440, abs=3)
     assert pitch(samples, 2.1, 2.9) == pytest.approx(660, abs=3)
@@ -116,7 +116,7 @@ def test_joined_mp3_and_a_silent_end(tmp_path):
         folder.mkdir()
         kind = first[-3:]
         name = "a.ts" if kind == "ac3" else "a.mp3"
-        paths.append(joined(folder, name, kind, parts[first], parts[second]))
+        paths.append(concatenated(folder, name, kind, parts[first], parts[second]))
     for made, samples in take(*paths):
         assert made.note is None and made.duration == pytest.approx(3.05, abs=0.1)
         assert pitch(samples, 0.1, 1.9) == pytest.approx(440, abs=3)
@@ -359,7 +359,7 @@ def test_joined_parts_are_as_long_as_each_alone(sequence):
                 ffmpeg.run(
                     ["-f", "ac3", "-i", str(paths[-1]), "-c", "copy"], paths[-1].with_suffix(".mka")
                 )
-        whole = joined(Path(name), "whole.ts" if kind == "ac3" else "whole.mp3", kind, *paths)
+        whole = concatenated(Path(name), "whole.ts" if kind == "ac3" else "whole.mp3", kind, *paths)
         alone = [path.with_suffix(".mka") if kind == "ac3" else path for path in paths]
         (made, samples), *single = take(whole, *alone)
     assert made.note is None

@@ -9,7 +9,7 @@ import pytest
 from scripts.backends.llm import NoReply
 from scripts.dialogues.write import write
 from scripts.rows.dialogues import Dialogue, shard_of
-from scripts.rows.jsonl import digest, read_rows
+from scripts.rows.jsonl import content_id, read_rows
 from scripts.workflow.model_spec import ModelSpec
 from tests.dialogues.tiny import person, use, voice, written
 
@@ -38,7 +38,7 @@ class Writer:
 
 def turns(chat, number):
     """`number` turns in the language of the chat, never the same."""
-    words = int(digest(chat), 16)
+    words = int(content_id(chat), 16)
     if "角色" in chat[0]["content"]:
         return [{"user": f"为什么{n}{words}？", "role": f"因为{n}{words}。"} for n in range(number)]
     return [{"user": f"Why {n} {words}?", "role": f"So {n} {words}."} for n in range(number)]

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.media import limits, locate
+from scripts.media import locate, unpack_limits
 
 
 @pytest.fixture(autouse=True)
@@ -117,11 +117,11 @@ def test_a_member_of_a_wheel_comes_with_its_truth():
 
 def test_a_package_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
     make_deb(tmp_path, "bomb", {"usr/a.bin": bytes(3_000_000)})
-    monkeypatch.setattr(limits, "SMALL", 2_000_000)
+    monkeypatch.setattr(unpack_limits, "SMALL", 2_000_000)
     with pytest.raises(UserError, match=r"bomb_1_all\.deb .* unpacks to more than 2 MB"):
         locate.deb("bomb")
     assert not list((locate.cache() / "deb").rglob("*.bin"))
-    monkeypatch.setattr(limits, "SMALL", 4_000_000)
+    monkeypatch.setattr(unpack_limits, "SMALL", 4_000_000)
     assert (locate.deb("bomb") / "usr/a.bin").stat().st_size == 3_000_000
 
 
@@ -154,12 +154,12 @@ def test_a_wheel_that_unpacks_to_far_more_is_refused(monkeypatch):
     with zipfile.ZipFile(folder / "tiny.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
         wheel.writestr("tiny/a.wav", bytes(3_000_000))
         wheel.writestr("tiny/b.wav", b"b")
-    monkeypatch.setattr(limits, "SMALL", 2_000_000)
+    monkeypatch.setattr(unpack_limits, "SMALL", 2_000_000)
     with pytest.raises(UserError, match=r"tiny\.whl .* unpacks to more than 2 MB"):
         locate.wheel_member("tiny==1.0", "tiny/a.wav")
     assert not (folder / "files").exists()
     assert locate.wheel_member("tiny==1.0", "tiny/b.wav").read_bytes() == b"b"
-    monkeypatch.setattr(limits, "SMALL", 4_000_000)
+    monkeypatch.setattr(unpack_limits, "SMALL", 4_000_000)
     assert locate.wheel_member("tiny==1.0", "tiny/a.wav").stat().st_size == 3_000_000
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scripts.backends.dialogue._speech_adaptor import SpeechAdaptor
 from scripts.backends.dialogue._unit_decoder import collapse
-from scripts.backends.dialogue._unit_vocoder import joined, load_vocoder
+from scripts.backends.dialogue._unit_vocoder import fuse_weight_norm, load_vocoder
 from scripts.backends.dialogue.llama_omni import read_model
 from scripts.common.errors import UserError
 
@@ -117,7 +117,7 @@ def test_weight_norm_is_undone_as_pytorch_does_it():
             "up.weight_v": normed.parametrizations.weight.original1.data,
             "up.bias": normed.bias.data,
         }
-        plain_state = joined(state)
+        plain_state = fuse_weight_norm(state)
         assert set(plain_state) == {"up.weight", "up.bias"}
         torch.testing.assert_close(plain_state["up.weight"], normed.weight.data)
 

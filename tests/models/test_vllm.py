@@ -22,7 +22,7 @@ import torch
 from scripts import backends
 from scripts.backends.llm import accept, vllm
 from scripts.common.errors import UserError
-from scripts.services import web
+from scripts.services import http_limits
 from scripts.workflow.model_spec import ModelSpec
 from tests.servers.scripted import Scripted, Step
 
@@ -289,7 +289,7 @@ def test_a_good_reply_holds_no_key_and_no_half_of_a_letter(says, monkeypatch):
 
 
 def test_a_reply_without_an_end_has_a_limit(says, monkeypatch):
-    monkeypatch.setattr(web, "TEXT", 1000)
+    monkeypatch.setattr(http_limits, "TEXT", 1000)
     with pytest.raises(UserError, match="that is no answer"):
         says(chat("x" * 2000)).generate([CHAT], max_tokens=5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from scripts.paper.report.printed import METRICS
+from scripts.paper.report.published import METRICS
 from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
 from scripts.rows.jsonl import write_rows
 from scripts.rows.judging import Verdict
@@ -85,7 +85,7 @@ def verdicts(row: Dialogue, system: str, test: float, ref: float = 8.0) -> list[
     ]
 
 
-def due(rows: list[Verdict]) -> dict[str, list[str]]:
+def expected(rows: list[Verdict]) -> dict[str, list[str]]:
     """What there should be of a run whose systems, judges and metrics are those of its verdicts."""
     keys = {"systems": "system", "judges": "judge", "metrics": "metric"}
     return {name: sorted({getattr(row, key) for row in rows}) for name, key in keys.items()}

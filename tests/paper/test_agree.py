@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scripts.paper.agree import HEADER, agree, of_judges, tau_b
 from scripts.paper.report.statistics import jackknife_interval, t_interval
 from scripts.workflow.model_spec import ModelSpec
-from tests.paper.made_up import cells, dialogue, due, files, outputs, verdicts
+from tests.paper.made_up import cells, dialogue, expected, files, outputs, verdicts
 
 ROLES = [f"role{n}" for n in range(6)]
 SYSTEMS = ["good", "bare", "GPT-4o-Audio"]
@@ -26,7 +26,7 @@ def run(tmp_path, ratings, rows=(), backends=("gemini",), test=()):
         systems=SYSTEMS,
         roles=ROLES,
         judges={f"judge-{n}": ModelSpec("judge", name) for n, name in enumerate(backends)},
-        due=due(rows),
+        expected=expected(rows),
     )
     found = cells(tmp_path / "table.csv")
     keyed = {(r["metric"], r["one"], r["other"], r["measure"]): r for r in found}

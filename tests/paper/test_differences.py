@@ -7,7 +7,16 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.paper.differences import HEADER, differences, rank_rows, scale_row
-from tests.paper.made_up import PUBLISHED, ROLES, cells, dialogue, due, files, outputs, verdicts
+from tests.paper.made_up import (
+    PUBLISHED,
+    ROLES,
+    cells,
+    dialogue,
+    expected,
+    files,
+    outputs,
+    verdicts,
+)
 
 
 def item(number, system, score, ref=8.0):
@@ -25,7 +34,7 @@ def run(tmp_path, rows, test=(), max_missing=1.0):
         **outputs(tmp_path),
         roles=ROLES,
         max_missing=max_missing,
-        due=due(rows),
+        expected=expected(rows),
     )
     return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
 

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.paper.judge_audit import CHANGED, HEADER, judge_audit
-from scripts.paper.report.printed import METRICS
-from scripts.paper.report.probed import again, both_ways, identity, order_effect, shifts
+from scripts.paper.report.probe_statistics import again, both_ways, order_effect, same_reply, shifts
+from scripts.paper.report.published import METRICS
 from scripts.rows.dialogues import Spoken
 from scripts.rows.judging import Probe, Trial, Verdict
 from scripts.workflow.model_spec import ModelSpec
-from tests.paper.made_up import cells, dialogue, due, files, outputs, reply, verdicts
+from tests.paper.made_up import cells, dialogue, expected, files, outputs, reply, verdicts
 
 FIRST, SECOND = "test first", "reference first"
 PROBES = ("base", "again", "swapped", "identical", *CHANGED)
@@ -65,7 +65,7 @@ def audit(tmp_path, rows, judged=(), judges=None, items=(), number=0):
         **outputs(tmp_path),
         judges=judges or ASKS,
         number=number,
-        due=due(rows) | {"systems": ["good"]},
+        expected=expected(rows) | {"systems": ["good"]},
     )
     found = cells(tmp_path / "table.csv")
     return {(r["probe"], r["metric"]): r for r in found}, (tmp_path / "table.md").read_text("utf-8")
@@ -244,7 +244,7 @@ def test_figures_have_their_bounds_and_signs(scores):
     ]
     assert order_effect(mirrored)["gap"] == pytest.approx(effect["gap"])
     assert order_effect(mirrored)["agree"] == effect["agree"]
-    apart = identity([(None, r) for r in base])
+    apart = same_reply([(None, r) for r in base])
     assert abs(apart["gap"]) <= apart["mean_abs"] <= 9
 
 

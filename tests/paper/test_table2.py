@@ -11,7 +11,7 @@ from tests.paper.made_up import (
     SYSTEMS,
     cells,
     dialogue,
-    due,
+    expected,
     files,
     outputs,
     reply,
@@ -31,7 +31,7 @@ def build(tmp_path, items, scores, ablations=None, max_missing=0.1, wanted=None)
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=max_missing,
-        due=wanted or due(scores),
+        expected=wanted or expected(scores),
         ablations=ablations or {},
     )
     return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
@@ -62,7 +62,7 @@ def test_a_system_without_any_row_is_missing_as_a_whole(tmp_path):
     """What a run judges is known without what is there."""
     items = [dialogue("a")]
     scores = verdicts(items[0], "good", 7)
-    wanted = due(scores) | {"systems": ["bare", "good"]}
+    wanted = expected(scores) | {"systems": ["bare", "good"]}
     with pytest.raises(UserError, match="8 of the 8 scores of bare by objective are missing"):
         build(tmp_path, items, scores, wanted=wanted)
 

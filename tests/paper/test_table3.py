@@ -11,7 +11,7 @@ from tests.paper.made_up import (
     SYSTEMS,
     cells,
     dialogue,
-    due,
+    expected,
     files,
     outputs,
     reply,
@@ -34,7 +34,7 @@ def build(tmp_path, scores):
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=0.01,
-        due=due(SCORES),
+        expected=expected(SCORES),
     )
     return cells(tmp_path / "table.csv")
 

@@ -4,7 +4,7 @@ import pytest
 
 from scripts.common.paths import ROOT
 from scripts.paper.table5 import table5
-from tests.paper.made_up import PUBLISHED, cells, dialogue, due, files, outputs, verdicts
+from tests.paper.made_up import PUBLISHED, cells, dialogue, expected, files, outputs, verdicts
 
 PRINTED = {"IA": 0.600, "CC": 0.543, "SF": 0.771, "SN": 0.371}
 PRINTED |= {"PC": 0.371, "EA": 0.371, "PeC": 0.371, "KC": 0.486}
@@ -25,7 +25,7 @@ def build(tmp_path, ratings, scores, test=(), wanted=NONE):
         **outputs(tmp_path),
         systems=["s1", "s2", "s3", "s4"],
         roles=["joe"],
-        due=wanted,
+        expected=wanted,
     )
     rows = cells(tmp_path / "table.csv")
     return {(row["metric"], row["source"]): row for row in rows}
@@ -87,7 +87,7 @@ def test_verdicts_whose_rows_are_gone_are_told(tmp_path):
     lines += [f"r1 {name} joe single 0 KC 5" for name in ("s1", "s2")]
     path.write_text("\n".join(lines).replace(" ", "\t") + "\n", "utf-8")
     given = files(tmp_path, "verdicts", scores[:-1])
-    build(tmp_path, path, given, files(tmp_path, "test", [item]), due(scores))
+    build(tmp_path, path, given, files(tmp_path, "test", [item]), expected(scores))
     page = (tmp_path / "table.md").read_text("utf-8")
     assert "1 of the 8 rows that results/judging/objective/s2 should have are gone" in page
     assert "1 of 2 ratings have no automatic score" in page

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scripts.common.errors import UserError
 from scripts.rows.corpus import Transcript, Turn
 from scripts.rows.dialogues import shard_of
-from scripts.rows.jsonl import digest, read_rows, write_rows
+from scripts.rows.jsonl import content_id, read_rows, write_rows
 
 
 @given(st.lists(st.builds(Transcript, id=st.text(), text=st.text(), language=st.just("Chinese"))))
@@ -52,4 +52,4 @@ def test_a_shard_is_one_of_its_count(role, count):
 
 
 def test_digests_tell_parts_apart():
-    assert digest("a", "b") != digest("ab") and len(digest("a")) == 12
+    assert content_id("a", "b") != content_id("ab") and len(content_id("a")) == 12

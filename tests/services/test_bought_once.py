@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.services import blobs, desk, processes
+from scripts.services import blobs, processes, store_writer
 from scripts.services import client as client_
 from scripts.services.client import Call, Response
 from scripts.services.database import Shut
 from scripts.services.response_store import Store
-from scripts.services.waits import Waits
+from scripts.services.waits import WaitReporter
 from tests.servers.scripted import Step
 from tests.services.conftest import FREE, GOOD, answer, answered, begin, states
 
@@ -138,8 +138,8 @@ def test_a_unit_without_a_price_is_booked_as_reserved_and_then_the_run_stops(
 @pytest.fixture
 def quick(monkeypatch):
     """Waits that suit a test."""
-    monkeypatch.setattr(desk, "AGAIN", 0.02)
-    monkeypatch.setattr(desk, "AT_ONCE", 10)
+    monkeypatch.setattr(store_writer, "AGAIN", 0.02)
+    monkeypatch.setattr(store_writer, "AT_ONCE", 10)
 
 
 def lock(path) -> sqlite3.Connection:
@@ -189,7 +189,7 @@ def test_a_full_disk_is_waited_for_likewise(served, quick):
 def test_what_cannot_be_written_in_time_lies_beside_the_store_until_it_is_opened_again(
     served, quick, monkeypatch
 ):
-    monkeypatch.setattr(desk, "HOLD", 0.1)
+    monkeypatch.setattr(store_writer, "HOLD", 0.1)
     server, client, ask = served()
     server.answer, held = locking(client.store.path)
     with pytest.raises(UserError, match="calls-late and is taken from there when you run"):
@@ -242,7 +242,7 @@ def test_a_file_where_late_answers_would_lie_is_told_before_anything_is_asked(tm
 
 def test_a_process_that_lives_on_after_the_store_was_locked_asks_again(served, quick, monkeypatch):
     """What it could neither end nor write down is not waited for: it is its own."""
-    monkeypatch.setattr(desk, "HOLD", 0.1)
+    monkeypatch.setattr(store_writer, "HOLD", 0.1)
     server, client, ask = served()
     server.answer, held = locking(client.store.path)
     with pytest.raises(UserError, match="calls-late"):
@@ -278,7 +278,9 @@ def test_a_run_that_is_ended_while_the_store_is_locked_loses_nothing(store, quic
     async def ended() -> None:
         held = lock(store.path)
         answer = {"version": "v1", "value": 1, "blob": None, "seconds": 1.0, "used": {}, "usd": 0}
-        work = asyncio.create_task(desk.Desk(Waits("test")).keep(store, attempt, "k", answer, 10))
+        work = asyncio.create_task(
+            store_writer.StoreWriter(WaitReporter("test")).record(store, attempt, "k", answer, 10)
+        )
         await asyncio.sleep(0.1)
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -292,11 +294,11 @@ def test_a_run_that_is_ended_while_the_store_is_locked_loses_nothing(store, quic
 
 def test_a_bound_counts_from_the_first_failure_for_all_that_wait(monkeypatch, quick):
     clock = [0.0]
-    place, tries = desk.Desk(Waits("test"), clock=lambda: clock[0]), []
+    place, tries = store_writer.StoreWriter(WaitReporter("test"), clock=lambda: clock[0]), []
 
     def work() -> None:
         tries.append(clock[0])
-        clock[0] += desk.HOLD / 4
+        clock[0] += store_writer.HOLD / 4
         raise Shut("locked")
 
     async def both() -> list:

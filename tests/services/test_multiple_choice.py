@@ -49,7 +49,7 @@ def test_shares_become_log_probabilities(row):
 @given(ROW, ROW, st.floats(0.01, 0.99))
 def test_groups_keep_their_ratios_and_their_best_those_of_the_final(one, two, weight):
     floored = [[max(share, multiple_choice.FLOOR) for share in row] for row in (one, two)]
-    whole = multiple_choice.joined(floored, [weight, 1 - weight])
+    whole = multiple_choice.combine(floored, [weight, 1 - weight])
     first, second = whole[: len(one)], whole[len(one) :]
     assert max(first) / max(second) == pytest.approx(weight / (1 - weight))
     for part, row in zip((first, second), floored, strict=True):

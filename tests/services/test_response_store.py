@@ -37,13 +37,13 @@ def begin(
     caps=None,
     usd=0.0,
     tokens=0.0,
-    lane="one",
+    endpoint="one",
     stage="judge",
     version=None,
 ):
     """A turn; without a `key` of a call that nobody asked yet."""
     key = key or next(OTHERS)
-    return store.begin(key, lane, stage, limits, caps or {}, usd, tokens, version)
+    return store.begin(key, endpoint, stage, limits, caps or {}, usd, tokens, version)
 
 
 def answer(store, key="k", value="hi", version="v1", usd=0.0, blob=None, most=10, **more):
@@ -115,19 +115,19 @@ def test_nothing_is_ever_unpickled(store):
 def test_a_file_is_hashed_once_until_it_changes(store, tmp_path, monkeypatch):
     clip = tmp_path / "clip.flac"
     clip.write_bytes(b"one")
-    first = store.digest(clip)
+    first = store.sha256(clip)
     monkeypatch.setattr(response_store.hashlib, "file_digest", None)
-    assert store.digest(clip) == first
+    assert store.sha256(clip) == first
     monkeypatch.undo()
     clip.write_bytes(b"other")
-    assert store.digest(clip) != first
+    assert store.sha256(clip) != first
 
 
 def test_no_more_than_the_lane_bears_are_under_way(store):
     limits = Limits(at_once=2, rpm=None, tpm=None)
     first, second = begin(store, limits=limits)[0], begin(store, limits=limits)[0]
     assert begin(store, limits=limits)[0] is None
-    assert begin(store, limits=limits, lane="other")[0] is not None
+    assert begin(store, limits=limits, endpoint="other")[0] is not None
     store.failed(first, "transient", "HTTP 500")
     assert begin(store, limits=limits)[0] is not None
     assert second

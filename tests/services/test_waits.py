@@ -11,7 +11,7 @@ from scripts.services import client as client_
 from scripts.services import processes
 from scripts.services.response_store import Store
 from scripts.services.settings import Limits
-from scripts.services.waits import Waits, backoff
+from scripts.services.waits import WaitReporter, backoff
 from tests.servers.scripted import Step
 from tests.services.conftest import FREE, GOOD
 
@@ -111,7 +111,7 @@ def test_only_what_a_service_asks_for_stops_a_run_for_it(served, services):
 
 def test_whoever_waits_long_says_why_and_for_how_long(monkeypatch, screen):
     clock = [100.0]
-    waits = Waits("judge", clock=lambda: clock[0])
+    waits = WaitReporter("judge", clock=lambda: clock[0])
     waits.tell(100.0, "it asked for it", 20.0)
     assert screen.getvalue() == ""  # that is soon over
     waits.tell(100.0, "process 7 has the call")

@@ -34,8 +34,8 @@ SERVICE = (
 RULES = settings.rules(DEFAULT)
 
 
-def estimate(work, whole, speeds, rules=RULES):
-    return cost_.estimate(work, whole, speeds, rules)
+def estimate(work, run_size, speeds, rules=RULES):
+    return cost_.estimate(work, run_size, speeds, rules)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def speed(spec: ModelSpec, seconds: str = "0.5", source: str = "measured") -> di
     }
 
 
-def whole(roles: int = 10, shards: int = 2, media: int = 3):
+def run_size(roles: int = 10, shards: int = 2, media: int = 3):
     config = {**DEFAULT, "shards": shards}
     config["write"] = {**DEFAULT["write"], "single": 100, "multi": 100}
     config["split"] = {"single": 2, "multi": 2}
@@ -72,7 +72,7 @@ def whole(roles: int = 10, shards: int = 2, media: int = 3):
 
 
 def test_the_size_of_a_run():
-    run = whole()
+    run = run_size()
     assert (run.roles, run.trained, run.media) == (10, 8, {"film0": 1, "film1": 1, "film2": 1})
     assert run.dialogues("test") == 40
     assert run.dialogues("train") + run.dialogues("out_of_domain") + 40 == pytest.approx(
@@ -83,10 +83,10 @@ def test_the_size_of_a_run():
 def test_gpu_hours_are_work_times_speed(model):
     tts = model("tts")
     jobs = [Work("speak", {"split": "test", "shard": f"{k}-of-2"}, {"tts": tts}) for k in (1, 2)]
-    (cost,) = estimate(jobs, whole(), [speed(tts)])
+    (cost,) = estimate(jobs, run_size(), [speed(tts)])
     assert (cost.jobs, cost.gpu_jobs, cost.calls, cost.usd) == (2, 2, 0, 0)
     assert cost.gpu_hours == pytest.approx(40 * (USER + ROLE) * 0.5 / 3600)
-    (half,) = estimate(jobs[:1], whole(), [speed(tts)])
+    (half,) = estimate(jobs[:1], run_size(), [speed(tts)])
     assert half.gpu_hours == pytest.approx(cost.gpu_hours / 2)
     assert half.gigabytes > 0
 
@@ -95,8 +95,8 @@ def test_users_with_a_synthesiser_of_their_own_have_a_rule_of_their_own(model):
     tts, users = model("tts"), model("tts")
     where = {"split": "test", "shard": "1-of-1"}
     work = [Work("speak_users", where, {"user_tts": users}), Work("speak", where, {"tts": tts})]
-    apart = replace(whole(shards=1), apart=True)
-    asked, answered = estimate(work, apart, [speed(tts, "1"), speed(users, "1")])
+    run = replace(run_size(shards=1), separate_user_tts=True)
+    asked, answered = estimate(work, run, [speed(tts, "1"), speed(users, "1")])
     assert asked.gpu_hours == pytest.approx(40 * USER / 3600)
     assert answered.gpu_hours == pytest.approx(40 * ROLE / 3600)
 
@@ -104,21 +104,21 @@ def test_users_with_a_synthesiser_of_their_own_have_a_rule_of_their_own(model):
 def test_a_model_on_the_cpu_costs_no_gpu(model):
     jobs = [Work("separate", {"batch": "film0"}, {"separation": model("separation", gpu=False)})]
     jobs += [Work("separate", {"batch": "film1"}, {"m": model("separation", device="cpu")})]
-    (cost,) = estimate(jobs, whole(), [])
+    (cost,) = estimate(jobs, run_size(), [])
     assert (cost.gpu_jobs, cost.gpu_hours, cost.unknown) == (0, 0.0, set())
     (line,) = [line for line in told([cost]).splitlines() if line.startswith("separate")]
     assert line.split()[:3] == ["separate", "2", "0"]
-    assert "1 other rules" in told([cost, *estimate([Work("table1", {}, {})], whole(), [])])
+    assert "1 other rules" in told([cost, *estimate([Work("table1", {}, {})], run_size(), [])])
 
 
 def test_a_speed_that_nobody_stated_is_named(model):
     found = model("asr")
-    (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], whole(), [])
+    (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], run_size(), [])
     name = f"asr/{found.backend}"
     assert cost.unknown == {name} and cost.gpu_hours == 0
     assert f"config/speeds.tsv lacks them: {name}" in told([cost])
     row = speed(found, source="assumed (a guess)")
-    (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], whole(), [row])
+    (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], run_size(), [row])
     assert f"only assumed: {name}" in told([cost]) and cost.gpu_hours > 0
 
 
@@ -145,7 +145,7 @@ def judged(service: dict) -> list[Work]:
 
 def test_calls_and_cost_of_a_service(model, priced):
     service = model("judge", False, SERVICE)
-    (cost,) = estimate(judged(service), whole(), [], priced)
+    (cost,) = estimate(judged(service), run_size(), [], priced)
     assert cost.calls == pytest.approx(40 * 8) and cost.gpu_hours == 0
     read = PROMPT + 2 * 2 * ROLE * HEARD
     assert cost.usd == pytest.approx(40 * 8 * (read + 10 * RATIONALE) / 1e6)
@@ -156,7 +156,9 @@ def test_calls_and_cost_of_a_service(model, priced):
 
 def test_a_protocol_says_how_many_calls_there_are(model, priced):
     def calls(**options) -> float:
-        (cost,) = estimate(judged(model("judge", False, SERVICE, **options)), whole(), [], priced)
+        (cost,) = estimate(
+            judged(model("judge", False, SERVICE, **options)), run_size(), [], priced
+        )
         return cost.calls
 
     assert calls(protocol="joint") == pytest.approx(40)
@@ -166,13 +168,13 @@ def test_a_protocol_says_how_many_calls_there_are(model, priced):
 
 def test_a_service_of_ours_costs_calls_but_no_money(model, priced):
     here = model("judge", False, SERVICE, address="http://127.0.0.1:8000")
-    (cost,) = estimate(judged(here), whole(), [], priced)
+    (cost,) = estimate(judged(here), run_size(), [], priced)
     assert (cost.calls, cost.usd, cost.unpriced) == (pytest.approx(320), 0, set())
 
 
 def test_a_service_without_a_price_is_named(model, priced):
     other = model("judge", False, SERVICE, model="two")
-    (cost,) = estimate(judged(other), whole(), [], priced)
+    (cost,) = estimate(judged(other), run_size(), [], priced)
     assert cost.usd == 0
     assert f"Without a price in config/prices.tsv: two of judge/{other.backend}" in told([cost])
 
@@ -181,8 +183,8 @@ def test_training_has_a_speed_of_its_own(model):
     base = model("dialogue")
     row = {"model": "finetune", "unit": "dialogue", "seconds": "2", "source": "told"}
     work = [Work("finetune", {}, {"model": base, "settings": {"epochs": 3}})]
-    (cost,) = estimate(work, whole(), [row, speed(base)])
-    assert cost.gpu_hours == pytest.approx(whole().dialogues("train") * 3 * 2 / 3600)
+    (cost,) = estimate(work, run_size(), [row, speed(base)])
+    assert cost.gpu_hours == pytest.approx(run_size().dialogues("train") * 3 * 2 / 3600)
 
 
 def test_every_backend_that_runs_on_a_gpu_has_a_stated_speed():

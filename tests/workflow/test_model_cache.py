@@ -20,7 +20,7 @@ from scripts.workflow import cache_files, model_cache
 from scripts.workflow.cache_files import CacheFiles
 from scripts.workflow.model_cache import CachedModel
 from scripts.workflow.model_spec import ModelSpec
-from scripts.workflow.packing import digest, pack, unpack
+from scripts.workflow.serialization import cache_key, deserialize, serialize
 
 ASR = importlib.import_module("scripts.backends.asr")
 TTS = importlib.import_module("scripts.backends.tts")
@@ -305,18 +305,18 @@ def test_a_model_is_known_by_its_weights_and_the_files_it_names(tmp_path, monkey
     spec = ModelSpec("llm", "transformers", {"weights": "qwen3-8b"})
     tts = ModelSpec("tts", "f5_tts", {"user_clip_english": str(clip)})
     seen = [
-        model_cache.identity(spec),
-        model_cache.identity(spec._replace(options={"weights": "yi-1.5-9b"})),
+        model_cache.model_key(spec),
+        model_cache.model_key(spec._replace(options={"weights": "yi-1.5-9b"})),
     ]
     home = tmp_path / "weights/qwen3-8b"
     home.mkdir(parents=True)
     for receipt in ("{}", '{"commit": "another"}'):
         (home / "receipt.json").write_text(receipt)
-        seen.append(model_cache.identity(spec))
+        seen.append(model_cache.model_key(spec))
     for sound in (b"one", b"two"):
         clip.write_bytes(sound)
-        seen.append(model_cache.identity(tts))
-    assert len(set(seen)) == len(seen) and model_cache.identity(tts) == seen[-1]
+        seen.append(model_cache.model_key(tts))
+    assert len(set(seen)) == len(seen) and model_cache.model_key(tts) == seen[-1]
 
 
 def test_outside_of_a_job_nothing_is_kept(tmp_path):
@@ -345,35 +345,35 @@ plain = some.recursive(
 
 @given(plain)
 def test_what_is_packed_is_unpacked(value):
-    packed, blob = pack(value)
+    packed, blob = serialize(value)
     assert blob is None
-    assert unpack(json.loads(json.dumps(packed)), None, ASR) == value
+    assert deserialize(json.loads(json.dumps(packed)), None, ASR) == value
 
 
 @given(some.lists(some.floats(-1, 1, width=32), min_size=1, max_size=50))
 def test_sound_is_quantised_once(samples):
     """What comes from the files is what the first run went on with."""
     sound = np.array(samples, np.float32)
-    once = unpack(*pack(Answer(sound, "a", None, 0.5), True), DIALOGUE)
-    twice = unpack(*pack(once, True), DIALOGUE)
+    once = deserialize(*serialize(Answer(sound, "a", None, 0.5), True), DIALOGUE)
+    twice = deserialize(*serialize(once, True), DIALOGUE)
     assert np.abs(once.audio - sound).max() <= 2 / 32768
-    assert np.array_equal(once.audio, unpack(*pack(once.audio, False), SPEAKER))
+    assert np.array_equal(once.audio, deserialize(*serialize(once.audio, False), SPEAKER))
     assert twice.text == "a" and np.abs(twice.audio - once.audio).max() <= 1 / 32767
 
 
 @given(some.lists(plain, max_size=3), some.lists(plain, max_size=3))
 def test_the_digest_tells_values_apart(one, other):
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (digest(one) == digest(other)) == same
+    assert (cache_key(one) == cache_key(other)) == same
 
 
 def test_sounds_and_arrays_have_digests(tmp_path):
     (tmp_path / "a").write_bytes(b"one")
-    before = digest(Sound(tmp_path / "a"), CLIPS[0])
-    assert before == digest(Sound(tmp_path / "a"), CLIPS[0].copy())
-    assert before != digest(Sound(tmp_path / "a"), CLIPS[0].astype(np.float64))
+    before = cache_key(Sound(tmp_path / "a"), CLIPS[0])
+    assert before == cache_key(Sound(tmp_path / "a"), CLIPS[0].copy())
+    assert before != cache_key(Sound(tmp_path / "a"), CLIPS[0].astype(np.float64))
     (tmp_path / "a").write_bytes(b"two")
-    assert before != digest(Sound(tmp_path / "a"), CLIPS[0])
+    assert before != cache_key(Sound(tmp_path / "a"), CLIPS[0])
 
 
 def test_every_kept_method_is_of_the_contract():
@@ -384,6 +384,6 @@ def test_every_kept_method_is_of_the_contract():
 
 def test_what_cannot_be_kept_is_refused():
     with pytest.raises(TypeError, match="a set cannot be kept"):
-        pack({1})
+        serialize({1})
     with pytest.raises(TypeError, match="two arrays"):
-        pack(CLIPS)
+        serialize(CLIPS)

@@ -20,13 +20,13 @@ CASCADE = ModelSpec("dialogue", "cascade", {"asr": EAR, "max_tokens": 40})
 
 RECORDED = """
 from scripts.workflow.model_spec import ModelSpec
-from scripts.workflow.packing import digest
+from scripts.workflow.serialization import cache_key
 from snakemake.persistence.file import FilePersistence
 
 ear = ModelSpec("asr", "faster_whisper", {options})
 spec = ModelSpec("dialogue", "cascade", {{"asr": ear, "max_tokens": 40}})
 for param in (spec, [spec], {{"system": spec}}):
-    print(FilePersistence._serialize_param_builtin(None, param), digest(param))
+    print(FilePersistence._serialize_param_builtin(None, param), cache_key(param))
 """
 
 

@@ -26,7 +26,7 @@ from scripts.common.audio import pcm
 from scripts.common.errors import UserError
 from scripts.services import model_studio
 from scripts.services.client import Call, Client, Response
-from scripts.services.daemon_threads import Daemons
+from scripts.services.daemon_threads import DaemonThreadPool
 from scripts.services.prices import as_told
 
 ENV = ("api", "core", "torch")
@@ -78,7 +78,7 @@ class Paraformer:
                     raise UserError(f"{words} The others are kept; run the same command again.")
                 print(words, file=job.screen())
             sentences[number] = result.value or []
-        return [self.joined(own, language) for own in sentences]
+        return [self.merge_sentences(own, language) for own in sentences]
 
     def call(self, sound: bytes, language: str | None) -> Call:
         hints = [CODES[language]] if language else list(CODES.values())
@@ -105,7 +105,7 @@ class Paraformer:
         most = {"audio second": billed(sound)}
         return Call(parts, send, most)
 
-    def joined(self, sentences: list[str], language: str | None) -> dict[str, str]:
+    def merge_sentences(self, sentences: list[str], language: str | None) -> dict[str, str]:
         """One result of the sentences of a clip."""
         language = language or guessed("".join(sentences))
         parts = [sentence.strip() for sentence in sentences]
@@ -122,7 +122,7 @@ def hear(session: Any, sound: bytes, sentences: list[str]) -> None:
 
     What comes is read while the sound is sent: a service that refuses says so at once.
     """
-    with session, Daemons(1) as pool:
+    with session, DaemonThreadPool(1) as pool:
         sent = pool.submit(feed, session, sound)
         for result in session.results():
             if result.is_sentence_end():

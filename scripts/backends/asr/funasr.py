@@ -103,7 +103,7 @@ class FunAsr:
         self.batch, self.languages, self.word_times = batch, languages, word_times
         self.simplify = OpenCC("t2s").convert
         noise = np.random.default_rng(0).standard_normal(LONGEST)
-        net.model.encoder.register_forward_hook(self.keep)
+        net.model.encoder.register_forward_hook(self.mask_padding)
         self.noise = (noise * dither / 2**15).astype(np.float32)  # dither is in 16-bit steps
 
     def transcribe(self, clips: list[np.ndarray], language: str | None = None) -> list[dict]:
@@ -132,9 +132,9 @@ class FunAsr:
                     round(start / RATE + word[side], 2) for side in ("start", "end")
                 )
             heard[number].append(one)
-        return [self.joined(own, language) for own in heard]
+        return [self.merge_parts(own, language) for own in heard]
 
-    def keep(self, encoder, inputs, output) -> tuple:
+    def mask_padding(self, encoder, inputs, output) -> tuple:
         """Keep what the encoder puts out, with zeros for the padding of shorter clips: Paraformer's
         count of characters looks one frame ahead, into it."""
         import torch
@@ -145,7 +145,7 @@ class FunAsr:
         self.encoded = (encoded, lengths)
         return (encoded, lengths, *rest)
 
-    def joined(self, parts: list[dict], language: str | None) -> dict:
+    def merge_parts(self, parts: list[dict], language: str | None) -> dict:
         """One result of what was heard in the parts of a clip; the longest text says in what
         language it is."""
         longest = max(parts, key=lambda part: len(part["text"]), default={})

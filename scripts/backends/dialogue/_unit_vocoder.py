@@ -2,7 +2,7 @@
 
 Polyak et al., Interspeech 2021 (HiFi-GAN on units); Lee et al., ACL 2022 (durations). Layout of
 fairseq's CodeHiFiGANVocoder: config.json and a pickle {"generator": state dict} in which
-convolutions are split into direction and length (weight norm); here they are joined on loading.
+convolutions are split into direction and length (weight norm); they are fused on loading.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def load_vocoder(home: Path) -> UnitVocoder:
             "config.json); one with a single voice is needed."
         )
     state = torch.load(pinned(file), map_location="cpu", weights_only=True)["generator"]
-    return fill(UnitVocoder(config), joined(state), "the unit vocoder")
+    return fill(UnitVocoder(config), fuse_weight_norm(state), "the unit vocoder")
 
 
-def joined(state: dict) -> dict:
+def fuse_weight_norm(state: dict) -> dict:
     """A state dict with each weight_g (length) and weight_v (direction) made one weight."""
     plain = {}
     for name, tensor in state.items():

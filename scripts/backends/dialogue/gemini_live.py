@@ -25,10 +25,10 @@ from scripts.common import audio
 from scripts.common.json_path import mended, number
 from scripts.services import errors
 from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.http_limits import Meter
 from scripts.services.openai_chat import straight
 from scripts.services.prices import audio_among, widened
 from scripts.services.prices import tokens as units_of
-from scripts.services.web import Meter
 
 ENV = ("api", "core", "torch")
 GPU = False

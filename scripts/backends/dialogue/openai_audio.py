@@ -161,9 +161,9 @@ def turns(request: Request) -> dict[str, Any]:
     """What identifies a request: its texts, and digests of its sounds."""
     history = [
         {
-            "user": Sound(user).digest(),
+            "user": Sound(user).sha256(),
             "heard": answer.heard,
-            "reply": Sound(answer.audio).digest(),
+            "reply": Sound(answer.audio).sha256(),
             "text": answer.text,
         }
         for user, answer in request.history
@@ -171,7 +171,7 @@ def turns(request: Request) -> dict[str, Any]:
     return {
         "system": instruction(request),
         "history": history,
-        "user": Sound(request.user).digest(),
+        "user": Sound(request.user).sha256(),
     }
 
 

@@ -33,10 +33,10 @@ from scripts.common import audio
 from scripts.common.json_path import at, loads, mended, number, text
 from scripts.services import errors
 from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.http_limits import Meter
 from scripts.services.openai_chat import connection, straight
 from scripts.services.prices import tokens as units_of
 from scripts.services.prices import widened
-from scripts.services.web import Meter
 
 ENV = ("api", "core", "torch")
 GPU = False

@@ -31,7 +31,7 @@ from scripts.backends.dialogue import Answer, Request
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.weights import loading, path, pinned
-from scripts.rows.jsonl import digest
+from scripts.rows.jsonl import content_id
 
 ENV = "torch"
 GPU = True
@@ -216,7 +216,7 @@ def seed(request: Request) -> int:
     heard = b"".join(sound.tobytes() for sound in sounds(request))
     texts = [instruction(request.role_prompt, request.manner)]
     texts += [answer.text for _, answer in request.history]
-    return int(digest(*texts, heard.hex()), 16)
+    return int(content_id(*texts, heard.hex()), 16)
 
 
 def speaks(ends: list[int]) -> Callable:

@@ -167,10 +167,10 @@ class Listening:
         return [self.clip(sound) for sound in sounds]
 
     def clip(self, sound: Sound) -> Clip:
-        digest = sound.digest() if sound.path is None else self.client.digest(sound.path)
+        sha256 = sound.sha256() if sound.path is None else self.client.sha256(sound.path)
         if self.longest is None or sound.seconds <= self.longest:
-            return Clip(f"sha256 {digest}", sound, None)
-        return Clip(f"sha256 {digest}, {self.longest:g} s", sound, self.longest)
+            return Clip(f"sha256 {sha256}", sound, None)
+        return Clip(f"sha256 {sha256}, {self.longest:g} s", sound, self.longest)
 
     def most(self, fills: Sequence[bytes | Clip]) -> dict[str, float]:
         """What a call may use at most. A token has three bytes of UTF-8 or more."""
@@ -228,7 +228,7 @@ class Listening:
         """The scores of a pair, whose calls' results come next, `cut` of its parts being cut."""
         answers = [[self.answers(next(results), group) for group in groups] for _ in trials]
         return [
-            joined(trials, [answer[i][k] for answer in answers], cut)
+            combine_trials(trials, [answer[i][k] for answer in answers], cut)
             for i, group in enumerate(groups)
             for k in range(len(group))
         ]
@@ -245,7 +245,7 @@ class Listening:
         return [Answer(read, result.version) for read in reads]
 
 
-def joined(trials: list[tuple[str, int]], answers: list[Answer], cut: int) -> Scores:
+def combine_trials(trials: list[tuple[str, int]], answers: list[Answer], cut: int) -> Scores:
     """The scores of one metric: means over its trials if all of them were answered, else None."""
     given, words, missing = [], [], []
     for (order, sample), answer in zip(trials, answers, strict=True):

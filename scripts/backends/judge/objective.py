@@ -11,10 +11,11 @@ near(t) is the cosine of the sentence embeddings of what is heard and t, less th
 three sentences about other things. gain(c) is the mean log-likelihood a token of what is heard
 after the user's words with c before them, less that after the user's words alone (nats).
 
-IA   script * mask * length * (.4 + .3 ramp(near(question), -.04, .08) + .3 ramp(g, -.1, .5)): share of
-     letters in the role's script; .2 with an assistant's stock phrase, else 1; ramp(words, 0, 4) *
-     ramp(words, 150, 60); does it speak to what was asked; g, does it follow the instruction to be
-     this role: the larger of gain(three of the role's lines) and gain(the role's profile)
+IA   script * mask * length * (.4 + .3 ramp(near(question), -.04, .08) + .3 ramp(g, -.1, .5)):
+     share of letters in the role's script; .2 with an assistant's stock phrase, else 1;
+     ramp(words, 0, 4) * ramp(words, 150, 60); does it speak to what was asked; g, does it follow
+     the instruction to be this role: the larger of gain(three of the role's lines) and gain(the
+     role's profile)
 CC   .5 ramp(d, -.4, .9) + .5 ramp(near(question), -.04, .08), where d is the log-likelihood a token
      after the user's words less that after "say something". Contradictions are not seen
 SF   (1 - errors) * (1 - 2 gaps) * (1 - 2 again) * pace: word (Chinese: character) errors between

@@ -121,7 +121,7 @@ class Chats:
         last = self.chosen([(asked[number][0], some) for number, some in finals]) if finals else []
         weights = {number: row for (number, _), row in zip(finals, last, strict=True)}
         return [
-            multiple_choice.joined(rows, [1.0] if len(rows) == 1 else weights.get(number))
+            multiple_choice.combine(rows, [1.0] if len(rows) == 1 else weights.get(number))
             for number, rows in enumerate(found)
         ]
 

@@ -39,7 +39,7 @@ from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.json_path import mended
 from scripts.common.progress import progress
-from scripts.services import addresses, errors, keys, web
+from scripts.services import addresses, errors, http_limits, keys
 from scripts.services.errors import CallError
 
 ENV = "vllm"
@@ -213,7 +213,7 @@ class Client:
                 limits=httpx.Limits(max_connections=batch),
                 timeout=PATIENCE,
                 headers={"Accept-Encoding": "gzip, deflate"},
-                event_hooks={"response": [web.limited_in_thread("llm/vllm", PATIENCE)]},
+                event_hooks={"response": [http_limits.limited_in_thread("llm/vllm", PATIENCE)]},
             ),
         )
         served = self.asked(lambda: [model.id for model in self.openai.models.list().data])

@@ -127,11 +127,11 @@ class Kokoro:
         import soxr
 
         from scripts.common.paths import ROOT
-        from scripts.rows.jsonl import digest
+        from scripts.rows.jsonl import content_id
 
         voices = sorted(set(self.model.voices) - UNCLEAR)
         names = [name for name in voices if name.startswith(PREFIX[language])]
-        key = digest(*self._sums(), self.speaker_spec, SAMPLE[language], *names)
+        key = content_id(*self._sums(), self.speaker_spec, SAMPLE[language], *names)
         file = ROOT / ".cache" / f"kokoro-{language}-{key}.npy"
         if not file.exists():
             said = self.speak([(SAMPLE[language], {"voice": name}, language) for name in names])

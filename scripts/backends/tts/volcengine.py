@@ -28,7 +28,7 @@ from scripts.common.json_path import at, count, number
 from scripts.common.json_path import text as words_at
 from scripts.services import errors
 from scripts.services.client import CallError, Client
-from scripts.services.web import TEXT, Meter
+from scripts.services.http_limits import TEXT, Meter
 
 ENV = ("api", "core", "torch")
 GPU = False

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from scripts.paper.report.layout import Section
-from scripts.paper.report.printed import LANGUAGES, as_printed
+from scripts.paper.report.published import LANGUAGES, as_printed
 from scripts.paper.report.scores import ratio
-from scripts.paper.report.versions import bare
+from scripts.paper.report.versioned_verdicts import without_version
 from scripts.rows.judging import Verdict
 
 COLUMNS = {
@@ -63,7 +63,7 @@ def ablation_rows(verdicts: list[Verdict], ablations: dict[str, str]) -> list[di
 
 def _versions(verdicts: list[Verdict], system: str) -> list[str]:
     """The names under which a system has scores; its own, where it has none."""
-    found = dict.fromkeys(v.system for v in verdicts if bare(v.system) == system)
+    found = dict.fromkeys(v.system for v in verdicts if without_version(v.system) == system)
     return list(found) or [system]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.common.tables import located
-from scripts.paper.report.printed import as_printed
+from scripts.paper.report.published import as_printed
 
 
 @dataclass(frozen=True)

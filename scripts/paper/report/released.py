@@ -26,9 +26,9 @@ from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.json_path import mended
 from scripts.common.tables import clean, text_of
-from scripts.paper.report.due import NOTHING, Due, completed
-from scripts.paper.report.printed import METRICS, printed
-from scripts.paper.report.versions import VersionedVerdicts, by_version
+from scripts.paper.report.expected import NOTHING, Expected, completed
+from scripts.paper.report.published import METRICS, read_published
+from scripts.paper.report.versioned_verdicts import VersionedVerdicts, by_version
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Verdict
 
@@ -97,15 +97,15 @@ def read_scores(
     released: list[Path],
     published_roles: Path,
     roles: list[dict[str, str]],
-    due: Due = NOTHING,
+    expected: Expected = NOTHING,
 ) -> VersionedVerdicts[Verdict]:
-    """The Verdict rows of a run and those of released files, whose roles are of either table; the
-    versions of systems and judges are told apart. What is `due` of a run and not there is missing.
+    """The Verdict rows of a run and those of released files, whose roles are of either table, by
+    version of system and judge. What is `expected` of a run and not there is missing.
     """
-    own, gone = completed(read_all(verdicts, Verdict), due)
+    own, gone = completed(read_all(verdicts, Verdict), expected)
     playing = [row for row in roles if row["pool"]]
     if released:
-        own += read_released(released, [*printed(published_roles), *playing])
+        own += read_released(released, [*read_published(published_roles), *playing])
     told = by_version(own)
     return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.paper.report.layout import Section, write_table
-from scripts.paper.report.printed import SOURCES, printed
+from scripts.paper.report.published import SOURCES, read_published
 
 CUT = 50  # the paper prints 50 of its 98 roles in Table 6 and the rest in Table 7
 SPLITS = {"train": "train/test", "out_of_domain": "dev/test"}
@@ -37,7 +37,7 @@ def write_roles(
         row
         | {"name": row["role_as_printed"], "work": row["source"], "source": "printed"}
         | {"split": SPLITS[row["pool"]]}
-        for row in printed(published)
+        for row in read_published(published)
     ]
     own = [
         row | {"source": "run", "split": SPLITS[row["pool"]], "synthetic": synthetic(row, media)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.paper.report.printed import LANGUAGES, METRICS
+from scripts.paper.report.published import LANGUAGES, METRICS
 from scripts.paper.report.statistics import (
     cluster_totals,
     percentile_interval,

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from scripts.paper.report.layout import EMPTY, Section, write_table
-from scripts.paper.report.printed import (
+from scripts.paper.report.published import (
     JUDGE,
     LANGUAGES,
     METRICS,
     SOURCES,
     SYSTEMS,
     as_printed,
-    printed,
+    read_published,
 )
 from scripts.paper.report.scores import (
     HEADER,
@@ -24,7 +24,7 @@ from scripts.paper.report.scores import (
     refuse_missing,
     score_rows,
 )
-from scripts.paper.report.versions import VersionedVerdicts, bare
+from scripts.paper.report.versioned_verdicts import VersionedVerdicts, without_version
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
 from scripts.rows.judging import Verdict
@@ -129,7 +129,7 @@ def describe(spec: ModelSpec) -> str:
 def _printed_rows(published: Path, domain: str) -> list[dict[str, Any]]:
     """Printed rows with the columns of `HEADER`; intervals and counts were not printed."""
     common = dict.fromkeys(HEADER) | {"domain": domain, "judge": JUDGE, "source": "printed"}
-    return [common | row for row in printed(published)]
+    return [common | row for row in read_published(published)]
 
 
 def _labels(
@@ -186,14 +186,16 @@ def _about(
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
     notes = []
-    for judge in sorted({bare(verdict.judge) for verdict in verdicts} - {JUDGE}):
+    for judge in sorted({without_version(verdict.judge) for verdict in verdicts} - {JUDGE}):
         notes.append(
             f"Scores that are not printed are by the judge `{judge}`, not by the paper's "
             f"({JUDGE}): compare systems within a source, not numbers between sources."
         )
     judged: dict[tuple[str, str], set[str]] = {}
     for verdict in verdicts:
-        judged.setdefault((verdict.system, verdict.language), set()).add(bare(verdict.judge))
+        judged.setdefault((verdict.system, verdict.language), set()).add(
+            without_version(verdict.judge)
+        )
     for (system, language), judges in judged.items():
         if len(judges) > 1:
             told = f"{system} ({language}) has scores of {len(judges)} judges ({', '.join(judges)})"

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
-from scripts.paper.report.printed import METRICS, printed
+from scripts.paper.report.published import METRICS, read_published
 from scripts.paper.report.released import COLUMNS, NAMES, files_of, read_released, read_scores
 from scripts.paper.report.scores import score_rows
 from scripts.rows.judging import Verdict
 from tests.paper.made_up import PUBLISHED, ROLES, dialogue, files, verdicts
 
-PUBLISHED_ROLES = printed(PUBLISHED / "roles.tsv")
+PUBLISHED_ROLES = read_published(PUBLISHED / "roles.tsv")
 SHIPPED = PUBLISHED / "released_scores_qwen2.5-omni_zh.csv"
 
 
@@ -48,8 +48,8 @@ def authors(folder, items, mode="single", system="New", role="hutao"):
 def test_the_shipped_scores_give_the_printed_rows():
     rows = read_released([SHIPPED], PUBLISHED_ROLES)
     assert len(rows) == 512 and all(row.score_test is not None for row in rows)
-    shown = [("all", row) for row in printed(PUBLISHED / "table2.tsv")]
-    shown += [(row["domain"], row) for row in printed(PUBLISHED / "table3.tsv")]
+    shown = [("all", row) for row in read_published(PUBLISHED / "table2.tsv")]
+    shown += [(row["domain"], row) for row in read_published(PUBLISHED / "table3.tsv")]
     shown = {
         domain: row
         for domain, row in shown

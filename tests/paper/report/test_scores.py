@@ -6,7 +6,7 @@ from scipy import stats
 
 from scripts.common.errors import UserError
 from scripts.paper.report.ablation import ablation_rows
-from scripts.paper.report.printed import METRICS
+from scripts.paper.report.published import METRICS
 from scripts.paper.report.scores import HEADER, missing_rows, refuse_missing, score_rows
 from tests.paper.made_up import dialogue, verdicts
 

@@ -32,7 +32,7 @@ INSTRUCTIONS = {
 GB = 1e9
 
 
-def go_on_watched(stage: str, log: Path, screen: TextIO) -> None:
+def continue_in_child(stage: str, log: Path, screen: TextIO) -> None:
     """Return in a child of this process, which never returns: it waits, and ends as the child ends.
 
     If the child dies by a signal, a sentence about `stage` goes to standard error, which is `log`

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.paper.report.printed import as_printed
-from scripts.paper.report.versions import bare, by_version
+from scripts.paper.report.published import as_printed
+from scripts.paper.report.versioned_verdicts import by_version, without_version
 from tests.paper.made_up import dialogue, verdicts
 
 
@@ -72,7 +72,9 @@ def test_nothing_is_lost_and_no_name_holds_two_versions(given_rows):
     rows = [row(given=a, version=b, score=score) for a, b, score in given_rows]
     told = by_version(rows).verdicts
     assert [r.score_test for r in told] == [r.score_test for r in rows]
-    assert all((bare(r.system), bare(r.judge)) == ("good", "gemini") for r in told)
+    assert all(
+        (without_version(r.system), without_version(r.judge)) == ("good", "gemini") for r in told
+    )
     for name, version in (("system", "system_version"), ("judge", "version")):
         held = {}
         for r in told:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from scripts.backends.llm import openai
 from scripts.common import json_path
-from scripts.services import web
+from scripts.services import http_limits
 from scripts.services.errors import CallError
 from tests.servers.scripted import Scripted, Step
 from tests.services.conftest import GOOD, KEY, states
@@ -29,39 +29,39 @@ REPLY = {"model": "m", "choices": [{"message": {"content": "hi"}, "finish_reason
 def packed(size: int, level: int = 9) -> bytes:
     """A body of gzip that is `size` zeros."""
     zipped = zlib.compressobj(level, zlib.DEFLATED, 31)
-    pieces = [zipped.compress(b"\0" * web.MB) for _ in range(size // web.MB)]
+    pieces = [zipped.compress(b"\0" * http_limits.MB) for _ in range(size // http_limits.MB)]
     return b"".join(pieces) + zipped.flush()
 
 
-def read(pieces, packing="", limit=web.MB, cut=False) -> bytes:
-    body = web.Body(packing, limit, cut)
+def read(pieces, encoding="", limit=http_limits.MB, cut=False) -> bytes:
+    body = http_limits.Body(encoding, limit, cut)
     return b"".join(plain for piece in pieces for plain in body.take(piece))
 
 
 @given(st.lists(st.binary(max_size=200), max_size=6), st.sampled_from(["", "gzip", "deflate"]))
-def test_what_is_within_the_limit_comes_whole(pieces, packing):
+def test_what_is_within_the_limit_comes_whole(pieces, encoding):
     whole = b"".join(pieces)
-    pack = {"": lambda data: data, "gzip": gzip.compress, "deflate": zlib.compress}[packing]
+    pack = {"": lambda data: data, "gzip": gzip.compress, "deflate": zlib.compress}[encoding]
     sent = pack(whole)
-    assert read([sent[:7], sent[7:]], packing, limit=max(len(whole), 1)) == whole
+    assert read([sent[:7], sent[7:]], encoding, limit=max(len(whole), 1)) == whole
 
 
-@pytest.mark.parametrize("packing", ["", "gzip"])
-def test_what_is_above_it_is_a_fault_of_the_service(packing):
-    sent = packed(4 * web.MB) if packing else b"0" * (web.MB + 1)
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_what_is_above_it_is_a_fault_of_the_service(encoding):
+    sent = packed(4 * http_limits.MB) if encoding else b"0" * (http_limits.MB + 1)
     with pytest.raises(CallError, match="more than 1 MB: that is no answer") as error:
-        read([sent], packing)
+        read([sent], encoding)
     assert error.value.kind == "transient"
-    assert len(read([sent], packing, cut=True)) == web.ERROR
+    assert len(read([sent], encoding, cut=True)) == http_limits.ERROR
 
 
 def test_a_bomb_takes_no_more_memory_than_the_limit():
-    bomb = packed(200 * web.MB)
-    assert len(bomb) < web.MB
+    bomb = packed(200 * http_limits.MB)
+    assert len(bomb) < http_limits.MB
     tracemalloc.start()
     with pytest.raises(CallError):
-        read([bomb], "gzip", limit=8 * web.MB)
-    assert tracemalloc.get_traced_memory()[1] < 20 * web.MB
+        read([bomb], "gzip", limit=8 * http_limits.MB)
+    assert tracemalloc.get_traced_memory()[1] < 20 * http_limits.MB
     tracemalloc.stop()
 
 
@@ -69,26 +69,26 @@ def empty() -> bytes:
     """A beginning of gzip, and blocks of it in which there is nothing."""
     zipped = zlib.compressobj(9, zlib.DEFLATED, 31)
     begun = zipped.compress(b"") + zipped.flush(zlib.Z_SYNC_FLUSH)
-    return begun + b"\0\0\0\xff\xff" * (web.MB // 5)
+    return begun + b"\0\0\0\xff\xff" * (http_limits.MB // 5)
 
 
 @pytest.mark.parametrize(
     "first, more",
-    [(gzip.compress(b"{}"), b"x" * web.MB), (empty(), None)],
+    [(gzip.compress(b"{}"), b"x" * http_limits.MB), (empty(), None)],
     ids=["behind the end", "empty blocks"],
 )
 def test_packed_bytes_that_come_to_nothing_have_an_end(first, more):
     """What follows the end of what was packed was kept in memory, and blocks with nothing in them
     came for ever."""
-    pieces = [first, *[more or b"\0\0\0\xff\xff" * (web.MB // 5)] * 3]
+    pieces = [first, *[more or b"\0\0\0\xff\xff" * (http_limits.MB // 5)] * 3]
     with pytest.raises(CallError, match="more than 1 MB"):
         read(pieces, "gzip")
 
 
-@pytest.mark.parametrize("packing, data", [("gzip", b"no"), ("br", b"x"), ("gzip, gzip", b"x")])
-def test_what_cannot_be_unpacked_is_a_fault_of_the_service(packing, data):
+@pytest.mark.parametrize("encoding, data", [("gzip", b"no"), ("br", b"x"), ("gzip, gzip", b"x")])
+def test_what_cannot_be_unpacked_is_a_fault_of_the_service(encoding, data):
     with pytest.raises(CallError, match="unpacked|packed as"):
-        read([data], packing)
+        read([data], encoding)
 
 
 def gzipped(body: bytes, status: int = 200) -> Step:
@@ -97,12 +97,14 @@ def gzipped(body: bytes, status: int = 200) -> Step:
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(web, "TEXT", web.MB)
+    monkeypatch.setattr(http_limits, "TEXT", http_limits.MB)
 
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_our_own_requests_have_a_limit(served, small, status):
-    server, client, ask = served([gzipped(packed(40 * web.MB), status), Step(body=b" " * 2**21)])
+    server, client, ask = served(
+        [gzipped(packed(40 * http_limits.MB), status), Step(body=b" " * 2**21)]
+    )
     server.steps.append(gzipped(gzip.compress(json.dumps(GOOD).encode())))
     assert ask(1)[0].value == "hi" and states(client) == {"answered": 1, "transient": 2}
 
@@ -110,7 +112,7 @@ def test_our_own_requests_have_a_limit(served, small, status):
 @pytest.mark.parametrize("status", [200, 500])
 def test_requests_of_openais_sdk_have_it_too(services, small, monkeypatch, status):
     monkeypatch.setenv(KEY, "key")
-    steps = [gzipped(packed(40 * web.MB), status), Step(status, body=b" " * 2**21)]
+    steps = [gzipped(packed(40 * http_limits.MB), status), Step(status, body=b" " * 2**21)]
     steps.append(gzipped(gzip.compress(json.dumps(REPLY).encode())))
     with Scripted(steps) as server:
         model = openai.load(model="m", address=f"{server.address}/v1", key=KEY)
@@ -131,7 +133,7 @@ def test_requests_of_a_client_that_blocks_have_a_limit_and_a_time():
         return httpx.Response(200, content=body())
 
     def client(limit: float) -> httpx.Client:
-        hook = web.limited_in_thread("tts/x", limit, clock=lambda: clock[0])
+        hook = http_limits.limited_in_thread("tts/x", limit, clock=lambda: clock[0])
         hooks = {"response": [hook]}
         return httpx.Client(transport=httpx.MockTransport(answered), event_hooks=hooks)
 
@@ -141,8 +143,8 @@ def test_requests_of_a_client_that_blocks_have_a_limit_and_a_time():
 
 
 def test_a_websocket_is_metered(monkeypatch):
-    monkeypatch.setattr(web, "SOUND", 1000)
-    meter = web.Meter("tts/x")
+    monkeypatch.setattr(http_limits, "SOUND", 1000)
+    meter = http_limits.Meter("tts/x")
     meter.add(600)
     with pytest.raises(CallError, match="that is no answer"):
         meter.add(600)
@@ -176,7 +178,7 @@ def test_an_endless_body_is_left_after_the_limit():
             yield b"x" * 65536
 
     async def all_of() -> None:
-        async for _ in web.unpacked(endless(), web.Body("", web.MB)):
+        async for _ in http_limits.unpacked(endless(), http_limits.Body("", http_limits.MB)):
             pass
 
     with pytest.raises(CallError):

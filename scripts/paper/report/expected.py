@@ -1,8 +1,7 @@
-"""What verdicts there should be: one whose row is gone is missing, and is counted as such.
+"""The verdicts a run should have; those whose row is gone count as missing.
 
-A file that lost some of its rows looks like a whole one. What a run judges is known without it:
-each test dialogue, by each system, judge and metric. Tables complete their verdicts here before
-they count them.
+A file that lost rows looks complete. What a run judges is known without it: each test dialogue, by
+each system, judge and metric. Tables complete their verdicts here before they count them.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ AnyVerdict = TypeVar("AnyVerdict", bound=Verdict)
 
 
 @dataclass(frozen=True)
-class Due:
+class Expected:
     """What a run judges: files of its test dialogues, and names as the config has them."""
 
     test: Sequence[Path] = ()
@@ -34,36 +33,36 @@ class Due:
     metrics: Sequence[str] = ()
 
 
-NOTHING = Due()
+NOTHING = Expected()
 
 
-def completed(verdicts: list[Verdict], due: Due) -> tuple[list[Verdict], list[str]]:
+def completed(verdicts: list[Verdict], expected: Expected) -> tuple[list[Verdict], list[str]]:
     """The verdicts with a row without scores for each that is gone, and notes about those.
 
     Raises UserError for a verdict that is there twice, or on what this run does not judge. Without
-    test dialogues nothing is due and nothing is checked.
+    test dialogues nothing is expected and nothing is checked.
     """
-    if not due.test:
+    if not expected.test:
         return verdicts, []
     there = _by_key(verdicts)
     silent = {(v.system, v.language) for v in verdicts if not v.offered}
     wanted = {
         _key(row): row
-        for dialogue in read_all(due.test, Dialogue)
-        for row in _blanks(dialogue, due, silent)
+        for dialogue in read_all(expected.test, Dialogue)
+        for row in _blanks(dialogue, expected, silent)
     }
     return _filled(there, wanted)
 
 
 def completed_probes(
-    probes: list[Probe], items: Iterable[tuple[Dialogue, str]], due: Due
+    probes: list[Probe], items: Iterable[tuple[Dialogue, str]], expected: Expected
 ) -> tuple[list[Probe], list[str]]:
     """As `completed`, of the probes of chosen `items`: (dialogue, system) each."""
-    if not due.test:
+    if not expected.test:
         return probes, []
     wanted = {}
     for dialogue, system in items:
-        own = Due(due.test, [system], due.judges, due.metrics)
+        own = Expected(expected.test, [system], expected.judges, expected.metrics)
         for row in _blanks(dialogue, own, set()):
             for probe in PROBES:
                 blank = Probe(**row.model_dump(), probe=probe)
@@ -71,12 +70,14 @@ def completed_probes(
     return _filled(_by_key(probes), wanted)
 
 
-def _blanks(dialogue: Dialogue, due: Due, silent: set[tuple[str, str]]) -> Iterator[Verdict]:
+def _blanks(
+    dialogue: Dialogue, expected: Expected, silent: set[tuple[str, str]]
+) -> Iterator[Verdict]:
     """A row without scores for each system, judge and metric of a dialogue. `silent`: systems and
     the languages that they do not speak."""
-    for system in due.systems:
-        for judge in due.judges:
-            for metric in due.metrics:
+    for system in expected.systems:
+        for judge in expected.judges:
+            for metric in expected.metrics:
                 yield Verdict(
                     id=dialogue.id,
                     system=system,

@@ -1,4 +1,4 @@
-"""Keeps apart what different versions of a system or of a judge gave.
+"""Verdicts, kept apart by the version of the system and of the judge.
 
 A service may answer with another model under the same name from one day to the next. What it says
 it was is in each verdict; scores of two versions are scores of two systems, or of two judges, and
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from scripts.paper.report.due import Due, completed
-from scripts.paper.report.printed import as_printed
+from scripts.paper.report.expected import Expected, completed
+from scripts.paper.report.published import as_printed
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Verdict
 
@@ -32,12 +32,12 @@ class VersionedVerdicts(Generic[AnyVerdict]):
     notes: list[str]
 
 
-def read_verdicts(paths: Iterable[Path], due: Due) -> VersionedVerdicts[Verdict]:
-    """The rows of several files, told apart by version; those that are `due` and not there are
-    missing. Without files nothing is due."""
+def read_verdicts(paths: Iterable[Path], expected: Expected) -> VersionedVerdicts[Verdict]:
+    """The rows of several files, by version; those that are `expected` and not there are missing.
+    Without files nothing is expected."""
     if not (files := list(paths)):
         return VersionedVerdicts([], [])
-    rows, gone = completed(read_all(files, Verdict), due)
+    rows, gone = completed(read_all(files, Verdict), expected)
     told = by_version(rows)
     return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
 
@@ -74,7 +74,7 @@ def by_version(verdicts: Sequence[AnyVerdict]) -> VersionedVerdicts[AnyVerdict]:
     )
 
 
-def bare(name: str) -> str:
+def without_version(name: str) -> str:
     """A system's or a judge's name without its version."""
     return name.partition(BEFORE)[0]
 

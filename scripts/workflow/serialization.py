@@ -1,4 +1,4 @@
-"""Results of models as JSON and bytes, and digests of what models are asked."""
+"""Model results as JSON and bytes, and cache keys of model inputs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pydantic import BaseModel
 
 from scripts.common.audio import Sound
 
-KIND = "*kind*"  # marks what JSON has no word for
+KIND = "*kind*"  # marks values that JSON has no type for
 
 
-def digest(*parts: Any) -> str:
+def cache_key(*parts: Any) -> str:
     """A digest of plain values, arrays, sounds and the contracts' dataclasses."""
     found = hashlib.sha256()
     _feed(found, parts)
     return found.hexdigest()[:32]
 
 
-def pack(value: Any, sound: bool = False) -> tuple[Any, bytes | None]:
+def serialize(value: Any, sound: bool = False) -> tuple[Any, bytes | None]:
     """A result as JSON, and the bytes of the one array in it; `sound`: arrays become 16-bit FLAC.
 
-    Raises TypeError for what cannot be kept.
+    Raises TypeError for a type that cannot be stored.
     """
     blobs: list[bytes] = []
 
@@ -55,20 +55,20 @@ def pack(value: Any, sound: bool = False) -> tuple[Any, bytes | None]:
     return plain(value), *(blobs or [None])
 
 
-def unpack(value: Any, blob: bytes | None, contract: Any) -> Any:
-    """What was packed; `contract` is the module with the capability's types."""
+def deserialize(value: Any, blob: bytes | None, contract: Any) -> Any:
+    """The result that was serialized; `contract` is the module with the capability's types."""
     if isinstance(value, list):
-        return [unpack(item, blob, contract) for item in value]
+        return [deserialize(item, blob, contract) for item in value]
     if not isinstance(value, dict):
         return value
     kind = value.get(KIND)
     if kind is None:
-        return {key: unpack(item, blob, contract) for key, item in value.items()}
+        return {key: deserialize(item, blob, contract) for key, item in value.items()}
     if kind == "flac":
         return soundfile.read(io.BytesIO(blob), dtype="float32")[0]
     if kind == "array":
         return np.frombuffer(blob, value["dtype"]).reshape(value["shape"]).copy()
-    inside = unpack(value["of"], blob, contract)
+    inside = deserialize(value["of"], blob, contract)
     return tuple(inside) if kind == "tuple" else getattr(contract, kind)(**inside)
 
 
@@ -79,12 +79,12 @@ def _flac(samples: np.ndarray) -> bytes:
 
 
 def _feed(found: Any, part: Any) -> None:
-    """Hash a value with its kind and length, so that no two values run into one another."""
+    """Hash a value with its type and length, so that no two sequences of values hash alike."""
     if isinstance(part, np.ndarray):
         found.update(f"array {part.dtype} {part.shape}:".encode())
         found.update(np.ascontiguousarray(part).data)
     elif isinstance(part, Sound):
-        found.update(f"sound {part.digest()}:".encode())
+        found.update(f"sound {part.sha256()}:".encode())
     elif isinstance(part, dict):
         found.update(b"dict:")
         _feed(found, sorted(part.items()))

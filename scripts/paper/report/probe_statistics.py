@@ -40,7 +40,7 @@ def shifts(pairs: list[Pair]) -> dict[str, float | None]:
     }
 
 
-def identity(pairs: list[Pair]) -> dict[str, float | None]:
+def same_reply(pairs: list[Pair]) -> dict[str, float | None]:
     """How far the scores of a reply and itself are apart, answer by answer."""
     found = [
         (row.role, test - reference if order == FIRST else reference - test)

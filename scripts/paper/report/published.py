@@ -38,7 +38,7 @@ def stand_ins(judges: dict[str, ModelSpec]) -> list[str]:
     ]
 
 
-def printed(path: Path) -> list[dict[str, Any]]:
+def read_published(path: Path) -> list[dict[str, Any]]:
     """The rows of a table of config/published; cells that are numbers become numbers."""
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:

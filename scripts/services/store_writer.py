@@ -1,7 +1,7 @@
-"""Where answers wait that cannot be written down: the store is locked, or its disk is full.
+"""Writes answers into the store, and holds them in memory while it is locked or its disk is full.
 
-They stay in memory, and who has one sends no new call meanwhile. What could not be written for HOLD
-seconds goes into files beside the store (scripts/services/late_answers.py), and the work stops.
+A call whose answer is held sends no other one meanwhile. After HOLD seconds the answers go into
+files beside the store (scripts/services/late_answers.py) and the work stops.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Any, TypeVar
 from scripts.common.errors import UserError
 from scripts.services.database import Shut
 from scripts.services.response_store import Store
-from scripts.services.waits import Waits
+from scripts.services.waits import WaitReporter
 
-HOLD = 120.0  # seconds for which a store that cannot be written is waited for
-AGAIN = 0.5  # seconds between two trials
-AT_ONCE = 100  # milliseconds that SQLite waits for a lock while calls are under way
+HOLD = 120.0  # seconds to wait for a store that cannot be written
+AGAIN = 0.5  # seconds between two attempts to write
+AT_ONCE = 100  # milliseconds that SQLite waits for a lock while calls are in flight
 
 Found = TypeVar("Found")
 
 
-class Desk:
-    """What the calls of one `ask` write goes over it."""
+class StoreWriter:
+    """All writes of the calls of one `ask`."""
 
-    def __init__(self, waits: Waits, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, waits: WaitReporter, clock: Callable[[], float] = time.monotonic):
         self.waits, self.clock = waits, clock
-        self.line = asyncio.Lock()  # one tries, the others wait for it
+        self.line = asyncio.Lock()  # one call tries to write, the others wait
         self.shut: float | None = None  # since when the store cannot be written
 
     async def write(self, work: Callable[[], Found]) -> Found:
-        """What `work` returns, which writes into the store. Raises what keeps it from that (Shut,
-        OSError) once the store could not be written for HOLD seconds."""
+        """Run `work`, which writes into the store, and return its result. Raises its Shut or
+        OSError once the store could not be written for HOLD seconds."""
         if not self.line.locked():
             try:
                 return work()
@@ -54,11 +54,11 @@ class Desk:
                     self.waits.tell(self.shut, f"answers are in memory alone: {error}", left)
                 await asyncio.sleep(AGAIN)
 
-    async def keep(
+    async def record(
         self, store: Store, attempt: int, key: str, answer: Mapping[str, Any], most: int
     ) -> str | None:
-        """`Store.answered`, as soon as that can be. Raises UserError where an answer had to be put
-        beside the store, or was lost."""
+        """`Store.answered`, as soon as it succeeds. Raises UserError if the answer had to be
+        written beside the store, or was lost."""
         try:
             return await self.write(lambda: store.answered(attempt, most=most, **answer))
         except BaseException as error:

@@ -1,7 +1,7 @@
-"""Limits on what others have packed, and on the programs that fetch and unpack it.
+"""Size limits on archives from elsewhere, and on the programs that fetch and unpack them.
 
-A few bytes may unpack to more than a disk holds, by accident or on purpose. What an archive says
-of its members is added up before any is written, and no program writes a file without an end.
+A few bytes may unpack to more than a disk holds, by accident or on purpose. The member sizes that
+an archive states are added up before anything is written, and programs run with a file-size limit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from scripts.common.errors import UserError
 
 GIB = 1024**3
 RATIO = 100  # how many times its own size an archive may unpack to
-SMALL = 100 * 1024**2  # bytes that even a tiny one may unpack to: silence packs well
+SMALL = 100 * 1024**2  # bytes that any archive may unpack to: silence compresses well
 FILES = 200_000  # in one archive
-# What a program becomes once it has its limit: set from outside, it could come too late for it.
+# Sets the limit, then becomes the program: set from outside, it could come too late.
 BEGIN = """
 import os, resource, sys
 limit = int(sys.argv[1])
@@ -29,7 +29,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 def check_unpacked(archive: Path, sizes: Iterable[int], largest: int) -> None:
-    """Raise UserError as soon as the members' `sizes` are more than the archive may unpack to:
+    """Raise UserError as soon as the members' `sizes` exceed what the archive may unpack to:
     `largest` bytes, RATIO times its own size, FILES files."""
     packed = archive.stat().st_size
     most = min(largest, max(SMALL, RATIO * packed))
@@ -47,8 +47,8 @@ def check_unpacked(archive: Path, sizes: Iterable[int], largest: int) -> None:
 def run(
     command: list[str], largest: int, timeout: float | None = None, **options: Any
 ) -> subprocess.CompletedProcess:
-    """Run a program as subprocess.run does, with what it tells as text; no file that it writes may
-    have more than `largest` bytes. Raises FileNotFoundError and subprocess.TimeoutExpired."""
+    """Run a program as subprocess.run does, capturing its output as text; no file that it writes
+    may exceed `largest` bytes. Raises FileNotFoundError and subprocess.TimeoutExpired."""
     if shutil.which(command[0]) is None:
         raise FileNotFoundError(command[0])
     limit = [sys.executable, "-I", "-S", "-c", BEGIN, str(largest)]

