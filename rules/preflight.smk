@@ -25,23 +25,23 @@ def work_of(job):
     return requirements.Work(name, job.wildcards_dict, params)
 
 
-def tell(jobs):
-    """Say what the jobs will cost and what they lack; a run that lacks something ends here."""
+def announce(jobs):
+    """Report what the jobs will cost and what they lack; a run that lacks something stops here."""
     order = {rule.name: number for number, rule in enumerate(workflow.rules)}
     jobs = sorted(jobs, key=lambda job: (order[job.rule.name], str(job.wildcards_dict)))
     work = [work_of(job) for job in jobs]
-    asked = settings.rules(config)
+    services = settings.rules(config)
     run_size, keeps = size(config, MEDIA_USED, ROLES), config["kept"] is not None
-    costs = cost.estimate(work, run_size, SPEEDS, asked, keeps)
+    costs = cost.estimate(work, run_size, SPEEDS, services, keeps)
     if any(one.gpu_jobs or one.calls for one in costs):
-        logger.info(cost.told(costs))
-    lacks = requirements.missing(work, MEDIA_USED, asked)
+        logger.info(cost.report(costs))
+    unmet = requirements.missing(work, MEDIA_USED, services)
     if config["built_environments"]:
         places = {job.resources.get("environment") for job in jobs} - {None}
-        lacks += [requirements.Unmet("env", text) for text in environments.faults(places)]
-    if lacks:
-        logger.info(requirements.told(lacks))
-    if any(lack.stops for lack in lacks) and not workflow.dryrun:
+        unmet += [requirements.Requirement("env", text) for text in environments.faults(places)]
+    if unmet:
+        logger.info(requirements.report(unmet))
+    if any(one.blocking for one in unmet) and not workflow.dryrun:
         sys.exit("Nothing was run: what is listed above is missing.")
 
 
@@ -54,16 +54,16 @@ def send_arrays():
 
 
 # Snakemake has no hook that knows the jobs in a dry run, and none before it makes environments. So
-# its own step that finds them is followed by `tell`, in the process that a person started (jobs run
-# in processes of their own) and where jobs are to run (--report, --summary and others find them too).
+# its own step that finds them is followed by `announce`, in the process that a person started (jobs
+# run in processes of their own) and where jobs are to run (--report, --summary find them, too).
 if hasattr(workflow, "_build_dag"):
     find_jobs = workflow._build_dag
 
-    def find_jobs_and_tell():
+    def find_jobs_and_announce():
         find_jobs()
         runs = workflow.is_main_process and workflow.executor_plugin and not workflow.touch
         if runs:
-            tell(workflow.dag.needrun_jobs())
+            announce(workflow.dag.needrun_jobs())
             send_arrays()
 
-    workflow._build_dag = find_jobs_and_tell
+    workflow._build_dag = find_jobs_and_announce

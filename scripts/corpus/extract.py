@@ -100,7 +100,7 @@ def _recording(row: Medium, media: Path, audio: Path) -> Recording:
 def _decode(source: Path, target: Path, wanted: str = "") -> tuple[float, str | None]:
     """Decode a track of `source` into `target`: its seconds, and what is to be said of it."""
     _refuse(source)
-    told = tracks.tell(source)
+    told = tracks.probe(source)
     half, other = (target.with_name(f".{part}-{target.name}") for part in ("part", "other"))
     try:
         track, heard, notes = _first_with_sound(source, told, wanted, half, other)
@@ -115,7 +115,7 @@ def _decode(source: Path, target: Path, wanted: str = "") -> tuple[float, str | 
 
 
 def _first_with_sound(
-    source: Path, told: tracks.Told, wanted: str, half: Path, other: Path
+    source: Path, told: tracks.Recording, wanted: str, half: Path, other: Path
 ) -> tuple[tracks.Track, Heard, list[str]]:
     """Decode tracks in their order until one has sound for a good part of the film; the longest if
     none has. Raises UserError if there is no sound at all."""
@@ -145,7 +145,7 @@ def _first_with_sound(
 
 
 def _levelled(
-    source: Path, told: tracks.Told, track: tracks.Track, half: Path, other: Path
+    source: Path, told: tracks.Recording, track: tracks.Track, half: Path, other: Path
 ) -> tuple[Heard, list[str]]:
     """Decode a track, and once more if its channels cancel each other out or it is too loud."""
     heard, notes, changes = decode(source, told, track, half, LONGEST), [], []
@@ -195,7 +195,7 @@ def _cancelled(heard: Heard) -> bool:
     return heard.mean < mean - CANCELLED or heard.peak < peak - CANCELLED
 
 
-def _times(told: tracks.Told, track: tracks.Track, heard: Heard) -> list[str]:
+def _times(told: tracks.Recording, track: tracks.Track, heard: Heard) -> list[str]:
     """Notes on what is missing and on holes."""
     notes, said = [], told.seconds
     # A track may end before the others do: that alone does not say that the file is cut.
@@ -210,7 +210,7 @@ def _times(told: tracks.Told, track: tracks.Track, heard: Heard) -> list[str]:
     return notes
 
 
-def _others(told: tracks.Told, track: tracks.Track, wanted: str) -> list[str]:
+def _others(told: tracks.Recording, track: tracks.Track, wanted: str) -> list[str]:
     """A note on the tracks that are not used."""
     if len(told.tracks) < 2:
         return []

@@ -70,7 +70,7 @@ class Heard:
 
 
 def decode(
-    source: Path, told: tracks.Told, track: tracks.Track, target: Path, longest: float,
+    source: Path, told: tracks.Recording, track: tracks.Track, target: Path, longest: float,
     change: str = "",
 ) -> Heard:  # fmt: skip
     """Decode `track` of `source`, up to a little over `longest` seconds, into the FLAC `target`.
@@ -124,7 +124,7 @@ def _chain(
     with raw.open("wb") as file:
         for span in spans:
             try:
-                told = tracks.tell(source, span)
+                told = tracks.probe(source, span)
                 same = told.tracks[track.number - 1]
                 heard = _one(told.opened, same, link, longest - whole.seconds, change)
             except (ffmpeg.Failed, IndexError):

@@ -49,7 +49,7 @@ class Track:
 
 
 @dataclass
-class Told:
+class Recording:
     """What is known of a recording: `seconds` as the container says, None if it says nothing."""
 
     opened: list[str]  # the options that open it
@@ -59,7 +59,7 @@ class Told:
     tracks: list[Track] = field(default_factory=list)
 
 
-def tell(path: Path, span: tuple[int, int] | None = None) -> Told:
+def probe(path: Path, span: tuple[int, int] | None = None) -> Recording:
     """What ffmpeg tells of `path`. Raises ffmpeg.Failed if it can read nothing in it."""
     opened = ffmpeg.read(path, span)
     told = parse(ffmpeg.look(opened), opened)
@@ -69,9 +69,9 @@ def tell(path: Path, span: tuple[int, int] | None = None) -> Told:
     return told
 
 
-def parse(words: str, opened: list[str]) -> Told:
+def parse(words: str, opened: list[str]) -> Recording:
     """Read ffmpeg's `words` about its first input."""
-    told, begin, last = Told(opened, ""), 0.0, None
+    told, begin, last = Recording(opened, ""), 0.0, None
     tracks: dict[int, Track] = {}  # a stream of two programs is told twice
     seen = set()
     for line in words.split("\n"):  # not splitlines: titles may hold other ends of a line

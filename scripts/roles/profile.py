@@ -58,7 +58,7 @@ def profile(
         if row.role and row.dropped is None
     }
     names = {row["role"]: row["name"] for row in roles}
-    scenes = told(read_all(segments, Segment), read_all(transcripts, Transcript), role_of)
+    scenes = scenes_of(read_all(segments, Segment), read_all(transcripts, Transcript), role_of)
     rows = []
     for row in sorted(roles, key=lambda row: row["role"]):
         if row["pool"] and row["role"] in spoken:
@@ -77,7 +77,7 @@ def profile(
 Scene = list[tuple[str | None, str]]  # (role or None, what was said), in time order
 
 
-def told(
+def scenes_of(
     segments: list[Segment], transcripts: list[Transcript], role_of: dict[tuple[str, str], str]
 ) -> dict[str, Scene]:
     """What is said in each medium, in order, with the role where it is known."""

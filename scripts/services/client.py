@@ -235,7 +235,7 @@ class _Work:
             left = begun + seconds - time.monotonic()
             if left <= 0:
                 return
-            self.waits.tell(begun, why, left)
+            self.waits.report(begun, why, left)
             await asyncio.sleep(min(left, 1.0))
 
     async def place(self, key: str, call: Call, cut: int) -> tuple[Turn, Units, float]:
@@ -273,7 +273,7 @@ class _Work:
             await self.look_again(turn, begun)
 
     async def look_again(self, turn: Turn, begun: float) -> None:
-        self.waits.tell(begun, turn.why, turn.wait if turn.wait > 1 else None)
+        self.waits.report(begun, turn.why, turn.wait if turn.wait > 1 else None)
         await asyncio.sleep(min(turn.wait, 1.0))
 
     async def record(
@@ -295,7 +295,7 @@ class _Work:
             )
         answer = {"value": value, "blob": got.blob, "version": version, "seconds": seconds}
         answer |= {"used": dict(got.used), "usd": usd}
-        self.tell_cost(most, got.used, usd, reserved)
+        self.warn_of_cost(most, got.used, usd, reserved)
         before = await self.writer.record(client.store, attempt, key, answer, client.limits.at_once)
         if before is not None:
             print(
@@ -308,7 +308,7 @@ class _Work:
             raise unknown
         return Result(value, got.blob, version, seconds)
 
-    def tell_cost(self, most: Units, used: Units, usd: float | None, reserved: float) -> None:
+    def warn_of_cost(self, most: Units, used: Units, usd: float | None, reserved: float) -> None:
         """Warn, once, that a call cost more than was reserved. The service's own figure is booked,
         so nothing more is sent once the cost limit is reached."""
         if usd is None or usd <= reserved or self.costly:
@@ -337,7 +337,7 @@ class _Work:
         client, usd, unknown = self.client, None, None
         if client.paid and fault.used:
             usd, unknown = self.cost(fault.used)
-            self.tell_cost(most, fault.used, usd, reserved)
+            self.warn_of_cost(most, fault.used, usd, reserved)
         elif fault.status is not None:
             usd = 0.0
         await self.writer.write(

@@ -97,6 +97,8 @@ def widened(most: Mapping[str, float], cuts: int) -> dict[str, float]:
     return {unit: n * (2**cuts if "output" in unit else 1) for unit, n in most.items()}
 
 
-def as_told(used: Mapping[str, float | None], most: Mapping[str, float]) -> dict[str, float]:
+def used_or_reserved(
+    used: Mapping[str, float | None], most: Mapping[str, float]
+) -> dict[str, float]:
     """What a service says it used; as reserved what it does not say, or says to be nothing."""
     return {unit: count or most[unit] for unit, count in used.items()}

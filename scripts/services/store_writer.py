@@ -51,7 +51,7 @@ class StoreWriter:
                     if now - self.shut >= HOLD:
                         raise
                     left = HOLD - (now - self.shut)
-                    self.waits.tell(self.shut, f"answers are in memory alone: {error}", left)
+                    self.waits.report(self.shut, f"answers are in memory alone: {error}", left)
                 await asyncio.sleep(AGAIN)
 
     async def record(

@@ -41,7 +41,7 @@ class WaitReporter:
         self.label, self.clock = label, clock
         self.told: dict[str, float] = {}
 
-    def tell(self, since: float, why: str, left: float | None = None) -> None:
+    def report(self, since: float, why: str, left: float | None = None) -> None:
         """Report a wait that began at `since` (on the clock) and has `left` seconds to go (None:
         unknown)."""
         now = self.clock()

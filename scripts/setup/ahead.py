@@ -33,7 +33,7 @@ def missing(target, weights):
     ) / 1e6  # fmt: skip
 
 
-def told(target, models, environment, flags, cores):
+def report(target, models, environment, flags, cores):
     """The sentences: `models` are MB to download, `environment` says whether it is there."""
     parts = [] if environment else [f"the environment ({ENVIRONMENT} MB, 3 GB on the disk)"]
     parts += [f"models ({models:,.0f} MB)"] if models else []
@@ -52,4 +52,4 @@ if __name__ == "__main__":
     place = Path(os.environ.get("SPEECHROLE_WEIGHTS") or ROOT / "weights")
     done = (ROOT / ".venv" / ".core").exists()
     cores = len(os.sched_getaffinity(0))
-    print(told(sys.argv[1], missing(sys.argv[1], place), done, cpu_flags(), cores), flush=True)
+    print(report(sys.argv[1], missing(sys.argv[1], place), done, cpu_flags(), cores), flush=True)

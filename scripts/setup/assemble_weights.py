@@ -83,7 +83,7 @@ def assemble_weights(
     with ThreadPoolExecutor(DOWNLOADS) as pool:
         most = {p: largest(row.bytes for row in missing if p in row.packages) for p in uses}
         ready = {package: pool.submit(fetch, package, cache, most[package]) for package in uses}
-        tell(ready)
+        report(ready)
         try:
             for row in missing:
                 try:
@@ -328,7 +328,7 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def tell(ready: dict[str, Future]) -> None:
+def report(ready: dict[str, Future]) -> None:
     """Count the downloads on the screen as they come in."""
     done = []
 

@@ -75,7 +75,7 @@ class CacheFiles:
     def _index(self, file: Path) -> None:
         """Learn what a file of rows holds; a line that is torn or damaged was never written."""
         for line in _lines(file):
-            row = _whole(line)
+            row = _parsed(line)
             if row is not None:
                 key, value, start, length, sha256 = row
                 arrays = file.with_suffix(".bin") if sha256 else None
@@ -91,7 +91,7 @@ def _lines(file: Path) -> list[bytes]:
         return []
 
 
-def _whole(line: bytes) -> list[Any] | None:
+def _parsed(line: bytes) -> list[Any] | None:
     """Key, value, start, length and sha256 of a line; None if it is not as it was written."""
     try:
         *body, found = json.loads(line)

@@ -55,7 +55,7 @@ def estimate(
     work: Iterable[Work],
     run_size: Size,
     speeds: list[dict[str, str]],
-    asked: Rules,
+    rules: Rules,
     keeps: bool = True,
 ) -> list[Cost]:
     """The cost of the jobs of `work`, a row a rule in the order in which rules come first; `keeps`:
@@ -81,7 +81,7 @@ def estimate(
             name = model.label
             units, calls = amounts.get(model.capability, (0.0, 0.0))
             if specs.is_service(model):
-                _buy(cost, model, units, calls * _askings(model), asked)
+                _buy(cost, model, units, calls * _askings(model), rules)
             elif specs.constant(model, "GPU", False) and specs.wants_gpu(model):
                 if name in rows:
                     _add(cost, rows[name], units)
@@ -140,7 +140,7 @@ def amount(job: Work, run_size: Size) -> Amounts:
     }.get(job.rule, {})
 
 
-def told(costs: list[Cost]) -> str:
+def report(costs: list[Cost]) -> str:
     """The table for a person, with the models of each stage; rules without models are one line."""
     shown = [cost for cost in costs if cost.models or cost.calls]
     rest = [cost for cost in costs if cost not in shown]
@@ -196,14 +196,14 @@ def _add(cost: Cost, row: dict[str, str], units: float) -> None:
         cost.assumed.add(row["model"])
 
 
-def _buy(cost: Cost, spec: ModelSpec, units: float, calls: float, asked: Rules) -> None:
+def _buy(cost: Cost, spec: ModelSpec, units: float, calls: float, rules: Rules) -> None:
     """Add the calls and, where they are paid for, the dollars of a service."""
     cost.calls += calls
     address, name = specs.option(spec, "address"), specs.option(spec, "model")
-    if addresses.is_own(address, asked.hosts):
+    if addresses.is_own(address, rules.hosts):
         return
     try:
-        prices = prices_.price(asked.prices, address, name)
+        prices = prices_.price(rules.prices, address, name)
         cost.usd += prices_.cost(prices, used(spec, units, calls), name)
     except UserError:
         cost.unpriced.add(f"{name} of {spec.label}")

@@ -35,17 +35,17 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Unmet:
-    """A thing that is not there; `stops` if nothing should run without it."""
+class Requirement:
+    """A requirement that is not met; `blocking` if nothing may run without it."""
 
     kind: str
     text: str
-    stops: bool = True
+    blocking: bool = True
 
 
-def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> list[Unmet]:
-    """What the jobs of `work` lack. `media` are all rows of media.tsv that a run could use, `rules`
-    what the config says about services."""
+def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> list[Requirement]:
+    """The unmet requirements of the jobs of `work`. `media` are all rows of media.tsv that a run
+    could use, `rules` the config of services."""
     work = list(work)
     models = {repr(spec): spec for job in work for spec in models_of(job)}
     rows = [row for job in work if job.rule == "fetch" for row in job.params["rows"]]
@@ -66,11 +66,11 @@ def models_of(job: Work) -> list[ModelSpec]:
     return list({repr(spec): spec for spec in specs.with_nested(_specs(dict(job.params)))}.values())
 
 
-def told(lacks: list[Unmet]) -> str:
+def report(unmet: list[Requirement]) -> str:
     """The list for a person, with the ways out."""
     lines = ["What is missing:"]
-    lines += [f"  {lack.kind:<8} {lack.text}" for lack in lacks]
-    hub = [row for row in weights.hub_table() if any(_is(lack, row) for lack in lacks)]
+    lines += [f"  {one.kind:<8} {one.text}" for one in unmet]
+    hub = [row for row in weights.hub_table() if any(_is(one, row) for one in unmet)]
     if hub:
         lines.append(
             f"`snakemake models` with the same --configfile gets these weights, about "
@@ -85,7 +85,7 @@ def told(lacks: list[Unmet]) -> str:
     return "\n".join(lines)
 
 
-def _weights(models: Iterable[ModelSpec]) -> list[Unmet]:
+def _weights(models: Iterable[ModelSpec]) -> list[Requirement]:
     """Weights that are not in the folder of weights."""
     hub = {row["model"]: row for row in weights.hub_table()}
     names = {name: None for model in models for name in needed(model)}
@@ -102,7 +102,7 @@ def _weights(models: Iterable[ModelSpec]) -> list[Unmet]:
                 )
             else:
                 text = str(error)
-            found.append(Unmet("weights", text))
+            found.append(Requirement("weights", text))
     return found
 
 
@@ -130,39 +130,44 @@ def weights_mb(models: Iterable[ModelSpec]) -> int:
     return cuda + round(1200 * sum(hub.get(name, 0.0) for name in names))
 
 
-def _voices(models: Iterable[ModelSpec]) -> list[Unmet]:
+def _voices(models: Iterable[ModelSpec]) -> list[Requirement]:
     """The clips, and what is said in them, that options name as the users' voices."""
     found = []
     for model in models:
         name = model.label
         for option, value in model.options.items():
             if option.startswith("user_clip_") and not (value and Path(value).is_file()):
-                found.append(Unmet("voice", f"{value or 'a path'} ({option} of {name})"))
+                found.append(Requirement("voice", f"{value or 'a path'} ({option} of {name})"))
             elif option.startswith("user_text_") and not value:
                 found.append(
-                    Unmet("voice", f"what is said in the users' clip ({option} of {name})")
+                    Requirement("voice", f"what is said in the users' clip ({option} of {name})")
                 )
     return found
 
 
-def _media(rows: list[dict[str, str]], all_media: int) -> list[Unmet]:
+def _media(rows: list[dict[str, str]], all_media: int) -> list[Requirement]:
     """Media files that are not there. One bad medium never stops the others: a run is stopped
     only if there would be none at all."""
     paths = [row for row in rows if not row["location"].startswith(ELSEWHERE)]
     gone = [row for row in paths if not _there(row["location"])]
     if not gone:
         return []
-    stops = len(gone) == all_media
-    found = [Unmet("media", f"{row['location']} ({row['media']})", stops) for row in gone[:LISTED]]
+    blocking = len(gone) == all_media
+    found = [
+        Requirement("media", f"{row['location']} ({row['media']})", blocking)
+        for row in gone[:LISTED]
+    ]
     if len(gone) > LISTED:
-        found.append(Unmet("media", f"and {len(gone) - LISTED} more rows of the table", stops))
-    if not stops:
-        found.append(Unmet("media", "the others are used without these", False))
+        found.append(
+            Requirement("media", f"and {len(gone) - LISTED} more rows of the table", blocking)
+        )
+    if not blocking:
+        found.append(Requirement("media", "the others are used without these", False))
     return found
 
 
-def _services(models: list[ModelSpec], rules: Rules) -> list[Unmet]:
-    """What services lack, each thing once, with the backends that want it."""
+def _services(models: list[ModelSpec], rules: Rules) -> list[Requirement]:
+    """What services one, each thing once, with the backends that want it."""
     found: dict[tuple[str, str], list[str]] = {}
     for model in models:
         name = model.label
@@ -175,7 +180,7 @@ def _services(models: list[ModelSpec], rules: Rules) -> list[Unmet]:
                 names = found.setdefault((kind, shared.get(kind, str(error))), [])
                 names += [name] if kind in shared and name not in names else []
     return [
-        Unmet(kind, f"{text}, for {', '.join(names)}" if names else text)
+        Requirement(kind, f"{text}, for {', '.join(names)}" if names else text)
         for (kind, text), names in found.items()
     ]
 
@@ -208,5 +213,5 @@ def _there(location: str) -> bool:
     return any((place / location).is_file() for place in (Path(), ROOT))
 
 
-def _is(lack: Unmet, row: dict[str, str]) -> bool:
-    return lack.kind == "weights" and lack.text.startswith(f"{row['model']}, ")
+def _is(one: Requirement, row: dict[str, str]) -> bool:
+    return one.kind == "weights" and one.text.startswith(f"{row['model']}, ")

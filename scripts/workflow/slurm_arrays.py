@@ -69,7 +69,7 @@ def run_jobs(executor: Any, jobs: list) -> None:
     for job in jobs:
         executor.run_job_pre(job)
         arrayed = not job.is_group() and names & {"all", job.rule.name}
-        alike[(job.rule.name, asked(job)) if arrayed else id(job)].append(job)
+        alike[(job.rule.name, request_of(job)) if arrayed else id(job)].append(job)
     submit, size = executor._job_submission_executor.submit, executor.max_array_size
     for those in alike.values():
         for part in (those[start : start + size] for start in range(0, len(those), size)):
@@ -79,7 +79,7 @@ def run_jobs(executor: Any, jobs: list) -> None:
                 submit(run_array, executor, part)
 
 
-def asked(job: Any) -> tuple[tuple[str, str], ...]:
+def request_of(job: Any) -> tuple[tuple[str, str], ...]:
     """What a job asks SLURM for; one that is submitted again asks for more than a new one."""
     resources = job.resources.items()
     return tuple(sorted((k, str(v)) for k, v in resources if not k.startswith(NOT_ASKED)))

@@ -183,7 +183,7 @@ def test_no_more_is_decoded_than_may_be(films, tmp_path, monkeypatch):
     real = ffmpeg.run
     monkeypatch.setattr(ffmpeg, "run", run)
     source = films / "sound.mp3"
-    told = tracks.tell(source)
+    told = tracks.probe(source)
     heard = decode(source, told, told.tracks[0], tmp_path / "short.flac", 1.0)
     assert 1.0 < heard.seconds <= 2.1  # of 4: enough to see that it is longer
     assert max(largest) < 200_000  # bytes

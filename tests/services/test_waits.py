@@ -112,18 +112,18 @@ def test_only_what_a_service_asks_for_stops_a_run_for_it(served, services):
 def test_whoever_waits_long_says_why_and_for_how_long(monkeypatch, screen):
     clock = [100.0]
     waits = WaitReporter("judge", clock=lambda: clock[0])
-    waits.tell(100.0, "it asked for it", 20.0)
+    waits.report(100.0, "it asked for it", 20.0)
     assert screen.getvalue() == ""  # that is soon over
-    waits.tell(100.0, "process 7 has the call")
+    waits.report(100.0, "process 7 has the call")
     clock[0] += 31
     for _ in range(32):  # as many calls wait
-        waits.tell(100.0, "process 7 has the call")
-    waits.tell(131.0, "it asked for it", 600.0)
+        waits.report(100.0, "process 7 has the call")
+    waits.report(131.0, "it asked for it", 600.0)
     first, second = screen.getvalue().splitlines()
     assert first == "judge: waiting for 31 s: process 7 has the call"
     assert second == "judge: waiting for 0 s, 10 min to go: it asked for it"
     clock[0] += 31
-    waits.tell(100.0, "process 7 has the call")
+    waits.report(100.0, "process 7 has the call")
     assert len(screen.getvalue().splitlines()) == 3
 
 

@@ -36,14 +36,14 @@ def test_the_models_of_the_quick_path_are_those_that_make_gets():
     ],
 )
 def test_sizes_and_time_are_told_in_a_sentence(environment, flags, cores, words):
-    assert words in ahead.told("demo", 2122.3, environment, flags, cores)
+    assert words in ahead.report("demo", 2122.3, environment, flags, cores)
 
 
 def test_more_cores_are_faster_up_to_what_the_jobs_keep_busy():
-    minutes = [ahead.told("demo", 0, True, set(), cores).split() for cores in (1, 2, 16)]
+    minutes = [ahead.report("demo", 0, True, set(), cores).split() for cores in (1, 2, 16)]
     one, two, many = (float(words[words.index("about") + 1]) for words in minutes)
     assert one > two == many
 
 
 def test_one_minute_is_one():
-    assert "about 1 minute on this CPU" in ahead.told("quick", 0, True, set(), 2)
+    assert "about 1 minute on this CPU" in ahead.report("quick", 0, True, set(), 2)

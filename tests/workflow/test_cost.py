@@ -1,4 +1,4 @@
-"""What a run will cost is told before it begins."""
+"""What a run will cost is reported before it begins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scripts.common.tables import read_table
 from scripts.services import settings
 from scripts.workflow import cost as cost_
 from scripts.workflow import specs
-from scripts.workflow.cost import HEARD, PROMPT, RATIONALE, told
+from scripts.workflow.cost import HEARD, PROMPT, RATIONALE, report
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
 from scripts.workflow.workload import KEPT, ROLE, USER, size
@@ -106,9 +106,9 @@ def test_a_model_on_the_cpu_costs_no_gpu(model):
     jobs += [Work("separate", {"batch": "film1"}, {"m": model("separation", device="cpu")})]
     (cost,) = estimate(jobs, run_size(), [])
     assert (cost.gpu_jobs, cost.gpu_hours, cost.unknown) == (0, 0.0, set())
-    (line,) = [line for line in told([cost]).splitlines() if line.startswith("separate")]
+    (line,) = [line for line in report([cost]).splitlines() if line.startswith("separate")]
     assert line.split()[:3] == ["separate", "2", "0"]
-    assert "1 other rules" in told([cost, *estimate([Work("table1", {}, {})], run_size(), [])])
+    assert "1 other rules" in report([cost, *estimate([Work("table1", {}, {})], run_size(), [])])
 
 
 def test_a_speed_that_nobody_stated_is_named(model):
@@ -116,10 +116,10 @@ def test_a_speed_that_nobody_stated_is_named(model):
     (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], run_size(), [])
     name = f"asr/{found.backend}"
     assert cost.unknown == {name} and cost.gpu_hours == 0
-    assert f"config/speeds.tsv lacks them: {name}" in told([cost])
+    assert f"config/speeds.tsv lacks them: {name}" in report([cost])
     row = speed(found, source="assumed (a guess)")
     (cost,) = estimate([Work("transcribe", {"batch": "film0"}, {"asr": found})], run_size(), [row])
-    assert f"only assumed: {name}" in told([cost]) and cost.gpu_hours > 0
+    assert f"only assumed: {name}" in report([cost]) and cost.gpu_hours > 0
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_calls_and_cost_of_a_service(model, priced):
     assert cost.calls == pytest.approx(40 * 8) and cost.gpu_hours == 0
     read = PROMPT + 2 * 2 * ROLE * HEARD
     assert cost.usd == pytest.approx(40 * 8 * (read + 10 * RATIONALE) / 1e6)
-    line = next(line for line in told([cost]).splitlines() if line.startswith("judge"))
+    line = next(line for line in report([cost]).splitlines() if line.startswith("judge"))
     assert line.split()[:5] == ["judge", "2", "0", "0.0", "320"]
     assert f"{cost.usd:.2f}" in line
 
@@ -176,7 +176,7 @@ def test_a_service_without_a_price_is_named(model, priced):
     other = model("judge", False, SERVICE, model="two")
     (cost,) = estimate(judged(other), run_size(), [], priced)
     assert cost.usd == 0
-    assert f"Without a price in config/prices.tsv: two of judge/{other.backend}" in told([cost])
+    assert f"Without a price in config/prices.tsv: two of judge/{other.backend}" in report([cost])
 
 
 def test_training_has_a_speed_of_its_own(model):

@@ -1,11 +1,11 @@
-"""What a run writes, told before it begins."""
+"""What a run writes, reported before it begins."""
 
 from __future__ import annotations
 
 import pytest
 
 from scripts.services.settings import rules
-from scripts.workflow.cost import estimate, told
+from scripts.workflow.cost import estimate, report
 from scripts.workflow.disk import stored
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
@@ -43,5 +43,5 @@ def test_jobs_keep_what_the_config_says_and_the_store_all(tts, keeps, kept):
 
 
 def test_it_is_told():
-    text = told(estimate(speaking(MODEL), WHOLE, [], rules()))
+    text = report(estimate(speaking(MODEL), WHOLE, [], rules()))
     assert "files will be written, 10" in text and "GB kept beside it" in text

@@ -175,7 +175,7 @@ def test_whatever_stands_in_a_damaged_file_the_rest_is_found(tmp_path, line):
 
 @given(some.binary(max_size=60) | some.sampled_from([b"[]", b"[[],[],[],[],[],[]]", b"{}"]))
 def test_no_line_is_a_crash(line):
-    assert cache_files._whole(line) is None
+    assert cache_files._parsed(line) is None
 
 
 @pytest.mark.parametrize("what", ["folder", "dangling", "unreadable"])

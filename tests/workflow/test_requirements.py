@@ -12,7 +12,7 @@ from scripts.common.paths import ROOT
 from scripts.services import settings
 from scripts.workflow import requirements, specs
 from scripts.workflow.model_spec import ModelSpec
-from scripts.workflow.requirements import Work, models_of, needed, told
+from scripts.workflow.requirements import Work, models_of, needed, report
 
 SERVICE = '''"""A paid service."""
 ENV = "api"
@@ -89,9 +89,9 @@ def test_a_job_has_room_for_the_weights_that_it_loads(backend):
 
 def test_each_missing_model_is_named_with_its_licence_its_page_and_the_command(backend):
     local = backend("llm/local", LOCAL, weights="llama-3.1-8b")
-    lacks = missing([job(llm=local), job(llms=[local, local])], [])
-    assert [lack.kind for lack in lacks] == ["weights"] * 3 and all(x.stops for x in lacks)
-    page = told(lacks)
+    unmet = missing([job(llm=local), job(llms=[local, local])], [])
+    assert [one.kind for one in unmet] == ["weights"] * 3 and all(x.blocking for x in unmet)
+    page = report(unmet)
     line = next(text for text in page.splitlines() if " llama-3.1-8b, " in text)
     assert "Llama 3.1 Community License: https://huggingface.co/meta-llama/Llama-3.1" in line
     assert "`snakemake models`" in page and "`make weights`" in page
@@ -107,9 +107,9 @@ def test_what_is_there_is_not_missing(backend, tmp_path):
 
 
 def test_an_unknown_name_of_weights_is_told(backend):
-    lacks = missing([job(llm=backend("llm/local", LOCAL, weights="qwen3-9b"))], [])
-    (lack,) = [lack for lack in lacks if "qwen3-9b" in lack.text]
-    assert "no model 'qwen3-9b'" in lack.text and "did you mean 'qwen3-8b'?" in lack.text
+    unmet = missing([job(llm=backend("llm/local", LOCAL, weights="qwen3-9b"))], [])
+    (one,) = [one for one in unmet if "qwen3-9b" in one.text]
+    assert "no model 'qwen3-9b'" in one.text and "did you mean 'qwen3-8b'?" in one.text
 
 
 @pytest.fixture
@@ -131,25 +131,25 @@ def test_a_service_needs_its_key_and_a_limit(backend, rules, monkeypatch):
     judge = backend("judge/service", SERVICE)
     jobs = [job("judge", backend=judge), job("judge", backend=judge)]
     monkeypatch.delenv("SOMEBODYS_KEY", raising=False)
-    lacks = missing(jobs, [], rules())
-    assert [(lack.kind, lack.stops) for lack in lacks] == [("key", True), ("limit", True)]
-    assert lacks[0].text == "SOMEBODYS_KEY in the environment, for judge/service"
-    assert lacks[1].text == "max_usd in the config, for judge/service"
+    unmet = missing(jobs, [], rules())
+    assert [(one.kind, one.blocking) for one in unmet] == [("key", True), ("limit", True)]
+    assert unmet[0].text == "SOMEBODYS_KEY in the environment, for judge/service"
+    assert unmet[1].text == "max_usd in the config, for judge/service"
     monkeypatch.setenv("SOMEBODYS_KEY", "secret")
     assert missing(jobs, [], rules(5.0)) == []
     assert missing(jobs, [], rules({"all": 5.0, "judge": 1.0})) == []
-    lacks = missing(jobs, [], rules({"judge": 1.0}))
-    assert [lack.kind for lack in lacks] == ["limit"] and "secret" not in told(lacks)
+    unmet = missing(jobs, [], rules({"judge": 1.0}))
+    assert [one.kind for one in unmet] == ["limit"] and "secret" not in report(unmet)
 
 
 def test_a_service_needs_a_price_and_an_address_that_is_allowed(backend, rules, monkeypatch):
     monkeypatch.setenv("SOMEBODYS_KEY", "secret")
     other = backend("judge/service", SERVICE, model="two")
-    (lack,) = missing([job("judge", backend=other)], [], rules(5.0))
-    assert lack.kind == "price" and "no price of 'two' at api.example.com" in lack.text
+    (one,) = missing([job("judge", backend=other)], [], rules(5.0))
+    assert one.kind == "price" and "no price of 'two' at api.example.com" in one.text
     open_line = backend("judge/service", SERVICE, address="http://api.example.com")
-    (lack,) = missing([job("judge", backend=open_line)], [], rules(5.0))
-    assert lack.kind == "address" and "not encrypted" in lack.text
+    (one,) = missing([job("judge", backend=open_line)], [], rules(5.0))
+    assert one.kind == "address" and "not encrypted" in one.text
 
 
 def test_a_server_of_ours_needs_neither_key_nor_limit(backend, rules, monkeypatch):
@@ -165,20 +165,20 @@ def test_one_missing_medium_never_stops_the_others(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here.mkv").write_bytes(b"film")
     rows = [medium("here.mkv"), medium("gone.mkv")]
-    lacks = missing([job("fetch", rows=rows)], rows)
-    assert [lack.stops for lack in lacks] == [False, False]
-    assert lacks[0].text == "gone.mkv (gone)"
+    unmet = missing([job("fetch", rows=rows)], rows)
+    assert [one.blocking for one in unmet] == [False, False]
+    assert unmet[0].text == "gone.mkv (gone)"
     assert missing([job("fetch", rows=rows[:1])], rows) == []
 
 
 def test_no_medium_at_all_stops(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [medium(f"{n}.mkv") for n in range(30)]
-    lacks = missing([job("fetch", rows=rows)], rows)
-    assert all(lack.stops for lack in lacks)
-    assert len(lacks) == 21 and lacks[-1].text == "and 10 more rows of the table"
+    unmet = missing([job("fetch", rows=rows)], rows)
+    assert all(one.blocking for one in unmet)
+    assert len(unmet) == 21 and unmet[-1].text == "and 10 more rows of the table"
     # Those of another batch were fetched before: there is something to work on.
-    assert not any(x.stops for x in missing([job("fetch", rows=rows[1:])], rows))
+    assert not any(x.blocking for x in missing([job("fetch", rows=rows[1:])], rows))
 
 
 def test_packages_and_episodes_are_not_paths():
@@ -198,9 +198,9 @@ def test_the_users_voice_is_a_clip_and_its_words(backend, tmp_path):
     text = LOCAL.replace('"qwen3-8b"', "None").replace('"hifigan-unit"', "None")
     text = text.replace("dnsmos", "no")
     tts = backend("tts/local", text, user_clip_english=str(clip), user_text_english="")
-    lacks = missing([job("speak", tts=tts, user_tts=tts)], [])
-    assert [lack.kind for lack in lacks] == ["voice", "voice"]
-    assert str(clip) in lacks[0].text and "user_text_english of tts/local" in lacks[1].text
+    unmet = missing([job("speak", tts=tts, user_tts=tts)], [])
+    assert [one.kind for one in unmet] == ["voice", "voice"]
+    assert str(clip) in unmet[0].text and "user_text_english of tts/local" in unmet[1].text
     clip.write_bytes(b"RIFF")
     tts.options["user_text_english"] = "Good morning."
     assert missing([job("speak", tts=tts, user_tts=tts)], []) == []

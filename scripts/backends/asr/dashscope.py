@@ -27,7 +27,7 @@ from scripts.common.errors import UserError
 from scripts.services import model_studio
 from scripts.services.client import Call, Client, Response
 from scripts.services.daemon_threads import DaemonThreadPool
-from scripts.services.prices import as_told
+from scripts.services.prices import used_or_reserved
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -100,7 +100,7 @@ class Paraformer:
             finally:
                 line.cut()  # ends the thread, too, if time is up
             told = json_path.number(session.usage, "duration")
-            return Response(sentences, as_told({"audio second": told}, most))
+            return Response(sentences, used_or_reserved({"audio second": told}, most))
 
         most = {"audio second": billed(sound)}
         return Call(parts, send, most)

@@ -216,7 +216,7 @@ class Client:
                 event_hooks={"response": [http_limits.limited_in_thread("llm/vllm", PATIENCE)]},
             ),
         )
-        served = self.asked(lambda: [model.id for model in self.openai.models.list().data])
+        served = self.call(lambda: [model.id for model in self.openai.models.list().data])
         if name not in served:
             raise UserError(
                 f"llm/vllm: the server at {self.address} serves no model '{name}'"
@@ -311,20 +311,20 @@ class Client:
     def each(self, work: Callable, items: Sequence, label: str) -> list:
         """`work` on each item, some at once, in order; the first error ends it."""
         with ThreadPoolExecutor(self.batch) as pool:
-            jobs = [pool.submit(self.asked, lambda item=item: work(item)) for item in items]
+            jobs = [pool.submit(self.call, lambda item=item: work(item)) for item in items]
             try:
                 return [job.result() for job in progress(jobs, len(jobs), label)]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def asked(self, call: Callable) -> Any:
+    def call(self, request: Callable) -> Any:
         """What the server answers; UserError in a sentence where it does not."""
         import openai
 
         where = f"llm/vllm: the server of {self.name} at {self.address}"
         try:
-            return call()
+            return request()
         except (CallError, TimeoutError) as error:
             raise UserError(f"{where}: {error or 'no answer in time'}.") from error
         except errors.UNREADABLE as error:

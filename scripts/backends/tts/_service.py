@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from scripts.services.client import Call, CallError, Client, Response
-from scripts.services.prices import as_told
+from scripts.services.prices import used_or_reserved
 
 PIECE = 900  # characters that are sent at once
 
@@ -57,7 +57,7 @@ class TtsService(ABC):
     def call(self, text: str, voice: str, language: str) -> Call:
         async def send(_: int) -> Response:
             sound, told = await self.send(text, voice, language)
-            used = as_told({"character": told}, most)
+            used = used_or_reserved({"character": told}, most)
             if not len(sound):
                 raise CallError("unusable", "it spoke, and nothing is to be heard")
             if len(sound) % 2:
