@@ -1,4 +1,4 @@
-"""The files in which a job keeps what its models made: rows in JSON lines, arrays beside them."""
+"""The files of a job's model cache: rows in JSON lines, arrays beside them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripts.workflow.serialization import cache_key
 
 @dataclass(frozen=True)
 class Place:
-    """Where an item lies: its value, and the bytes of its array in `file`."""
+    """Where an item is stored: its value, and the bytes of its array in `file`."""
 
     value: Any
     file: Path | None = None
@@ -26,21 +26,21 @@ class Place:
 
 
 class CacheFiles:
-    """The kept items of one job, in the folder `home`. Raises UserError where a file lies in its
-    place: before a model works, not after."""
+    """The cached items of one job, in the folder `home`. Raises UserError if `home` is a file:
+    before a model works, not after."""
 
     def __init__(self, home: Path):
         self.home = home
         if home.exists() and not home.is_dir():
             raise UserError(f"{home}, where results are kept, is no folder: move it away.")
-        self.places: dict[str, list[Place]] = {}  # of several only one may be whole
+        self.places: dict[str, list[Place]] = {}  # there may be several, some damaged
         self.name = uuid.uuid4().hex[:12]
         self.written = 0  # bytes of arrays
         for file in sorted(home.glob("*.jsonl")):
             self._index(file)
 
     def get(self, key: str) -> tuple[Any, bytes | None] | None:
-        """The value and the array's bytes; None if there are none, or they are damaged."""
+        """The value and the array's bytes; None if they are missing or damaged."""
         for place in self.places.get(key, []):
             if place.file is None:
                 return place.value, None
@@ -55,7 +55,7 @@ class CacheFiles:
         return None
 
     def put(self, items: Iterable[tuple[str, Any, bytes | None]]) -> None:
-        """Keep (key, value, the array's bytes) each. Raises OSError where it cannot be written."""
+        """Store items (key, value, the array's bytes). Raises OSError if that fails."""
         self.home.mkdir(parents=True, exist_ok=True)
         arrays = self.home / f"{self.name}.bin"
         with arrays.open("ab") as blobs, (self.home / f"{self.name}.jsonl").open("ab") as rows:
@@ -73,7 +73,7 @@ class CacheFiles:
             blobs.flush()  # before the rows that point at it
 
     def _index(self, file: Path) -> None:
-        """Learn what a file of rows holds; a line that is torn or damaged was never written."""
+        """Index a file of rows, without its torn or damaged lines."""
         for line in _lines(file):
             row = _parsed(line)
             if row is not None:
@@ -84,7 +84,7 @@ class CacheFiles:
 
 
 def _lines(file: Path) -> list[bytes]:
-    """The lines of a file; none of a pipe, a folder, or what cannot be read."""
+    """The lines of a file; none of a pipe, a folder or an unreadable file."""
     try:
         return file.read_bytes().split(b"\n") if file.is_file() else []
     except OSError:
@@ -92,16 +92,16 @@ def _lines(file: Path) -> list[bytes]:
 
 
 def _parsed(line: bytes) -> list[Any] | None:
-    """Key, value, start, length and sha256 of a line; None if it is not as it was written."""
+    """Key, value, start, length and sha256 of a line; None if it is damaged."""
     try:
         *body, found = json.loads(line)
         if len(body) != 5 or found != _sum(body):
             return None
-    except (ValueError, TypeError, RecursionError):  # anything may stand in a damaged file
+    except (ValueError, TypeError, RecursionError):  # a damaged file may hold anything
         return None
     key, _, start, length, sha256 = body
-    whole = isinstance(key, str) and isinstance(sha256, str)
-    return body if whole and _count(start) and _count(length) else None
+    valid = isinstance(key, str) and isinstance(sha256, str)
+    return body if valid and _count(start) and _count(length) else None
 
 
 def _count(value: Any) -> bool:

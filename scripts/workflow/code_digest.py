@@ -1,6 +1,6 @@
-"""A digest of the code that a job's results depend on, so that a change of it makes them again.
+"""A digest of the code that a job's results depend on, so that changing it reruns the job.
 
-The Snakefile imports this: nothing heavy here.
+Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from scripts.common.paths import ROOT
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.specs import file_of, tree, with_nested
 
-# These run jobs, plan, check and report; they carry results and change nothing in them. An entry is
-# a file or a folder of scripts/.
+# Files and folders of scripts/ that run, plan, check and report jobs, and cannot change a result.
 NEUTRAL = (
     *("workflow", "services", "backends/__init__.py"),
     *(f"common/{name}.py" for name in ("documents", "errors", "job", "paths", "progress")),
 )
-# What a service is told and how its answers are read: files of a neutral folder that are not.
+# Exceptions in those folders: they decide what a service is asked and how its answers are read.
 PROTOCOLS = ("openai_chat.py", "model_studio.py", "multiple_choice.py")
 
 
@@ -35,9 +34,8 @@ def chosen(models: Iterable[Any], wildcards: Any) -> list[ModelSpec]:
 def code(stage: str | None, *models: ModelSpec) -> str:
     """A digest of a stage (None: of none), of the project's modules it imports and of its backends.
 
-    Comments, layout, docstrings and the sentences of errors do not count. As a param it makes
-    Snakemake rerun exactly the jobs whose code changed; Snakemake itself looks only at the script,
-    not at what it imports.
+    Comments, layout, docstrings and error messages do not count. As a param it makes Snakemake
+    rerun exactly the jobs whose code changed; Snakemake itself checks the script, not its imports.
     """
     return _digest(tuple(sources(stage, *models)))
 
@@ -56,14 +54,14 @@ def sources(stage: str | None, *models: ModelSpec) -> list[Path]:
 
 
 def is_neutral(path: Path) -> bool:
-    """Whether a file changes nothing in results (NEUTRAL)."""
+    """Whether a file cannot change a result (NEUTRAL)."""
     places = [ROOT / "scripts" / place for place in NEUTRAL]
     return path.name not in PROTOCOLS and any(path.is_relative_to(place) for place in places)
 
 
 @functools.cache
 def imports(path: Path) -> list[Path]:
-    """The project's files that `path` imports anywhere in it."""
+    """The project's files that `path` imports, at any level."""
     names = set()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -90,7 +88,7 @@ def _effective(path: Path) -> str:
 
 
 class _Effective(ast.NodeTransformer):
-    """Takes out docstrings and the sentences of UserErrors."""
+    """Removes docstrings and the messages of UserErrors."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if getattr(node.func, "id", "") == "UserError":

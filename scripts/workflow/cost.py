@@ -1,8 +1,8 @@
-"""What a run will cost, told before it begins: jobs, GPU-hours, calls, money, disk, by stage.
+"""Estimated cost of a run by stage, before it starts: jobs, GPU-hours, calls, dollars, disk.
 
-Units of work (seconds of audio, tokens, texts; scripts/workflow/workload.py) times what a unit
-costs: time of a GPU (config/speeds.tsv), dollars of a paid service (config/prices.tsv). Answers
-that are kept already are counted too. The Snakefile imports this: nothing heavy here.
+Units of work (seconds of audio, tokens, texts; scripts/workflow/workload.py) times the cost of a
+unit: GPU time (config/speeds.tsv) or dollars of a paid service (config/prices.tsv). Answers already
+in the store are counted too. Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work, models_of, needed
 from scripts.workflow.workload import CLIP, MEDIUM, METRICS, ROLE, USER, Size, part
 
-SPEAKERS, CAST = 20, 2  # in a medium, and names that each is tried with
-SCORED = 25  # tokens that a speaker's lines count, as if they were written, for a name
+SPEAKERS, CAST = 20, 2  # speakers of a medium, and names tried for each
+SCORED = 25  # tokens that scoring a speaker's lines for one name takes, in tokens written
 PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
-PROBES, ADDED = 10, 5.0  # forms of an item that a judge is probed with, seconds of what is added
-# What a call to a service reads beside the speech in it, and tokens of a second of speech.
+PROBES, ADDED = 10, 5.0  # variants of a probed item, seconds of added speech
+# Tokens that a call to a service reads beside the speech, and tokens of a second of speech.
 PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
 LETTERS = 15  # characters of a second of speech
 
@@ -33,8 +33,8 @@ Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
 
 @dataclass
 class Cost:
-    """What the jobs of one rule cost; `unknown` models have no row in config/speeds.tsv,
-    `unpriced` ones none in config/prices.tsv."""
+    """The cost of one rule's jobs; `unknown` models have no row in config/speeds.tsv, `unpriced`
+    ones none in config/prices.tsv."""
 
     rule: str
     jobs: int = 0
@@ -44,8 +44,8 @@ class Cost:
     usd: float = 0.0
     files: float = 0.0
     gigabytes: float = 0.0  # in results/
-    kept: float = 0.0  # gigabytes that jobs keep beside it
-    models: dict[str, None] = field(default_factory=dict)  # in the order in which they come
+    kept: float = 0.0  # gigabytes of model caches
+    models: dict[str, None] = field(default_factory=dict)  # in order of appearance
     unknown: set[str] = field(default_factory=set)
     unpriced: set[str] = field(default_factory=set)
     assumed: set[str] = field(default_factory=set)
@@ -58,8 +58,8 @@ def estimate(
     rules: Rules,
     keeps: bool = True,
 ) -> list[Cost]:
-    """The cost of the jobs of `work`, a row a rule in the order in which rules come first; `keeps`:
-    whether jobs keep what their models make."""
+    """The cost of the jobs of `work`, one row a rule, in order of appearance; `keeps`: whether jobs
+    cache the results of their models."""
     rows = {row["model"]: row for row in speeds}
     costs: dict[str, Cost] = {}
     for job in work:
@@ -74,7 +74,7 @@ def estimate(
         for model in models:
             cost.models |= dict.fromkeys(needed(model) or _own(model))
         amounts = amount(job, run_size)
-        if job.rule in rows:  # it trains: its speed is its own, not that of a model
+        if job.rule in rows:  # training: the speed is the rule's, not a model's
             _add(cost, rows[job.rule], amounts[job.rule][0])
             continue
         for model in models:
@@ -141,7 +141,8 @@ def amount(job: Work, run_size: Size) -> Amounts:
 
 
 def report(costs: list[Cost]) -> str:
-    """The table for a person, with the models of each stage; rules without models are one line."""
+    """The costs as a text table, with the models of each stage; rules without models share a
+    line."""
     shown = [cost for cost in costs if cost.models or cost.calls]
     rest = [cost for cost in costs if cost not in shown]
     lines = [
@@ -219,7 +220,7 @@ def _askings(spec: ModelSpec) -> float:
 
 
 def _items(units: float) -> float:
-    """Test dialogues whose replies and references last so many seconds."""
+    """The number of test dialogues whose replies and references last `units` seconds."""
     return units / (2 * ROLE)
 
 

@@ -1,8 +1,8 @@
-"""Says in the log of a job by which signal it died, and what that mostly means.
+"""Reports in a job's log which signal killed it, and the usual cause.
 
-A process that is killed can say nothing, so a job works in a child of its process, which waits for
-it, tells, and then ends the same way: by the same exit status, or of the same signal. The child is
-made before a model is loaded, and shares what memory is used until then. Linux only.
+A killed process cannot report anything, so a job runs in a forked child; the parent waits, reports,
+and exits with the same status or by the same signal. The fork happens before a model is loaded and
+shares the memory used until then. Linux only.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TextIO
 
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-# What packages are built for beyond any x86-64, and how /proc/cpuinfo calls it.
+# Instruction sets beyond baseline x86-64 that packages are built for: name, flag in /proc/cpuinfo.
 INSTRUCTIONS = {
     **{"SSE4.2": "sse4_2", "AVX": "avx", "F16C": "f16c", "FMA": "fma", "BMI2": "bmi2"},
     **{"AVX2": "avx2", "AVX-VNNI": "avx_vnni", "AVX-512": "avx512f"},
@@ -33,12 +33,12 @@ GB = 1e9
 
 
 def continue_in_child(stage: str, log: Path, screen: TextIO) -> None:
-    """Return in a child of this process, which never returns: it waits, and ends as the child ends.
+    """Fork, and return in the child; the parent waits and exits as the child did.
 
-    If the child dies by a signal, a sentence about `stage` goes to standard error, which is `log`
-    (to the `screen` where that cannot be written); Python's own trace of the place stands before it
-    (faulthandler). Ctrl-C reaches the child from the terminal; other requests to end are passed on
-    to it; it dies with this process.
+    If a signal kills the child, a sentence about `stage` goes to standard error, which is `log` (to
+    `screen` if that cannot be written), after Python's own traceback (faulthandler). Ctrl-C reaches
+    the child from the terminal, other termination signals are forwarded, and the child dies with
+    this process.
     """
     killed_before = _memory().get("killed", 0)
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -48,7 +48,7 @@ def continue_in_child(stage: str, log: Path, screen: TextIO) -> None:
     child = os.fork()
     if child == 0:
         ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before it could be heard of
+        if os.getppid() != parent:  # the parent died before prctl took effect
             os._exit(1)
         signal.signal(signal.SIGINT, interrupt)
         faulthandler.enable()
@@ -69,15 +69,15 @@ def continue_in_child(stage: str, log: Path, screen: TextIO) -> None:
         print(told, file=sys.stderr, flush=True)
     except OSError:  # the disk is full
         print(told, file=screen, flush=True)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the child's core is the one to look at
-    with contextlib.suppress(OSError):  # SIGKILL has no other way
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the useful core dump is the child's
+    with contextlib.suppress(OSError):  # SIGKILL has no handler to reset
         signal.signal(-code, signal.SIG_DFL)
     os.kill(parent, -code)
     signal.pause()
 
 
 def _why(number: int, log: Path, most: int, killed_before: int) -> str:
-    """What it mostly means that a process which took up to `most` bytes died of a signal."""
+    """The usual cause of death by a signal; the process used up to `most` bytes."""
     try:
         name = signal.Signals(number).name
     except ValueError:  # a real-time signal
@@ -116,8 +116,8 @@ def _out_of_memory(most: int, memory: dict[str, int], killed_before: int) -> str
 
 
 def _memory(root: Path = Path("/")) -> dict[str, int]:
-    """Bytes of memory of the machine, `total` and `free`; where control groups say so, `limit`,
-    what this process and its like may use, and how many of them were `killed` for want of it."""
+    """Memory of the machine in bytes, `total` and `free`; with control groups, the `limit` of this
+    group and how many of its processes were `killed` for lack of memory."""
     sizes = dict(re.findall(r"^(\w+): +(\d+) kB$", _read(root / "proc/meminfo"), re.MULTILINE))
     found = {
         "total": 1024 * int(sizes.get("MemTotal", 0)),
@@ -125,7 +125,7 @@ def _memory(root: Path = Path("/")) -> dict[str, int]:
     }
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, kind, group = line.split(":", 2)
-        if kind not in ("", "memory"):  # version 2 has one tree, version 1 one of its own
+        if kind not in ("", "memory"):  # version 2 has one tree, version 1 one for memory
             continue
         top = root / "sys/fs/cgroup" / kind
         limit, events = (
@@ -148,7 +148,7 @@ def _memory(root: Path = Path("/")) -> dict[str, int]:
 
 
 def _processor(root: Path = Path("/")) -> str:
-    """A sentence on which of the common sets of instructions this processor lacks."""
+    """A sentence on the common instruction sets that this processor lacks."""
     text = _read(root / "proc/cpuinfo")
     name = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
     flags = re.search(r"^flags\s*: (.*)$", text, re.MULTILINE)
@@ -160,7 +160,7 @@ def _processor(root: Path = Path("/")) -> str:
 
 
 def _disks(log: Path) -> str:
-    """Free space where a job writes: its own folder, its log's, the temporary and the shared."""
+    """Free space where a job writes: working directory, log, temporary files and shared memory."""
     places = {Path.cwd(), log.resolve().parent, Path(tempfile.gettempdir()), Path("/dev/shm")}
     found = {}
     for place in sorted(places):
@@ -171,7 +171,7 @@ def _disks(log: Path) -> str:
 
 
 def _package(log: Path) -> str:
-    """A sentence on the package in which Python was, by the trace at the end of the log."""
+    """A sentence on the package in which Python crashed, from the traceback in the log."""
     _, fault, trace = _read(log).rpartition("Fatal Python error: ")
     _, current, own = trace.partition("Current thread 0x")
     frames = own.partition("\n\n")[0] if current else trace

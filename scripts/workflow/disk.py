@@ -1,8 +1,7 @@
-"""What a job writes: files and bytes, as assumed of how much there is
-(scripts/workflow/workload.py).
+"""Estimated files and bytes that a job writes, from the workload (scripts/workflow/workload.py).
 
-Rows and what the jobs keep (scripts/workflow/model_cache.py) count; media do not, which are linked
-into results/ where they lie on the same disk. The Snakefile imports this.
+Rows and model caches (scripts/workflow/model_cache.py) count; media do not: they are linked into
+results/ if they lie on the same disk. Imported by the Snakefile.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ FLAC = {"corpus": 18_000, "speech": 27_000}  # bytes a second at 16 and 24 kHz
 VECTOR = 2_000  # bytes of an embedding
 ROW = 1_000  # bytes of a row about a dialogue, a reply or a metric of one; a third for a clip
 ADAPTER = 40e6  # bytes of a LoRA of 7B parameters, with two checkpoints: three times
-SELDOM = 3  # files of a rule that writes one thing: a table's csv, md and tex
+SELDOM = 3  # files of a rule with one output: a table's csv, md and tex
 SIDE = 2  # files beside the outputs: log and benchmark
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a job leaves: files, bytes in results/, bytes that are kept beside it."""
+    """What a job writes: files, bytes in results/, bytes in its model cache."""
 
     files: float
     results: float
@@ -31,13 +30,13 @@ class Stored:
 
 
 def stored(job: Work, run_size: Size, keeps: bool) -> Stored:
-    """What a job leaves; `keeps`: whether jobs keep what their models make. What services answer
-    always is (`services.store`)."""
+    """What a job writes; `keeps`: whether jobs cache the results of their models. Answers of
+    services are always stored (`services.store`)."""
     own = part(job, run_size)
     clips = own.clips / CLIP
     sides = (
         ROLE if run_size.separate_user_tts else USER + ROLE
-    )  # whose lines `speak` itself has made
+    )  # whose lines `speak` itself synthesises
     files, results, kept = {
         "fetch": (own.media, 0.0, 0.0),
         "extract": (own.media, own.media * MEDIUM * FLAC["corpus"], 0.0),

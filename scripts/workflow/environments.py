@@ -1,4 +1,4 @@
-"""Environments built from the locks of envs/ without conda (`make env`), for jobs to run in."""
+"""Environments that `make env` built from the locks in envs/, without conda."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from scripts.common.paths import ROOT
 
 ENVS = ROOT / "envs"
-BUILT = ENVS / "built"  # a folder, or a link to one where there is more room
+BUILT = ENVS / "built"  # a folder, or a link to one on a larger disk
 OWN = "core"  # what Snakemake itself runs in
-MARK = "lock.txt"  # in an environment that is whole: the lock that it was built from
+MARK = "lock.txt"  # in a complete environment: the lock it was built from
 
 
 def place(name: str) -> Path:
@@ -19,7 +19,7 @@ def place(name: str) -> Path:
 
 
 def fault(name: str) -> str:
-    """What is wrong with a built environment, and the way out; empty if nothing is."""
+    """What is wrong with a built environment and how to fix it; empty if nothing is."""
     mark = place(name) / MARK
     if not mark.is_file():
         return f"{name} is not built: `make env NAME={name}` builds it."
@@ -29,6 +29,6 @@ def fault(name: str) -> str:
 
 
 def faults(places: Iterable[str]) -> list[str]:
-    """The faults of the environments at `places`, each told once."""
+    """The distinct faults of the environments at `places`."""
     names = sorted({Path(folder).name for folder in places})
     return [text for text in map(fault, names) if text]

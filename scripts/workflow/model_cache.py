@@ -1,17 +1,16 @@
-"""Keeps what models made, item by item, so that a job that runs again repeats no work.
+"""A cache of model results, item by item, so that a job that runs again repeats no work.
 
-Snakemake runs a job whole or not at all. A job that was killed begins anew, and one more role makes
-every job behind the profiles run again. So, inside a job, a model is stood in for by a
-`CachedModel`: it answers from the job's own files below `kept` (config), by the digest of what was
-asked, and only for what is not there it loads the model. A job whose items are all there loads
-none.
+To Snakemake a job is done or not: a killed job starts over, and one new role reruns every job
+downstream of the profiles. So inside a job a `CachedModel` stands in for each model. It answers
+from the job's own files below `kept` (config) and loads the model only for items that are missing;
+if there are none, the model is never loaded.
 
-What is kept hangs on the item, the other arguments, the model's spec, its backend's code and its
-weights. It lies outside the rules' outputs, in files that may be deleted at any time: each process
+The cache key covers the item, the other arguments, the model's spec, its backend's code and its
+weights. The files lie outside the rules' outputs and may be deleted at any time; each process
 appends to two of its own. A database would be less code, but the jobs of a cluster share a folder
-whose file system may not lock, and two writers (a job that outlived its run) must do no harm.
+whose file system may not lock, and two writers (one a job that outlived its run) must do no harm.
 
-Services keep their answers by themselves (scripts/services/client.py).
+Answers of services have their own store (scripts/services/client.py).
 """
 
 from __future__ import annotations
@@ -34,11 +33,14 @@ from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import needed
 from scripts.workflow.serialization import cache_key, deserialize, serialize
 
-VOICES = ("voice", "fixed_voice")  # a synthesiser speaks with voices that it has made itself
+VOICES = (
+    "voice",
+    "fixed_voice",
+)  # a synthesiser speaks only with voices that it made in this process
 
 
 class CachedModel:
-    """Stands in for the model of `spec`, which `load` loads; has the contract of its capability."""
+    """Stands in for the model of `spec`, loaded by `load`, with its capability's contract."""
 
     def __init__(
         self,
@@ -52,10 +54,10 @@ class CachedModel:
         self._sound = getattr(self._contract, "SOUND", False)
         self._key = model_key(spec)
         self._model: Any = None
-        self._voices: dict[str, tuple[str, tuple, Any]] = {}  # what an earlier process has made
+        self._voices: dict[str, tuple[str, tuple, Any]] = {}  # voices from an earlier process
 
     def __getattr__(self, name: str) -> Any:
-        """A method of the contract, or what the model says of itself."""
+        """A method or an attribute of the contract."""
         if name.startswith("_"):
             raise AttributeError(name)
         together = self._contract.KEPT.get(name)
@@ -66,7 +68,7 @@ class CachedModel:
             value = found is not None if together else found
             try:
                 known = serialize(value)
-            except TypeError:  # a thing that only a loaded model has
+            except TypeError:  # a value that only a loaded model has
                 return value
             self._cache.put([(key, *known)])
         value = deserialize(*known, self._contract)
@@ -77,8 +79,8 @@ class CachedModel:
         return lambda *arguments, **named: self._ask(name, together, arguments, named)
 
     def _ask(self, name: str, together: int, arguments: tuple, named: dict) -> Any:
-        """What the method gives for each item: a list (rows of an array for arrays), or one value
-        where the method is about one thing."""
+        """The method's result for each item: a list (rows of an array for arrays), or one value for
+        a method of one item."""
         items, *rest = arguments
         alone = not isinstance(items, list | tuple)
         items = [items] if alone else items
@@ -99,7 +101,7 @@ class CachedModel:
             keeping = []
             for key, value in zip(some, made, strict=True):
                 results[key] = value
-                if not getattr(value, "reason", None):  # a failure may be another time's success
+                if not getattr(value, "reason", None):  # a failure may succeed next time
                     packed = serialize(value, self._sound)
                     keeping.append((key, *packed))
                     results[key] = deserialize(*packed, self._contract)
@@ -113,7 +115,7 @@ class CachedModel:
         return np.stack(values) if rows else values
 
     def _made(self, name: str, items: list, rest: list, named: dict, alone: bool) -> list:
-        """What the model itself gives for the items."""
+        """The results of the model itself for the items."""
         model = self._real()
         with uncached():
             for key, (method, arguments, voice) in list(self._voices.items()):
@@ -154,12 +156,12 @@ def model_key(spec: ModelSpec) -> str:
 
 
 def _weights(name: str) -> str:
-    """What tells one state of a model's weights from another: their receipt, else names and sizes
-    (weights are gigabytes, and are not read for this)."""
+    """The state of a model's weights: their receipt, else names and sizes (reading gigabytes would
+    take too long)."""
     try:
         home = path(name)
     except UserError:
-        return f"{name} is not here"  # a server has it, or loading will say so
+        return f"{name} is not here"  # a server has it, or loading will fail
     if (home / RECEIPT).is_file():
         return (home / RECEIPT).read_text("utf-8")
     files = sorted(file for file in home.rglob("*") if file.is_file())

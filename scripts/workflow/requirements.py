@@ -1,6 +1,6 @@
-"""What jobs need and is not there: weights, media files, keys of services, a limit of their cost.
+"""Unmet requirements of jobs: weights, media files, keys of services, a cost limit.
 
-The Snakefile asks before anything runs: nothing heavy here.
+Checked by the Snakefile before anything runs: light imports only.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from scripts.workflow.model_spec import ModelSpec
 
 CUDA = 4000  # MB
 LISTED = 20  # media files named one by one
-ELSEWHERE = ("deb:", "pypi:", "synth:")  # locations that are no paths
+ELSEWHERE = ("deb:", "pypi:", "synth:")  # locations that are not paths
 
 
 @dataclass(frozen=True)
 class Work:
-    """A job that is to run: its rule, its wildcards and its params."""
+    """A job to run: its rule, wildcards and params."""
 
     rule: str
     wildcards: Mapping[str, str]
@@ -67,7 +67,7 @@ def models_of(job: Work) -> list[ModelSpec]:
 
 
 def report(unmet: list[Requirement]) -> str:
-    """The list for a person, with the ways out."""
+    """The requirements as text, with what to do about them."""
     lines = ["What is missing:"]
     lines += [f"  {one.kind:<8} {one.text}" for one in unmet]
     hub = [row for row in weights.hub_table() if any(_is(one, row) for one in unmet)]
@@ -146,8 +146,8 @@ def _voices(models: Iterable[ModelSpec]) -> list[Requirement]:
 
 
 def _media(rows: list[dict[str, str]], all_media: int) -> list[Requirement]:
-    """Media files that are not there. One bad medium never stops the others: a run is stopped
-    only if there would be none at all."""
+    """Missing media files. One missing medium never stops the others: a run is blocked only if
+    none is left."""
     paths = [row for row in rows if not row["location"].startswith(ELSEWHERE)]
     gone = [row for row in paths if not _there(row["location"])]
     if not gone:
@@ -198,7 +198,7 @@ def _specs(value: Any) -> list[ModelSpec]:
 
 @functools.cache
 def _named(path: Path) -> list[str]:
-    """The names of models in a backend's calls path("name")."""
+    """The model names in a backend's calls of path("name")."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
     return [

@@ -1,12 +1,12 @@
-"""SLURM array jobs: ready jobs of a rule that ask for the same are submitted with one sbatch.
+"""SLURM array jobs: ready jobs of a rule with equal resources are submitted by one sbatch.
 
-The executor plugin has an option for them, slurm-array-jobs. What its version 2.8.0 does with it
-loses work (read in its code and tried on a real SLURM): each task also runs as the array's first
-job, so it gives that job's finished output a new time, and what was made from it is made again; if
-it fails it removes that output; all tasks get what the first job asks for; where more jobs are
-ready than `jobs` lets in, some are never submitted and the run does not end; where sacct is asked,
-all tasks have the state of one; and the log that messages name does not exist. So the option stays
-and the submission is replaced: a task runs its own job, as if alone.
+The executor plugin has an option for them, slurm-array-jobs, but its version 2.8.0 loses work (seen
+in its code and on a real SLURM): each task also runs as the array's first job, so it touches that
+job's finished output, which reruns what depends on it, and removes that output if it fails; all
+tasks get the first job's resources; if more jobs are ready than `jobs` allows, some are never
+submitted and the run never ends; with sacct, all tasks share one task's state; and the log named in
+messages does not exist. So the option is kept and the submission replaced: a task runs its own job
+only.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 
 PLUGIN = "snakemake-executor-plugin-slurm"
-VERSION = "2.8.0"  # its inner names are used here
-NOT_ASKED = ("tmpdir", "disk")  # how resources begin that Snakemake adds and sbatch is not told
+VERSION = "2.8.0"  # whose private names are used here
+NOT_ASKED = ("tmpdir", "disk")  # prefixes of resources that sbatch never receives
 
 
 def use(settings: Any, rules: set[str]) -> None:
-    """Have the plugin submit arrays in this way, if its settings name rules for it.
+    """Patch the plugin to submit arrays this way, if its settings name rules for it.
 
-    `settings` are those of the executor (None for one without), `rules` the names of all rules.
-    Raises UserError for a name that no rule has, and for another version of the plugin.
+    `settings` are the executor's (None if it has none), `rules` the names of all rules. Raises
+    UserError for an unknown rule and for another version of the plugin.
     """
     if not chosen(settings):
         return
@@ -49,21 +49,21 @@ def use(settings: Any, rules: set[str]) -> None:
 
 
 def chosen(settings: Any) -> set[str]:
-    """The rules that the option names; "all" stands for all."""
+    """The rules that the option names; "all" means every rule."""
     named = getattr(settings, "array_jobs", None) or ""
     return {name.strip() for name in named.replace(";", ",").split(",")} - {""}
 
 
 def query_sacct(run_id: str) -> str:
-    """The plugin's question to sacct, where a site has that asked, for jobs by the names that the
-    plugin gives them (array_task): not by the number that each task has beside it."""
+    """The plugin's sacct command, for sites that use sacct, with jobs identified as the plugin does
+    (array_task) and not by each task's raw id."""
     from snakemake_executor_plugin_slurm.job_status_query import query_job_status_sacct
 
     return query_job_status_sacct(run_id).replace("JobIdRaw", "JobID")
 
 
 def run_jobs(executor: Any, jobs: list) -> None:
-    """Submit jobs that are ready; stands in for the plugin's method of this name."""
+    """Submit ready jobs; replaces the plugin's method of this name."""
     names = chosen(executor.workflow.executor_settings)
     alike = defaultdict(list)
     for job in jobs:
@@ -80,17 +80,18 @@ def run_jobs(executor: Any, jobs: list) -> None:
 
 
 def request_of(job: Any) -> tuple[tuple[str, str], ...]:
-    """What a job asks SLURM for; one that is submitted again asks for more than a new one."""
+    """The resources a job requests from SLURM; a resubmitted job may request more than a new
+    one."""
     resources = job.resources.items()
     return tuple(sorted((k, str(v)) for k, v in resources if not k.startswith(NOT_ASKED)))
 
 
 def run_array(executor: Any, jobs: list) -> None:
-    """Submit jobs that ask for the same as one array; what hinders it is an error of each job."""
+    """Submit jobs with equal resources as one array; a failure is an error of each job."""
     folder = executor.slurm_logdir / f"rule_{jobs[0].rule.name}"
     try:
         number = sbatch(executor, jobs, folder)
-    except Exception as error:  # in a thread of the plugin's, where it would be lost
+    except Exception as error:  # in a thread of the plugin, where it would be lost
         for job in jobs:
             message = f"its array of {len(jobs)} jobs was not submitted: {error}"
             executor._report_job_error_threadsafe(SubmittedJobInfo(job), message)
@@ -106,10 +107,10 @@ def run_array(executor: Any, jobs: list) -> None:
 
 
 def sbatch(executor: Any, jobs: list, folder: Path) -> str:
-    """SLURM's number of a new array with a task a job, whose logs go to `folder`.
+    """Submit an array with one task a job and logs in `folder`; returns its SLURM job id.
 
-    Raises RuntimeError with what sbatch says if it refuses, WorkflowError for resources that the
-    plugin does not take.
+    Raises RuntimeError with sbatch's message if it fails, WorkflowError for resources that the
+    plugin rejects.
     """
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string

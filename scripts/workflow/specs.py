@@ -1,8 +1,7 @@
-"""Checks the choice of models and backends before any job, and reads what backends say of
-themselves.
+"""Specs of models, checked before any job, and the properties that backend files declare.
 
-A backend whose `load` has the option `key`, the name of the environment variable that holds its
-key, is a service. The Snakefile imports this: nothing heavy here.
+A backend whose `load` has the option `key`, the environment variable that holds its key, is a
+service. Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -63,15 +62,15 @@ def resolve(
 
 
 def capabilities() -> list[str]:
-    """The kinds of model there are: the folders of scripts/backends."""
+    """All capabilities: the folders of scripts/backends."""
     return sorted(path.parent.name for path in BACKENDS.glob("*/__init__.py"))
 
 
 def backends(capability: str, folders: Iterable[str] = ()) -> dict[str, str | None]:
-    """The backends of a capability by name, each a file <capability>/<name>.py: None for the
-    project's own, else the one of `folders` that it is in.
+    """The backends of a capability (files <capability>/<name>.py) by name, each with its folder:
+    None for the project's own, else one of `folders`.
 
-    Raises UserError for a folder that does not exist and for a name that is taken.
+    Raises UserError for a missing folder and for a duplicate name.
     """
     found: dict[str, str | None] = {}
     for folder in (None, *folders):
@@ -80,7 +79,7 @@ def backends(capability: str, folders: Iterable[str] = ()) -> dict[str, str | No
             raise UserError(f"backend_paths: there is no folder '{folder}'.")
         for path in sorted((place / capability).glob("*.py")):
             if path.stem.startswith("_"):
-                continue  # what several backends share, and __init__.py
+                continue  # shared by several backends, or __init__.py
             if path.stem in found:
                 raise UserError(
                     f"backend_paths: {folder}/{capability}/{path.name} has the name of a backend "
@@ -96,7 +95,7 @@ def file_of(spec: ModelSpec) -> Path:
 
 
 def _place(folder: str | None) -> Path:
-    """A folder of backends; a relative one is looked up beside the Snakefile, too."""
+    """A folder of backends; a relative path may also be relative to the Snakefile."""
     if folder is None:
         return BACKENDS
     return Path(folder).absolute() if Path(folder).is_dir() else ROOT / folder
@@ -123,7 +122,7 @@ def environment(*specs: ModelSpec) -> str:
     """The environment (a file in envs/) in which all backends of a job can run: the first of the
     first model's that the others have too; "core" without models.
 
-    Raises UserError, naming two that share none.
+    Raises UserError, naming two backends that share none.
     """
     shared: list[str] = []
     whose = ""
@@ -164,7 +163,7 @@ def options_of(spec: ModelSpec) -> list[str]:
 
 @functools.cache
 def defaults(path: Path) -> dict[str, Any]:
-    """The defaults of a backend's `load` that are plain values, by option."""
+    """The literal defaults of a backend's `load`, by option."""
     arguments = _load(path).args
     names = [arg.arg for arg in arguments.args][len(arguments.args) - len(arguments.defaults) :]
     values = zip(names, arguments.defaults, strict=True)
@@ -173,7 +172,7 @@ def defaults(path: Path) -> dict[str, Any]:
 
 @functools.cache
 def tree(path: Path) -> ast.Module:
-    """A file of Python code, parsed."""
+    """The syntax tree of a Python file."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 

@@ -1,10 +1,10 @@
 """Runs a stage's function for a Snakemake rule or from a command line.
 
-A stage is a plain function; its parameters are named as the rule's inputs, outputs and params
-are. Outputs are written under a temporary name and renamed when the function returns, so a file
-that exists is whole. The name is the process's own: a job whose Snakemake was killed goes on, and
-a second run may make the same file. A job's log has what it says, and what it dies of
-(scripts/workflow/crash_report.py).
+A stage is a plain function whose parameters have the names of the rule's inputs, outputs and
+params. Outputs are written under a temporary name and renamed atomically when the function returns,
+so an existing file is complete. Temporary names contain the process id: a job outlives a killed
+Snakemake, and a second run may be making the same file. A job's log has its output and, if it
+crashes, the reason (scripts/workflow/crash_report.py).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from scripts.services import processes
 from scripts.workflow import crash_report
 from scripts.workflow.model_spec import ModelSpec, from_json
 
-RUN_CONFIG = Path("results/run_config.yaml")  # what the workflow writes before its first job
-ABOUT = ("code", "kept_in")  # params that are about the job, not for its function
+RUN_CONFIG = Path("results/run_config.yaml")  # written by the workflow before its first job
+ABOUT = ("code", "kept_in")  # params about the job, not passed to its function
 
 
 def run(function: Callable, job: Any = None) -> None:
@@ -60,9 +60,8 @@ def run(function: Callable, job: Any = None) -> None:
 
 
 def cache_of(job: Any) -> Any:
-    """The files in which the models of a job keep what they make, in the folder that its log is
-    named after below `kept` of the config, or that its param `kept_in` names; None where that is
-    null."""
+    """The model cache of a job: files below `kept` of the config, in a folder with the name of its
+    log or of its param `kept_in`; None where `kept` is null."""
     folder = job.config.get("kept")
     if folder is None:
         return None
@@ -73,7 +72,7 @@ def cache_of(job: Any) -> Any:
 
 
 def run_config() -> dict[str, Any] | None:
-    """The merged config of the run in whose folder this process works, if there is one."""
+    """The merged config of the run in the working directory, if there is one."""
     if not RUN_CONFIG.is_file():
         return None
     import yaml
@@ -82,8 +81,8 @@ def run_config() -> dict[str, Any] | None:
 
 
 def _enter(job: Any) -> None:
-    """Start the job's script anew, in this process, with the interpreter of the environment that
-    is to run it (rules/environments.smk), if there is one and this is not it."""
+    """Replace this process by the job's script under the interpreter of its built environment
+    (rules/environments.smk), if it has one and does not run in it yet."""
     place = getattr(job, "resources", {}).get("environment")
     if place and not os.path.samefile(place, sys.prefix):
         os.environ |= {"PATH": f"{place}/bin{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": place}
@@ -112,7 +111,7 @@ def _call(function: Callable, arguments: dict[str, Any], outputs: Iterable[str])
 
 
 def _sweep(path: Path) -> None:
-    """Remove what this process, and those that are no more, have left of an output half made."""
+    """Remove partial outputs left by this process or by dead ones."""
     for part in path.parent.glob(".part-*"):
         found = re.fullmatch(rf"\.part-(\d+)-{re.escape(path.name)}", part.name)
         if found and (int(found[1]) == os.getpid() or not processes.born(int(found[1]))):

@@ -1,7 +1,7 @@
-"""How much there is of everything in a run and in a job of it, before anybody knows.
+"""Estimated workload of a run and of its jobs.
 
-How much work there will be is known only by doing it. What is assumed of media and of what is
-written stands here; the paper's own counts are from its Table 1. The Snakefile imports this.
+The true amounts are known only after a run. The assumptions about media and dialogues are here; the
+paper's own counts are from its Table 1. Imported by the Snakefile.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
 
 @dataclass(frozen=True)
 class Size:
-    """How much there is of everything in a whole run."""
+    """The size of a run."""
 
     media: dict[str, int]  # batch -> rows
     roles: int  # that play
@@ -32,7 +32,7 @@ class Size:
     shards: int
     written: dict[str, int]  # mode -> dialogues a role
     tested: dict[str, int]  # mode -> test dialogues a role
-    separate_user_tts: bool = False  # users have a synthesiser, and a rule, of their own
+    separate_user_tts: bool = False  # users have their own synthesiser, and rule
 
     def dialogues(self, split: str) -> float:
         """Dialogues of a split."""
@@ -46,7 +46,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Part:
-    """How much of it a job works on: all that its wildcards do not narrow."""
+    """The part of a run that a job works on, as narrowed by its wildcards."""
 
     media: float
     clips: float  # seconds
@@ -59,7 +59,7 @@ class Part:
 
 
 def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
-    """The size of a run. `media` and `roles` are rows of the two tables."""
+    """The size of a run. `media` and `roles` are the rows of the two tables."""
     batches: dict[str, int] = {}
     for row in media:
         batches[row["batch"]] = batches.get(row["batch"], 0) + 1
@@ -75,7 +75,7 @@ def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
 
 
 def part(job: Work, run_size: Size) -> Part:
-    """What a job works on."""
+    """The part of the run that a job works on."""
     media = run_size.media.get(job.wildcards.get("batch", ""), sum(run_size.media.values()))
     share = 1 / run_size.shards if "shard" in job.wildcards else 1.0
     spoken = run_size.dialogues(job.wildcards.get("split", "test")) * share
