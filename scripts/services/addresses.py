@@ -1,6 +1,6 @@
-"""Addresses of services: which may be asked, which are our own, and the keys for them.
+"""Addresses of services: which are allowed, which are our own, and their keys.
 
-The Snakefile imports this: nothing heavy here.
+Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scripts.services.settings import rules
 
 
 def is_own(address: str, hosts: tuple[str, ...] = ()) -> bool:
-    """Whether a server is this machine's or one that the config names as ours: free of charge."""
+    """Whether a server is on this machine or listed as ours in the config: free of charge."""
     parts = names.split(address)
     if parts is None:
         return False
@@ -25,7 +25,7 @@ def is_own(address: str, hosts: tuple[str, ...] = ()) -> bool:
 
 
 def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
-    """Raise UserError for an address that is neither a public one over TLS nor our own."""
+    """Raise UserError for an address that is neither public with TLS nor our own."""
     parts = names.split(address)
     if parts is None or parts.scheme not in ("https", "wss", "http", "ws"):
         raise UserError(f"{who}: '{address}' is no address; write https://host/path.")
@@ -52,7 +52,8 @@ def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
 
 
 def must_be_own(address: str, who: str) -> None:
-    """Raise UserError for a server that is not ours: calls to those are kept and paid for."""
+    """Raise UserError for a server that is not ours: only service backends store and pay for
+    calls."""
     hosts = rules().hosts
     check_address(address, hosts, who)
     if not is_own(address, hosts):
@@ -64,7 +65,7 @@ def must_be_own(address: str, who: str) -> None:
 
 
 def secret(key: str, address: str, hosts: tuple[str, ...], who: str) -> str:
-    """The key from the environment; of a server of ours that has none, nothing."""
+    """The key from the environment; empty for a server of ours without one."""
     found = os.environ.get(key, "").strip()
     if not found and not is_own(address, hosts):
         raise UserError(f"{who} needs {key} in the environment.")

@@ -1,7 +1,7 @@
-"""Files of audio that services spoke, beside the store; each is named by its digest.
+"""Audio from services, in content-addressed files beside the store.
 
-A file that is there is whole: it is written under another name, brought to the disk and renamed.
-What is read is compared with its name all the same, and a damaged file is replaced.
+Files are written under a temporary name, synced and renamed atomically. They are checked against
+their name (the sha256) when read, and damaged ones are replaced.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from scripts.common.errors import UserError
 from scripts.services import processes
 
 PART = ".part-"
-OLD = 3600.0  # seconds after which a temporary file is nobody's, where nothing tells who lives
-TRIAL = b"\0" * 4096  # what is written to see whether a folder can be written
+OLD = 3600.0  # seconds after which a temporary file is stale, if its process cannot be checked
+TRIAL = b"\0" * 4096  # written to test whether a folder is writable
 
 
 class Blobs:
-    """The files in `folder`, which is made. Raises UserError where it cannot be written."""
+    """The files in `folder`, which is created. Raises UserError if it is not writable."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -40,13 +40,13 @@ class Blobs:
         self.sweep()
 
     def write(self, blob: bytes) -> str:
-        """Write audio; its name. Raises OSError where that fails."""
+        """Write audio and return its name. Raises OSError if that fails."""
         name = hashlib.sha256(blob).hexdigest()
         if self.get(name) is None:
             path = self._path(name)
             if path.parent.exists() and not path.parent.is_dir():
                 self._aside(path.parent)
-            path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have removed it
+            path.parent.mkdir(parents=True, exist_ok=True)  # it may have been removed
             if path.is_dir() and not path.is_symlink():
                 self._aside(path)
             self._write(self.folder, blob).replace(path)
@@ -54,7 +54,7 @@ class Blobs:
         return name
 
     def get(self, name: str) -> bytes | None:
-        """The audio of that name; None if it is not there, or damaged."""
+        """The audio of that name; None if it is missing or damaged."""
         try:
             blob = self._path(name).read_bytes()
         except OSError:
@@ -62,8 +62,8 @@ class Blobs:
         return blob if hashlib.sha256(blob).hexdigest() == name else None
 
     def sweep(self) -> None:
-        """Remove what processes that are no more have left half written. One that is known to
-        live is told by its number and its beginning, whatever the time of day is."""
+        """Remove partial files of dead processes. A live process is identified by its id and start
+        time, so the wall clock does not matter."""
         for path in (*self.folder.glob(f"{PART}*"), *self.folder.glob(f"*/{PART}*")):
             with contextlib.suppress(OSError):
                 pid, _, rest = path.name.removeprefix(PART).partition("-")
@@ -76,14 +76,14 @@ class Blobs:
                     path.unlink()
 
     def _aside(self, path: Path) -> None:
-        """Move what lies where audio should out of the way: it is not ours to delete."""
+        """Rename a foreign file in the place of audio: it is not ours to delete."""
         path.rename(path.with_name(f"{path.name}.aside-{secrets.token_hex(4)}"))
 
     def _path(self, name: str) -> Path:
         return self.folder / name[:2] / name
 
     def _write(self, folder: Path, blob: bytes) -> Path:
-        """A new file with `blob` in it, on the disk; nothing is left where that fails."""
+        """A new file with `blob`, synced to disk; nothing is left if that fails."""
         path = folder / f"{self.mark}{secrets.token_hex(4)}"
         try:
             with path.open("wb") as file:
@@ -97,7 +97,7 @@ class Blobs:
 
 
 def _bring(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can."""
+    """Sync a folder's entries to disk, where the system supports it."""
     with contextlib.suppress(OSError):
         number = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""What is asked of a service, what it says, and what becomes of the call."""
+"""A call to a service, its response, and its result."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Response:
-    """An answer as a backend keeps it."""
+    """An answer, as a backend reads it."""
 
     value: Any  # JSON
     used: Mapping[str, float]  # units of config/prices.tsv
-    version: str = ""  # who says to have answered; empty: the model that was asked
+    version: str = ""  # the model that says it answered; empty: the one that was asked
     blob: bytes | None = None  # audio
 
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked.
+    """A call to send.
 
-    `parts` (JSON) are all that decides the answer beside the service, its address and its model:
-    messages, parameters, digests of audio, the number of the sample. `send` sends it; its argument
-    says how often the answer was cut short, and doubles the limit of tokens as often. `most` is
-    what it may use at most, in units of config/prices.tsv.
+    `parts` (JSON) are everything that determines the answer besides the service, its address and
+    its model: messages, parameters, digests of audio, the sample number. `send` sends the call; its
+    argument is how often the answer was truncated so far, and the token limit doubles each time.
+    `most` is the most that it may use, in units of config/prices.tsv.
     """
 
     parts: Mapping[str, Any]
@@ -34,11 +34,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a call: a value, or None and why."""
+    """The result of a call: a value, or None and the reason."""
 
     value: Any
     blob: bytes | None = None
     version: str | None = None
-    seconds: float = 0.0  # of the attempt that was answered
+    seconds: float = 0.0  # of the successful attempt
     reason: str | None = None
     raw: str | None = None

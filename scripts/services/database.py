@@ -1,5 +1,4 @@
-"""A file of SQLite that several processes share: its locks, and what can go wrong with it in
-sentences."""
+"""An SQLite file shared by several processes: locks, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -11,22 +10,22 @@ from pathlib import Path
 from scripts.common import job
 from scripts.common.errors import UserError
 
-OPENING, TIMES = 30, 4  # seconds that a lock is waited for at the opening, and how often
-BUSY = 1000  # milliseconds that it is waited for later
+OPENING, TIMES = 30, 4  # seconds to wait for a lock when opening, and how often
+BUSY = 1000  # milliseconds to wait for a lock later
 
 
 class Shut(UserError):
-    """The store cannot be written now; it may be later."""
+    """The store cannot be written now, but may be later."""
 
 
 class Locked(Shut):
-    """Another program holds it."""
+    """Another program holds the lock."""
 
 
 class Database:
-    """Opens (and makes) the file at `path` and lets `_prepare` see to its tables.
+    """Opens (and creates) the file at `path`; `_prepare` sets up its tables.
 
-    Raises UserError where it cannot be used. Whoever waits because it is locked hears why.
+    Raises UserError if it cannot be used. A wait for its lock is reported on the screen.
     """
 
     def __init__(self, path: Path):
@@ -34,7 +33,7 @@ class Database:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._readable():
             self.db = sqlite3.connect(self.path, timeout=OPENING, isolation_level=None)
-        # A damaged letter makes a row another one, which its digest tells: not all is unreadable.
+        # Damaged text changes a row, which its digest detects, but leaves the others readable.
         self.db.text_factory = lambda text: text.decode("utf-8", "replace")
         try:
             self._patiently(self._open)
@@ -46,11 +45,11 @@ class Database:
         self.db.close()
 
     def patience(self, milliseconds: int = BUSY) -> None:
-        """Wait so long for a lock from now on."""
+        """Set how long to wait for a lock."""
         self.db.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
     def _prepare(self) -> None:
-        """What is to be done in one transaction before the file is used."""
+        """Set up the file, in one transaction, before it is used."""
 
     def _open(self) -> None:
         with self._readable():
@@ -77,7 +76,7 @@ class Database:
                 yield
                 self.db.execute("COMMIT")
             except BaseException:
-                if self.db.in_transaction:  # SQLite ends it by itself when the disk is full
+                if self.db.in_transaction:  # SQLite ends it itself when the disk is full
                     self.db.execute("ROLLBACK")
                 raise
 

@@ -1,13 +1,13 @@
-"""What can go wrong with a call to a service, sorted by what is to be done about it.
+"""Errors of calls to services, by kind, which decides what happens next.
 
-    limited    asked too often (HTTP 429): wait as long as the service says, ask fewer at once
-    transient  a server's or the network's fault: ask again, at most so often
-    cut        the answer ended at its limit of tokens: ask again with a higher one
-    refused    the service will not answer this: ask again a few times, then there is no answer
-    unusable   a whole answer that says nothing that can be used: as refused
-    fatal      the key, the account or the request is wrong: no call would fare better, so all stop
+    limited    rate limit (HTTP 429): wait as long as the service asks, lower the concurrency
+    transient  a fault of the server or the network: retry, a limited number of times
+    cut        the answer was truncated at the token limit: retry with a higher limit
+    refused    the service will not answer this: retry a few times, then there is no answer
+    unusable   a complete answer with nothing usable in it: as refused
+    fatal      the key, the account or the request is wrong: no call can succeed, the job stops
 
-SDKs are not imported here: their exceptions are told by the status, headers and body they carry.
+SDKs are not imported here: their exceptions are classified by status, headers and body.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ from scripts.common.json_path import mended
 from scripts.services.keys import cleaned
 
 Kind = Literal["limited", "transient", "cut", "refused", "unusable", "fatal"]
-LONGEST_WAIT = 604_800.0  # seconds, a week; what a service asks for above that is no time
-LONGEST = 2000  # characters of all the words of a fault
-SHOWN = 400  # characters of what a service says, in a message
+LONGEST_WAIT = 604_800.0  # seconds, a week: a longer wait than that is not a valid one
+LONGEST = 2000  # characters of an error's text
+SHOWN = 400  # characters of a service's words in a message
 
-# Words by which services say that waiting will not help (in codes, types and messages).
+# Words in codes, types and messages that mean that waiting will not help.
 USED_UP = re.compile(
     r"insufficient_quota|insufficient_balance|insufficient balance|PerDay|billing_hard_limit"
     r"|billing_not_active|credit balance|Arrearage|AllocationQuota\.FreeTierOnly|QuotaExceeded",
     re.IGNORECASE,
 )
-# ... that they will not say or hear something.
+# ... that the content was refused.
 REFUSED = re.compile(
     r"content_filter|content_policy|DataInspection|inappropriate content|PROHIBITED_CONTENT"
     r"|SENSITIVE_CONTENT|safety_violation",
     re.IGNORECASE,
 )
-BROKEN = (  # modules whose exceptions mean that the connection failed
+BROKEN = (  # modules whose exceptions mean a failed connection
     *("aiohttp.", "httpx", "httpcore", "websockets.", "websocket.", "requests.", "urllib3."),
     *("anyio.",),
 )
-# Exceptions whose status or code is none of HTTP's: aiohttp says 400 of what it cannot read itself.
+# Exceptions whose status is not HTTP's: aiohttp sets 400 for responses that it cannot parse.
 STATELESS = ("websockets.", "aiohttp.client_exceptions.ClientResponseError")
-# What SDKs raise for a message that they cannot read.
+# What SDKs raise for a message that they cannot parse.
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 NETWORK = ("APIConnectionError", "APITimeoutError", "APIResponseValidationError")
 
 
 class CallError(Exception):
-    """A call that brought no answer.
+    """A call without an answer.
 
-    `wait`: seconds that the service asks to wait; `raw`: the answer that could not be used; `used`:
-    units of config/prices.tsv that were spent all the same.
+    `wait`: seconds that the service asks to wait; `raw`: the unusable answer; `used`: units of
+    config/prices.tsv that were spent all the same.
     """
 
     def __init__(
@@ -74,19 +74,19 @@ class CallError(Exception):
         self.used, self.status = dict(used or {}), status
 
     def charged(self) -> CallError:
-        """This fault, of a service that had begun to answer: what it did may well be charged."""
+        """This error, after the service had begun to answer, so that it may be charged."""
         self.status = None
         return self
 
 
 def unreadable(error: Exception) -> CallError:
-    """The fault of a message that an SDK could not read, by what it raised."""
+    """The error for a message that an SDK could not parse, from its exception."""
     said = short(f"a message of no known shape: {type(error).__name__}: {error}")
     return CallError("transient", said)
 
 
 def of(error: BaseException) -> CallError | None:
-    """The fault that an exception stands for; None for one that is a mistake of this program."""
+    """The CallError for an exception; None if the exception is a bug of ours."""
     if isinstance(error, CallError):
         return error
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
@@ -103,7 +103,7 @@ def of(error: BaseException) -> CallError | None:
 
 
 def by_status(status: int, headers: Mapping[str, str], said: str) -> CallError:
-    """The fault of an HTTP status, its headers and what its body says."""
+    """The error for an HTTP status, headers and body."""
     words = f"HTTP {status}: {short(said)}" if said.strip() else f"HTTP {status}"
     if REFUSED.search(said) and status < 500:
         return CallError("refused", words, raw=said, status=status)
@@ -118,10 +118,10 @@ def by_status(status: int, headers: Mapping[str, str], said: str) -> CallError:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that the headers ask to wait (RFC 9110: seconds or a date), None if they do not say.
+    """Seconds that the headers ask to wait (RFC 9110: seconds or a date), None if absent.
 
-    What is negative or past is 0; what cannot be read counts as not said. A date is compared with
-    the service's own (`Date`), where it sends one: clocks differ.
+    A negative or past value is 0, an unparsable one counts as absent. A date is compared with the
+    service's own clock (`Date`), if it sends one.
     """
     low = {str(key).lower(): str(value).strip() for key, value in headers.items()}
     now = now or _date(low.get("date", "")) or datetime.now(UTC)
@@ -134,7 +134,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
 
 def short(text: str) -> str:
-    """At most so much of what was said, on one line."""
+    """A text on one line, at most SHOWN characters of it."""
     line = " ".join(cleaned(mended(str(text))).split())
     return line if len(line) <= SHOWN else f"{line[:SHOWN]} ..."
 
@@ -162,13 +162,13 @@ def _is_number(text: str) -> bool:
 
 
 def _delay(said: str) -> float | None:
-    """Google's services say in the body how long to wait (google.rpc.RetryInfo: "34s")."""
+    """The wait in the body of Google's services (google.rpc.RetryInfo: "34s")."""
     found = re.search(r"retryDelay['\"]?\s*:\s*['\"](\d+(?:\.\d+)?)s", said)
     return min(float(found[1]), LONGEST_WAIT) if found else None
 
 
 def _status(error: Any) -> int | None:
-    """The HTTP status that an SDK's exception carries."""
+    """The HTTP status of an SDK's exception."""
     for name in ("status_code", "status", "code"):
         value = getattr(error, name, None)
         if isinstance(value, int) and not isinstance(value, bool) and 300 <= value < 600:

@@ -1,7 +1,7 @@
-"""Names of hosts, in whatever form an address has them: which are private, which are this machine.
+"""Host names in any notation: which are private, and which are this machine.
 
-One host has many names: "127.1", "0x7f.1" and "[::ffff:127.0.0.1]" are all this machine. A name
-that programs could read in different ways is not taken at all.
+A host has many notations: "127.1", "0x7f.1" and "[::ffff:127.0.0.1]" are all this machine. A name
+that programs may parse differently is rejected.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from urllib.parse import SplitResult, urlsplit
 
-# Signs of an address by which some programs take another host for its own.
+# Characters of an address that make some programs parse another host.
 ODD = re.compile(r"[\\#?\s\x00-\x1f]")
-NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")  # of a host; others are written as xn--...
-INSIDE = (  # domains that are nobody's on the internet
+NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")  # a host name; others are written as xn--...
+INSIDE = (  # domains that do not exist on the internet
     *(".local", ".internal", ".lan", ".localdomain", ".localhost", ".home", ".corp", ".intranet"),
     *(".private", ".test", ".invalid", ".home.arpa"),
-    # ... or whose names stand for whatever address one likes
+    # ... or whose names resolve to any address one likes
     *(".nip.io", ".sslip.io", ".xip.io", ".localtest.me", ".lvh.me"),
 )
-INNER = (  # IPv6 networks whose addresses hold one of IPv4 in their last 32 bits
+INNER = (  # IPv6 networks with an embedded IPv4 address in the last 32 bits
     *(IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"), IPv6Network("64:ff9b::/96")),
 )
 
 
 def split(address: str) -> SplitResult | None:
-    """The parts of an address; None where it has no host, or a port that is none."""
+    """The parts of an address; None if it has no host or an invalid port."""
     try:
         parts = urlsplit(address)
         return parts if parts.hostname and parts.port != 0 else None
@@ -36,15 +36,15 @@ def split(address: str) -> SplitResult | None:
 
 
 def is_odd(address: str, parts: SplitResult) -> bool:
-    """Whether programs could take another host from an address than `parts` has."""
+    """Whether programs may parse another host from an address than the one in `parts`."""
     host = parts.hostname or ""
     known = NAME.fullmatch(host.rstrip(".")) or _number(host)
     return bool(ODD.search(address) or "@" in parts.netloc or not known)
 
 
 def plain(host: str) -> str:
-    """A host without its last dot; an IPv4 address of any form that systems take ("127.1",
-    "0x7f.1", "2130706433") as four numbers."""
+    """A host without its final dot; IPv4 addresses in any accepted form ("127.1", "0x7f.1",
+    "2130706433") in dotted decimal."""
     host = host.rstrip(".")
     if re.fullmatch(r"[0-9a-fx.]*[0-9a-f]", host):
         try:
@@ -61,8 +61,8 @@ def is_here(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Whether a host is of a private network: by its address, one that its name holds, or a domain
-    that is not of the internet."""
+    """Whether a host is in a private network: by its address, an address in its name, or a domain
+    that is not on the internet."""
     number = _number(host)
     if number is not None:
         return not _is_public(number)

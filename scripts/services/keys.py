@@ -1,10 +1,10 @@
-"""Keys of services are in no text: what a server sends or an SDK says is cleaned of them.
+"""Redacts the keys of services from all text that servers and SDKs produce.
 
-A server that repeats what it was sent, an SDK that shows its request: none of their words are
-printed, logged or stored but through here. That comes before they are cut, so that no half of a key
-is left that nobody would know; and pieces of a key are taken out as well, in capitals or not, in
-base64 or hexadecimal, with signs written as in JSON, HTML or an address. So is what packages log
-(aiohttp shows a cookie that it cannot read) and the trace of what a process dies of.
+A server may echo its request, and an SDK may show it, so everything they say passes through here
+before it is printed, logged or stored, and before it is truncated: half a key would not be
+recognised. Fragments of a key are redacted as well, in either case, in base64 or hexadecimal, and
+escaped as in JSON, HTML or URLs. So are log records of packages (aiohttp logs cookies that it
+cannot parse) and the traceback of a crash.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import traceback
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-PIECE = 8  # characters of a key that are as bad as all of it
+PIECE = 8  # characters: a fragment this long is as secret as the whole key
 LOWER = {capital: capital + 32 for capital in range(ord("A"), ord("Z") + 1)}
 ESCAPE = re.compile(r"\\+(?:u00|x)([0-9a-fA-F]{2})")
 
 
 class Form(NamedTuple):
-    """A way to write a key, in small letters; so many characters of it are a piece."""
+    """One encoding of a key, in lower case, and the length of a fragment in it."""
 
     text: str
     piece: int
@@ -37,8 +37,7 @@ class Form(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What stands in a key's place, how it may be written, and signs of that: each piece of it has
-    one of them."""
+    """A key's placeholder, its encodings, and substrings of which every fragment contains one."""
 
     place: str
     forms: list[Form]
@@ -49,22 +48,22 @@ _known: dict[str, Known] = {}
 
 
 def learn(key: str, name: str) -> None:
-    """From now on the key `name` is taken out of every text.
+    """Redact the key `name` from every text from now on.
 
-    What is shorter than a piece is a place holder of one's own server ("EMPTY", "x"), not a secret;
-    without it words of ordinary texts would be lost.
+    A key shorter than a fragment is the placeholder of a local server ("EMPTY", "x"), not a secret,
+    and redacting it would damage ordinary text.
     """
     _guard()
     if len(key) >= PIECE:
         forms = [form for form in _written(key) if len(form.text) >= form.piece]
-        # Half a piece at every (half + 1)th place: no piece is without one of them.
+        # Half a fragment at every (half + 1)th place: every fragment contains one of them.
         cuts = [form.cut(form.piece // 2, form.piece // 2 + 1) for form in forms]
         signs = sorted({sign.encode("utf-8", "ignore") for cut in cuts for sign in cut})
         _known[key] = Known(f"[{name}]", forms, signs)
 
 
 def cleaned(found: Any) -> Any:
-    """A text, or JSON with all its texts, without keys and their pieces."""
+    """A text, or JSON with all its texts, redacted."""
     if isinstance(found, dict):
         return {cleaned(name): cleaned(value) for name, value in found.items()}
     if isinstance(found, list):
@@ -82,15 +81,15 @@ def cleaned(found: Any) -> Any:
 
 @functools.cache
 def _guard() -> None:
-    """Clean what others print as well: SDKs log messages that they cannot read, and an error that
-    nobody expected is shown with its words."""
+    """Redact what others print, too: SDKs log messages that they cannot parse, and tracebacks show
+    error texts."""
     make = logging.getLogRecordFactory()
 
     def record(*given: Any, **named: Any) -> logging.LogRecord:
         found = make(*given, **named)
         try:
             words = found.getMessage()
-        except (TypeError, ValueError):  # its arguments do not fit
+        except (TypeError, ValueError):  # its arguments do not match the format
             words = f"{found.msg} {found.args}"
         found.msg, found.args = cleaned(words), ()
         if found.exc_info:
@@ -106,20 +105,20 @@ def _guard() -> None:
 
 
 def _written(key: str) -> list[Form]:
-    """The key as it is, and in other writings."""
+    """The encodings of a key, itself included."""
     found = [Form(text, PIECE) for text in (key, quote(key, safe=""), json.dumps(key)[1:-1])]
     data = key.encode("utf-8")
     found.append(Form(data.hex(), 2 * PIECE))
-    for before in range(3):  # what stands before it decides how it is cut into letters
+    for before in range(3):  # what precedes it shifts its base64 alignment
         text = base64.b64encode(bytes(before) + data).decode("ascii")
         last = (before + len(data)) * 8 // 6
-        own = text[-(-before * 4 // 3) : last]  # without letters that its neighbours decide, too
+        own = text[-(-before * 4 // 3) : last]  # without characters that depend on its neighbours
         found += [Form(own, PIECE + 2), Form(own.replace("+", "-").replace("/", "_"), PIECE + 2)]
     return list(dict.fromkeys(Form(_small(form.text), form.piece) for form in found))
 
 
 def _cleaned(text: str) -> str:
-    small = text.encode("utf-8", "surrogatepass").lower()  # bytes: letters of ASCII alone, and fast
+    small = text.encode("utf-8", "surrogatepass").lower()  # bytes: lowers ASCII only, and is fast
     for place, forms, signs in _known.values():
         if any(sign in small for sign in signs):
             for form in forms:
@@ -131,7 +130,7 @@ def _cleaned(text: str) -> str:
 
 
 def _without_pieces(text: str, form: Form, place: str) -> str:
-    """`text` without what is a piece of the key, each as long as it is."""
+    """`text` with every fragment of the key replaced by `place`, each at its full length."""
     small, pieces = _small(text), form.cut(form.piece)
     if not any(piece in small for piece in pieces):
         return text
@@ -149,10 +148,10 @@ def _without_pieces(text: str, form: Form, place: str) -> str:
 
 
 def _small(text: str) -> str:
-    """Latin letters small; as many characters as before."""
+    """ASCII lower case, with the length unchanged."""
     return text.lower() if text.isascii() else text.translate(LOWER)
 
 
 def _unescaped(text: str) -> str:
-    """Signs of ASCII in place of what stands for them in JSON and in what Python shows."""
+    """ASCII characters in place of their escapes in JSON and in Python's repr."""
     return ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)

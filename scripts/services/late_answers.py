@@ -1,5 +1,5 @@
-"""Answers that could not be written into the store, which was locked for too long: each is a file
-beside it until the store is opened again."""
+"""Answers that could not be written because the store was locked for too long: files beside it,
+taken in when it is opened again."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from typing import Any
 from scripts.common import job
 from scripts.common.errors import UserError
 
-KINDS = {  # what an answer has, beside its value
+KINDS = {  # the fields of an answer besides its value
     **{"attempt": int, "key": str, "version": str, "blob": str | None, "seconds": float | int},
     **{"used": dict, "usd": float | int | None},
 }
-OLD = 3600.0  # seconds after which nobody writes a file any more
+OLD = 3600.0  # seconds after which a partial file is stale
 
 
 class Late:
-    """The files in `folder`, which is made once there is one. Raises UserError where something else
-    lies in its place."""
+    """The files in `folder`, which is created with the first one. Raises UserError if something
+    else has its name."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -36,8 +36,8 @@ class Late:
             )
 
     def put(self, answer: dict[str, Any]) -> Path:
-        """Write an answer, whose `blob` may be bytes; it is whole once it has its name. Raises
-        OSError where that fails."""
+        """Write an answer, whose `blob` may be bytes, with an atomic rename. Raises OSError if that
+        fails."""
         blob = answer["blob"]
         data = None if blob is None else base64.b64encode(blob).decode("ascii")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +53,8 @@ class Late:
             part.unlink(missing_ok=True)
 
     def all(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """The answers, with the files that are to be removed once they are in the store. What a
-        process that is no more left half written is removed."""
+        """The answers and their files, to be removed once the answers are in the store. Partial
+        files of dead processes are removed."""
         for path in self.folder.glob("*.part"):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > OLD:
@@ -62,7 +62,7 @@ class Late:
         for path in sorted(self.folder.glob("*.json")):
             try:
                 answer = _whole(json.loads(path.read_text("utf-8")))
-            except OSError:  # another process took it in
+            except OSError:  # another process took it
                 continue
             except (ValueError, KeyError, TypeError, RecursionError):
                 print(f"warning: {path} is damaged and passed over.", file=job.screen())
@@ -71,7 +71,7 @@ class Late:
 
 
 def _whole(answer: Any) -> dict[str, Any]:
-    """What `put` wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    """Check that an answer is what `put` wrote. Raises ValueError, KeyError or TypeError."""
     for name, kinds in KINDS.items():
         if not isinstance(answer[name], kinds):
             raise TypeError(name)

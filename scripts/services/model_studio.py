@@ -1,8 +1,8 @@
-"""Alibaba Cloud Model Studio, asked through its SDK `dashscope`: what its backends share.
+"""Shared by the backends of Alibaba Cloud Model Studio, through its SDK `dashscope`.
 
-https://help.aliyun.com/zh/model-studio/ (API reference, error codes). The client of the SDK's
-second version is used: it holds its key, address and timeout itself, nothing of them is global. It
-calls its audio part a preview, so the SDK's version is pinned in envs/.
+https://help.aliyun.com/zh/model-studio/ (API reference, error codes). This uses the SDK's second
+client, which holds key, address and timeout itself instead of in globals. Its audio part is marked
+as a preview, so the SDK's version is pinned in envs/.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from scripts.services import addresses, errors, http_limits
 from scripts.services.client import Client, Result
 from scripts.services.errors import CallError
 
-# The beginnings of its error codes, and the HTTP status that each goes with. The same codes come
-# over websockets, without a status. A code that is not here is taken for a fault of the server.
+# Prefixes of its error codes, and the HTTP status of each. Over websockets the same codes come
+# without a status. An unknown code counts as a fault of the server.
 STATUS = {
     "Throttling": 429,
     "InvalidApiKey": 401,
@@ -34,15 +34,14 @@ STATUS = {
     "Model": 404,
     "Unsupported": 400,
 }
-# What it says of the place for an upload.
+# Fields of its reply about where to upload.
 PLACE = ("upload_host", "upload_dir", "policy", "signature", "oss_access_key_id")
 PLACE += ("x_oss_object_acl", "x_oss_forbid_overwrite")
 KNOWN = sorted(STATUS, key=len, reverse=True)
 
 
 def connect(client: Client) -> Any:
-    """The audio part of the SDK's client, for the key and the address of `client`; it asks once and
-    not again."""
+    """The audio part of the SDK's client, for the key and address of `client`, without retries."""
     from dashscope import Client as ModelStudio
 
     studio = ModelStudio(
@@ -54,25 +53,25 @@ def connect(client: Client) -> Any:
         "response": [http_limits.limited_in_thread(client.service, client.rules.timeout)]
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # that it is a preview
+        warnings.simplefilter("ignore", FutureWarning)  # about the preview
         return studio.audio
 
 
 def secret(client: Client) -> str:
-    """The key. For a server of one's own without one any word does: the SDK takes no empty one and
-    would look for the user's own elsewhere."""
+    """The key. A server of ours without one gets a dummy: the SDK rejects an empty key and would
+    look for the user's own elsewhere."""
     return client.secret or "none"
 
 
 def base(client: Client) -> str:
-    """Where its HTTP requests go."""
+    """The base URL of its HTTP requests."""
     return f"{client.address}/api/v1"
 
 
 def uploaded(client: Client, model: str, wav: bytes) -> str:
-    """The address of a WAV file in the service's temporary store, where `model` may fetch it.
+    """Upload a WAV file to the service's temporary store; the address where `model` may fetch it.
 
-    Not by the SDK, which reads whatever the store answers, however long, and goes where it is sent.
+    Without the SDK, which reads replies of any length and follows redirects.
     """
     import httpx
 
@@ -95,7 +94,7 @@ def uploaded(client: Client, model: str, wav: bytes) -> str:
         if not all(place.values()):
             raise CallError("transient", "it names no place for a clip")
         addresses.check_address(place["upload_host"], client.rules.hosts, who)
-        name = f"{place['upload_dir']}/{secrets.token_hex(8)}.wav"  # new: none is overwritten
+        name = f"{place['upload_dir']}/{secrets.token_hex(8)}.wav"  # unique: nothing is overwritten
         form = {
             **{"OSSAccessKeyId": place["oss_access_key_id"], "Signature": place["signature"]},
             **{"policy": place["policy"], "key": name, "success_action_status": "200"},
@@ -112,9 +111,9 @@ def uploaded(client: Client, model: str, wav: bytes) -> str:
 
 
 class Line:
-    """The websocket of one session. `options` are those of the session: whom it asks, for how long
-    it waits. `cut` ends, from another thread and at once, whatever waits for the service: one that
-    sends a byte now and then would keep it for ever."""
+    """The websocket of one session. `options` are for the session: its websocket and timeout. `cut`
+    closes it at once from another thread: a service that sends a byte now and then would block the
+    session for ever."""
 
     def __init__(self, client: Client):
         self.timeout, self.meter = client.rules.timeout, http_limits.Meter(client.service)
@@ -127,7 +126,7 @@ class Line:
         }
 
     def open(self, url: str, headers: dict[str, str]) -> Any:
-        """A websocket. Redirects are not followed: the key is for this address alone."""
+        """A websocket. Redirects are not followed: the key is for this address only."""
         import websocket
 
         line = self
@@ -149,7 +148,7 @@ class Line:
         )
 
     def cut(self) -> None:
-        """End the session, if it did not end."""
+        """Close the session, if it is open."""
         self.ended = True
         ours = self.socket.sock if self.socket is not None else None
         if ours is not None:
@@ -158,8 +157,8 @@ class Line:
 
 
 def fault(error: Exception, begun: bool = False) -> Exception:
-    """The fault that an exception of the SDK stands for; any other exception as it is. `begun`: the
-    service had begun to answer, which it may well charge."""
+    """The CallError for an exception of the SDK; any other exception unchanged. `begun`: the
+    service had begun to answer, and may charge it."""
     from dashscope.v2.errors import DashScopeError
     from websocket import WebSocketBadStatusException, WebSocketException
 
@@ -178,8 +177,8 @@ def fault(error: Exception, begun: bool = False) -> Exception:
 
 
 def of_code(code: str, message: str, headers: Any = None, begun: bool = False) -> CallError:
-    """The fault of an error code and what is said with it. It has a status, which means that
-    nothing is charged, where the service says by the code that it did not begin."""
+    """The error for an error code and message. It has a status, which means that nothing is
+    charged, if the code says that the service did not begin."""
     status = next((STATUS[start] for start in KNOWN if code.startswith(start)), None)
     said = f"{code}: {message}"
     found = errors.by_status(status or 500, headers or {}, said)
@@ -188,5 +187,5 @@ def of_code(code: str, message: str, headers: Any = None, begun: bool = False) -
 
 
 def refused(result: Result) -> bool:
-    """Whether a call has no answer because the service will not give one, asked again or not."""
+    """Whether the service refused a call for good, so that retrying is of no use."""
     return result.value is None and (result.reason or "").startswith("the service refused")

@@ -1,9 +1,8 @@
-"""What the backends of services that speak OpenAI's chat completions, or hold a conversation over a
-websocket, have in common.
+"""Shared by backends of services with OpenAI's chat completions API or a websocket session.
 
 Protocol: https://platform.openai.com/docs/api-reference/chat. Replies are read as JSON of any
-shape, not as the SDK's types: a service under load says strange things, and one such reply is to
-be asked for again, not to stop a run.
+shape, not as the SDK's types: services under load send odd replies, and those should be retried,
+not stop a run.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from scripts.services import errors, http_limits
 from scripts.services.client import CallError, Client
 from scripts.services.prices import tokens
 
-PATIENCE = 3600  # seconds; calls.py gives up sooner
-CLOSING = 2.0  # seconds for the last words of a websocket, on top of a call's own time
+PATIENCE = 3600  # seconds; client.py gives up sooner
+CLOSING = 2.0  # seconds for a websocket's closing handshake, beyond the call's own timeout
 HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
 def connection(client: Client) -> Any:
-    """The SDK's client for a service. It neither retries nor follows redirects, a server of ours is
-    not asked by way of a proxy, and what the environment says of an account with OpenAI (its
-    organisation, project, headers of one's own) is told to nobody else."""
+    """The SDK's client for a service, without retries and redirects, without a proxy for servers of
+    ours, and without the settings of an OpenAI account in the environment (organisation, project,
+    custom headers), which are for OpenAI only."""
     import openai
 
     http = openai.DefaultAsyncHttpxClient(
@@ -51,13 +50,13 @@ def connection(client: Client) -> Any:
 
 
 async def complete(service: Any, **request: Any) -> Any:
-    """The reply to a request for a chat completion, as JSON."""
+    """The reply to a chat completion request, as JSON."""
     reply = await service.chat.completions.with_raw_response.create(**request)
     return loads(reply.text)
 
 
 def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:
-    """The message of a whole reply; CallError where there is none, or it was cut short or
+    """The message of a complete reply; CallError if there is none or it was truncated or
     refused."""
     message, why = at(reply, "choices", 0, "message"), at(reply, "choices", 0, "finish_reason")
     if not isinstance(message, dict):
@@ -70,7 +69,7 @@ def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:
     if why == "content_filter" or refusal:
         words = errors.short(refusal or "content filter")
         raise CallError("refused", words, raw=refusal or content, used=used)
-    if why != "stop":  # such as "error" of OpenRouter, whose text is not whole
+    if why != "stop":  # e.g. "error" of OpenRouter, whose text is incomplete
         said = text(reply, "choices", 0, "error", "message")
         words = f"no whole reply, it ended with '{why}' {errors.short(said)}".strip()
         raise CallError("transient", words, raw=content, used=used)
@@ -78,8 +77,8 @@ def message_of(reply: Any, used: Mapping[str, float]) -> dict[str, Any]:
 
 
 def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
-    """The units of config/prices.tsv that a reply says it used, tokens from a service's cache
-    among them; as in `most`, the most that it can have used, what it does not say."""
+    """The usage of a reply in units of config/prices.tsv, cached tokens included; what the reply
+    does not state is taken from `most`, the most that it can have used."""
     usage = at(reply, "usage")
     heard = number(usage, "prompt_tokens_details", "audio_tokens")
     spoken = number(usage, "completion_tokens_details", "audio_tokens")
@@ -88,16 +87,16 @@ def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
 
 
 def most_tokens(texts: Sequence[str]) -> int:
-    """Tokens that messages have at most: 3 letters, or a Chinese character, each."""
+    """The most tokens that messages can have, at 3 letters or one Chinese character a token."""
     whole = "".join(texts)
     wide = len(HAN.findall(whole))
     return wide + (len(whole) - wide) // 3 + 10 * len(texts) + 10
 
 
 def straight(client: Client) -> dict[str, Any]:
-    """Options of a websocket (of the library websockets) that goes to the client's address alone:
-    no redirect is followed, which would take the key along, and a server of ours is not asked by
-    way of a proxy; a message has a limit. A handshake that is refused raises CallError."""
+    """Options for a connection of the library websockets to the client's address only: no
+    redirects, which would leak the key, no proxy for servers of ours, and a limit on the message
+    size. A refused handshake raises CallError."""
     from websockets.asyncio.client import ClientConnection
     from websockets.exceptions import InvalidStatus
 

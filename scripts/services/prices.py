@@ -1,6 +1,6 @@
-"""What calls to services cost: the table of prices, and the units that services count.
+"""Cost of calls to services: the price table and the units that services bill.
 
-The Snakefile imports this: nothing heavy here.
+Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ UNITS = (*TOKENS, "character", "audio second", "call")
 
 
 def price(path: Path, address: str, model: str) -> dict[str, float]:
-    """Dollars of one unit of each kind that a service counts, from the table of prices.
+    """The price in dollars of each unit that a service bills, from the price table.
 
-    Raises UserError, with the nearest model, where the table does not have it.
+    Raises UserError, with the nearest model, if the table does not have it.
     """
     host = urlsplit(address).hostname
     rows = read_table(path, "prices")
@@ -37,7 +37,7 @@ def price(path: Path, address: str, model: str) -> dict[str, float]:
 
 
 def cost(prices: Mapping[str, float], used: Mapping[str, float], who: str) -> float:
-    """Dollars of what was used. Raises UserError for a unit that has no price."""
+    """The cost in dollars. Raises UserError for a unit without a price."""
     for unit, amount in used.items():
         if amount and unit not in prices:
             raise UserError(
@@ -54,12 +54,12 @@ def tokens(
     spoken: float | None = None,
     total: float | None = None,
 ) -> dict[str, float]:
-    """The units of config/prices.tsv of so many tokens read, `heard` of them audio, and written,
-    `spoken` of them audio, as a service says.
+    """A service's usage in units of config/prices.tsv: tokens read, `heard` of them audio, and
+    tokens written, `spoken` of them audio.
 
-    What it does not say (None), or cannot be (none read, more audio than there are tokens), counts
-    as reserved: as in `most`, what a call may use at most. What is in its `total` alone, as some
-    count what a model thinks, was written.
+    Unstated (None) or impossible counts (none read, more audio than tokens) count as reserved: as
+    in `most`, the most that a call may use. Tokens that appear only in its `total`, as reasoning
+    does in some services, count as written.
     """
     found: dict[str, float] = {}
     if None not in (total, read, written):
@@ -79,8 +79,8 @@ def tokens(
 
 
 def audio_among(rows: Any, name: str, whole: float | None) -> int | None:
-    """How many of `whole` tokens are audio by a list that has a count, called `name`, for each
-    modality, as Google's. None where that is not known: it has others, or does not add up."""
+    """How many of `whole` tokens are audio, by a list like Google's with a count, called `name`,
+    for each modality. None if unknown: it has other modalities, or does not add up."""
     if not isinstance(rows, list) or not rows:
         return None
     told: dict[Any, list[int | None]] = {"AUDIO": [], "TEXT": []}
@@ -93,12 +93,12 @@ def audio_among(rows: Any, name: str, whole: float | None) -> int | None:
 
 
 def widened(most: Mapping[str, float], cuts: int) -> dict[str, float]:
-    """What a call may use at most that was cut short so often: twice the output each time."""
+    """The most that a call may use after `cuts` truncations: twice the output each time."""
     return {unit: n * (2**cuts if "output" in unit else 1) for unit, n in most.items()}
 
 
 def used_or_reserved(
     used: Mapping[str, float | None], most: Mapping[str, float]
 ) -> dict[str, float]:
-    """What a service says it used; as reserved what it does not say, or says to be nothing."""
+    """A service's stated usage, with the reserved amount where it states none or 0."""
     return {unit: count or most[unit] for unit, count in used.items()}

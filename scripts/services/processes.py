@@ -1,8 +1,8 @@
-"""Whose a call under way is: of this process, of another one on this machine, of another host.
+"""Owners of calls in flight: this process, another one on this machine, or one on another host.
 
-A process that lives has a lease on what it has under way. Of a process that can be seen from here
-its number and the time at which it began say whether it lives. Of one in another container of this
-machine, or on another host, the signs of life do that it leaves in the store.
+A live process holds a lease on its calls in flight. Whether a visible process lives follows from
+its id and start time; for one in another container or on another host, from the heartbeats that it
+leaves in the store.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-BEAT = 10.0  # seconds between two signs of life of a process that has calls under way
-LEASE = 60.0  # seconds without one after which a process that cannot be seen has died
-ENDED = "ZX"  # states of a process that is dead and whose parent has not yet asked
-UNKNOWN = "alive"  # of a process that is there, when this system does not tell when it began
+BEAT = 10.0  # seconds between heartbeats of a process with calls in flight
+LEASE = 60.0  # seconds without a heartbeat after which an invisible process counts as dead
+ENDED = "ZX"  # states of a dead process that its parent has not reaped
+UNKNOWN = "alive"  # start time of a live process, where the system does not provide it
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, by all that tells it from others."""
+    """The identity of a process."""
 
     host: str
-    boot: str  # of the machine since it was started; containers on it share it
-    space: str  # the namespace in which `pid` is a number
+    boot: str  # boot id of the machine; its containers share it
+    space: str  # the namespace of `pid`
     pid: int
     born: str
 
@@ -41,8 +41,8 @@ def me() -> Owner:
 
 
 def lives(other: Owner, mine: Owner, silent: float) -> bool:
-    """Whether a process lives, as far as `mine` can tell, `silent` seconds after its last sign of
-    life. Seconds below 0 come of another host's clock."""
+    """Whether a process lives, as far as `mine` can tell, `silent` seconds after its last heartbeat
+    (negative if another host's clock is ahead)."""
     fresh = abs(silent) <= LEASE
     if other == mine:
         return True
@@ -55,12 +55,12 @@ def lives(other: Owner, mine: Owner, silent: float) -> bool:
 
 
 def elsewhere(other: Owner, mine: Owner) -> bool:
-    """Whether a process is another host's; a host that was started anew is the same one."""
+    """Whether a process is on another host; a rebooted host is the same one."""
     return other.boot != mine.boot and other.host != mine.host
 
 
 def ticks() -> float:
-    """Seconds of a clock that all processes of a machine share and nobody can set."""
+    """Seconds on the machine's monotonic clock, shared by all its processes."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -68,7 +68,7 @@ def ticks() -> float:
 
 @cache
 def boot() -> str:
-    """What names the time since this machine was started; empty where the system does not tell."""
+    """The boot id of this machine; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
@@ -76,8 +76,8 @@ def boot() -> str:
 
 
 def born(pid: int) -> str:
-    """When a process began, in ticks since the machine did, so that a number used again is another
-    process (Linux). UNKNOWN where it is there and the system does not tell; empty if it is not."""
+    """When a process started, in ticks since boot, so that a reused id is another process (Linux).
+    UNKNOWN if it is alive but the system does not tell; empty if it is not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
         fields = stat.rpartition(")")[2].split()

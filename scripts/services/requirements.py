@@ -1,6 +1,6 @@
-"""What must be so before a service is asked: address, store, key, limit of cost, price.
+"""Requirements for asking a service: address, store, key, cost limit, price.
 
-The Snakefile imports this: nothing heavy here.
+Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from scripts.common.errors import UserError
 from scripts.services import addresses, prices
 from scripts.services.settings import ALL, Rules
 
-NETWORKED = {  # types of file systems on which SQLite's locks do not hold between hosts
+NETWORKED = {  # file systems on which SQLite's locks do not hold between hosts
     *("nfs", "nfs4", "lustre", "gpfs", "beegfs", "cephfs", "ceph", "cifs", "smb3", "smbfs", "afs"),
     *("glusterfs", "fuse.glusterfs", "fuse.sshfs", "fuse.ceph", "orangefs", "pvfs2", "wekafs"),
     *("panfs", "fuse.juicefs", "fuse.s3fs", "fuse.rclone", "ncpfs", "ocfs2", "gfs2"),
@@ -20,8 +20,8 @@ NETWORKED = {  # types of file systems on which SQLite's locks do not hold betwe
 
 
 def needs(who: str, model: str, address: str, key: str, rules: Rules) -> list[tuple]:
-    """What must be so before a service is asked: (kind of thing, check, its arguments ...) each. A
-    check raises UserError with one sentence."""
+    """The requirements for asking a service, as (kind, check, arguments ...). A check raises
+    UserError."""
     found = [
         ("address", addresses.check_address, address, rules.hosts, who),
         ("store", check_store, rules.store),
@@ -34,7 +34,7 @@ def needs(who: str, model: str, address: str, key: str, rules: Rules) -> list[tu
 
 
 def check_limit(max_usd: Mapping[str, float], who: str) -> None:
-    """Raise UserError if nobody said what a run may cost in all."""
+    """Raise UserError if there is no limit on the total cost of a run."""
     if ALL not in max_usd:
         raise UserError(f"{who} must be paid: set max_usd in the config to what the run may cost.")
 
@@ -50,7 +50,7 @@ def check_store(path: Path, mounts: Path = Path("/proc/mounts")) -> None:
 
 
 def _filesystem(path: Path, mounts: Path) -> str | None:
-    """The type of the file system that holds a path; None where the system does not tell."""
+    """The type of a path's file system; None where the system does not tell."""
     if not mounts.is_file():
         return None
     whole, best, kind = path.absolute(), -1, None

@@ -1,7 +1,7 @@
-"""What services answered, by the digest of what was asked, beside the ledger of what it cost.
+"""Store of service answers, by the digest of the request, in one file with the ledger of costs.
 
-The file lies outside every rule's outputs, so that Snakemake, which deletes those of a failed job,
-cannot delete what was paid for. Audio lies in files beside it, named by their digest.
+The file lies outside every rule's outputs: Snakemake deletes the outputs of failed jobs, and paid
+answers must survive. Audio is in content-addressed files beside it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from scripts.services.database import Shut
 from scripts.services.late_answers import Late
 from scripts.services.ledger import Ledger
 
-TOGETHER = 500  # keys in one question to SQLite
+TOGETHER = 500  # keys in one query
 
 
 @dataclass(frozen=True)
 class CachedResponse:
-    """An answer of the store."""
+    """A stored answer."""
 
     value: Any
     blob: bytes | None
@@ -35,9 +35,9 @@ class CachedResponse:
 
 
 class Store(Ledger):
-    """Opens (and makes) the store at `path`. `ticks` is the machine's clock.
+    """Opens (and creates) the store at `path`. `ticks` is the machine's monotonic clock.
 
-    Raises UserError where it, or the folder of audio beside it, cannot be used.
+    Raises UserError if it, or the folder of audio beside it, cannot be used.
     """
 
     def __init__(self, path: Path, ticks: Callable[[], float] = processes.ticks):
@@ -48,9 +48,8 @@ class Store(Ledger):
             self._inherit()
 
     def find(self, keys: Iterable[str], version: str | None) -> dict[str, CachedResponse]:
-        """The answers to those of `keys` that were asked: of `version`, or the latest ones.
-
-        One that is damaged counts as never given.
+        """The stored answers to `keys`, by `version`, or the latest ones. A damaged answer counts
+        as missing.
         """
         found: dict[str, CachedResponse] = {}
         keys = list(dict.fromkeys(keys))
@@ -73,7 +72,7 @@ class Store(Ledger):
         return found
 
     def sha256(self, path: Path) -> str:
-        """sha256 of a file, computed once for as long as its size and time stay as they are."""
+        """sha256 of a file, computed once while its size and modification time do not change."""
         name, state = str(Path(path).absolute()), Path(path).stat()
         seen = (state.st_size, state.st_mtime_ns)
         with self._readable():
@@ -84,7 +83,7 @@ class Store(Ledger):
             return row[2]
         with Path(path).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        with suppress(Shut, OSError), self._readable():  # it is worth no waiting
+        with suppress(Shut, OSError), self._readable():  # not worth waiting for
             self.db.execute(
                 "INSERT OR REPLACE INTO files (path, size, changed, digest) VALUES (?, ?, ?, ?)",
                 (name, *seen, found),
@@ -102,10 +101,9 @@ class Store(Ledger):
         usd: float | None,
         most: int,
     ) -> str | None:
-        """Keep an answer and what it cost (None: what was reserved for it); `most` calls may be
-        under way at once.
+        """Store an answer and its cost (None: as reserved); `most` is the limit of concurrency.
 
-        Returns the version that answered before, where it was another one.
+        Returns the version that answered before, if it was another one.
         """
         name = None if blob is None else self.audio.write(blob)
         with self._writing():
@@ -114,14 +112,14 @@ class Store(Ledger):
             return self._widen(endpoint, version, most)
 
     def rescue(self, attempt: int, **answer: Any) -> Path:
-        """Write an answer, by the names of `answered`, and its `key` beside a store that is locked
-        for too long; it is taken in when the store is opened again, or when somebody finds that
-        this process died. Raises OSError where that fails, too."""
+        """Write an answer (arguments as in `answered`) and its `key` beside a store that is locked
+        for too long; it is taken in when the store is next opened, or when a process finds that
+        this one died. Raises OSError if that fails, too."""
         return self.late.put({"attempt": attempt, **answer})
 
     def _inherit(self) -> None:
-        """Take in what could not be written before, in a transaction; what another store at this
-        place had asked is not in this one's ledger."""
+        """Take in late answers, in a transaction; those of another store that was at this path are
+        not in this ledger and are left out."""
         for path, late in self.late.all():
             key, version, used, usd = (late[name] for name in ("key", "version", "used", "usd"))
             name = None if late["blob"] is None else self.audio.write(late["blob"])
@@ -135,7 +133,7 @@ class Store(Ledger):
 
     @contextmanager
     def _writing(self):
-        """A transaction; the files that are taken in by it are removed once it is written."""
+        """A transaction; files that it takes in are removed once it is committed."""
         self.taken: list[Path] = []
         with super()._writing():
             yield
@@ -155,7 +153,7 @@ class Store(Ledger):
 
 
 def key_of(*parts: Any) -> str:
-    """The digest of what was asked: JSON with sorted keys."""
+    """The digest of a request, as JSON with sorted keys."""
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

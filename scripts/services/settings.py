@@ -1,6 +1,6 @@
-"""What a run says about services that are asked over a network.
+"""Settings of a run for services over a network.
 
-The Snakefile imports this: nothing heavy here.
+Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import yaml
 from scripts.common import job
 from scripts.common.paths import ROOT
 
-ALL = "all"  # the limit of what a whole run may cost, among those of its stages
+ALL = "all"  # name of the whole run's cost limit, among those of its stages
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one model of a service; None: no limit that we know of."""
+    """Rate limits of one model of a service; None: no known limit."""
 
     at_once: int
     rpm: float | None  # requests a minute
@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Rules:
-    """What a run says about services: the section `services` of the config, and `max_usd`."""
+    """The section `services` of the config, and `max_usd`."""
 
     store: Path
     hosts: tuple[str, ...]
@@ -37,18 +37,18 @@ class Rules:
     limits: Mapping[str, Mapping[str, Any]]
     timeout: float  # seconds for one attempt
     deadline: float  # seconds for a call with all its attempts
-    tries: int  # more attempts after a transient fault
-    resample: int  # attempts whose answers are refused or unusable
+    tries: int  # further attempts after a transient error
+    resample: int  # attempts with refused or unusable answers
     max_usd: Mapping[str, float]
 
     def limits_of(self, model: str) -> Limits:
-        """The limits of a model as its service calls it."""
+        """The limits of a model, by its name at the service."""
         return Limits(**{**self.limits["default"], **self.limits.get(model, {})})
 
 
 def rules(config: Mapping[str, Any] | None = None) -> Rules:
-    """The rules of a config; by default of the current job (scripts/common/job.py), and outside of
-    any those of config/config.yaml."""
+    """The rules of a config, by default the current job's (scripts/common/job.py), or those of
+    config/config.yaml outside a job."""
     config = config or job.current().config
     if config is None:
         config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
@@ -62,6 +62,6 @@ def rules(config: Mapping[str, Any] | None = None) -> Rules:
 
 
 def caps(max_usd: float | Mapping[str, float | None] | None) -> dict[str, float]:
-    """Dollars by stage, and under "all" for the run; stages without a limit are left out."""
+    """Cost limits in dollars by stage, and "all" for the run; stages without one are left out."""
     found = max_usd if isinstance(max_usd, Mapping) else {ALL: max_usd}
     return {stage: float(usd) for stage, usd in found.items() if usd is not None}

@@ -1,7 +1,7 @@
-"""The tables of the store of answers, and that a file has just these before anything is bought.
+"""The tables of the response store, checked before anything is bought.
 
-A store that was made by an older version is brought up to date. One that is newer, or that somebody
-changed, is refused: what is paid for could not be written down in it.
+A store of an older version is migrated. A newer or altered one is refused: paid answers could not
+be written into it. The column `lane` is an endpoint (a model at an address).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from scripts.common.errors import UserError
 from scripts.services import processes
 
-VERSION = 1  # of the tables; it stands in the file as SQLite's user_version
+VERSION = 1  # of the tables, stored as SQLite's user_version
 TABLES = """
 CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, key TEXT, lane TEXT, stage TEXT,
   owner INTEGER, tick REAL, started REAL, ended REAL, state TEXT, version TEXT, used TEXT,
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS answers (key TEXT, version TEXT, value TEXT, blob TEX
 CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, changed INTEGER,
   digest TEXT);
 """
-# What version 0 had in the place of `owners`, `machine` and the columns that go with them.
+# What version 0 had in place of `owners`, `machine` and their columns.
 ATTEMPTS_0 = (
     *("id", "key", "lane", "stage", "pid", "born", "started", "ended", "state", "version", "used"),
     *("tokens", "usd", "words", "raw"),
@@ -46,7 +46,7 @@ KEPT_0 = "id, key, lane, stage, started, ended, state, version, used, tokens, us
 
 
 def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, or bring them up to date; called inside a transaction that writes.
+    """Create or migrate the tables, inside a write transaction.
 
     Raises UserError for tables that this version does not know.
     """
@@ -60,7 +60,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         )
     if not there:
         _run(db, TABLES)
-    elif version == 0 and "owners" not in there:  # a copy by `.dump` has lost its version
+    elif version == 0 and "owners" not in there:  # a copy made by `.dump` has lost its version
         _from_0(db, path, there)
     db.execute(f"PRAGMA user_version = {VERSION}")
     _compare(path, tables(db), _wanted())
@@ -78,7 +78,7 @@ def tables(db: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
 
 
 def _from_0(db: sqlite3.Connection, path: Path, there: dict[str, tuple[str, ...]]) -> None:
-    """Version 0 knew no owners, and its clock was one that can be set."""
+    """Migrate version 0, which had no owners and used the wall clock."""
     wanted = _wanted()
     old = {name: wanted[name] for name in ("spent", "lanes", "answers", "files")}
     _compare(path, there, {**old, "attempts": ATTEMPTS_0, "host": ("name",)})
@@ -115,8 +115,7 @@ def _compare(path: Path, there: dict[str, tuple], wanted: dict[str, tuple]) -> N
 
 
 def _refuse_additions(db: sqlite3.Connection, path: Path) -> None:
-    """Tables with the right columns may still take no row, or change what is written: refuse rules
-    of somebody else's."""
+    """Refuse foreign constraints: tables with the right columns may still reject or change rows."""
     with sqlite3.connect(":memory:") as own:
         own.executescript(TABLES)
         added = sorted(_rules(db) ^ _rules(own))
@@ -129,7 +128,7 @@ def _refuse_additions(db: sqlite3.Connection, path: Path) -> None:
 
 
 def _rules(db: sqlite3.Connection) -> set[str]:
-    """What decides which rows a file takes: triggers, unique indexes, and what a column must be."""
+    """The constraints of a file: triggers, unique indexes and column constraints."""
     made = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
     found = {f"the trigger '{name}'" for kind, name, _, _ in made if kind == "trigger"}
     for table in tables(db):
@@ -150,7 +149,7 @@ def _wanted() -> dict[str, tuple[str, ...]]:
 
 
 def _run(db: sqlite3.Connection, script: str) -> None:
-    """As `executescript`, which would end the transaction first."""
+    """Like `executescript`, which would commit the transaction first."""
     for statement in script.split(";"):
         if statement.strip():
             db.execute(statement)
