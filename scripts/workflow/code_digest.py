@@ -27,7 +27,7 @@ PROTOCOLS = ("openai_chat.py", "model_studio.py", "multiple_choice.py")
 
 
 def chosen(models: Iterable[Any], wildcards: Any) -> list[ModelSpec]:
-    """The specs of a job's models, of which some are functions of its wildcards."""
+    """The specs of a job's models; some are given as functions of its wildcards."""
     return [model(wildcards) if callable(model) else model for model in models]
 
 
@@ -41,7 +41,7 @@ def code(stage: str | None, *models: ModelSpec) -> str:
 
 
 def sources(stage: str | None, *models: ModelSpec) -> list[Path]:
-    """The files that `code` is a digest of."""
+    """The files that the digest covers."""
     queue = [ROOT / "scripts" / f"{stage}.py"] if stage else []
     queue += [file_of(model) for model in with_nested(models)]
     found: set[Path] = set()

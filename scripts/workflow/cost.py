@@ -175,8 +175,8 @@ def report(costs: list[Cost]) -> str:
 
 
 def used(spec: ModelSpec, units: float, calls: float) -> dict[str, float]:
-    """What a service would count for so much work, in units of config/prices.tsv. `units` are as
-    `amount` gives them: audio seconds, or tokens of a language model."""
+    """What a service would bill for some work, in units of config/prices.tsv. `units` are as in
+    `amount`: seconds of audio, or tokens of a language model."""
     text = {"input token": calls * PROMPT}
     return {
         "llm": text | {"output token": units},
@@ -198,7 +198,7 @@ def _add(cost: Cost, row: dict[str, str], units: float) -> None:
 
 
 def _buy(cost: Cost, spec: ModelSpec, units: float, calls: float, rules: Rules) -> None:
-    """Add the calls and, where they are paid for, the dollars of a service."""
+    """Add the calls of a service and, if it is paid, their dollars."""
     cost.calls += calls
     address, name = specs.option(spec, "address"), specs.option(spec, "model")
     if addresses.is_own(address, rules.hosts):
@@ -211,7 +211,7 @@ def _buy(cost: Cost, spec: ModelSpec, units: float, calls: float, rules: Rules) 
 
 
 def _askings(spec: ModelSpec) -> float:
-    """Calls that a service takes for what `amount` counts as one."""
+    """Calls to a service for each call that `amount` counts."""
     if spec.capability != "judge":
         return 1.0
     orders = 2 if specs.option(spec, "order") == "both" else 1
@@ -236,8 +236,8 @@ def _line(name: str, costs: list[Cost]) -> str:
 
 
 def _own(spec: ModelSpec) -> list[str]:
-    """The name of a backend that brings its weights along, or of what a service is asked for; one
-    that is made of others has none."""
+    """The name of a backend with built-in weights, or of a service's model; none for a backend made
+    of other models."""
     if specs.is_service(spec):
         return [specs.option(spec, "model")]
     return [] if spec.parts else [spec.backend]

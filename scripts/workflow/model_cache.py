@@ -133,8 +133,8 @@ class CachedModel:
 
 
 def stand_in(spec: ModelSpec, load: Callable[[], Any], contract: ModuleType) -> Any:
-    """The model of a spec, which `load` loads, of a capability with this contract: a `CachedModel`
-    inside a job, where it keeps anything; of one with PARTS the models inside it are."""
+    """The model of a spec, loaded by `load`: a `CachedModel` inside a job if the `contract` caches
+    anything; for a backend with PARTS the models inside it are cached instead."""
     cache = current().cache
     keeps = hasattr(contract, "KEPT") and not specs.asks_service(spec)
     keeps = keeps and not specs.constant(spec, "PARTS", False)
@@ -144,8 +144,8 @@ def stand_in(spec: ModelSpec, load: Callable[[], Any], contract: ModuleType) -> 
 
 
 def model_key(spec: ModelSpec) -> str:
-    """A digest of what a model is: its spec, its backend's code, its weights and the files that its
-    options name."""
+    """A digest of a model: its spec, its backend's code, its weights and the files that its options
+    name."""
     parts: list[Any] = [spec, code_digest.code(None, spec)]
     for model in specs.with_nested([spec]):
         weights = needed(model)

@@ -58,11 +58,11 @@ def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> 
 
 
 def models_of(job: Work) -> list[ModelSpec]:
-    """The specs in a job's params, those inside their options too, each once."""
+    """The distinct specs in a job's params, nested ones included."""
     if job.rule == "fetch" and not any(
         row["location"].startswith("synth:") for row in job.params["rows"]
     ):
-        return []  # its synthesiser speaks episodes that are only written
+        return []  # only written episodes need its synthesiser
     return list({repr(spec): spec for spec in specs.with_nested(_specs(dict(job.params)))}.values())
 
 
@@ -86,7 +86,7 @@ def report(unmet: list[Requirement]) -> str:
 
 
 def _weights(models: Iterable[ModelSpec]) -> list[Requirement]:
-    """Weights that are not in the folder of weights."""
+    """Weights that are not installed."""
     hub = {row["model"]: row for row in weights.hub_table()}
     names = {name: None for model in models for name in needed(model)}
     found = []
@@ -107,8 +107,8 @@ def _weights(models: Iterable[ModelSpec]) -> list[Requirement]:
 
 
 def needed(spec: ModelSpec) -> list[str]:
-    """The weights of a backend: what its options, their defaults or its code name of the two
-    tables, or a folder in `weights`."""
+    """The weights of a backend: names of the two tables in its options, their defaults or its code,
+    or a folder given as `weights`."""
     file = specs.file_of(spec)
     values, named = {**specs.defaults(file), **spec.options}, _named(file)
     known = {row["model"] for row in weights.hub_table()} | {row.model for row in weights.table()}
@@ -120,9 +120,9 @@ def needed(spec: ModelSpec) -> list[str]:
 
 
 def weights_mb(models: Iterable[ModelSpec]) -> int:
-    """MB of memory in which the weights of some specs, and of the models inside them, are loaded:
-    a fifth more than they have as files (those that packages bring are small, and not counted), and
-    what CUDA's libraries take where one runs on a GPU."""
+    """MB of memory for the weights of some specs, nested models included: the size of their files
+    plus a fifth (weights from packages are small and not counted), plus CUDA's libraries for models
+    on a GPU."""
     models = list(models)
     hub = {row["model"]: float(row["gb"]) for row in weights.hub_table()}
     names = {name for model in specs.with_nested(models) for name in needed(model)}
@@ -131,7 +131,7 @@ def weights_mb(models: Iterable[ModelSpec]) -> int:
 
 
 def _voices(models: Iterable[ModelSpec]) -> list[Requirement]:
-    """The clips, and what is said in them, that options name as the users' voices."""
+    """Missing clips and transcripts of the users' voices, which options name."""
     found = []
     for model in models:
         name = model.label
@@ -186,7 +186,7 @@ def _services(models: list[ModelSpec], rules: Rules) -> list[Requirement]:
 
 
 def _specs(value: Any) -> list[ModelSpec]:
-    """The specs in a value of a param: a spec, or lists and dicts of them."""
+    """The specs in a param: a spec, or lists and dicts of specs."""
     if isinstance(value, ModelSpec):
         return [value]
     if isinstance(value, Mapping):

@@ -102,8 +102,8 @@ def _place(folder: str | None) -> Path:
 
 
 def constant(spec: ModelSpec, name: str, *default: Any) -> Any:
-    """`ENV`, `GPU` ... of the backend of a spec, read without importing it; where it has none, the
-    `default`, if one is given."""
+    """A constant (`ENV`, `GPU` ...) of the backend of a spec, read without importing it, or the
+    `default`, if given."""
     path = file_of(spec)
     for node in tree(path).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
@@ -145,19 +145,19 @@ def envs(spec: ModelSpec) -> list[str]:
 
 
 def wants_gpu(*specs: ModelSpec) -> bool:
-    """Whether a backend of a job runs on a GPU: it can, and its `device` is not the CPU."""
+    """Whether a backend of a job runs on a GPU: it can, and its `device` is not "cpu"."""
     return any(
         constant(spec, "GPU") and option(spec, "device") != "cpu" for spec in with_nested(specs)
     )
 
 
 def option(spec: ModelSpec, name: str) -> Any:
-    """An option of a backend as the config has it, else the default of its `load`."""
+    """The value of a backend's option: from the config, else the default of its `load`."""
     return {**defaults(file_of(spec)), **spec.options}.get(name)
 
 
 def options_of(spec: ModelSpec) -> list[str]:
-    """The names of the options that the backend of a spec has: the parameters of its `load`."""
+    """The option names of the backend of a spec: the parameters of its `load`."""
     return [arg.arg for arg in _load(file_of(spec)).args.args]
 
 
@@ -189,17 +189,17 @@ def is_service(spec: ModelSpec) -> bool:
 
 
 def asks_service(*specs: ModelSpec) -> bool:
-    """Whether one of the models, or of those inside them, asks a service."""
+    """Whether one of the models, nested ones included, asks a service."""
     return any(is_service(spec) for spec in with_nested(specs))
 
 
 def cores(*specs: ModelSpec) -> int:
-    """The CPU cores that the models of a job keep busy: the most that one's `threads` says, 2 for
-    those that have no such option, 1 for a service."""
+    """The CPU cores that the models of a job use: the largest of their `threads`, 2 for a model
+    without that option, 1 for a service."""
     asked = [1 if is_service(spec) else option(spec, "threads") or 2 for spec in with_nested(specs)]
     return max(asked, default=1)
 
 
 def is_paid(spec: ModelSpec, hosts: tuple[str, ...]) -> bool:
-    """Whether the calls of a spec cost money: it asks somebody else's service."""
+    """Whether the calls of a spec cost money: its service is not one of our own."""
     return is_service(spec) and not addresses.is_own(option(spec, "address"), hosts)
