@@ -1,22 +1,21 @@
 """Interchangeable models. `scripts/backends/<capability>/<name>.py` is one backend.
 
-A backend file has a docstring (what it is, source, licence, what it needs), `ENV` (the file in
-envs/ that its rule runs in, or several, the preferred one first), `GPU` (whether it can run on one)
-and `load(**options)`, which imports what is heavy and returns the object that the contract in
-`scripts/backends/<capability>/__init__.py` describes. Adding a backend is adding that file: it is
-found by its name. It may also lie in a folder <capability>/ of your own, which the config names in
-`backend_paths`.
+A backend file has a docstring (what it is, source, licence, requirements), `ENV` (the file in envs/
+that its rule runs in, or several, the preferred one first), `GPU` (whether it can run on one) and
+`load(**options)`, which does the heavy imports and returns an object with the contract in
+`scripts/backends/<capability>/__init__.py`. To add a backend, add that file: it is found by its
+name. It may also be in a folder <capability>/ of your own, listed in `backend_paths` of the config.
 
-A contract names in KEPT the methods whose results the jobs keep (scripts/workflow/model_cache.py):
-each takes a list of items and gives as many results, one hanging on its item and the other
-arguments alone, or is about one item. The number says after how many items what was made is written
-down. SOUND: arrays among the results are sound. A backend that sets PARTS keeps nothing itself; the
-models that it is made of do.
+A contract lists in KEPT the methods whose results are cached (scripts/workflow/model_cache.py):
+each takes a list of items and returns one result an item, which depends only on that item and the
+other arguments, or takes a single item. The number says after how many items results are written to
+disk. SOUND: arrays in the results are audio. A backend that sets PARTS is not cached; the models
+that it is made of are.
 
-What can run on a GPU has the option `device`: "cuda" unless the config says "cpu". What asks a
-service over the network has the options `model`, `address` and `key`, the name of the environment
-variable with its key, and asks through scripts/services/client.py. `CHOICES`, if there, are the
-values of options that have few: {option: (value, ...)}; another one is refused before any job.
+A backend that can run on a GPU has the option `device`: "cuda" unless the config says "cpu". One
+that asks a service over the network has the options `model`, `address` and `key`, the environment
+variable that holds its key, and asks through scripts/services/client.py. `CHOICES`, if present,
+lists the values of enumerated options, {option: (value, ...)}; others are refused before any job.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def _load(spec: ModelSpec) -> Any:
 
 
 def _module(spec: ModelSpec) -> ModuleType:
-    """The module of a backend; one in a folder of `backend_paths` is read from its file."""
+    """The module of a backend; one from `backend_paths` is loaded from its file."""
     name = f"scripts.backends.{spec.capability}.{spec.backend}"
     if spec.folder is None or name in sys.modules:
         return importlib.import_module(name)

@@ -1,25 +1,24 @@
-"""How many people speak in a set of speaker embeddings, and which are whose.
+"""Clustering of speaker embeddings: how many people speak, and which embeddings are whose.
 
-No one threshold on the cosine of two embeddings holds for every recording: at 11 kHz, with music
-taken out from under it, two people can be as alike as one person is in a clean one. So each set is
-looked at by its own spread. Embeddings of one stretch of speech are of one person, and how they
-differ tells in which directions one person varies here; they are whitened by it (within-class
-covariance normalisation, Hatch et al., Interspeech 2006). Then the set is parted in two where the
-fewest of the nearest neighbours are lost (normalised cut, Shi and Malik 2000), and the two sides
-are taken for two people if they are further apart than one person's speech, cut in two in the same
-way, ever is, by the ratio of two measures:
+No single cosine threshold holds for every recording: at 11 kHz, with music removed, two people can
+be as similar as one person is in a clean recording. So each set is judged by its own spread.
+Embeddings of one stretch of speech are of one person, and their covariance shows how one person
+varies here; all are whitened by it (within-class covariance normalisation, Hatch et al.,
+Interspeech 2006). Then the nearest-neighbour graph is cut in two (normalised cut, Shi and Malik
+2000), and the two sides are taken for two people if they are further apart than one person's
+speech, cut in the same way, ever is, by the ratio of two measures:
 
 - few nearest neighbours lie across: the second eigenvalue of the graph's normalised Laplacian;
-- stretches that had no say in the direction fall into two heaps along it: d', the distance of the
-  two means in standard deviations (held out, as any direction parts what it was chosen from).
+- held-out stretches are bimodal along the direction between the sides: d', the distance of the two
+  means in standard deviations (held out, as any direction separates the data it was chosen on).
 
-Both need half a minute of speech, and the less there is, the further apart do the sides of one
-person's speech seem to be: it is cut where that is largest. What is less than half a minute is
-parted only where the mean cosine across is low beside that within. Each side is then looked at in
-the same way.
+Both need half a minute of speech, and the less there is, the further apart the sides of one
+person's speech appear, since the cut maximises that. Less than half a minute is split only if the
+mean cosine across the sides is low relative to that within. Each side is then split in the same
+way.
 
-The limits were set on the development dialogues in benchmarks/dialogues.tsv, and
-benchmarks/diarization.py prints what they give there.
+The thresholds were set on the development dialogues in benchmarks/dialogues.tsv;
+benchmarks/diarization.py prints the results on them.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ import numpy as np
 from scipy.linalg import eigh
 
 NEIGHBOURS = 14  # nearest neighbours of each embedding that make the graph
-OWN = 0.3  # share of the set's own covariance in the whitening; the rest is alike all around
+OWN = 0.3  # share of the set's own covariance in the whitening; the rest is isotropic
 APART, FEW = 12.0, 700.0  # d' over the eigenvalue: two people have more than 12 + 700 / n
-MANY = 36  # embeddings (n) from which those two are measured
-UNLIKE = 0.7  # cosine across over that within, below which few embeddings are of two people
-LITTLE = 1e-3  # weight of two embeddings that are not near, for each 1 of 1 + cosine
-CLIPS_UNLIKE = 0.8  # the same of clips, which are longer and tell more
+MANY = 36  # embeddings (n) from which both are measured
+UNLIKE = 0.7  # ratio of cosines across and within, below which few embeddings are of two people
+LITTLE = 1e-3  # weight of non-neighbours, times 1 + cosine
+CLIPS_UNLIKE = 0.8  # the same for clips, which are longer and more reliable
 FEWEST = 3  # embeddings of one person
 FOLDS = 5
 
@@ -41,9 +40,8 @@ FOLDS = 5
 def speakers(vectors: np.ndarray, stretches: np.ndarray) -> np.ndarray:
     """Which person each of the `vectors` (n, d) is of: (n,) int from 0, by first appearance.
 
-    `stretches` (n,) are numbers: vectors with the same one come from one stretch of speech of one
-    person (so a speaker is heard in one stretch only if nothing else can be said). The result does
-    not depend on the length of the vectors.
+    `stretches` (n,): vectors with the same number come from one stretch of speech of one person.
+    The result does not depend on the norm of the vectors.
     """
     if len(vectors) < 2 * FEWEST:
         return np.zeros(len(vectors), int)
@@ -64,8 +62,8 @@ def speakers(vectors: np.ndarray, stretches: np.ndarray) -> np.ndarray:
 
 
 def two_groups(vectors: np.ndarray) -> np.ndarray | None:
-    """One of two groups (a mask) if embeddings (n, d) of clips of seconds each, no two from one
-    stretch of speech, sound like two people or more; else None."""
+    """One of two groups (a mask) if embeddings (n, d) of clips of some seconds, each from another
+    stretch of speech, sound like two or more people; else None."""
     if len(vectors) < 2 * FEWEST:
         return None
     units, clips = _units(vectors), np.arange(len(vectors))
@@ -73,7 +71,7 @@ def two_groups(vectors: np.ndarray) -> np.ndarray | None:
 
 
 def whitened(units: np.ndarray, stretches: np.ndarray) -> np.ndarray:
-    """Vectors, less their mean, in a space where one stretch varies alike in all directions."""
+    """Centred vectors in a space where the variance within a stretch is isotropic."""
     centred = units - units.mean(axis=0)
     inside = np.concatenate(
         [units[stretches == one] - units[stretches == one].mean(axis=0) for one in set(stretches)]
@@ -89,7 +87,7 @@ def whitened(units: np.ndarray, stretches: np.ndarray) -> np.ndarray:
 def parted(
     units: np.ndarray, white: np.ndarray, stretches: np.ndarray, unlike: float = UNLIKE
 ) -> np.ndarray | None:
-    """One side (a mask) of the best cut of n embeddings if the sides are two people; else None."""
+    """One side (a mask) of the best cut of n embeddings if the sides are two people, else None."""
     if len(units) < 2 * FEWEST:
         return None  # what an earlier cut left
     white = white - white.mean(axis=0)
@@ -110,8 +108,8 @@ def parted(
 
 
 def neighbours(white: np.ndarray, stretches: np.ndarray) -> np.ndarray:
-    """(n, n) weights: each embedding and its nearest ones of other stretches, by cosine; and a
-    little of all, so that all hang together."""
+    """(n, n) graph weights: links to the nearest embeddings of other stretches, by cosine, and weak
+    links to all others, so that the graph is connected."""
     units = _units(white)
     cosines = units @ units.T
     apart = stretches[:, None] != stretches
@@ -124,7 +122,7 @@ def neighbours(white: np.ndarray, stretches: np.ndarray) -> np.ndarray:
 
 
 def distance(white: np.ndarray, stretches: np.ndarray, side: np.ndarray) -> float:
-    """d' of the two sides along the direction between them that other stretches give."""
+    """d' of the two sides along the direction between them, on held-out stretches."""
     along = np.zeros(len(white))
     names = np.unique(stretches)
     for fold in range(FOLDS):
@@ -146,8 +144,8 @@ def distance(white: np.ndarray, stretches: np.ndarray, side: np.ndarray) -> floa
 
 
 def likeness(units: np.ndarray, stretches: np.ndarray, side: np.ndarray) -> float:
-    """Mean cosine of embeddings of different stretches across the sides, over the one within them;
-    1 where a side has only one stretch."""
+    """Mean cosine across the sides over the one within them, between embeddings of different
+    stretches; 1 if a side has only one stretch."""
     cosines = units @ units.T
     apart = stretches[:, None] != stretches
     within = []
@@ -160,7 +158,7 @@ def likeness(units: np.ndarray, stretches: np.ndarray, side: np.ndarray) -> floa
 
 
 def _cut(graph: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Of all cuts along `order`, the one that loses the smallest share of a side (a mask)."""
+    """The cut along `order` with the smallest normalised cut value, as a mask."""
     rank = np.argsort(order, kind="stable")
     sorted_graph = graph[rank][:, rank]
     volume = np.cumsum(sorted_graph.sum(axis=1))
@@ -173,14 +171,14 @@ def _cut(graph: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _settled(labels: np.ndarray, white: np.ndarray, stretches: np.ndarray) -> np.ndarray:
-    """Each embedding goes to whom most of its neighbours belong, as long as nobody is left out."""
+    """Reassign each embedding to the majority of its neighbours, unless a cluster would vanish."""
     count = labels.max(initial=0) + 1
     if count < 2:
         return labels
     graph = neighbours(white, stretches)
     for _ in range(5):
         votes = np.stack([graph[:, labels == one].sum(axis=1) for one in range(count)], axis=1)
-        votes[np.arange(len(labels)), labels] += 1e-9  # a tie stays as it is
+        votes[np.arange(len(labels)), labels] += 1e-9  # ties change nothing
         new = votes.argmax(axis=1)
         if (new == labels).all() or len(np.unique(new)) < count:
             break

@@ -1,4 +1,4 @@
-"""Where a network runs, and how many items it takes at once."""
+"""Devices for networks, and batching."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Item = TypeVar("Item")
 def pick(device: str, who: str) -> str:
     """`device` ("cuda", "cuda:1" or "cpu") if this machine has it; `who` is named in errors.
 
-    To be called before anything is loaded. Raises UserError for a GPU on a machine without one and
-    for any other word.
+    Call it before loading anything. Raises UserError for a GPU on a machine without one and for an
+    unknown device.
     """
     if device == "cpu":
         return device
@@ -41,11 +41,11 @@ def in_batches(
     length: Callable[[Item], int],
     label: str,
 ) -> list[Any]:
-    """What `work` makes of each item, in the order of `items`.
+    """The result of `work` for each item, in the order of `items`.
 
-    Items go to `work` longest first, at most `size` together, so that a batch holds little padding
-    and memory runs out at the start if at all. When it does the batch is halved, for good; raises
-    UserError if it runs out on one item.
+    Batches of at most `size` items go to `work` longest first, so that they hold little padding and
+    memory runs out early if at all. If it does, the batch size is halved for good; raises UserError
+    if a single item is too large.
     """
     order = sorted(range(len(items)), key=lambda i: (-length(items[i]), i))
     results: list[Any] = [None] * len(items)
@@ -76,7 +76,7 @@ def in_batches(
 
 
 def free() -> None:
-    """Give back what PyTorch keeps of a GPU's memory."""
+    """Release the GPU memory that PyTorch caches."""
     import torch
 
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Resampling and filter-bank features by torchaudio, for what runs in the torch environments."""
+"""Resampling and filter-bank features by torchaudio, for backends in the torch environments."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def _resampler(source: int, target: int, device: str):
 
 
 def resample(samples, source: int, target: int):
-    """Resample (..., n) at `source` Hz to `target` Hz; an array stays one, a tensor stays where
-    it is. The filter may overshoot full scale a little, as every one does."""
+    """Resample (..., n) from `source` Hz to `target` Hz; arrays stay arrays, tensors stay on their
+    device. The filter may overshoot full scale slightly."""
     import torch
 
     if source == target:

@@ -1,6 +1,6 @@
-"""What language models reply, made fit to be read: without thoughts, and the JSON found.
+"""Parsing of language models' replies: reasoning removed, JSON extracted.
 
-Nothing here raises for what a model said: a reply that holds nothing gives nothing.
+Nothing here raises for malformed replies: a reply without content gives nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from scripts.common.json_path import whole_number
 
-# Marks around what a model thinks before it answers, whatever it calls that: <think> ... </think>,
+# Marks around a model's reasoning, whatever it calls that: <think> ... </think>,
 # [THINK], 【思考】, <|begin_of_thought|>, <|START_THINKING|>, <seed:think>, ◁think▷, and Gemma's
-# <|channel>thought ... <channel|>. The first one may stand in the prompt.
+# <|channel>thought ... <channel|>. The opening mark may be in the prompt.
 MARK = re.compile(
     r"(?P<left>[<＜◁【\[]|&lt;)\s*(?P<slash>[/|｜]{0,2})\s*(?P<name>[^\W\d_][\w:-]{0,40}"
     r"(?:▁\w+){0,3})(?:\s[^<>]{0,200}?)?\s*(?P<bar>[|｜]?)(?:[>＞▷】\]]|&gt;)"
@@ -31,7 +31,7 @@ THOUGHT = re.compile(
     r"|(?:内心|我的|深度)?(?:思考|思维|推理|分析|反思|独白|草稿|计划|想法)(?:过程|链|内容|步骤)?",
     re.IGNORECASE,
 )
-# A closing mark of another name without an opening one closes thoughts too, but for these.
+# A closing mark of another name without an opening one ends reasoning too, but for these.
 ANSWER = (
     "(?:final[ _-]?)?(?:answer|response|reply|output|solution)|final|(?:最终)?(?:回答|答案|回复)"
 )
@@ -47,7 +47,7 @@ WRAPPED = re.compile(
     rf"(?:<[|/]+(?:end_(?:of_)?)?(?:{ANSWER})\|?>\s*|$)",
     re.IGNORECASE | re.DOTALL,
 )
-# Thoughts at the beginning in a fence or in brackets, or under a heading, up to that of the answer.
+# Leading reasoning in a fence, in brackets or under a heading, up to the answer's heading.
 ASIDE = re.compile(
     rf"\s*(?:```(?:{THOUGHT.pattern})\s*\n.*?\n\s*```"
     rf"|[(（](?:{THOUGHT.pattern})[:：](?:[^()（）]|[(（][^()（）]*[)）])*[)）])",
@@ -61,20 +61,20 @@ ANSWERS = re.compile(
     rf"^[\s#*>【]*(?:here(?:'s| is) (?:my|the) )?(?:{ANSWER})[】*]*(?:[:：]\**|[ \t]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
-# Where a turn ends: what stands behind was made up by a model that nobody stopped.
+# Ends of a turn: text after them was made up by a model that was not stopped.
 STOPS = re.compile(
     r"<\|(?:im_end|im_start|eot_id|eom_id|end|end_of_text|endoftext|return|call)\|>|<end_of_turn>"
     r"|<｜end▁of▁sentence｜>"
 )
-# OpenAI's harmony: channels, of which "final" is the answer; with its marks and decoded without.
+# OpenAI's harmony format: channels, of which "final" is the answer; with and without its marks.
 CHANNEL = re.compile(r"<\|channel\|>\s*(\w+).*?<\|message\|>", re.DOTALL)
 BARE_ANALYSIS = re.compile(r"\s*analysis(?=[^\sa-z:：.,;-])")
 BARE_FINAL = re.compile(r"assistant\s*final")
 
 START = re.compile(r"[\[{]")
 PAIRS = {'"': '"', "“": "”", "”": "”", "'": "'", "‘": "’", "「": "」", "『": "』"}
-# A string of JSON in any quotes: it begins behind a mark of JSON's and ends before one, so that an
-# apostrophe or a quotation within it ends nothing.
+# A JSON string in any quotes: it begins after a JSON delimiter and ends before one, so that
+# apostrophes and quotations inside it do not end it.
 NEXT = r"(?=\s*(?:[:：}\]]|,\s*[\[{\"“”'‘「『]|$))"
 STRING = re.compile(
     r"(?<=[\[{,:：])(\s*)(?:"
@@ -85,7 +85,7 @@ STRING = re.compile(
 
 
 def without_thoughts(reply: str) -> str:
-    """What a reply answers, behind all that the model thought; empty if it ended in thought."""
+    """The answer of a reply, without reasoning; empty if it ended in the middle of that."""
     channels = list(CHANNEL.finditer(reply))
     if channels:
         final = channels[-1][1].lower() == "final"
@@ -100,7 +100,7 @@ def without_thoughts(reply: str) -> str:
             alone = not any(one.start < mark.start and one.name == mark.name for one in opened)
             if THOUGHT.fullmatch(mark.name) or (alone and not OTHERS.fullmatch(mark.name)):
                 start = mark.end
-    # 【思考】 alone is a stage direction.
+    # 【思考】 on its own is a stage direction.
     if any(m.start >= start and THOUGHT.fullmatch(m.name) and m.left != "【" for m in opened):
         return ""
     aside = ASIDE.match(reply, start)
@@ -113,7 +113,7 @@ def without_thoughts(reply: str) -> str:
 
 
 class Mark(NamedTuple):
-    """A mark in a reply: where it begins and ends, its first sign, what it names, and which end."""
+    """A mark in a reply: start, end, first character, name, and whether it opens or closes."""
 
     start: int
     end: int
@@ -123,7 +123,7 @@ class Mark(NamedTuple):
 
 
 def _marks(text: str) -> Iterator[Mark]:
-    """The marks in a text; in square brackets [THINK] alone is one, in 【】 thoughts alone."""
+    """The marks in a text; in square brackets only [THINK] is one, in 【】 only reasoning."""
     for found in MARK.finditer(text):
         name, left = found["name"], found["left"]
         if left == "[" and name != "THINK":
@@ -137,12 +137,12 @@ def _marks(text: str) -> Iterator[Mark]:
 
 
 def json_values(text: str) -> Iterator[Any]:
-    """The arrays and objects of strict JSON in a text, in order, whatever stands around them.
+    """The arrays and objects of strict JSON in a text, in order, whatever surrounds them.
 
-    What is no number (NaN, thousands of digits) is None, and so is what one object names twice.
+    Invalid numbers (NaN, thousands of digits) are None, and so are duplicate keys of an object.
     """
     place = 0
-    decoder = json.JSONDecoder(  # a line may be broken within a string
+    decoder = json.JSONDecoder(  # strings may contain line breaks
         strict=False,
         object_pairs_hook=_object,
         parse_constant=lambda name: None,
@@ -162,7 +162,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def requoted(text: str) -> str:
-    """`text` with the strings that look like JSON's in JSON's quotes, whatever quotes they had."""
+    """`text` with JSON-like strings in JSON's quotes, whatever quotes they had."""
 
     def string(found: re.Match) -> str:
         inner = next(part for part in found.groups()[1:] if part is not None)

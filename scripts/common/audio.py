@@ -24,10 +24,10 @@ Made = TypeVar("Made")
 
 
 class Sound:
-    """A piece of audio that is read, decoded or hashed when that is asked for, and not before.
+    """A piece of audio that is read, decoded or hashed lazily.
 
-    `source` is a file or (n,) float32 at 16 kHz; `seconds`, if given, how long a file is known to
-    be. Samples of a file are read anew each time, so that many sounds take no memory.
+    `source` is a file or (n,) float32 at 16 kHz; `seconds`, if given, is the known length of
+    a file. Samples of a file are read again on each access, so that many sounds take no memory.
     """
 
     def __init__(self, source: Path | np.ndarray, seconds: float | None = None):
@@ -43,7 +43,7 @@ class Sound:
 
     @cached_property
     def seconds(self) -> float:
-        """How long it is; of a file only its head is read."""
+        """The length; of a file only the header is read."""
         if self.path is None:
             return len(self._samples) / RATE
         try:
@@ -74,7 +74,7 @@ class Sound:
 
 
 def pcm(samples: np.ndarray) -> bytes:
-    """(n,) float32 as 16-bit little-endian PCM; what is beyond full scale is clipped."""
+    """(n,) float32 as 16-bit little-endian PCM; values beyond full scale are clipped."""
     return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2").tobytes()
 
 
@@ -97,9 +97,9 @@ def read(path: Path, start: float = 0.0, end: float | None = None, rate: int = R
 def ahead(
     items: Iterable[Item], read: Callable[[Item], Made], waiting: int = 2
 ) -> Iterator[tuple[Item, Made]]:
-    """Yield each item with what `read` gives for it, read while the one before is worked on.
+    """Yield each item with the result of `read`, prefetched while the caller works on the last one.
 
-    At most `waiting` results lie ready at a time. An error of `read` comes when its item is due.
+    At most `waiting` results are prefetched. An error of `read` is raised at its item.
     """
     with ThreadPoolExecutor(1) as pool:
         ready = deque()
@@ -116,7 +116,7 @@ def ahead(
 def write(path: Path, samples: np.ndarray, rate: int = RATE) -> None:
     """Write (n,) float32 as 16-bit FLAC (or whatever the suffix says).
 
-    Samples outside [-1, 1] would be clipped: they are refused with ValueError instead.
+    Raises ValueError for samples outside [-1, 1], which would be clipped.
     """
     peak = float(np.abs(samples).max(initial=0.0))
     if peak > 1.0:
@@ -135,6 +135,6 @@ def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:
 
 
 def normalise(samples: np.ndarray, peak: float = 0.95) -> np.ndarray:
-    """Scale (n,) down so that its peak is at most `peak`; quieter audio is left as it is."""
+    """Scale (n,) down so that its peak is at most `peak`; quieter audio is unchanged."""
     loudest = float(np.abs(samples).max(initial=0.0))
     return samples if loudest <= peak else (samples * (peak / loudest)).astype(np.float32)

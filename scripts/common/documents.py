@@ -1,4 +1,4 @@
-"""Checks what people write, config files and rows of tables, and names what they may have meant."""
+"""Validation of config files and table rows, with did-you-mean suggestions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ SCHEMAS = ROOT / "config" / "schemas"
 def check(document: Any, schema: str, where: str) -> None:
     """Check `document` against config/schemas/<schema>.schema.yaml.
 
-    Raises UserError with one sentence: where, what is wrong, the nearest valid name (for a key of
-    `x-renamed` in the schema, {old name: new name}, the new one). A number that
-    is infinite or none at all (YAML has .inf and .nan) is refused wherever it stands: no limit
-    would hold against it.
+    Raises UserError with one sentence: where, what is wrong, the nearest valid name (the new name
+    for a key in the schema's `x-renamed`, {old name: new name}). Infinite numbers and NaN (.inf and
+    .nan in YAML) are refused everywhere: no limit would hold against them.
     """
     for path, number in _endless(document):
         place = ".".join(path)
@@ -50,9 +49,9 @@ def check(document: Any, schema: str, where: str) -> None:
 
 
 def columns(names: list[str], schema: str, where: str) -> None:
-    """Check the names of a table's columns, of which a table without rows would never be told.
+    """Check the names of a table's columns; checks of rows would miss those of an empty table.
 
-    Raises UserError for one that is empty, there twice, unknown or missing.
+    Raises UserError for an empty, duplicate, unknown or missing name.
     """
     rules = _validator(schema).schema
     for name in names:
@@ -70,7 +69,7 @@ def columns(names: list[str], schema: str, where: str) -> None:
 
 
 def _endless(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
-    """The numbers in a document that are not finite, and where they are."""
+    """The numbers in a document that are not finite, with their paths."""
     if isinstance(value, float) and not math.isfinite(value):
         yield path, value
     elif isinstance(value, Mapping):
@@ -88,14 +87,14 @@ def _validator(schema: str) -> Draft202012Validator:
 
 
 def nearest(name: str, valid: Any) -> str:
-    """The end of an error sentence: a near valid name if there is one, else all of them."""
+    """The end of an error sentence: the nearest valid name if there is one, else all of them."""
     names = sorted(str(item) for item in valid)
     close = near(name, names)
     return f"; did you mean '{close}'?" if close else f"; valid are: {', '.join(names)}."
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
-    """The name that is most like `name`, capital letters aside; None if none is much like it."""
+    """The name closest to `name`, ignoring case; None if none is close."""
     by_folded = {other.casefold(): other for other in names}
     close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[close[0]] if close else None

@@ -1,7 +1,7 @@
-"""The job that this process does, for what cannot be handed down to it as an argument.
+"""The job of this process, for context that cannot be passed down as arguments.
 
-scripts/workflow/stage.py makes it. Outside of a job, as when a test calls a stage, nothing is kept,
-services have the rules of config/config.yaml, and progress is told on standard error.
+Created by scripts/workflow/stage.py. Outside a job, as when a test calls a stage, nothing is
+cached, services follow config/config.yaml, and progress goes to standard error.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, TextIO
 
 @dataclass(frozen=True)
 class Job:
-    """A stage at work: its name, the merged config of the run (None outside of one), the screen of
-    the person who runs it, and the files in which its models keep what they make (None: nowhere).
+    """A running stage: its name, the merged config of the run (None outside one), the user's screen
+    and the model cache (None: no caching).
     """
 
     stage: str = ""
@@ -30,18 +30,18 @@ _current: ContextVar[Job] = ContextVar("job")
 
 
 def current() -> Job:
-    """The job of this process; outside of one, a `Job` of nothing."""
+    """The job of this process; an empty `Job` outside one."""
     return _current.get(Job())
 
 
 def screen() -> TextIO:
-    """Where a person sees what is said while a job runs; its log has the rest."""
+    """The user's screen; all other output goes into the job's log."""
     return current().screen or sys.stderr
 
 
 @contextmanager
 def entered(job: Job) -> Iterator[None]:
-    """While this lasts, `job` is the current one."""
+    """Makes `job` the current one."""
     token = _current.set(job)
     try:
         yield
@@ -51,6 +51,6 @@ def entered(job: Job) -> Iterator[None]:
 
 @contextmanager
 def uncached() -> Iterator[None]:
-    """While a model works, those that it loads are parts of it and keep nothing by themselves."""
+    """Turns caching off: models that a model loads are part of it and cache nothing themselves."""
     with entered(replace(current(), cache=None)):
         yield

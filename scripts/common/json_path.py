@@ -1,4 +1,4 @@
-"""Looking something up in JSON that a service sent, which may be of any shape."""
+"""Lookups in JSON from a service, which may have any shape."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import json
 import re
 from typing import Any
 
-MOST = 10**12  # of tokens, or what else is counted: more is no count
-DIGITS = 300  # of a whole number: more have no float
+MOST = 10**12  # of tokens or other units: more is not a valid count
+DIGITS = 300  # of an integer: more overflow a float
 HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 def loads(said: str) -> Any:
-    """JSON in a text, its own texts mended. What is no number (NaN, which only Python writes, or
-    thousands of digits) is None: the rest was paid for. Raises json.JSONDecodeError for what is no
-    JSON."""
+    """Parse JSON and mend its texts. Invalid numbers (NaN, which only Python writes, or thousands
+    of digits) become None: the rest was paid for. Raises json.JSONDecodeError for invalid JSON."""
     try:
         found = json.loads(said, parse_constant=lambda name: None, parse_int=whole_number)
     except RecursionError as error:
@@ -23,13 +22,13 @@ def loads(said: str) -> Any:
 
 
 def whole_number(digits: str) -> int | None:
-    """The number that JSON's digits are; None if they are too many."""
+    """The integer of a JSON number; None if it has too many digits."""
     return int(digits) if len(digits) <= DIGITS else None
 
 
 def mended(found: Any) -> Any:
-    """JSON in whose texts halves of letters that belong together are joined and single halves are
-    left out: emoji come in two halves where JSON is in ASCII, and no file can hold one alone."""
+    """JSON with surrogate pairs joined and lone surrogates removed: ASCII JSON escapes emoji as
+    pairs, and a lone surrogate cannot be written as UTF-8."""
     if isinstance(found, dict):
         return {mended(key): mended(value) for key, value in found.items()}
     if isinstance(found, list):
@@ -40,7 +39,7 @@ def mended(found: Any) -> Any:
 
 
 def at(found: Any, *path: str | int) -> Any:
-    """What lies at a path of keys and numbers in JSON, None where there is nothing of the kind."""
+    """The value at a path of keys and indices in JSON; None if there is none."""
     for step in path:
         if isinstance(step, str) and isinstance(found, dict):
             found = found.get(step)
@@ -52,14 +51,14 @@ def at(found: Any, *path: str | int) -> Any:
 
 
 def count(found: Any, *path: str | int) -> int:
-    """The whole number at a path in JSON, 0 where there is none."""
+    """The integer at a path in JSON, 0 if there is none."""
     value = at(found, *path)
     return value if type(value) is int else 0
 
 
 def number(found: Any, *path: str | int) -> int | None:
-    """The number at a path in JSON if it can be a count of what was used: whole, not below 0 and
-    not beyond MOST; else None."""
+    """The number at a path in JSON if it is a valid usage count (an integer from 0 to MOST), else
+    None."""
     value = at(found, *path)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -67,6 +66,6 @@ def number(found: Any, *path: str | int) -> int | None:
 
 
 def text(found: Any, *path: str | int) -> str:
-    """The text at a path in JSON, empty where there is none."""
+    """The text at a path in JSON, empty if there is none."""
     value = at(found, *path)
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Tells a person how far a loop is."""
+"""Progress of loops, on the screen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 def progress(items: Iterable[Item], total: int, label: str, every: float = 10.0) -> Iterator[Item]:
-    """Yield `items`, telling on the screen how far the loop is, at most once in `every` seconds."""
+    """Yield `items`, reporting progress on the screen at most once in `every` seconds."""
     begun = told = time.monotonic()
     for number, item in enumerate(items):
         now = time.monotonic()

@@ -1,7 +1,7 @@
-"""Prompt files: Markdown with a head comment and one message under each heading that is known.
+"""Prompt files: Markdown with a head comment and one message under each known heading.
 
-A place {name} is filled only if it is one of those the caller knows; JSON's braces are left alone,
-and what is filled in is never looked at again, so a role may be called "{count}".
+A placeholder {name} is filled only if the caller knows it; braces of JSON are left alone, and
+filled-in text is not scanned again, so a role may be called "{count}".
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ HEADING = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
 PLACE = re.compile(r"\{([A-Za-z_]+)\}")
 SPEAKERS = {
     **{"System": "system", "User": "user", "Reply": "assistant"},
-    **{"Role": "system", "Answer": "system"},  # of a system under test: who it is, how it answers
+    **{"Role": "system", "Answer": "system"},  # of a system under test: its role, how it answers
 }
 LISTS = ("Tasks", "Labels")
-BAR = " | "  # between the two halves of a list's line
+BAR = " | "  # separates the two parts of a list item
 
 Chat = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """The messages of a prompt file in order, and its lists: pairs of what stands beside a bar."""
+    """The messages of a prompt file in order, and its lists: the pairs separated by BAR."""
 
     messages: Chat
     lists: dict[str, list[tuple[str, str]]]
 
     def chat(self, **places: str) -> Chat:
-        """The messages with their places filled, in one pass; other braces stay."""
+        """The messages with placeholders filled, in one pass; other braces are unchanged."""
         return [
             {
                 "role": message["role"],
@@ -46,7 +46,7 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """All that stands in the file's messages, places not filled."""
+        """The text of all messages, with placeholders."""
         return "\n".join(message["content"] for message in self.messages)
 
 
@@ -56,9 +56,9 @@ def read_prompt(
     allowed: set[str] = frozenset(),
     parts: tuple[str, ...] = ("User",),
 ) -> Prompt:
-    """Read a prompt file in which the `needed` places must stand and the `allowed` ones may.
+    """Read a prompt file that must have the `needed` placeholders and may have the `allowed` ones.
 
-    `parts` are the headings that it must have, in this order. Raises UserError naming the file
+    `parts` are its required headings, in order. Raises UserError naming the file
     and what is missing, unknown or empty.
     """
     if not Path(path).exists():

@@ -1,8 +1,8 @@
-"""What of a written line is said aloud: no stage directions, no markup, no emoji, no addresses.
+"""The spoken part of a written line: no stage directions, markup, emoji or URLs.
 
-Directions stand between asterisks or underscores, or in brackets of any script ("*sighs*",
-"(laughs)", "【笑】"). Emphasis is no direction: "**never**", and one word between asterisks within
-a sentence ("I *know* it"), are said. A line of nothing else is silent.
+Directions are between asterisks or underscores, or in brackets of any script ("*sighs*",
+"(laughs)", "【笑】"). Emphasis is not a direction: "**never**", and one word between asterisks in a
+sentence ("I *know* it"), are spoken. A line of nothing but directions is silent.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import html
 import re
 import unicodedata
 
-# Pictures, and the signs that join or colour them. Not in the standard library, and not worth a
-# package in every environment; letters, digits and currency are outside of these ranges.
+# Emoji, and their joiners and modifiers. Not in the standard library, and not worth a package in
+# every environment; letters, digits and currency are outside these ranges.
 EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2300-\u23ff\ufe0e\ufe0f\u200d\u20e3\ufffd"
     "\U000e0020-\U000e007f]+"
 )
-# Of HTML and of models; and a heart.
+# Tags of HTML and of models; and a heart.
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->|<\|[^<>]*\|>|(?<!\S)<3(?!\S)", re.DOTALL)
 LINK = re.compile(r"!?\[([^\[\]\n]*)\]\((?:https?:|www\.|/|#)[^()\s]*\)")
 ADDRESS = re.compile(r"(?:https?://|www\.)[\w./?#@%&=~:;,!$'*+-]*[\w/#=]", re.ASCII)
@@ -30,11 +30,11 @@ MARKUP = re.compile(r"^\s*(?:[-•]|\d{1,3}[.)]|>)\s+|(?<!\w)#+|-{3,}|[*＊_`~<>
 
 
 def aloud(line: str) -> str:
-    """`line` as it is spoken, on one line; empty if there is nothing to say."""
+    """The spoken part of `line`, on one line; empty if there is nothing to say."""
     line = ADDRESS.sub(" ", LINK.sub(r"\1", TAG.sub(" ", html.unescape(line))))
     line = "".join(map(_seen, EMOJI.sub(" ", re.sub(r"\\(?=[*_])", "", line))))
     line = BETWEEN.sub(" ", EMPHASIS.sub(r"\2", STRONG.sub(r"\2", line)))
-    while (bare := BRACKETS.sub(" ", line)) != line:  # brackets in brackets
+    while (bare := BRACKETS.sub(" ", line)) != line:  # nested brackets
         line = bare
     line = re.sub(r"\s+", " ", MARKUP.sub(" ", line))
     line = re.sub(r"\s+([,.!?;:，。！？；：])", r"\1", line).strip()
@@ -42,7 +42,7 @@ def aloud(line: str) -> str:
 
 
 def _seen(letter: str) -> str:
-    """A letter, or a blank for a sign of control; nothing for a mark that nobody sees."""
+    """A character, a blank for a control character, or nothing for an invisible one."""
     kind = unicodedata.category(letter)
     if letter == "\n" or kind[0] != "C":
         return letter

@@ -1,13 +1,13 @@
-"""Reads the tables that people write (config/*.tsv), as editors and spreadsheets save them.
+"""Reads hand-written tables (config/*.tsv), as editors and spreadsheets save them.
 
-A table is UTF-8 text with one tab between cells; its first line names the columns, lines that begin
-with # are comments. A mark of byte order is passed over, and so are empty columns at the end. Every
-cell is cleaned: blanks at its ends and marks that nobody sees go, a hard blank is a blank, letters
-are composed (NFC), and the quotes that a spreadsheet puts around a cell are taken off, and so is
-the apostrophe that keeps a cell from being a formula (scripts/common/cells.py). A path is cleaned
-at its ends only. Another encoding is refused by name: guessing one would turn names into others.
+A table is UTF-8 text with tab-separated cells; the first line names the columns, lines that begin
+with # are comments. A byte order mark and empty trailing columns are ignored. Cells are cleaned:
+surrounding blanks and invisible characters are removed, no-break spaces become spaces, text is
+normalised to NFC, and the quotes of a spreadsheet are removed, as is the apostrophe against
+formulas (scripts/common/cells.py). Paths are only stripped. Other encodings are refused by name:
+guessing could garble names.
 
-The Snakefile imports this: nothing heavy here.
+Imported by the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from scripts.common.cells import undefused
 from scripts.common.documents import check, columns, nearest
 from scripts.common.errors import UserError
 
-# Of no width: joiners, marks of direction and of places where a line may be broken.
+# Zero-width characters: joiners, direction marks and line break opportunities.
 UNSEEN = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-HARD = re.compile("[\u00a0\u2007\u202f]")  # blanks at which no line is broken
+HARD = re.compile("[\u00a0\u2007\u202f]")  # no-break spaces
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 LINES = re.compile(r"\r\n|\r|\n")
-# Names of files are as the disk has them: accents may be letters of their own there, blanks hard.
+# File names must match the disk, where accents may be decomposed and spaces no-break.
 PATHS = {"location", "truth", "music", "script", "profile"}
 OTHERS = {
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -50,7 +50,7 @@ def read_table(path: Path, schema: str) -> list[dict[str, str]]:
 
 @functools.cache
 def located(path: Path, schema: str) -> list[tuple[str, dict[str, str]]]:
-    """As `read_table`, with the file and line of each row: ("roles.tsv, line 3", {...})."""
+    """Like `read_table`, with the file and line of each row: ("roles.tsv, line 3", {...})."""
     lines = [
         (number, line)
         for number, line in enumerate(LINES.split(text_of(path)), 1)
@@ -79,9 +79,9 @@ def located(path: Path, schema: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a mark of byte order in front.
+    """The text of a UTF-8 file, with or without a byte order mark.
 
-    Raises UserError for a file that does not exist, and for one in another encoding.
+    Raises UserError for a missing file and for another encoding.
     """
     try:
         data = Path(path).read_bytes()
@@ -104,9 +104,8 @@ def text_of(path: Path) -> str:
 
 
 def clean(cell: str, composed: bool = True) -> str:
-    """A cell without what a person does not see in it; `composed`: its letters in NFC.
-
-    What is not composed is a path, in which such letters may be what the disk has.
+    """A cell without invisible characters; `composed`: in NFC (not for paths, which must match the
+    disk).
     """
     cell = HARD.sub(" ", UNSEEN.sub("", cell)).strip() if composed else _bare(cell)
     if QUOTED.fullmatch(cell):
@@ -115,12 +114,12 @@ def clean(cell: str, composed: bool = True) -> str:
 
 
 def _bare(cell: str) -> str:
-    """A cell without blanks and marks of no width at its ends."""
+    """A cell without surrounding blanks and zero-width characters."""
     return re.sub(rf"^(?:\s|{UNSEEN.pattern})+|(?:\s|{UNSEEN.pattern})+$", "", cell)
 
 
 def refer(path: Path, schema: str, column: str, names: Iterable[str], where: str) -> None:
-    """Refuse a table that has in `column` what is none of `names`, which those of `where` are."""
+    """Refuse a table with a value in `column` that is not among `names`, the names in `where`."""
     known = set(names)
     for line, row in located(path, schema):
         if row[column] not in known:
@@ -136,8 +135,8 @@ def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
 
 
 def refuse_duplicates(names: Iterable[str], where: str) -> None:
-    """Refuse names of which two are the same but for capital letters: they name files, and on some
-    systems those would be one."""
+    """Refuse names that differ only in case: they become file names, which are the same on some
+    systems."""
     seen: dict[str, str] = {}
     for name in names:
         if name.casefold() in seen:

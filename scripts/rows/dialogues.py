@@ -9,14 +9,15 @@ from scripts.rows.jsonl import Language, Mode, Pool, Row, Seconds
 
 
 class Exchange(Row):
-    """The user says something, the role answers."""
+    """A user utterance and the role's reply."""
 
     user: str
     role: str
 
 
 class Dialogue(Row):
-    """A written dialogue. A reply that never became one keeps its raw text and the reason."""
+    """A written dialogue. An LLM reply without a usable dialogue keeps its raw text and the
+    reason."""
 
     id: str
     role: str
@@ -43,7 +44,7 @@ class SpokenTurn(Row):
 
 
 class SpokenUser(Row):
-    """The user's lines of one dialogue, spoken beforehand: a file a line, at `sample_rate`."""
+    """The user's lines of one dialogue, synthesised beforehand: a file a line, at `sample_rate`."""
 
     id: str
     files: list[str]

@@ -1,8 +1,8 @@
-"""Row types of every file in results/: one pydantic type a kind of row, kept as JSON lines.
+"""Rows of the files in results/: one pydantic type for each kind of row, stored as JSON lines.
 
-A row names audio by (file, start, end); `file` is a name relative to the audio folder that lies
-beside the rows. Times are seconds, rounded to milliseconds. A row that was left out of the next
-step stays in its file with the reason in `dropped`, so the counts of every step add up.
+A row references audio by (file, start, end); `file` is relative to the audio folder beside the
+rows. Times are seconds, rounded to milliseconds. A row excluded from the next step stays in its
+file with the reason in `dropped`, so the counts of every step add up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Seconds = Annotated[float, AfterValidator(lambda value: round(value, 3))]
 
 
 class Row(BaseModel):
-    """Base of every row: unknown or missing fields are refused."""
+    """Base of all rows: unknown and missing fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,8 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 def read_rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
-    """Read a JSON lines file; a malformed line is refused with file, line number and fault."""
+    """Read a JSON lines file. Raises UserError with file, line number and fault of a malformed
+    line."""
     rows = []
     # Only "\n" ends a row: str.splitlines would also break at characters inside a text.
     for number, line in enumerate(_text(path).rstrip("\n").split("\n"), start=1):

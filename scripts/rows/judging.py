@@ -10,10 +10,10 @@ Metric = Literal["IA", "CC", "SF", "SN", "PC", "EA", "PeC", "KC"]
 
 
 class Trial(Row):
-    """One answer of a judge that was asked: the whole numbers it gave, by side."""
+    """One answer of a prompted judge: the integer scores it gave, by side."""
 
     order: Literal["test first", "reference first"]  # which side it heard as A
-    sample: int  # which asking of the same question, from 0
+    sample: int  # repetition of the same question, from 0
     test: int
     reference: int
 
@@ -21,7 +21,7 @@ class Trial(Row):
 class Verdict(Row):
     """One metric of one item: a pair of scores from 1 to 10, or null with a reason.
 
-    Where a judge is asked several times the scores are the means of its `trials`.
+    For a judge that is asked several times the scores are the means of its `trials`.
     """
 
     id: str
@@ -46,10 +46,10 @@ class Verdict(Row):
 
 
 class Probe(Verdict):
-    """A verdict on a pair that was changed on purpose; `base` is the pair as it is.
+    """A verdict on a perturbed pair; `base` is the original pair.
 
-    `score_test` is always that of the system's reply, whichever side the judge was told it is; the
-    rationale speaks of the sides as the judge was given them.
+    `score_test` is always the score of the system's reply, whichever side the judge was told it is;
+    the rationale refers to the sides as the judge was given them.
     """
 
     probe: Literal[

@@ -1,4 +1,4 @@
-"""Rows of the roles: who a speaker is, reference voices, profiles."""
+"""Rows of the roles: speaker identities, reference voices, profiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Evidence(Row):
 
 
 class Vote(Row):
-    """One model's opinion on who a speaker is; `scores` are probabilities over the candidates."""
+    """One model's vote on a speaker's role; `scores` are probabilities over the candidates."""
 
     model: str
     role: str
@@ -23,7 +23,7 @@ class Vote(Row):
 
 
 class Identity(Row):
-    """Who a diarized speaker may be, by two models, before people decide."""
+    """The likely role of a diarized speaker, by two models, before people decide."""
 
     media: str
     speaker: str
@@ -37,7 +37,7 @@ class Identity(Row):
 
 
 class RoleSpeaker(Row):
-    """A speaker's role after people's decisions were joined."""
+    """A speaker's role, with people's decisions applied."""
 
     media: str
     speaker: str
@@ -68,7 +68,7 @@ class Voice(Row):
 
 
 class RefusedVoice(Row):
-    """A clip refused as reference, or a role left without one."""
+    """A clip rejected as reference, or a role left without one."""
 
     role: str
     segment: str | None

@@ -8,7 +8,7 @@ from scripts.rows.jsonl import Language, Mode, Row, Seconds
 class ReplyTurn(Row):
     """A system's answer to one user utterance."""
 
-    heard: str | None  # what the system took the user to say, where it says so
+    heard: str | None  # the system's transcript of the user, if it gives one
     text: str | None
     audio: str | None
     seconds: Seconds = 0.0
@@ -26,6 +26,6 @@ class Reply(Row):
     language: Language
     turns: list[ReplyTurn]
     voice_mode: str
-    version: str | None = None  # of a service's model, as it says it; several with " + " between
+    version: str | None = None  # of a service's model, as stated; several joined by " + "
     offered: bool = True  # False: the system does not speak the language; a gap, not a failure
     dropped: str | None = None

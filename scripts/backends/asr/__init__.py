@@ -3,10 +3,10 @@
 A backend has `transcribe(clips, language=None)`: a list of (n,) float32 at 16 kHz and "English",
 "Chinese" or None (detect) -> one dict a clip, in order: {"text": str, "language": str}, these two
 keys and no other. Chinese comes in simplified characters. A clip without speech gives an empty
-text; without a language asked for, its language then means nothing. No clip is cut short, however
-long. UserError for a language that the model does not speak.
+text; if no language was requested, its language is then meaningless. Clips of any length are
+transcribed in full. UserError for a language that the model does not support.
 
-Where a backend has the option `word_times` and it is true, a third key is there: "words", a list of
+With the option `word_times`, if a backend has it, there is a third key: "words", a list of
 {"word": str, "start": float, "end": float} in order, in seconds from the start of the clip; the
 words are those of the text, without spaces (of Chinese, a word may be one character).
 """
@@ -20,16 +20,16 @@ from scripts.common.errors import UserError
 KEPT = {"transcribe": 256}
 
 RATE = 16_000
-SHORTEST = 0.1  # seconds; in less a model invents a word
+SHORTEST = 0.1  # seconds; models hallucinate words in shorter clips
 
 
 def audible(clip: np.ndarray) -> bool:
-    """Whether there is anything to hear in a clip: it is not too short and not digital silence."""
+    """Whether a clip is worth transcribing: not too short and not digital silence."""
     return len(clip) >= SHORTEST * RATE and bool(np.any(clip))
 
 
 def speaks(who: str, language: str | None, languages) -> None:
-    """Raise UserError if a language is asked for that is none of a model's."""
+    """Raise UserError if a model does not support the requested language."""
     if language is not None and language not in languages:
         raise UserError(
             f"{who} does not speak {language}; it speaks {' and '.join(languages)}. Choose another "

@@ -3,7 +3,7 @@
 A backend has
 - `voice_mode`: "cloned", "matched" or "own" (the system's voice cannot be chosen);
 - `rate`: samples a second of its replies;
-- `languages`: those that it speaks; it is never asked in another one;
+- `languages`: the languages it speaks; it gets no requests in others;
 - `reply(requests)`: a list of `Request` -> a list of `Answer`. `respond` calls it once for each
   turn number with the requests of all dialogues, so a backend can work in batches; earlier turns
   are in `history`.
@@ -21,25 +21,25 @@ SOUND = True
 
 @dataclass(frozen=True)
 class Answer:
-    """A reply. `heard` and `text` are None where the system does not say them."""
+    """A reply. `heard` and `text` are None if the system does not provide them."""
 
     audio: np.ndarray | None  # (n,) float32 at the backend's rate; None: no reply, see `reason`
     text: str | None
     heard: str | None
     latency: float  # seconds from the end of the user's speech to the whole reply; see each backend
     reason: str | None = None
-    version: str | None = None  # of the model, as the service that answered says it
-    handle: dict | None = None  # JSON; by what the backend finds the reply again, for its eyes only
+    version: str | None = None  # of the model, as stated by the service
+    handle: dict | None = None  # JSON; for the backend only, to find the reply again
 
 
 @dataclass(frozen=True)
 class Request:
-    """One user utterance for a role, with what was said before."""
+    """One user utterance for a role, with the conversation so far."""
 
     role: str  # role id
     language: str
     name: str  # what the role is called
-    role_prompt: str  # who the role is, as text for a language model
+    role_prompt: str  # describes the role to a language model
     manner: str  # how to answer: aloud, briefly, in the role's language
     clip: np.ndarray  # reference voice, (n,) float32 at 16 kHz
     clip_text: str

@@ -1,12 +1,11 @@
 """Judges: pairwise scores from 1 to 10 for a system's reply and the reference (paper, 4.2).
 
 A backend has
-- `integer_scores`: whether its scores are whole numbers, as those of a judge who is asked once
-  for one;
+- `integer_scores`: whether its scores are integers, as those of a judge that is asked once are;
 - `judge(pairs, metrics)`: a list of `Pair` and a list of `Metric` -> for each pair a list, in the
   order of `metrics`, of `Scores`.
-A verdict that could not be had is `Scores` with None and a reason: never a zero. Audio comes as
-`Sound`, which is read when a judge needs it: one whose answers are kept reads none.
+A missing verdict is `Scores` with None and a reason: never a zero. Audio comes as `Sound`, which is
+read lazily: a judge whose answers are stored reads none.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Side:
     """One side of a pair: the role's audio and text of every turn."""
 
     audio: tuple[Sound, ...]
-    text: tuple[str | None, ...]  # what the system meant to say, None where it does not say
+    text: tuple[str | None, ...]  # the system's text, None if it does not provide one
 
 
 @dataclass(frozen=True)
@@ -60,19 +59,19 @@ class Pair:
     questions: tuple[str, ...]  # what the user says, turn by turn
     test: Side
     reference: Side
-    sample: int = 0  # which asking of the same pair this is: each is judged anew
+    sample: int = 0  # repetition of the same pair: each is judged again
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The pair of scores of one metric, with why."""
+    """The pair of scores of one metric, with a rationale or a reason."""
 
     test: float | None
     reference: float | None
     rationale: str
     raw: str | None = None
     reason: str | None = None
-    trials: tuple[Trial, ...] = ()  # of a judge that is asked: each answer that could be used
+    trials: tuple[Trial, ...] = ()  # of a prompted judge: each usable answer
     version: str | None = None  # of the judge, as its service says
     cut: int = 0  # audio parts of both sides that the judge heard only the beginning of
 

@@ -2,19 +2,19 @@
 
 A backend has
 - `name`: what tables call it;
-- `generate(chats, max_tokens, seed=0, temperature=0.0)` -> one reply a chat. A last message of the
-  assistant's is continued, and only its continuation is returned (a service can only be asked to
-  begin so: what begins otherwise comes whole). Temperature 0 is greedy. Where a service gives no
-  reply, it is a `NoReply`;
+- `generate(chats, max_tokens, seed=0, temperature=0.0)` -> one reply a chat. If the last message is
+  the assistant's, it is continued, and only the continuation is returned (a service can only be
+  asked to begin that way: a reply that does not is returned whole). Temperature 0 is greedy. A
+  service's missing reply is a `NoReply`;
 
 and at least one of
 - `score(pairs)`: pairs of (chat, continuation) -> a list of {"logprob": float, "tokens": int}, the
   summed natural log-probability of the continuation's tokens after the chat;
 - `choose(chats, options)` -> for each chat the natural log-probabilities of the `options` (texts)
-  as the answer, which sum to 1; None, and why is printed, where there is no answer. A last message
-  of the assistant's is how the answer begins.
+  as the answer, normalised to sum to 1; None, with the reason printed, if there is no answer. If
+  the last message is the assistant's, the answer begins with it.
 
-Models that run here score; services, which do not tell how likely a given text is, choose.
+Local models score; services, which do not return likelihoods of given texts, choose.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class NoReply(str):
 
 
 def why_none(reply: str) -> str | None:
-    """Why there is no reply, where the backend says it."""
+    """The reason for a missing reply, if the backend gives one."""
     return getattr(reply, "reason", None)
 
 
 def must_score(model, who: str) -> None:
-    """Raise UserError if `who` needs likelihoods of texts and the model does not tell them."""
+    """Raise UserError if the model cannot score texts, which `who` needs."""
     if not hasattr(model, "score"):
         raise UserError(
             f"{who} compares how likely texts are, which '{model.name}' does not tell: it is a "
@@ -54,14 +54,14 @@ def must_score(model, who: str) -> None:
 
 
 def begun(chat: Chat) -> tuple[Chat, bool]:
-    """The chat as a template takes it, and whether its last message is to be continued."""
+    """The chat as a chat template expects it, and whether its last message is to be continued."""
     if chat[-1]["role"] != "assistant":
         return chat, False
     return (chat, True) if chat[-1]["content"] else (chat[:-1], False)
 
 
 def answer_in(reply: str) -> str:
-    """What a reply says behind the model's thoughts; no reply if it ended in thought."""
+    """The answer of a reply, without reasoning; a `NoReply` if it ended in the middle of that."""
     said = without_thoughts(reply)
     return NoReply("its tokens were used up in thought") if reply.strip() and not said else said
 

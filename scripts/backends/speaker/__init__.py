@@ -16,7 +16,7 @@ from scripts.backends.device import in_batches
 KEPT = {"embed": 512}
 
 SHORTEST = 8_000  # samples; a shorter clip is repeated up to half a second
-# Clips at once on a CPU, for convolutions: setting up each new shape costs more than is saved.
+# Clips at once on a CPU, for convolutions: setting up a new shape costs more than batching saves.
 CPU_BATCH = 1
 
 
@@ -39,9 +39,9 @@ def embed_alike(
 ) -> np.ndarray:
     """(n, size) float32 rows of length 1; `net` turns a stack (b, m) of clips into (b, size).
 
-    Networks of this kind cannot be told what is padding, so clips are stacked only if they hold
-    the same number of `frames` (a function of a clip's length, never falling). The shorter ones of
-    a stack end in zeros that are too few for a frame: no row depends on its neighbours.
+    These networks take no padding mask, so clips are stacked only if they have the same number of
+    `frames` (a non-decreasing function of a clip's length). The shorter ones of a stack are padded
+    by less than a frame, so no row depends on its neighbours.
     Raises ValueError for a clip of no samples.
     """
     for position, clip in enumerate(clips):

@@ -1,14 +1,14 @@
 """Speech synthesis.
 
 A backend has
-- `rate`: samples a second of what it speaks;
+- `rate`: samples a second of its speech;
 - `voice_mode`: "cloned" (zero-shot from the reference clip), "matched" (nearest stock voice) or
   "fixed" (stock voices for users, none for a role: `voice` raises UserError);
 - `voice(clip, text, language)`: a reference clip (n,) float32 at 16 kHz and its transcript -> a
-  voice, computed once for a role, that JSON can hold;
-- `fixed_voice(language)` -> the one voice that all users speak with;
+  voice, computed once for a role, that is JSON-serialisable;
+- `fixed_voice(language)` -> the one voice of all users;
 - `speak(lines)`: a list of (text, voice, language) -> a list of (n,) float32 at `rate`. Long text
-  is spoken in pieces and joined: nothing is cut short. Text with nothing to say in it raises
+  is synthesised in pieces and joined, never truncated. Text without anything to say raises
   ValueError.
 """
 
