@@ -9,27 +9,27 @@ BENCH := .venv-bench
 
 .PHONY: help quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster weights lint bench bench-models scale locks env
 help:
-	@echo "make quick    printed figures recomputed, and a telephone call through the corpus phase (5 minutes)"
-	@echo "make demo     environment, model weights, media, every table and figure (20 minutes)"
-	@echo "make test     the tests (15 minutes); make lint for the style checks alone"
-	@echo "make test-chaos  paid calls while services fail and processes are killed (10 minutes; or CALLS=40 SEEDS=3)"
-	@echo "make test-models  the paper's models through their own packages, on tiny weights (15 minutes)"
-	@echo "make test-cluster  the workflow on a SLURM of its own (root; Debian; 10 minutes)"
-	@echo "make weights  only the environment and the model weights"
-	@echo "make bench    stages, services, workflow beside other ways, and the demo's last run (6 minutes)"
-	@echo "make scale    the paper's size on this machine, with models that only write rows (30 minutes, 10 GB)"
-	@echo "make bench-models  each backend beside its package"
-	@echo "make locks    compiles envs/*.in anew"
-	@echo "make env NAME=torch  an environment of envs/ built without conda, for built_environments: true"
+	@echo "make quick    recomputes the printed figures, runs the corpus phase on a telephone call (5 minutes)"
+	@echo "make demo     installs, downloads weights and media, makes every table and figure (20 minutes)"
+	@echo "make test     runs the tests (15 minutes); make lint runs only the static checks"
+	@echo "make test-chaos  tests paid calls under service failures and killed processes (10 minutes; or CALLS=40 SEEDS=3)"
+	@echo "make test-models  tests the paper's models with their own packages, on tiny weights (15 minutes)"
+	@echo "make test-cluster  tests the workflow on a local SLURM (needs root; Debian; 10 minutes)"
+	@echo "make weights  installs only the environment and the model weights"
+	@echo "make bench    benchmarks stages, services and workflow against alternatives (6 minutes)"
+	@echo "make scale    runs at the paper's scale with dummy models (30 minutes, 10 GB)"
+	@echo "make bench-models  benchmarks each backend against its package"
+	@echo "make locks    recompiles the locks from envs/*.in"
+	@echo "make env NAME=torch  builds an environment of envs/ without conda (built_environments: true)"
 
-# A new environment: its folder, what pip installs. Compiled on all cores, by pip it would be on one;
-# what is not for this Python does not compile, and is never imported.
+# A new environment: folder, arguments of pip install. Byte-compiled on all cores (pip uses one);
+# files for other Pythons fail to compile and are never imported.
 environment = $(PYTHON) -m venv $(1) && \
   $(1)/bin/python -m pip install --quiet --upgrade pip && \
   $(1)/bin/python -m pip install --quiet --no-compile $(2) && \
   { $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true; }
 
-# PYTHONPATH of the caller would shadow the pinned packages.
+# The caller's PYTHONPATH would shadow the pinned packages.
 unexport PYTHONPATH
 
 ahead-quick ahead-demo:
@@ -74,7 +74,7 @@ test: $(VENV)/.test weights lint
 	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster --ignore=tests/chaos \
 	  -n 2 --dist loadfile --no-loadscope-reorder
 
-# What a command line says of CALLS and SEEDS is in the environment, where tests/chaos looks for it.
+# make exports CALLS and SEEDS of its command line; tests/chaos reads them from the environment.
 test-chaos: $(VENV)/.test
 	$(BIN)/python -m pytest tests/chaos
 
@@ -119,8 +119,8 @@ lint: $(VENV)/.test
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint --quiet
 
-# core, bench and models are locked against a CPU build of PyTorch, where uv is told of one
-# (UV_FIND_LINKS, UV_EXTRA_INDEX_URL); the others against PyPI's, which brings CUDA.
+# core, bench and models are locked against a CPU build of PyTorch if UV_FIND_LINKS or
+# UV_EXTRA_INDEX_URL provides one; the others against PyPI's, which includes CUDA.
 locks: $(VENV)/.test
 	$(BIN)/python -m scripts.setup.lock core bench models
 	env -u UV_FIND_LINKS -u UV_EXTRA_INDEX_URL \

@@ -17,8 +17,8 @@
 #                                                            csv, md, tex; figure2: md, tex
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
 #
-# Beside it: cache/kept/{rule}/..., what the models of a job made; cache/calls.sqlite, what services
-# answered.
+# Beside it: cache/kept/{rule}/..., the model caches of jobs; cache/calls.sqlite, the answers of
+# services.
 
 from snakemake.utils import min_version
 

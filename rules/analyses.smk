@@ -1,6 +1,6 @@
-"""Paper, beside what it prints: how far this run, its judges and the printed figures can be trusted.
+"""Analyses: how far this run, its judges and the paper's printed figures can be trusted.
 
-needs  config/published (what the paper prints) and, each rule, only the rows it counts
+needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata (csv, md, tex)
 """
 

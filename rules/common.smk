@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 sys.path.insert(0, workflow.basedir)
-# A job that dies while its script is still importing, before it has a log, shows where.
+# Show the traceback of a job that crashes during imports, before it has a log.
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 from scripts.common import documents
 from scripts.common.errors import UserError
@@ -21,12 +21,12 @@ if path_fault(workflow.basedir):
 
 
 def local(path):
-    """A file of the project or of the user: relative paths are looked up beside the Snakefile."""
+    """A file of the project or of the user; relative paths may be relative to the Snakefile."""
     return path if Path(path).exists() else str(Path(workflow.basedir) / path)
 
 
 def project(path):
-    """`local`, as an input of a rule: Snakemake takes braces for wildcards, so none may be there."""
+    """`local`, as an input of a rule, which may contain no braces: Snakemake reads them as wildcards."""
     if not fits(path):
         raise WorkflowError(f"the file '{path}' has braces in its name; rename it.")
     return local(path)
@@ -69,27 +69,26 @@ def gpus(*models):
 
 
 def memory_mb(megabytes, *models):
-    """Memory of a job in MB, beside the weights of its models (specs, or functions of the wildcards
-    that give one); a job that is submitted again asks for a multiple of it."""
+    """Memory of a job in MB, on top of the weights of its models (specs, or functions of the
+    wildcards); a resubmitted job requests a multiple of it."""
     room = lambda wildcards: requirements.weights_mb(code_digest.chosen(models, wildcards))
     return lambda wildcards, attempt: attempt * (megabytes + room(wildcards))
 
 
 def fits(path):
-    """Whether a file can be an input: Snakemake takes braces in a path for wildcards."""
+    """Whether a file can be an input: Snakemake reads braces in a path as wildcards."""
     return not set("{}") & set(path)
 
 
 def stamps(paths):
-    """Name, size and time of the files that cannot be inputs."""
+    """Name, size and modification time of the files that cannot be inputs."""
     stats = [(path, Path(path).stat()) for path in paths if not fits(path)]
     return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
 
 
 def code(stage, *models, files=lambda wildcards: []):
-    """A param that makes a job run again where its code has changed, or one of the `files` that
-    cannot be inputs. A function, as every job on a cluster reads all rules and would reckon it for
-    each."""
+    """A param that reruns a job when its code changes, or one of the `files` that cannot be inputs.
+    Lazy: every cluster job parses all rules."""
     return lambda wildcards: " ".join(
         [code_digest.code(stage, *code_digest.chosen(models, wildcards)), *stamps(files(wildcards))]
     )
@@ -113,7 +112,7 @@ try:
     refuse_duplicates(config["evaluate"], "evaluate")
     refuse_duplicates([config["judge"], *config["agree"]], "judge and agree")
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
-    # `judge` fills the tables; the others are for agree and judge_audit alone.
+    # `judge` fills the tables; the others are for agree and judge_audit only.
     JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}
     JUDGES |= {name: model(name, "judge", "agree") for name in config["agree"]}
 except UserError as error:
@@ -121,8 +120,8 @@ except UserError as error:
 
 SHARDS = [f"{k}-of-{config['shards']}" for k in range(1, config["shards"] + 1)]
 SPLITS = ["train", "out_of_domain", "test"]
-# One host keeps the answers, the limits and the budget: rules that ask a service run where Snakemake
-# does, on a cluster too.
+# One host holds the response store, the rate limits and the budget: rules that ask a service run on
+# the host of Snakemake, on a cluster too.
 asks_service = specs.asks_service
 cores = specs.cores
 

@@ -1,7 +1,7 @@
 """Corpus: raw films, games and recordings -> rated, transcribed clips of single speakers.
 
-needs  config/media.tsv and what its locations name
-makes  results/corpus/: rows a batch, joined by id; audio and vocals as mono 16 kHz FLAC
+needs  config/media.tsv and the media at its locations
+makes  results/corpus/: rows by batch, joined by id; audio and vocals as mono 16 kHz FLAC
 """
 
 

@@ -1,4 +1,4 @@
-"""Without conda: a job's script goes on in the environment that `make env` built for its models.
+"""Environments without conda: a job's script runs in the one that `make env` built for its models.
 
 needs  all rules, and `built_environments: true` in the config
 """
@@ -7,8 +7,8 @@ from scripts.workflow import environments
 
 
 def built_for(wanted):
-    """By a job's wildcards, the folder of the built environment that `conda: wanted` asks for; None
-    where that is Snakemake's own."""
+    """A function of a job's wildcards: the folder of the built environment in place of `conda:
+    wanted`; None if that is Snakemake's own."""
 
     def folder(wildcards):
         name = Path(wanted(wildcards) if callable(wanted) else wanted).stem
@@ -23,8 +23,8 @@ if config["built_environments"]:
             "built_environments is true and conda is asked for: choose one (software-deployment-method "
             "of the profile, or --sdm)."
         )
-    # A resource is what a job's script hears of (scripts/workflow/stage.py) that is no reason to run
-    # it again.
+    # A resource, since a job's script can read it (scripts/workflow/stage.py) and it triggers no
+    # rerun.
     for one in workflow.rules:
         if one.conda_env:
             one.resources["environment"] = built_for(one.conda_env)

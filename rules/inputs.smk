@@ -1,11 +1,11 @@
-"""Inputs that a plain pattern cannot say, for the rules of all phases, and the tables of people."""
+"""Input functions for the rules of all phases, and the hand-written tables."""
 
 from scripts.paper.report.ratings import read_ratings
 from scripts.roles.verify import read_decisions
 
 
 def one_of(names):
-    """The pattern of a wildcard that is one of the names; of none, a pattern that fits nothing."""
+    """A wildcard pattern that matches the names only; without names, nothing."""
     return "|".join(map(re.escape, sorted(names))) or "(?!)"
 
 
@@ -15,8 +15,8 @@ def media_of(batch):
 
 
 def own_files(batch):
-    """Local files of a batch, and the text beside a truth: changing one makes its batch again. A
-    missing one is no error here: fetch records why it could not be had, and the other media go on.
+    """Local files of a batch, and the text beside a truth: changing one reruns the batch. A missing
+    file is no error here: fetch records why it is missing, and the other media go on.
     """
     cells = [row[key] for row in media_of(batch) for key in ("location", "truth", "music")]
     paths = [local(cell.removeprefix("synth:")) for cell in cells if cell]
@@ -26,19 +26,19 @@ def own_files(batch):
 
 
 def classified_for(wildcards):
-    """What a shard is compared with: itself, or all shards where roles are compared too."""
+    """The shards that a shard is compared with: itself, or all if roles are compared too."""
     if config["deduplicate"]["within"] == "role":
         return f"results/dialogues/classified/{wildcards.shard}.jsonl"
     return expand("results/dialogues/classified/{shard}.jsonl", shard=SHARDS)
 
 
 def spoken_users(path):
-    """A path of speak_users; none where one model speaks the roles' and the users' lines."""
+    """A path of speak_users; none if one model speaks the roles' and the users' lines."""
     return [] if SPEAKERS[0] == SPEAKERS[1] else [path]
 
 
 def dialogues_of(kind):
-    """The files of a kind of dialogue rows."""
+    """The files of one kind of dialogue rows."""
     return expand(f"results/dialogues/{kind}/{{shard}}.jsonl", shard=SHARDS)
 
 
@@ -48,13 +48,13 @@ def corpus_of(pattern):
 
 
 def adapters_of(wildcards):
-    """The adapters of a system's models: the rule finetune makes those of this run's agents."""
+    """The adapters of a system's models that the rule finetune trains."""
     models = specs.with_nested([SYSTEMS[wildcards.system]])
     return [spec.options["adapter"] for spec in models if "adapter" in spec.options]
 
 
 def verdicts_of(judges):
-    """The files of a judge, or of several."""
+    """The files of one judge or of several."""
     return expand(
         "results/judging/{judge}/{system}/{shard}.jsonl",
         judge=judges,
@@ -64,19 +64,19 @@ def verdicts_of(judges):
 
 
 def expected_of(*judges):
-    """What verdicts of some judges a table must find (scripts/paper/report/expected.py)."""
+    """The verdicts of some judges that a table expects (scripts/paper/report/expected.py)."""
     return {"systems": list(SYSTEMS), "judges": list(judges), "metrics": METRICS}
 
 
 def prompt_of(wildcards):
-    """The prompt file of a judge that is asked in words; other judges have none."""
+    """The prompt file of a prompted judge; other judges have none."""
     judge = JUDGES[wildcards.judge]
     protocol = specs.option(judge, "protocol")
     return [project(specs.option(judge, f"prompt_{protocol}"))] if protocol else []
 
 
 def published(name):
-    """A printed table."""
+    """A printed table of the paper."""
     return project(f"config/published/{name}.tsv")
 
 
@@ -92,13 +92,13 @@ def shown(path, category):
 
 
 try:
-    # What one table says of another, before any job: a wrong name would be a silent hole in a table.
+    # References between tables, checked before any job: a wrong name would be a silent gap in a table.
     ROLE_NAMES = [row["role"] for row in ROLES]
     RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES)
     read_decisions(project(config["speaker_decisions"]), MEDIA, ROLES)
     refer(project(config["test_items"]), "test_items", "role", ROLE_NAMES, config["roles"])
     METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
-    # Scores that were released stand in for a run: nothing is made, only they are read.
+    # Released scores stand in for a run: they are read, and nothing is made.
     RELEASED = [
         project(str(file))
         for path in config["released_scores"]

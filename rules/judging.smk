@@ -1,13 +1,13 @@
 """Judging: each reply is scored beside the reference, metric by metric; the judge is probed.
 
 needs  results/systems, results/dialogues/test and its speech (the reference), results/roles
-makes  results/judging/{judge}/{system}/: a row an item and metric
-       results/judging/{judge}/probes.jsonl: a row an item, probe and metric
+makes  results/judging/{judge}/{system}/: one row an item and metric
+       results/judging/{judge}/probes.jsonl: one row an item, probe and metric
 """
 
-# A rule is local or it is not: judges that ask a service have one of their own.
+# A rule is local or not, so judges that ask a service have their own rule.
 JUDGES_ASKING = [name for name, spec in JUDGES.items() if asks_service(spec)]
-PROBING = stage_model("judge_audit", "tts")  # speaks what is added to replies
+PROBING = stage_model("judge_audit", "tts")  # speaks the sentences added to replies
 PROBES_ASKING = JUDGES if asks_service(PROBING) else JUDGES_ASKING
 REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
 
@@ -42,7 +42,7 @@ rule judge:
     params:
         name="{judge}",
         judge=lambda wildcards: JUDGES[wildcards.judge],
-        # One for all systems: the reference of an item is theirs in common.
+        # One cache for all systems: they share the reference of an item.
         kept_in="judge/{judge}/{shard}",
         code=code("judging/judge", lambda wildcards: JUDGES[wildcards.judge]),
     script:

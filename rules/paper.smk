@@ -1,8 +1,8 @@
-"""Paper: every table and figure, this run's figures beside the printed ones, each labelled.
+"""Paper: every table and figure, this run's figures beside the printed ones, each with its source.
 
-needs  config/published (what the paper prints) and, each rule, only the rows it counts
+needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: table1..table7 (csv, md, tex), figure2 (md, tex), figure3..figure5 (csv, pdf,
-       svg, png); the phase's target has those of rules/checks.smk as well
+       svg, png); the phase's target includes those of rules/analyses.smk
 """
 
 

@@ -1,5 +1,5 @@
-"""What is told before anything runs: jobs, GPU-hours, calls, cost, disk, and what is missing.
-And what is set then: how array jobs are sent.
+"""Preflight: reports jobs, GPU-hours, calls, cost, disk and missing requirements before a run.
+Also sets up array jobs.
 
 needs  config/speeds.tsv, and all rules: included last
 """
@@ -19,7 +19,7 @@ except UserError as error:
 
 
 def work_of(job):
-    """What a job does. Rules that run models say how many GPUs they want; others only name some."""
+    """The work of a job. Rules that run models have the resource `gpu`; others only pass specs on."""
     params = dict(job.params.items()) if "gpu" in job.rule.resources else {}
     name = job.rule.name.removesuffix("_by_service")
     return requirements.Work(name, job.wildcards_dict, params)
@@ -46,16 +46,16 @@ def announce(jobs):
 
 
 def send_arrays():
-    """Have an executor for SLURM submit array jobs in our way."""
+    """Make the SLURM executor submit arrays as scripts/workflow/slurm_arrays.py does."""
     try:
         slurm_arrays.use(workflow.executor_settings, {rule.name for rule in workflow.rules})
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
 
-# Snakemake has no hook that knows the jobs in a dry run, and none before it makes environments. So
-# its own step that finds them is followed by `announce`, in the process that a person started (jobs
-# run in processes of their own) and where jobs are to run (--report, --summary find them, too).
+# Snakemake has no hook that knows the jobs in a dry run, and none before it creates environments. So
+# `announce` follows its own step that finds the jobs, only in the main process (jobs run in others)
+# and only if jobs are to run (--report and --summary find them, too).
 if hasattr(workflow, "_build_dag"):
     find_jobs = workflow._build_dag
 

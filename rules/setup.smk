@@ -1,7 +1,7 @@
-"""Setup: the weights of the hub's models that the other phases' rules use. Included after them.
+"""Setup: weights of the hub models that the rules of the other phases use. Included after them.
 
 needs  config/hub_weights.tsv, a network
-makes  <folder of weights>/{model}/receipt.json, with the model beside it
+makes  <folder of weights>/{model}/: the model and receipt.json
 """
 
 from scripts.common import weights

@@ -1,4 +1,4 @@
-"""Systems: agents are fine-tuned; every evaluated system answers the spoken test dialogues.
+"""Systems: agents are fine-tuned, and every evaluated system answers the spoken test dialogues.
 
 needs  results/dialogues/{train,test} and their speech, results/roles
 makes  results/systems/finetune/{agent}/: the adapter of an agent
@@ -11,7 +11,7 @@ AGENTS = {
 }
 
 
-# A rule is local or it is not: systems that ask a service have one of their own.
+# A rule is local or not, so systems that ask a service have their own rule.
 ASKING = [name for name, spec in SYSTEMS.items() if asks_service(spec)]
 
 
