@@ -150,6 +150,7 @@ rule compare:
         runtime=60,
     params:
         roles=ROLES,
+        metrics=METRICS,
         code=code("paper/compare"),
     script:
         "../scripts/paper/compare.py"

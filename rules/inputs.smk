@@ -94,11 +94,11 @@ def shown(path, category):
 try:
     # References between tables, checked before any job: a wrong name would be a silent gap in a table.
     ROLE_NAMES = [row["role"] for row in ROLES]
-    RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES)
+    METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
+    RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES, METRICS)
     read_decisions(project(config["speaker_decisions"]), MEDIA, ROLES)
     refer(project(config["test_items"]), "test_items", "role", ROLE_NAMES, config["roles"])
-    METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
-    # Released scores stand in for a run: they are read, and nothing is made.
+    # Scores that were released stand in for a run: nothing is made, only they are read.
     RELEASED = [
         project(str(file))
         for path in config["released_scores"]

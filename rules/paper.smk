@@ -119,6 +119,7 @@ rule table4:
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
+        metrics=METRICS,
         code=code("paper/table4"),
     script:
         "../scripts/paper/table4.py"

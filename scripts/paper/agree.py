@@ -16,7 +16,7 @@ from scipy.stats import kendalltau
 
 from scripts.paper.report.expected import Expected
 from scripts.paper.report.layout import EMPTY, Section, write_table
-from scripts.paper.report.published import METRICS, stand_ins
+from scripts.paper.report.published import stand_ins, with_printed
 from scripts.paper.report.ratings import Rating, read_ratings
 from scripts.paper.report.scores import missing_notes, ratio
 from scripts.paper.report.statistics import (
@@ -79,7 +79,8 @@ def agree(
     A judge with several versions counts as several judges. With one judge and no ratings the table
     has no rows.
     """
-    given = read_ratings(ratings, systems, roles)
+    metrics = with_printed(expected["metrics"])
+    given = read_ratings(ratings, systems, roles, metrics)
     read = read_verdicts(verdicts, Expected(test, **expected))
     scored: dict[tuple[str, str], Scored] = defaultdict(dict)
     for row in read.verdicts:
@@ -87,7 +88,7 @@ def agree(
             scored[row.judge, row.metric][_item(row)] = (row.system, row)
     names = list(dict.fromkeys(row.judge for row in read.verdicts))
     rows = []
-    for metric in METRICS:
+    for metric in metrics:
         own = [rating for rating in given if rating.metric == metric]
         if own:
             rows.append({"metric": metric} | among_raters(own))

@@ -1,13 +1,15 @@
 """Printed against recomputed, cell by cell: what published material gives when counted again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from scripts.paper.report.expected import Expected
 from scripts.paper.report.layout import Section, write_table
-from scripts.paper.report.published import METRICS, read_published
+from scripts.paper.report.published import PAPER_METRICS, read_published
 from scripts.paper.report.released import read_scores
-from scripts.paper.report.scores import SCORES, score_rows
+from scripts.paper.report.scores import score_rows, with_overall
 from scripts.paper.report.statistics import spearman
 from scripts.workflow import stage
 
@@ -20,6 +22,7 @@ COLUMNS = {
     **{"cell": "Cell", "printed": "Printed", "recomputed": "Recomputed"},
     **{"difference": "Difference", "agrees": "Agrees"},
 }
+SCORES = with_overall(PAPER_METRICS)
 ROUNDED = 0.00055  # two figures of three decimals, the last of which may be rounded either way
 FROM_CELLS = 0.001  # a mean of cells that were rounded themselves
 
@@ -36,16 +39,19 @@ def compare(
     table_md: Path,
     table_tex: Path,
     roles: list[dict],
+    metrics: Sequence[str] = (),
 ) -> None:
     """Every printed cell that the `released` scores or other printed cells give, and both values.
 
-    The tables are those of config/published. A difference above the cell's tolerance is red.
+    The tables are those of config/published; `metrics` are the names that released scores may use.
+    A difference above the cell's tolerance is red.
     """
     counts = {(r["language"], r["pool"]): 0 for r in read_published(published_roles)}
     for row in read_published(published_roles):
         counts[row["language"], row["pool"]] += 1
+    scores = read_scores([], released, published_roles, roles, Expected(metrics=metrics))
     rows = [
-        *_from_scores(table2, table3, read_scores([], released, published_roles, roles).verdicts),
+        *_from_scores(table2, table3, scores.verdicts),
         *_overall(table2, "Table 2"),
         *_overall(table3, "Table 3"),
         *_from_domains(table2, table3, counts),
@@ -120,7 +126,7 @@ def _overall(path: Path, table: str) -> list[dict]:
             _place(table, row, origin),
             "overall",
             row["overall"],
-            mean(row[metric] for metric in METRICS),
+            mean(row[metric] for metric in PAPER_METRICS),
             FROM_CELLS,
         )
         for row in read_published(path)

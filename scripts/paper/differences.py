@@ -5,6 +5,7 @@ no upper bound, so beside it stand the mean of its logarithm, the mean differenc
 system wins against the reference.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,16 @@ import numpy as np
 
 from scripts.paper.report.expected import Expected
 from scripts.paper.report.layout import EMPTY, Section, write_table
-from scripts.paper.report.published import LANGUAGES, METRICS
+from scripts.paper.report.published import LANGUAGES, PAPER_METRICS, with_printed
 from scripts.paper.report.released import read_scores
-from scripts.paper.report.scores import POOLS, SCORES, matrix, ratio, refuse_missing, with_overall
+from scripts.paper.report.scores import (
+    POOLS,
+    matrix,
+    overall_added,
+    ratio,
+    refuse_missing,
+    with_overall,
+)
 from scripts.paper.report.statistics import (
     ENOUGH,
     FEWEST,
@@ -38,7 +46,7 @@ SCALES = {
 NOTES = [
     "Difference: the mean over the roles that both systems have all scores for, of the role's mean "
     "ratio. In brackets p of a sign-flip test over roles (all patterns up to 16 roles), adjusted "
-    "by Holm's method over the eight metrics; overall is tested alone. "
+    "by Holm's method over the {number} metrics; overall is tested alone. "
     "With fewer than five roles there is no test.",
     "Rank: the place of each system by overall (1 is best) and the middle 95 % of its places in "
     "10,000 resamples of the roles that all systems share; no interval under twenty roles.",
@@ -66,7 +74,7 @@ def differences(
     csv: one row a language, domain, judge, pair of systems and metric or `overall`.
     """
     read = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected))
-    scores = read.verdicts
+    scores, metrics = read.verdicts, with_printed(expected["metrics"])
     refuse_missing(scores, max_missing)
     rows, pairs, ranks, scales = [], [], [], []
     for place in dict.fromkeys((v.language, v.judge) for v in scores):
@@ -76,13 +84,13 @@ def differences(
                 if (v.language, v.judge) == place and v.pool in pools and v.offered:
                     systems.setdefault(v.system, []).append(v)
             at = {"language": place[0], "domain": domain, "judge": place[1]}
-            means = {name: role_means(own) for name, own in systems.items()}
+            means = {name: role_means(own, metrics) for name, own in systems.items()}
             for one, other in combinations(means, 2):
-                found = pair_rows(means[one], means[other])
+                found = pair_rows(means[one], means[other], metrics)
                 rows += [at | {"system": one, "other": other} | row for row in found]
                 cells = {row["metric"]: _told(row) for row in found}
                 pairs.append(at | {"system": f"{one} - {other}"} | cells)
-            ranks += [at | row for row in rank_rows(systems)]
+            ranks += [at | row for row in rank_rows(means)]
             scales += [at | {"system": name} | scale_row(own) for name, own in systems.items()]
     for table in (rows, pairs, ranks, scales):
         table.sort(
@@ -91,56 +99,61 @@ def differences(
     sections = [
         Section(
             pairs,
-            NAMES | {score: score for score in METRICS} | {"overall": "Overall"},
+            NAMES | {score: score for score in metrics} | {"overall": "Overall"},
             "Paired differences",
         ),
         Section(ranks, NAMES | {"rank": "Rank", "span": "95 %", "roles": "Roles"}, "Ranks"),
         Section(scales, NAMES | SCALES, "Other scales"),
     ]
     title = "Differences between systems"
+    number = "eight" if metrics == PAPER_METRICS else len(metrics)
     write_table(
         rows,
         table_csv,
         table_md,
         table_tex,
         title,
-        [*NOTES, *read.notes],
+        [
+            *(note.format(number=number) for note in NOTES),
+            *read.notes,
+        ],
         sections=sections,
         header=HEADER,
     )
 
 
-def role_means(verdicts: list[Verdict]) -> dict[str, np.ndarray]:
-    """Mean ratios of each role that has all eight metrics, (9,) with overall as the last."""
-    clusters, values = matrix(verdicts)
+def role_means(verdicts: list[Verdict], metrics: Sequence[str]) -> dict[str, np.ndarray]:
+    """Mean ratios of each role that has all metrics, with overall as the last."""
+    clusters, values = matrix(verdicts, metrics)
     sums, counts = cluster_totals(clusters, values)
     names = sorted(set(clusters))
     whole = (counts > 0).all(axis=1)
-    means = with_overall(sums[whole] / counts[whole])
+    means = overall_added(sums[whole] / counts[whole])
     return dict(zip(np.array(names)[whole].tolist(), means, strict=True))
 
 
-def pair_rows(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def pair_rows(
+    one: dict[str, np.ndarray], other: dict[str, np.ndarray], metrics: Sequence[str]
+) -> list[dict[str, Any]]:
     """A row a metric and one for overall: mean difference over shared roles, p and adjusted p."""
-    shared = sorted(set(one) & set(other))
+    scores, shared = with_overall(metrics), sorted(set(one) & set(other))
     if not shared:
         empty = {"difference": None, "p": None, "p_holm": None, "roles": 0}
-        return [{"metric": score} | empty for score in SCORES]
+        return [{"metric": score} | empty for score in scores]
     apart = np.array([one[role] - other[role] for role in shared])
     found = sign_flip_p(apart) if len(shared) >= FEWEST else None
-    p_values = [None] * len(SCORES) if found is None else found.tolist()
+    p_values = [None] * len(scores) if found is None else found.tolist()
     adjusted = [*holm(p_values[:-1]), p_values[-1]]
     return [
         {"metric": score, "difference": float(mean), "p": p, "p_holm": p_holm, "roles": len(shared)}
         for score, mean, p, p_holm in zip(
-            SCORES, apart.mean(axis=0), p_values, adjusted, strict=True
+            scores, apart.mean(axis=0), p_values, adjusted, strict=True
         )
     ]
 
 
-def rank_rows(systems: dict[str, list[Verdict]]) -> list[dict[str, Any]]:
+def rank_rows(means: dict[str, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
     """Each system's place by overall and its interval, over the roles that all systems share."""
-    means = {name: role_means(own) for name, own in systems.items()}
     shared = sorted(set.intersection(*map(set, means.values()))) if means else []
     if not shared:
         return []

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import mean
 
 from scripts.paper.report.layout import write_table
-from scripts.paper.report.published import METRICS, read_published
+from scripts.paper.report.published import PAPER_METRICS, read_published
 from scripts.paper.report.statistics import spearman_p
 from scripts.workflow import stage
 
@@ -56,7 +56,7 @@ def _overall(path: Path, table: str) -> list[dict[str, str]]:
     """Printed overall scores that are not the mean of their cells, rounded to three decimals."""
     found = []
     for row in read_published(path):
-        cells = mean(row[metric] for metric in METRICS)
+        cells = mean(row[metric] for metric in PAPER_METRICS)
         # Each cell may be off by half of its last digit, and so may their mean.
         if abs(row["overall"] - cells) > 0.0005:
             names = [row["language"], row.get("domain", ""), row["system"], "overall"]
@@ -79,14 +79,14 @@ def _correlations(table4: Path, table2: Path) -> dict[str, str]:
     names = [name for name in people["IA"] if name in judge]
     p_values = {
         metric: spearman_p([people[metric][n] for n in names], [judge[n][metric] for n in names])
-        for metric in METRICS
+        for metric in PAPER_METRICS
     }
     least = min(p_values, key=p_values.get)
     few = sum(p < 0.05 for p in p_values.values())
     return {
         "where": "Section 5.4, Table 5",
         "printed": "strong correlations",
-        "found": f"{few or 'none'} of {len(METRICS)} significant at .05",
+        "found": f"{few or 'none'} of {len(PAPER_METRICS)} significant at .05",
         "evidence": f"Exact permutation test over n = {len(names)} systems; the least p is "
         f"{p_values[least]:.3f} ({least}).",
     }

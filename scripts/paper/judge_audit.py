@@ -6,6 +6,7 @@ their scores in either order, and takes no notice of loudness, silence, padding 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from scripts.paper.report.probe_statistics import (
     same_reply,
     shifts,
 )
-from scripts.paper.report.published import METRICS, STAND_IN, stand_ins
+from scripts.paper.report.published import STAND_IN, stand_ins, with_printed
 from scripts.paper.report.scores import ratio
 from scripts.paper.report.statistics import ENOUGH, FEWEST
 from scripts.paper.report.versioned_verdicts import by_version, read_verdicts
@@ -74,7 +75,7 @@ NOTES = [
     f"Intervals: 95 %, t of role means; none with fewer than {FEWEST} roles.",
 ]
 OF_STAND_INS = (
-    "It measures each side by itself, so that the checks of order and identity cannot fail. A "
+    "It measures each side by itself, so that the checks of order and same_reply cannot fail. A "
     "written order costs it SF: it reads the reply's text too, and what nobody says in the audio "
     "counts as an error of speech."
 )
@@ -104,16 +105,17 @@ def judge_audit(
     chosen = _chosen(replies, test, spoken, number)
     given, gone = completed_probes(read_all(probes, Probe), chosen, wanted)
     asked, judged = by_version(given), read_verdicts(verdicts, wanted)
+    metrics = (*with_printed(expected["metrics"]), ALL)
     rows, missing = [], Counter()
     for judge in dict.fromkeys(row.judge for row in asked.verdicts):
         own = [row for row in asked.verdicts if row.judge == judge]
         base = {key(row): row for row in own if row.probe == "base"}
         for name in (*CHANGED, "identical", "again", "swapped"):
             pairs = [(base.get(key(row)), row) for row in own if row.probe == name]
-            rows += _rows(judge, name, pairs)
+            rows += _rows(judge, name, pairs, metrics)
             missing.update((judge, name, why) for why in map(lack, pairs) if why)
     for judge in dict.fromkeys(row.judge for row in judged.verdicts):
-        rows += _orders([row for row in judged.verdicts if row.judge == judge])
+        rows += _orders([row for row in judged.verdicts if row.judge == judge], metrics)
     label = CHANGED | CHECKS
     total = [row | {"label": label[row["probe"]]} for row in rows if row["metric"] == ALL]
     sections = [
@@ -123,7 +125,7 @@ def judge_audit(
         Section(
             [row for row in total if row["probe"] in CHECKS], AGREES, "Identity, time and order", 2
         ),
-        _by_metric(rows),
+        _by_metric(rows, metrics[:-1]),
     ]
     if missing:
         lost = [
@@ -157,11 +159,13 @@ def _chosen(
     return [(item.dialogue, item.reply.system) for item in choose(whole, number)]
 
 
-def _rows(judge: str, probe: str, pairs: list[Pair]) -> list[dict[str, Any]]:
-    """The rows of a probe: a metric each, and one for all."""
+def _rows(
+    judge: str, probe: str, pairs: list[Pair], metrics: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The rows of a probe: a metric each; `ALL` is one for all."""
     figures = {"identical": same_reply, "again": again}.get(probe, shifts)
     rows = []
-    for metric in (*METRICS, ALL):
+    for metric in metrics:
         chosen = [pair for pair in pairs if metric in (ALL, pair[1].metric)]
         whole = [pair for pair in chosen if not lack(pair)]
         found: dict[str, Any] = {}
@@ -174,10 +178,10 @@ def _rows(judge: str, probe: str, pairs: list[Pair]) -> list[dict[str, Any]]:
     return rows
 
 
-def _orders(verdicts: list[Verdict]) -> list[dict[str, Any]]:
+def _orders(verdicts: list[Verdict], metrics: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of a judge whose verdicts were asked for in both orders; of others, none."""
     rows = []
-    for metric in (*METRICS, ALL):
+    for metric in metrics:
         chosen = [v for v in verdicts if metric in (ALL, v.metric) and v.trials]
         found = both_ways(chosen)
         if found:
@@ -197,7 +201,7 @@ def _row(judge: str, probe: str, metric: str, rows: list, n: int) -> dict[str, A
     }
 
 
-def _by_metric(rows: list[dict[str, Any]]) -> Section:
+def _by_metric(rows: list[dict[str, Any]], metrics: Sequence[str]) -> Section:
     """Shifts with a column a metric."""
     lines: dict[tuple, dict[str, Any]] = {}
     for row in rows:
@@ -205,7 +209,7 @@ def _by_metric(rows: list[dict[str, Any]]) -> Section:
             place = {"judge": row["judge"], "label": CHANGED[row["probe"]]}
             line = lines.setdefault((row["judge"], row["probe"]), place)
             line[row["metric"]] = row["shift"]
-    columns = {"judge": "Judge", "label": "What was done"} | {m: m for m in METRICS}
+    columns = {"judge": "Judge", "label": "What was done"} | {m: m for m in metrics}
     return Section(list(lines.values()), columns, "Shift, metric by metric", 2)
 
 

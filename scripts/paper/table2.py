@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scripts.paper.report.ablation import ablation_section
 from scripts.paper.report.expected import Expected
+from scripts.paper.report.published import with_printed
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.systems_table import write_comparison
 from scripts.workflow import stage
@@ -33,7 +34,7 @@ def table2(
     systems, `ablations` names for an ablated system the one it was made from. `expected` names the
     systems, judges and metrics that each of the `test` dialogues has verdicts of. Raises UserError
     if more than `max_missing` of a system's scores are missing. csv columns:
-    scripts.paper.report.scores.HEADER, domain `all`.
+    scripts.paper.report.scores.header, domain `all`.
     """
     scores = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected))
     write_comparison(
@@ -42,6 +43,7 @@ def table2(
         replies,
         test,
         systems,
+        with_printed(expected["metrics"]),
         max_missing,
         ["all"],
         (table_csv, table_md, table_tex),

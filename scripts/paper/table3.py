@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scripts.paper.report.expected import Expected
+from scripts.paper.report.published import with_printed
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.systems_table import write_comparison
 from scripts.workflow import stage
@@ -32,7 +33,7 @@ def table3(
 ) -> None:
     """Printed and run scores by language, domain and system; every system in both domains.
 
-    Arguments are those of table2. csv columns: scripts.paper.report.scores.HEADER.
+    Arguments are those of table2. csv columns: scripts.paper.report.scores.header.
     """
     write_comparison(
         published,
@@ -40,6 +41,7 @@ def table3(
         replies,
         test,
         systems,
+        with_printed(expected["metrics"]),
         max_missing,
         ["in_domain", "out_of_domain"],
         (table_csv, table_md, table_tex),

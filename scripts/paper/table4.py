@@ -1,10 +1,11 @@
 """Table 4: mean scores by people."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.paper.report.layout import Section, write_table
-from scripts.paper.report.published import METRICS, SOURCES, read_published
+from scripts.paper.report.published import SOURCES, read_published, with_printed
 from scripts.paper.report.ratings import Rating, read_ratings
 from scripts.workflow import stage
 
@@ -19,11 +20,13 @@ def table4(
     table_tex: Path,
     systems: list[str],
     roles: list[str],
+    metrics: Sequence[str] = (),
 ) -> None:
     """The printed means, and this run's where ratings were given.
 
-    A mean is over all ratings of a metric and system. `systems` and `roles` are the names a
-    rating may use. csv: one row a metric, system and source; counts are empty where printed.
+    A mean is over all ratings of a metric and system. `systems`, `roles` and `metrics` are the
+    names a rating may use. csv: one row a metric, system and source; counts are empty where
+    printed.
     """
     means = [
         {"metric": row["metric"], "system": system, "source": "printed", "mean": mean}
@@ -31,10 +34,10 @@ def table4(
         for system, mean in row.items()
         if system != "metric"
     ]
-    given = read_ratings(ratings, systems, roles)
+    given = read_ratings(ratings, systems, roles, metrics)
     own = [
         _mean(given, metric, system)
-        for metric in METRICS
+        for metric in with_printed(metrics)
         for system in dict.fromkeys(rating.system for rating in given)
     ]
     sections = [_wide(means, 2)]

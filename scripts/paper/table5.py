@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.paper.report.expected import Expected
 from scripts.paper.report.layout import write_table
-from scripts.paper.report.published import METRICS, SOURCES, read_published
+from scripts.paper.report.published import PAPER_METRICS, SOURCES, read_published, with_printed
 from scripts.paper.report.ratings import Rating, read_ratings
 from scripts.paper.report.scores import ratio
 from scripts.paper.report.statistics import spearman, spearman_interval, spearman_p
@@ -49,6 +49,7 @@ def table5(
     as in table2. p is two-sided over all permutations (empty above nine systems), the interval by
     Fisher's z with variance 1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
     """
+    metrics = with_printed(expected["metrics"])
     people = {row["metric"]: row for row in read_published(human)}
     judge = {
         row["system"]: row for row in read_published(automatic) if row["language"] == "Chinese"
@@ -59,10 +60,10 @@ def table5(
         | {"n": len(names)}
         for row in read_published(published)
     ]
-    for metric in METRICS:
+    for metric in PAPER_METRICS:
         pairs = [(people[metric][name], judge[name][metric]) for name in names]
         rows.append(_agreement(metric, "recomputed", pairs))
-    given, lost, notes = read_ratings(ratings, systems, roles), 0, []
+    given, lost, notes = read_ratings(ratings, systems, roles, metrics), 0, []
     if given:
         read = read_verdicts(verdicts, Expected(test, **expected))
         notes = read.notes
@@ -72,11 +73,11 @@ def table5(
             if ratio(row) is not None
         }
         rows += [
-            _agreement(metric, "run", _pairs(metric, given, automatic_of)) for metric in METRICS
+            _agreement(metric, "run", _pairs(metric, given, automatic_of)) for metric in metrics
         ]
         lost = sum(_item(rating) not in automatic_of for rating in given)
     order = list(SOURCES)
-    rows.sort(key=lambda row: (METRICS.index(row["metric"]), order.index(row["source"])))
+    rows.sort(key=lambda row: (metrics.index(row["metric"]), order.index(row["source"])))
     write_table(
         [row | {"label": SOURCES[row["source"]]} for row in rows],
         table_csv,

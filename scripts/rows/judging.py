@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from scripts.rows.jsonl import Language, Mode, Pool, Row
-
-Metric = Literal["IA", "CC", "SF", "SN", "PC", "EA", "PeC", "KC"]
 
 
 class Trial(Row):
@@ -32,7 +32,7 @@ class Verdict(Row):
     idx: int
     language: Language
     pool: Pool
-    metric: Metric
+    metric: Annotated[str, Field(min_length=1)]  # an id of config/metrics.tsv
     score_test: float | None
     score_ref: float | None
     rationale: str

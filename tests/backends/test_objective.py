@@ -9,7 +9,7 @@ import pytest
 
 from scripts import backends
 from scripts.backends import judge
-from scripts.backends.judge import METRICS, Pair, Side, Sound, read_metrics
+from scripts.backends.judge import Pair, Side, Sound, read_metrics
 from scripts.backends.judge._gather import Measured
 from scripts.backends.judge._measures import Prosody
 from scripts.backends.judge.objective import FORMULAS, compare, load
@@ -17,6 +17,7 @@ from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 
 TABLE = read_metrics(ROOT / "config/metrics.tsv")
+METRICS = [row.id for row in TABLE]
 VOICE = Prosody(pitch=90.0, pitch_span=6.0, loudness_span=12.0, pace=4.5)
 GOOD = Measured(
     language="English",
@@ -85,7 +86,13 @@ def test_each_part_of_a_formula_lowers_its_score(metric, fault):
 
 
 def test_every_metric_has_a_formula():
-    assert list(FORMULAS) == list(METRICS) == list(WORSE)
+    assert list(FORMULAS) == METRICS == list(WORSE)
+
+
+def test_a_metric_without_a_formula_has_a_reason_and_no_score():
+    score = compare("Wit", GOOD, GOOD)
+    assert score.test is None and score.reference is None
+    assert score.reason == "Wit has no formula in scripts/backends/judge/objective.py"
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 
-from scripts.backends.judge import METRICS
+from scripts.paper.report.published import PAPER_METRICS
 from scripts.services import processes
 from tests.chaos.backends.judge.priced import ASKER, FIRST_WAIT
 from tests.chaos.plan import CHARGED, SILENT, USELESS
@@ -194,7 +194,7 @@ def words_of(mark: str) -> str:
             "score_a": 1 + scores[number] % 10,
             "score_b": 1 + scores[-1 - number] // 10 % 10,
         }
-        for number, name in enumerate(METRICS)
+        for number, name in enumerate(PAPER_METRICS)
     }
     return json.dumps(entries)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
-from scripts.backends.judge import METRICS, Scores, Trial
+from scripts.backends.judge import Scores, Trial, read_metrics
 from scripts.common import audio
 from scripts.common.errors import UserError
 from scripts.judging.judge import CLIPS, judge
@@ -18,6 +18,7 @@ from scripts.workflow.model_spec import ModelSpec
 from tests.judging.tiny import PERSON, dialogue, reply, spoken, voice
 
 TABLE = Path(__file__).resolve().parents[2] / "config" / "metrics.tsv"
+METRICS = [row.id for row in read_metrics(TABLE)]
 
 
 class Ruler:

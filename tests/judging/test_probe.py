@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts import backends
-from scripts.backends.judge import METRICS, Pair, Scores, Side, Sound, Trial
+from scripts.backends.judge import Pair, Scores, Side, Sound, Trial, read_metrics
 from scripts.common import audio
 from scripts.judging.probe import (
     GAIN,
@@ -35,6 +35,7 @@ from tests.judging.ears import SERVICES, always_a, listen
 from tests.paper.made_up import cells, outputs
 
 TABLE = Path(__file__).resolve().parents[2] / "config" / "metrics.tsv"
+METRICS = [row.id for row in read_metrics(TABLE)]
 KINDS = [
     *("base", "again", "swapped", "identical", "louder", "quieter", "silence", "longer"),
     *("spoken", "written"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from scripts.paper.report.published import METRICS
+from scripts.paper.report.published import PAPER_METRICS
 from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
 from scripts.rows.jsonl import write_rows
 from scripts.rows.judging import Verdict
@@ -81,7 +81,7 @@ def verdicts(row: Dialogue, system: str, test: float, ref: float = 8.0) -> list[
             score_ref=ref,
             rationale="made up",
         )
-        for metric in METRICS
+        for metric in PAPER_METRICS
     ]
 
 

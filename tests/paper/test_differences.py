@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.paper.differences import HEADER, differences, rank_rows, scale_row
+from scripts.paper.differences import HEADER, differences, rank_rows, role_means, scale_row
+from scripts.paper.report.published import PAPER_METRICS
 from tests.paper.made_up import (
     PUBLISHED,
     ROLES,
@@ -72,10 +73,11 @@ def test_ranks_have_intervals_from_twenty_roles_on():
         name: [v for n in range(20) for v in item(n, name, float(score + rng.uniform(-1, 1)))]
         for name, score in (("low", 3), ("high", 8), ("near", 3))
     }
-    best, *rest = rank_rows(systems)
+    means = {name: role_means(rows, PAPER_METRICS) for name, rows in systems.items()}
+    best, *rest = rank_rows(means)
     assert (best["system"], best["rank"], best["span"], best["roles"]) == ("high", 1, "1 to 1", 20)
     assert {row["span"] for row in rest} <= {"2 to 3", "2 to 2", "3 to 3"}
-    few = rank_rows({name: rows[: 19 * 8] for name, rows in systems.items()})
+    few = rank_rows({name: dict([*rows.items()][:19]) for name, rows in means.items()})
     assert {row["span"] for row in few} == {"–"}
 
 

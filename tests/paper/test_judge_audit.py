@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scripts.paper.judge_audit import CHANGED, HEADER, judge_audit
 from scripts.paper.report.probe_statistics import again, both_ways, order_effect, same_reply, shifts
-from scripts.paper.report.published import METRICS
+from scripts.paper.report.published import PAPER_METRICS
 from scripts.rows.dialogues import Spoken
 from scripts.rows.judging import Probe, Trial, Verdict
 from scripts.workflow.model_spec import ModelSpec
@@ -40,7 +40,7 @@ def row(item, role, metric, probe, trials, **fields):
     return Probe(**(first.model_dump() | update), probe=probe)
 
 
-def asked(judge, orders=(FIRST,), probes=PROBES, metrics=METRICS):
+def asked(judge, orders=(FIRST,), probes=PROBES, metrics=PAPER_METRICS):
     """The rows of a judge, a function (item, probe, order) -> (test, reference); on swapped pairs
     the order is the other one."""
     other = {FIRST: SECOND, SECOND: FIRST}

@@ -3,7 +3,8 @@
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.paper.report.scores import HEADER
+from scripts.paper.report.published import PAPER_METRICS
+from scripts.paper.report.scores import header
 from scripts.paper.table2 import table2
 from tests.paper.made_up import (
     PUBLISHED,
@@ -72,7 +73,7 @@ def test_rows_shapes_and_marks(tmp_path):
     scores = [v for row in items for v in verdicts(row, "good", 7.5)]
     scores += [v for row in items for v in verdicts(row, "bare", 6)]
     rows, page = build(tmp_path, items, scores, {"bare": "good"})
-    assert list(rows[0]) == HEADER and {row["domain"] for row in rows} == {"all"}
+    assert list(rows[0]) == header(PAPER_METRICS) and {row["domain"] for row in rows} == {"all"}
     assert [row["source"] for row in rows].count("printed") == 13
     run = {(row["language"], row["system"]): row for row in rows if row["source"] == "run"}
     assert len(run) == 4 and run["English", "good"]["IA"] == "0.9375"

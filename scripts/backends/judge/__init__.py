@@ -21,10 +21,8 @@ from scripts.rows.judging import Trial
 KEPT = {"judge": 64}
 
 __all__ = [
-    *("METRICS", "Metric", "Pair", "Scores", "Side", "Sound", "Trial", "accept", "read_metrics"),
+    *("Metric", "Pair", "Scores", "Side", "Sound", "Trial", "accept", "read_metrics"),
 ]
-
-METRICS = ("IA", "CC", "SF", "SN", "PC", "EA", "PeC", "KC")
 
 
 @dataclass(frozen=True)

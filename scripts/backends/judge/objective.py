@@ -5,6 +5,7 @@ sides are measured by the same rules, each as a whole (all turns of a dialogue i
 is 1 + 9 x, where x in [0, 1] is made of the parts below; ramp(v, a, b) is 0 up to a, 1 from b on
 and straight between. The constants were set by hand, so that lines as good and as bad as those of
 tests/judging/test_directions.py spread over the ramps; nothing was learned from anybody's ratings.
+A metric without a formula has no scores, and the reason says so.
 
 What is *heard* is what the recogniser hears in the audio, in the language of the reply's own text.
 near(t) is the cosine of the sentence embeddings of what is heard and t, less the mean cosine to
@@ -103,6 +104,9 @@ class Objective:
 
 def compare(metric: str, test: Measured, reference: Measured) -> Scores:
     """The scores of one metric; both are None if one side has none."""
+    if metric not in FORMULAS:
+        reason = f"{metric} has no formula in scripts/backends/judge/objective.py"
+        return Scores(None, None, "", reason=reason)
     scores, words = [], []
     for side in (test, reference):
         part, why = FORMULAS[metric](side) if side.heard else (0.0, "nothing is heard")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from csv import DictReader
 from pathlib import Path
 from typing import Any, get_args
 
 from scripts.common.errors import UserError
 from scripts.rows.jsonl import Language
-from scripts.rows.judging import Metric
 from scripts.workflow.model_spec import ModelSpec
 
-METRICS: tuple[str, ...] = get_args(Metric)
+PAPER_METRICS = ("IA", "CC", "SF", "SN", "PC", "EA", "PeC", "KC")  # of Tables 2 to 5 (section 4.1)
 LANGUAGES: tuple[str, ...] = get_args(Language)
 SOURCES = {"printed": "paper (printed)", "recomputed": "recomputed", "run": "this run"}
 SYSTEMS = (  # of Tables 2 and 3
@@ -20,6 +20,11 @@ SYSTEMS = (  # of Tables 2 and 3
 )
 JUDGE = "gemini-2.5-pro"  # who gave the printed scores (section 4.2)
 STAND_IN = "objective"  # the backend of the embedded judge
+
+
+def with_printed(metrics: Iterable[str]) -> tuple[str, ...]:
+    """The paper's metrics and, after them, those of a run (`metrics`) that the paper has not."""
+    return tuple(dict.fromkeys((*PAPER_METRICS, *metrics)))
 
 
 def as_printed(system: str) -> str:

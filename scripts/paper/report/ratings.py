@@ -25,15 +25,17 @@ class Rating:
     score: int
 
 
-def read_ratings(path: Path, systems: Collection[str], roles: Collection[str]) -> list[Rating]:
+def read_ratings(
+    path: Path, systems: Collection[str], roles: Collection[str], metrics: Collection[str]
+) -> list[Rating]:
     """Read the ratings; a table with a header only holds none.
 
     Systems that the paper prints get its spelling. Raises UserError for a malformed row, an unknown
-    system or role, and an item that one rater scored twice.
+    system, role or metric, and an item that one rater scored twice.
     """
     ratings: dict[tuple, Rating] = {}
     for where, row in located(path, "human_ratings"):
-        for column, known in (("system", systems), ("role", roles)):
+        for column, known in (("system", systems), ("role", roles), ("metric", metrics)):
             if row[column] not in known:
                 raise UserError(
                     f"{where}: there is no {column} '{row[column]}' in this run"

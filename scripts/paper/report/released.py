@@ -6,8 +6,8 @@ item is an object with "<metric>_results": {"score": [test, reference], ...} for
 of two shapes: flat, where its "idx" counts, or each in a list of its own, where
 "idx" is always 0 and the position counts.
 
-Nothing doubtful is taken: a file with one such score is refused, naming the place. A metric that
-an item lacks is missing, and counted as such.
+Nothing doubtful is taken: a file with one such score is refused, naming the place. One of the
+paper's metrics that an item lacks is missing, and counted as such.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from scripts.common.errors import UserError
 from scripts.common.json_path import mended
 from scripts.common.tables import clean, text_of
 from scripts.paper.report.expected import NOTHING, Expected, completed
-from scripts.paper.report.published import METRICS, read_published
+from scripts.paper.report.published import PAPER_METRICS, read_published, with_printed
 from scripts.paper.report.versioned_verdicts import VersionedVerdicts, by_version
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Verdict
@@ -105,12 +105,15 @@ def read_scores(
     own, gone = completed(read_all(verdicts, Verdict), expected)
     playing = [row for row in roles if row["pool"]]
     if released:
-        own += read_released(released, [*read_published(published_roles), *playing])
+        roles = [*read_published(published_roles), *playing]
+        own += read_released(released, roles, with_printed(expected.metrics))
     told = by_version(own)
     return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
 
 
-def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdict]:
+def read_released(
+    paths: list[Path], roles: list[dict[str, str]], metrics: Sequence[str] = PAPER_METRICS
+) -> list[Verdict]:
     """The score pairs of all files as Verdict rows; `roles` say what language and pool a role has.
 
     A role may go by `role` or, if it has that column, by `role_as_printed`. Raises UserError for a
@@ -129,7 +132,7 @@ def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdic
             raise UserError(f"released_scores: {contents[digest]} and {path} are the same file.")
         contents[digest] = path
         for cell in _table(path) if table else _item_file(path):
-            row = _verdict(cell, known)
+            row = _verdict(cell, known, metrics)
             key = (row.system, row.judge, row.role, row.mode, row.idx, row.metric)
             if key in verdicts:
                 raise UserError(
@@ -219,7 +222,7 @@ def _pair(result: Any, where: str) -> tuple[Any, Any]:
     return score[0], score[1]
 
 
-def _verdict(cell: Cell, known: dict[str, dict[str, str]]) -> Verdict:
+def _verdict(cell: Cell, known: dict[str, dict[str, str]], metrics: Sequence[str]) -> Verdict:
     """The checked row of a cell."""
     if not cell.system.strip():
         raise UserError(f"{cell.where}: the system has no name.")
@@ -228,8 +231,8 @@ def _verdict(cell: Cell, known: dict[str, dict[str, str]]) -> Verdict:
     if cell.mode not in MODES:
         raise UserError(f"{cell.where}: unknown mode '{cell.mode}'{nearest(cell.mode, MODES)}")
     metric = NAMES.get(cell.metric, cell.metric)
-    if metric not in METRICS:
-        near = nearest(cell.metric, [*NAMES, *METRICS])
+    if metric not in metrics:
+        near = nearest(cell.metric, [*NAMES, *metrics])
         raise UserError(f"{cell.where}: unknown metric '{cell.metric}'{near}")
     idx = _whole(cell.idx)
     if idx is None:
@@ -268,7 +271,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _absent(verdicts: dict[tuple, Verdict]) -> list[Verdict]:
-    """A row without scores for each metric that an item of a system lacks."""
+    """A row without scores for each of the paper's metrics that an item of a system lacks."""
     found: dict[tuple, dict[str, Verdict]] = {}
     for (*item, metric), row in verdicts.items():
         found.setdefault(tuple(item), {})[metric] = row
@@ -276,6 +279,6 @@ def _absent(verdicts: dict[tuple, Verdict]) -> list[Verdict]:
     return [
         next(iter(rows.values())).model_copy(update={"metric": metric, **lost})
         for rows in found.values()
-        for metric in METRICS
+        for metric in PAPER_METRICS
         if metric not in rows
     ]

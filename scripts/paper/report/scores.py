@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scripts.common.errors import UserError
-from scripts.paper.report.published import LANGUAGES, METRICS
+from scripts.paper.report.published import LANGUAGES, PAPER_METRICS
 from scripts.paper.report.statistics import (
     cluster_totals,
     percentile_interval,
@@ -23,24 +23,34 @@ POOLS = {
     "in_domain": ("train",),
     "out_of_domain": ("out_of_domain",),
 }
-SCORES = (*METRICS, "overall")
+PLACE = ("language", "domain", "system", "judge", "source")
 NAMED = 10  # items with missing scores in an error
-HEADER = [
-    *("language", "domain", "system", "judge", "source", *SCORES),
-    *(f"{score}_{part}" for score in SCORES for part in ("lo", "hi", "n", "missing")),
-]
 
 
-def score_rows(verdicts: list[Verdict], domains: Sequence[str]) -> list[dict[str, Any]]:
-    """One row a language, domain, system and judge; the columns are `HEADER`.
+def with_overall(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The columns of scores: the metrics and overall."""
+    return (*metrics, "overall")
 
-    A score is the mean over items of score_test / score_ref, `overall` the mean of the eight.
-    `_lo` and `_hi` are the 95 % t interval of role means, None under five roles; `_boot_lo` and
-    `_boot_hi`, beside the columns of `HEADER`, the percentile interval of 10,000 resamples of
-    roles, None under twenty. A missing score is counted in `_missing` and is in no mean; a metric
-    without any score leaves it and `overall` empty. For `overall`, `_n` and `_missing` are summed
-    over the metrics. A system without items in a domain of its language has a row with n = 0, and
-    so has one that does not speak the language.
+
+def header(metrics: Sequence[str]) -> list[str]:
+    """The columns of a table of scores."""
+    scores = with_overall(metrics)
+    parts = [f"{score}_{part}" for score in scores for part in ("lo", "hi", "n", "missing")]
+    return [*PLACE, *scores, *parts]
+
+
+def score_rows(
+    verdicts: list[Verdict], domains: Sequence[str], metrics: Sequence[str] = PAPER_METRICS
+) -> list[dict[str, Any]]:
+    """One row a language, domain, system and judge; the columns are `header(metrics)`.
+
+    `metrics` begin with the paper's. A score is the mean over items of score_test / score_ref,
+    `overall` the mean of the paper's eight, as it is printed. `_lo` and `_hi` are the 95 % t
+    interval of role means, None under five roles; `_boot_lo` and `_boot_hi`, beside those columns,
+    the percentile interval of 10,000 resamples of roles, None under twenty. A missing score is
+    counted in `_missing` and is in no mean; a metric without any score leaves it and `overall`
+    empty. For `overall`, `_n` and `_missing` are summed over the eight. A system without items in a
+    domain of its language has a row with n = 0, and so has one that does not speak the language.
     """
     rows = []
     for language in LANGUAGES:
@@ -55,7 +65,7 @@ def score_rows(verdicts: list[Verdict], domains: Sequence[str]) -> list[dict[str
                     and verdict.pool in POOLS[domain]
                 ]
                 names = (language, domain, system, judge, "run")
-                rows.append(dict(zip(HEADER, names, strict=False)) | _scores(chosen))
+                rows.append(dict(zip(PLACE, names, strict=True)) | _scores(chosen, metrics))
     return rows
 
 
@@ -107,28 +117,29 @@ def missing_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
     return [dict(zip(keys, key, strict=True)) | {"n": n} for key, n in counts.items()]
 
 
-def _scores(verdicts: list[Verdict]) -> dict[str, Any]:
+def _scores(verdicts: list[Verdict], metrics: Sequence[str]) -> dict[str, Any]:
     """The score columns of one row."""
     verdicts = [verdict for verdict in verdicts if verdict.offered]
-    roles, values = matrix(verdicts)
+    roles, values = matrix(verdicts, metrics)
     sums, counts = cluster_totals(roles, values)
     scored = counts.sum(axis=0).astype(int)
     absent = Counter(verdict.metric for verdict in verdicts if ratio(verdict) is None)
-    row: dict[str, Any] = dict.fromkeys(HEADER[5:])
-    for column, metric in enumerate(METRICS):
+    row: dict[str, Any] = dict.fromkeys(header(metrics)[len(PLACE) :])
+    for column, metric in enumerate(metrics):
         row[f"{metric}_n"], row[f"{metric}_missing"] = int(scored[column]), absent[metric]
         if scored[column]:
             row[metric] = float(sums[:, column].sum() / scored[column])
-    row |= {"overall_n": int(scored.sum()), "overall_missing": absent.total()}
-    if scored.all():
-        row["overall"] = float(np.mean([row[metric] for metric in METRICS]))
+    for part in ("n", "missing"):
+        row[f"overall_{part}"] = sum(row[f"{metric}_{part}"] for metric in PAPER_METRICS)
+    if scored[: len(PAPER_METRICS)].all():
+        row["overall"] = float(np.mean([row[metric] for metric in PAPER_METRICS]))
     if scored.any():
-        means = with_overall(
+        means = overall_added(
             np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
         )
-        drawn = with_overall(resampled_means(sums, counts))
+        drawn = overall_added(resampled_means(sums, counts))
         clusters = (~np.isnan(means)).sum(axis=0)
-        for column, score in enumerate(SCORES):
+        for column, score in enumerate(with_overall(metrics)):
             own = t_interval(means[:, column]) or (None, None)
             boot = percentile_interval(drawn[:, column], clusters[column]) or (None, None)
             row[f"{score}_lo"], row[f"{score}_hi"] = own
@@ -136,16 +147,19 @@ def _scores(verdicts: list[Verdict]) -> dict[str, Any]:
     return row
 
 
-def with_overall(means: np.ndarray) -> np.ndarray:
-    """Means of the eight metrics, (rows, 8), with their mean as the ninth column."""
-    return np.hstack([means, means.mean(axis=1, keepdims=True)])
+def overall_added(means: np.ndarray) -> np.ndarray:
+    """Means of the metrics, (rows, metrics), with that of the paper's eight as the last column."""
+    eight = means[:, : len(PAPER_METRICS)]
+    return np.hstack([means, eight.mean(axis=1, keepdims=True)])
 
 
-def matrix(verdicts: list[Verdict]) -> tuple[list[str], np.ndarray]:
+def matrix(
+    verdicts: list[Verdict], metrics: Sequence[str] = PAPER_METRICS
+) -> tuple[list[str], np.ndarray]:
     """The role of each item, and the ratios as (items, metrics) with NaN where one is missing."""
     items = {verdict.id: verdict.role for verdict in verdicts}
     place = {name: number for number, name in enumerate(items)}
-    values = np.full((len(items), len(METRICS)), np.nan)
+    values = np.full((len(items), len(metrics)), np.nan)
     seen: set[tuple[str, str]] = set()
     for verdict in verdicts:
         if (verdict.id, verdict.metric) in seen:
@@ -155,6 +169,6 @@ def matrix(verdicts: list[Verdict]) -> tuple[list[str], np.ndarray]:
             )
         seen.add((verdict.id, verdict.metric))
         value = ratio(verdict)
-        if value is not None:
-            values[place[verdict.id], METRICS.index(verdict.metric)] = value
+        if value is not None and verdict.metric in metrics:
+            values[place[verdict.id], metrics.index(verdict.metric)] = value
     return list(items.values()), values

@@ -10,19 +10,18 @@ from scripts.paper.report.layout import EMPTY, Section, write_table
 from scripts.paper.report.published import (
     JUDGE,
     LANGUAGES,
-    METRICS,
     SOURCES,
     SYSTEMS,
     as_printed,
     read_published,
 )
 from scripts.paper.report.scores import (
-    HEADER,
     POOLS,
-    SCORES,
+    header,
     missing_rows,
     refuse_missing,
     score_rows,
+    with_overall,
 )
 from scripts.paper.report.versioned_verdicts import VersionedVerdicts, without_version
 from scripts.rows.dialogues import Dialogue
@@ -50,6 +49,7 @@ def write_comparison(
     replies: list[Path],
     test: list[Path],
     systems: dict[str, ModelSpec],
+    metrics: Sequence[str],
     max_missing: float,
     domains: Sequence[str],
     outputs: tuple[Path, Path, Path],
@@ -60,14 +60,16 @@ def write_comparison(
     """Write the csv, md and tex (`outputs`) of a table of scores.
 
     `published` is the printed table; `systems` holds the spec of each system of this run, by
-    name. Printed rows come first within a language. `sections` and `notes` are added to the
-    page's own. Raises UserError if more than `max_missing` of a system's scores are missing.
+    name; `metrics` begin with the paper's. Printed rows come first within a language. `sections`
+    and `notes` are added to the page's own. Raises UserError if more than `max_missing` of a
+    system's scores are missing.
     """
     verdicts = scores.verdicts
     refuse_missing(verdicts, max_missing)
-    origin = _printed_rows(published, domains[0])
+    origin = _printed_rows(published, domains[0], header(metrics))
     rows = sorted(
-        [*origin, *score_rows(verdicts, domains)], key=lambda row: LANGUAGES.index(row["language"])
+        [*origin, *score_rows(verdicts, domains, metrics)],
+        key=lambda row: LANGUAGES.index(row["language"]),
     )
     made_up = {row.id for path in test for row in read_rows(path, Dialogue) if row.synthetic}
     # A run has systems of its own; without them the scores were released by somebody.
@@ -78,11 +80,11 @@ def write_comparison(
     page = [
         Section(
             shown,
-            names | {score: score for score in METRICS} | {"overall": "Overall"},
-            ranked=SCORES,
+            names | {score: score for score in metrics} | {"overall": "Overall"},
+            ranked=with_overall(metrics),
             within=("language", "source", "judge"),
         ),
-        *_intervals([row for row in shown if row["source"] == "run"]),
+        *_intervals([row for row in shown if row["source"] == "run"], with_overall(metrics)),
     ]
     missing = missing_rows(verdicts)
     if missing:
@@ -97,7 +99,7 @@ def write_comparison(
         ]
     about = _about(verdicts, replies, systems, made_up)
     notes = [*NOTES, *notes, *scores.notes, *cut_notes(verdicts), *about]
-    write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=HEADER)
+    write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=header(metrics))
 
 
 def cut_notes(verdicts: list[Verdict]) -> list[str]:
@@ -126,9 +128,9 @@ def describe(spec: ModelSpec) -> str:
     return f"{spec.backend} ({', '.join(options)})" if options else spec.backend
 
 
-def _printed_rows(published: Path, domain: str) -> list[dict[str, Any]]:
-    """Printed rows with the columns of `HEADER`; intervals and counts were not printed."""
-    common = dict.fromkeys(HEADER) | {"domain": domain, "judge": JUDGE, "source": "printed"}
+def _printed_rows(published: Path, domain: str, columns: list[str]) -> list[dict[str, Any]]:
+    """Printed rows with all `columns`; intervals and counts were not printed."""
+    common = dict.fromkeys(columns) | {"domain": domain, "judge": JUDGE, "source": "printed"}
     return [common | row for row in read_published(published)]
 
 
@@ -146,7 +148,7 @@ def _labels(
     return {"label": f"{label}, synthetic" if synthetic else label}
 
 
-def _intervals(rows: list[dict[str, Any]]) -> list[Section]:
+def _intervals(rows: list[dict[str, Any]], scores: Sequence[str]) -> list[Section]:
     """A grid a language and domain, with a line a score and a column a system."""
     sections = []
     for place in dict.fromkeys((row["language"], row["domain"]) for row in rows):
@@ -161,7 +163,7 @@ def _intervals(rows: list[dict[str, Any]]) -> list[Section]:
         lines = [
             {"score": score.capitalize() if score == "overall" else score}
             | {f"{row['system']} {row['judge']}": _interval(row, score) for row in here}
-            for score in SCORES
+            for score in scores
         ]
         names = ", ".join(dict.fromkeys([here[0]["label"], *place])).removesuffix(", all")
         sections.append(Section(lines, columns, f"95 % intervals and counts, {names}"))

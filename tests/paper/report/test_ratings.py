@@ -4,6 +4,7 @@ import pytest
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
+from scripts.paper.report.published import PAPER_METRICS
 from scripts.paper.report.ratings import read_ratings
 
 HEADER = "rater\tsystem\trole\tmode\tidx\tmetric\tscore\n"
@@ -12,11 +13,11 @@ HEADER = "rater\tsystem\trole\tmode\tidx\tmetric\tscore\n"
 def read(tmp_path, *lines):
     path = tmp_path / "ratings.tsv"
     path.write_text(HEADER + "".join(line.replace(" ", "\t") + "\n" for line in lines), "utf-8")
-    return read_ratings(path, ["good", "bare"], ["joe", "faye"])
+    return read_ratings(path, ["good", "bare"], ["joe", "faye"], PAPER_METRICS)
 
 
 def test_the_shipped_table_is_a_header_only():
-    assert read_ratings(ROOT / "config/human_ratings.tsv", [], []) == []
+    assert read_ratings(ROOT / "config/human_ratings.tsv", [], [], []) == []
 
 
 def test_ratings_are_typed(tmp_path):
@@ -35,7 +36,7 @@ def test_a_score_that_is_no_whole_number_from_1_to_10_is_refused(tmp_path, score
     [
         ("r1 god joe single 0 IA 5", "no system 'god' in this run; did you mean 'good'"),
         ("r1 good joey single 0 IA 5", "no role 'joey' in this run; did you mean 'joe'"),
-        ("r1 good joe single 0 XX 5", "line 2: metric"),
+        ("r1 good joe single 0 XX 5", "no metric 'XX' in this run"),
         ("r1 good joe both 0 IA 5", "line 2: mode"),
         ("r1 good joe single 0 IA", "6 cells where the header has 7"),
     ],

@@ -6,8 +6,8 @@ from scipy import stats
 
 from scripts.common.errors import UserError
 from scripts.paper.report.ablation import ablation_rows
-from scripts.paper.report.published import METRICS
-from scripts.paper.report.scores import HEADER, missing_rows, refuse_missing, score_rows
+from scripts.paper.report.published import PAPER_METRICS
+from scripts.paper.report.scores import header, missing_rows, refuse_missing, score_rows
 from tests.paper.made_up import dialogue, verdicts
 
 
@@ -20,7 +20,7 @@ def without(rows, metric, reason="the reply was empty"):
 def test_a_score_is_the_mean_of_ratios_not_the_ratio_of_sums():
     rows = verdicts(dialogue("a"), "good", 4, 8) + verdicts(dialogue("b"), "good", 9, 9)
     (row,) = score_rows(rows, ["all"])
-    assert list(row)[: len(HEADER)] == HEADER
+    assert list(row)[: len(header(PAPER_METRICS))] == header(PAPER_METRICS)
     assert (row["language"], row["domain"], row["source"]) == ("English", "all", "run")
     assert row["IA"] == row["overall"] == pytest.approx(0.75)
     assert row["IA_n"] == 2 and row["overall_n"] == 16 and row["overall_missing"] == 0
@@ -121,7 +121,7 @@ def test_an_ablation_is_told_whichever_way_it_falls():
     assert (pec["n"], pec["roles"], pec["lower_in"]) == (2, 2, 2)
     assert pec["difference"] == pytest.approx(-0.25)
     assert kc["direction"] == "not lower" and kc["n"] == 1
-    assert len(METRICS) == 8
+    assert len(PAPER_METRICS) == 8
 
 
 def test_an_ablation_that_was_not_evaluated_says_so():
