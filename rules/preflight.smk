@@ -31,7 +31,7 @@ def announce(jobs):
     jobs = sorted(jobs, key=lambda job: (order[job.rule.name], str(job.wildcards_dict)))
     work = [work_of(job) for job in jobs]
     services = settings.rules(config)
-    run_size, keeps = size(config, MEDIA_USED, ROLES), config["kept"] is not None
+    run_size, keeps = size(config, MEDIA_USED, ROLES, METRICS), config["kept"] is not None
     costs = cost.estimate(work, run_size, SPEEDS, services, keeps)
     if any(one.gpu_jobs or one.calls for one in costs):
         logger.info(cost.report(costs))

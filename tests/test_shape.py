@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.workflow import code_digest, specs
+from scripts.workflow import code_digest, specs, stage_costs
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.stage import ABOUT
 
@@ -82,6 +82,15 @@ def test_rule_block_is_complete(name):
     wanted = {"input", "output", "log", "benchmark", "params", "conda", "threads", "resources"}
     assert wanted <= set(sections)
     assert "code" in sections["params"] and "mem_mb=memory_mb(" in RULES[name][2]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in RULES if re.search(r"env_of\((?!\))", RULES[name][2])]
+)
+def test_a_rule_with_a_model_says_what_it_costs(name):
+    """Without an entry a stage would cost nothing, and nobody would see it."""
+    entry = stage_costs.COSTS.get(name)
+    assert entry and entry.work is not stage_costs.OTHER.work, "scripts/workflow/stage_costs.py"
 
 
 def imports(path: Path) -> set[str]:

@@ -34,7 +34,7 @@ def table4(
         for system, mean in row.items()
         if system != "metric"
     ]
-    given = read_ratings(ratings, systems, roles, metrics)
+    given = read_ratings(ratings, systems, roles, with_printed(metrics))
     own = [
         _mean(given, metric, system)
         for metric in with_printed(metrics)

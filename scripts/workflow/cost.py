@@ -14,21 +14,15 @@ from scripts.common.errors import UserError
 from scripts.services import addresses
 from scripts.services import prices as prices_
 from scripts.services.settings import Rules
-from scripts.workflow import specs
+from scripts.workflow import specs, stage_costs
 from scripts.workflow.disk import stored
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work, models_of, needed
-from scripts.workflow.workload import CLIP, MEDIUM, METRICS, ROLE, USER, Size, part
+from scripts.workflow.workload import MEDIUM, REPLY, ROLE, Size, part
 
-SPEAKERS, CAST = 20, 2  # speakers of a medium, and names tried for each
-SCORED = 25  # tokens that scoring a speaker's lines for one name takes, in tokens written
-PROFILE, CLASS, REPLY = 600, 20, 100  # tokens of a profile, a class, a reply
-PROBES, ADDED = 10, 5.0  # variants of a probed item, seconds of added speech
 # Tokens that a call to a service reads beside the speech, and tokens of a second of speech.
 PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
 LETTERS = 15  # characters of a second of speech
-
-Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
 
 
 @dataclass
@@ -73,7 +67,7 @@ def estimate(
         cost.gpu_jobs += specs.wants_gpu(*models)
         for model in models:
             cost.models |= dict.fromkeys(needed(model) or _own(model))
-        amounts = amount(job, run_size)
+        amounts = stage_costs.of(job.rule).work(part(job, run_size))
         if job.rule in rows:  # training: the speed is the rule's, not a model's
             _add(cost, rows[job.rule], amounts[job.rule][0])
             continue
@@ -81,63 +75,13 @@ def estimate(
             name = model.label
             units, calls = amounts.get(model.capability, (0.0, 0.0))
             if specs.is_service(model):
-                _buy(cost, model, units, calls * _askings(model), rules)
+                _buy(cost, model, units, calls * _askings(model, run_size.metrics), rules)
             elif specs.constant(model, "GPU", False) and specs.wants_gpu(model):
                 if name in rows:
                     _add(cost, rows[name], units)
                 else:
                     cost.unknown.add(name)
     return list(costs.values())
-
-
-def amount(job: Work, run_size: Size) -> Amounts:
-    """Units of work and calls of a job, by capability (of training, by the rule's name)."""
-    own = part(job, run_size)
-    media, clips, tested, turns = own.media, own.clips, own.tested, own.turns
-    names = media * SPEAKERS * CAST
-    both = tested * 2 * ROLE  # a judge hears the system's and the reference's speech
-    probed = job.params.get("number", 0) * PROBES  # forms of items, each judged as an item
-    return {
-        "separate": {"separation": (media * MEDIUM, media)},
-        "diarize": {"diarization": (media * MEDIUM, media)},
-        "segment": {"vad": (media * MEDIUM, media)},
-        "rate": {"quality": (clips, clips / CLIP)},
-        "transcribe": {"asr": (clips, clips / CLIP)},
-        "identify": {"llm": (names * SCORED, names)},
-        "choose_voices": {"speaker": (clips, clips / CLIP), "diarization": (clips, clips / CLIP)},
-        "profile": {"llm": (run_size.roles * PROFILE, run_size.roles)},
-        "write": {"llm": (own.tokens, own.written / max(1, job.params.get("batch", 1)))},
-        "classify": {"llm": (own.written * CLASS, own.written)},
-        "deduplicate": {"embedding": (own.written, own.written)},
-        "speak_users": {"tts": (own.spoken * USER, own.spoken)},
-        "speak": {
-            "tts": (own.spoken * ROLE, own.spoken)
-            if run_size.separate_user_tts
-            else (own.spoken * (USER + ROLE), own.spoken * 2)
-        },
-        "finetune": {"finetune": (run_size.dialogues("train") * _epochs(job), 0.0)},
-        "respond": {
-            "asr": (tested * USER, turns),
-            "llm": (turns * REPLY, turns),
-            "tts": (tested * ROLE, turns),
-            "dialogue": (tested * ROLE, turns),
-        },
-        "judge": {
-            "asr": (both, 2 * turns),
-            "quality": (both, 2 * turns),
-            "speaker": (both, 2 * turns),
-            "embedding": (2 * turns, 2 * turns),
-            "llm": (2 * turns * REPLY, 2 * turns),
-            "judge": (both, tested * METRICS),
-        },
-        "probe": {
-            **dict.fromkeys(("asr", "quality", "speaker"), (probed * 2 * ROLE, 2 * probed)),
-            "embedding": (2 * probed, 2 * probed),
-            "llm": (2 * probed * REPLY, 2 * probed),
-            "judge": (probed * 2 * ROLE, probed * METRICS),
-            "tts": (probed / PROBES * 2 * ADDED, probed / PROBES * 2),
-        },
-    }.get(job.rule, {})
 
 
 def report(costs: list[Cost]) -> str:
@@ -175,8 +119,8 @@ def report(costs: list[Cost]) -> str:
 
 
 def used(spec: ModelSpec, units: float, calls: float) -> dict[str, float]:
-    """What a service would bill for some work, in units of config/prices.tsv. `units` are as in
-    `amount`: seconds of audio, or tokens of a language model."""
+    """What a service would bill for some work, in units of config/prices.tsv. `units` are as
+    stages count them: seconds of audio, or tokens of a language model."""
     text = {"input token": calls * PROMPT}
     return {
         "llm": text | {"output token": units},
@@ -210,12 +154,12 @@ def _buy(cost: Cost, spec: ModelSpec, units: float, calls: float, rules: Rules) 
         cost.unpriced.add(f"{name} of {spec.label}")
 
 
-def _askings(spec: ModelSpec) -> float:
-    """Calls to a service for each call that `amount` counts."""
+def _askings(spec: ModelSpec, metrics: int) -> float:
+    """Calls to a service for each call that a stage counts."""
     if spec.capability != "judge":
         return 1.0
     orders = 2 if specs.option(spec, "order") == "both" else 1
-    share = 1 / METRICS if specs.option(spec, "protocol") == "joint" else 1.0
+    share = 1 / metrics if specs.option(spec, "protocol") == "joint" else 1.0
     return share * orders * (specs.option(spec, "samples") or 1)
 
 
@@ -241,7 +185,3 @@ def _own(spec: ModelSpec) -> list[str]:
     if specs.is_service(spec):
         return [specs.option(spec, "model")]
     return [] if spec.parts else [spec.backend]
-
-
-def _epochs(job: Work) -> float:
-    return float(job.params.get("settings", {}).get("epochs", 1))

@@ -6,6 +6,7 @@ paper's own counts are from its Table 1. Imported by the Snakefile.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,8 @@ CLIP = 6.0  # seconds
 USER, ROLE = 8.2, 26.6  # seconds of the user and of the role in a dialogue
 KEPT = 0.71  # of 98 x 1600 dialogues written, the paper keeps 111,454
 TURNS = {"single": 1, "multi": 3}  # of the user in a dialogue
-METRICS = 8  # of a judge
 WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
+REPLY = 100  # tokens
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Size:
     shards: int
     written: dict[str, int]  # mode -> dialogues a role
     tested: dict[str, int]  # mode -> test dialogues a role
+    metrics: int  # of a judge
     separate_user_tts: bool = False  # users have their own synthesiser, and rule
 
     def dialogues(self, split: str) -> float:
@@ -56,10 +58,17 @@ class Part:
     lines: float  # of both sides in them
     tested: float  # test dialogues
     turns: float  # of the user in them
+    trained: float  # dialogues of the train split
+    roles: int
+    metrics: int
+    separate_user_tts: bool
+    params: Mapping[str, Any]  # of the job
 
 
-def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
-    """The size of a run. `media` and `roles` are the rows of the two tables."""
+def size(
+    config: dict[str, Any], media: list[dict], roles: list[dict], metrics: Collection[str]
+) -> Size:
+    """The size of a run. `media` and `roles` are the rows of the two tables, `metrics` ids."""
     batches: dict[str, int] = {}
     for row in media:
         batches[row["batch"]] = batches.get(row["batch"], 0) + 1
@@ -70,6 +79,7 @@ def size(config: dict[str, Any], media: list[dict], roles: list[dict]) -> Size:
         shards=config["shards"],
         written={mode: config["write"][mode] for mode in TURNS},
         tested={mode: config["split"][mode] for mode in TURNS},
+        metrics=len(metrics),
         separate_user_tts=config["speak"]["tts"] != config["speak"]["user_tts"],
     )
 
@@ -94,4 +104,9 @@ def part(job: Work, run_size: Size) -> Part:
         turns=run_size.roles
         * share
         * sum(TURNS[mode] * number for mode, number in run_size.tested.items()),
+        trained=run_size.dialogues("train"),
+        roles=run_size.roles,
+        metrics=run_size.metrics,
+        separate_user_tts=run_size.separate_user_tts,
+        params=job.params,
     )

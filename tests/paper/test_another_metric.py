@@ -18,10 +18,11 @@ from scripts.paper.table3 import table3
 from scripts.paper.table4 import table4
 from scripts.paper.table5 import table5
 from scripts.rows.judging import Probe
+from scripts.workflow.model_spec import ModelSpec
 from tests.paper.made_up import PUBLISHED, ROLES, SYSTEMS, cells, dialogue, files, outputs, verdicts
 
 ITEMS = [dialogue(f"i{n}", ("joe", "faye")[n % 2], idx=n) for n in range(4)]
-JUDGES = {"objective": {"backend": "objective"}}
+JUDGES = {"objective": ModelSpec("judge", "objective")}
 PRINTED = {f"table{n}": PUBLISHED / f"table{n}.tsv" for n in range(1, 6)}
 SHIPPED = sorted(PUBLISHED.glob("released_scores_*.csv"))
 

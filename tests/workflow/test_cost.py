@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from scripts.paper.report.printed import PAPER_METRICS
 
 from scripts.common.tables import read_table
 from scripts.services import settings
@@ -68,7 +69,7 @@ def run_size(roles: int = 10, shards: int = 2, media: int = 3):
     config["split"] = {"single": 2, "multi": 2}
     pools = [{"pool": "train" if n < roles - 2 else "out_of_domain"} for n in range(roles)]
     films = [{"batch": f"film{n}"} for n in range(media)]
-    return size(config, films, [*pools, {"pool": ""}])
+    return size(config, films, [*pools, {"pool": ""}], PAPER_METRICS)
 
 
 def test_the_size_of_a_run():

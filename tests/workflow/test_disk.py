@@ -13,7 +13,7 @@ from scripts.workflow.workload import KEPT, Size
 
 WHOLE = Size(
     media={"film": 2}, roles=98, trained=78, shards=24, written={"single": 800, "multi": 800},
-    tested={"single": 2, "multi": 2},
+    tested={"single": 2, "multi": 2}, metrics=8,
 )  # fmt: skip
 MODEL = ModelSpec("tts", "kokoro")
 SERVICE = ModelSpec("tts", "volcengine")
