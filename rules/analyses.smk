@@ -4,6 +4,11 @@ needs  config/published (the paper's printed figures) and, for each rule, only t
 makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata (csv, md, tex)
 """
 
+SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
+
+# The files or folders of every batch.
+corpus_of = lambda pattern: expand(f"results/corpus/{pattern}", batch=BATCHES)
+
 
 rule corpus_quality:
     input:
@@ -28,8 +33,7 @@ rule corpus_quality:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         batches=BATCHES,
         code=code("paper/corpus_quality"),
@@ -39,7 +43,7 @@ rule corpus_quality:
 
 rule differences:
     input:
-        verdicts=[] if RELEASED else VERDICTS,
+        verdicts=[] if RELEASED else SCORES,
         released=RELEASED,
         published_roles=published("roles"),
         test=[] if RELEASED else dialogues_of("test"),
@@ -55,8 +59,7 @@ rule differences:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         roles=ROLES,
         max_missing=config["max_missing"],
@@ -83,8 +86,7 @@ rule agree:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
@@ -114,8 +116,7 @@ rule judge_audit:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         judges=JUDGES,
         number=config["judge_audit"]["items"],
@@ -146,8 +147,7 @@ rule compare:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         roles=ROLES,
         metrics=METRICS,
@@ -174,9 +174,29 @@ rule errata:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         code=code("paper/errata"),
     script:
         "../scripts/paper/errata.py"
+
+
+rule paper:
+    input:
+        rules.table1.output,
+        rules.table2.output,
+        rules.table3.output,
+        rules.table4.output,
+        rules.table5.output,
+        rules.table6.output,
+        rules.table7.output,
+        rules.figure2.output,
+        rules.figure3.output,
+        rules.figure4.output,
+        rules.figure5.output,
+        rules.corpus_quality.output,
+        rules.differences.output,
+        rules.agree.output,
+        rules.judge_audit.output,
+        rules.compare.output,
+        rules.errata.output,

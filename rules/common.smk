@@ -1,7 +1,9 @@
 """Checked config and tables, wildcard sets, model specs, environments: what all phases use."""
 
 import os
+import re
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -12,12 +14,22 @@ os.environ.setdefault("PYTHONFAULTHANDLER", "1")
 from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.common.tables import refuse_duplicates, read_table, refer, unique
-from scripts.paper.report.released import files_of
 from scripts.setup.machine import path_fault
-from scripts.workflow import code_digest, requirements, specs
+from scripts.workflow import specs
+from scripts.workflow.rule_parts import code, fits, job_resources
+from scripts.workflow.specs import asks_service, cores  # who asks, runs where the store is
 
 if path_fault(workflow.basedir):
     raise WorkflowError(path_fault(workflow.basedir))
+
+
+@contextmanager
+def faults_told():
+    """Ends Snakemake with the sentence of a UserError."""
+    try:
+        yield
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def local(path):
@@ -57,81 +69,43 @@ def stage_model(stage, capability):
 
 def env_of(*models):
     """The environment file that the backends of a rule share."""
-    try:
+    with faults_told():
         return f"../envs/{specs.environment(*models)}.yaml"
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
 
 
-def gpus(*models):
-    """1 if a backend of the rule runs on a GPU."""
-    return int(specs.wants_gpu(*models))
+def one_of(names):
+    """A wildcard pattern that matches the names only; without names, nothing."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
 
 
-def memory_mb(megabytes, *models):
-    """Memory of a job in MB, on top of the weights of its models (specs, or functions of the
-    wildcards); a resubmitted job requests a multiple of it."""
-    room = lambda wildcards: requirements.weights_mb(code_digest.chosen(models, wildcards))
-    return lambda wildcards, attempt: attempt * (megabytes + room(wildcards))
-
-
-def fits(path):
-    """Whether a file can be an input: Snakemake reads braces in a path as wildcards."""
-    return not set("{}") & set(path)
-
-
-def stamps(paths):
-    """Name, size and modification time of the files that cannot be inputs."""
-    stats = [(path, Path(path).stat()) for path in paths if not fits(path)]
-    return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
-
-
-def code(stage, *models, files=lambda wildcards: []):
-    """A param that reruns a job when its code changes, or one of the `files` that cannot be inputs.
-    Lazy: every cluster job parses all rules."""
-    return lambda wildcards: " ".join(
-        [code_digest.code(stage, *code_digest.chosen(models, wildcards)), *stamps(files(wildcards))]
-    )
-
-
-try:
+with faults_told():
     documents.check(config, "config", "the configuration")
-    MEDIA = table("media", "media", "media")
-    ROLES = table("roles", "roles", "role")
-    BATCHES = config["batches"] or sorted({row["batch"] for row in MEDIA})
-    for batch in BATCHES:
-        known = {row["batch"] for row in MEDIA}
-        if batch not in known:
-            raise UserError(
-                f"batches: no row of {config['media']} is of batch '{batch}'"
-                f"{documents.nearest(batch, known)}"
-            )
+    MEDIA, ROLES = table("media", "media", "media"), table("roles", "roles", "role")
+    ROLE_NAMES = [row["role"] for row in ROLES]
+    known = sorted({row["batch"] for row in MEDIA})
+    BATCHES = config["batches"] or known
+    for batch in filter(lambda batch: batch not in known, BATCHES):
+        where = f"batches: no row of {config['media']} is of batch '{batch}'"
+        raise UserError(f"{where}{documents.nearest(batch, known)}")
     works = {row["work"] for row in ROLES} | {""}
     refer(project(config["media"]), "media", "work", works, config["roles"])
-    MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
     refuse_duplicates(config["evaluate"], "evaluate")
     refuse_duplicates([config["judge"], *config["agree"]], "judge and agree")
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
     # `judge` fills the tables; the others are for agree and judge_audit only.
     JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}
     JUDGES |= {name: model(name, "judge", "agree") for name in config["agree"]}
-except UserError as error:
-    raise WorkflowError(str(error)) from None
 
 SHARDS = [f"{k}-of-{config['shards']}" for k in range(1, config["shards"] + 1)]
 SPLITS = ["train", "out_of_domain", "test"]
-# One host holds the response store, the rate limits and the budget: rules that ask a service run on
-# the host of Snakemake, on a cluster too.
-asks_service = specs.asks_service
-cores = specs.cores
 
 
 wildcard_constraints:
-    batch="|".join(map(re.escape, BATCHES)),
-    shard="|".join(SHARDS),
-    split="|".join(SPLITS),
-    system="|".join(map(re.escape, SYSTEMS)),
-    judge="|".join(map(re.escape, JUDGES)),
+    batch=one_of(BATCHES),
+    shard=one_of(SHARDS),
+    split=one_of(SPLITS),
+    system=one_of(SYSTEMS),
+    judge=one_of(JUDGES),
 
 
 onstart:

@@ -4,10 +4,20 @@ needs  config/media.tsv and the media at its locations
 makes  results/corpus/: rows by batch, joined by id; audio and vocals as mono 16 kHz FLAC
 """
 
+from scripts.workflow.rule_parts import files_of_media
+
+EPISODE_TTS = stage_model("fetch", "tts")
+SEPARATION = stage_model("separate", "separation")
+DIARIZATION = stage_model("diarize", "diarization")
+VAD = stage_model("segment", "vad")
+QUALITY = stage_model("rate", "quality")
+ASR = stage_model("transcribe", "asr")
+MEDIA_OF = {batch: [row for row in MEDIA if row["batch"] == batch] for batch in BATCHES}
+
 
 rule fetch:
     input:
-        lambda wildcards: filter(fits, own_files(wildcards.batch)),
+        lambda wildcards: filter(fits, files_of_media(MEDIA_OF[wildcards.batch], local)),
     output:
         media=directory("results/corpus/media/{batch}"),
         truth=directory("results/corpus/truth/{batch}"),
@@ -16,21 +26,19 @@ rule fetch:
         "logs/fetch/{batch}.log",
     benchmark:
         "logs/fetch/{batch}.tsv"
-    localrule: asks_service(stage_model("fetch", "tts"))
+    localrule: asks_service(EPISODE_TTS)
     conda:
-        env_of(stage_model("fetch", "tts"))
-    threads: cores(stage_model("fetch", "tts"))
+        env_of(EPISODE_TTS)
+    threads: cores(EPISODE_TTS)
     resources:
-        gpu=gpus(stage_model("fetch", "tts")),
-        mem_mb=memory_mb(2000, stage_model("fetch", "tts")),
-        runtime=60,
+        **job_resources(EPISODE_TTS),
     params:
-        rows=lambda wildcards: media_of(wildcards.batch),
-        tts=stage_model("fetch", "tts"),
+        rows=lambda wildcards: MEDIA_OF[wildcards.batch],
+        tts=EPISODE_TTS,
         code=code(
             "corpus/fetch",
-            stage_model("fetch", "tts"),
-            files=lambda wildcards: own_files(wildcards.batch),
+            EPISODE_TTS,
+            files=lambda wildcards: files_of_media(MEDIA_OF[wildcards.batch], local),
         ),
     script:
         "../scripts/corpus/fetch.py"
@@ -51,8 +59,7 @@ rule extract:
         env_of()
     threads: 2
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         code=code("corpus/extract"),
     script:
@@ -71,15 +78,13 @@ rule separate:
     benchmark:
         "logs/separate/{batch}.tsv"
     conda:
-        env_of(stage_model("separate", "separation"))
-    threads: cores(stage_model("separate", "separation"))
+        env_of(SEPARATION)
+    threads: cores(SEPARATION)
     resources:
-        gpu=gpus(stage_model("separate", "separation")),
-        mem_mb=memory_mb(4000, stage_model("separate", "separation")),
-        runtime=60,
+        **job_resources(SEPARATION, mem_mb=4000),
     params:
-        separation=stage_model("separate", "separation"),
-        code=code("corpus/separate", stage_model("separate", "separation")),
+        separation=SEPARATION,
+        code=code("corpus/separate", SEPARATION),
     script:
         "../scripts/corpus/separate.py"
 
@@ -95,15 +100,13 @@ rule diarize:
     benchmark:
         "logs/diarize/{batch}.tsv"
     conda:
-        env_of(stage_model("diarize", "diarization"))
-    threads: cores(stage_model("diarize", "diarization"))
+        env_of(DIARIZATION)
+    threads: cores(DIARIZATION)
     resources:
-        gpu=gpus(stage_model("diarize", "diarization")),
-        mem_mb=memory_mb(4000, stage_model("diarize", "diarization")),
-        runtime=60,
+        **job_resources(DIARIZATION, mem_mb=4000),
     params:
-        diarization=stage_model("diarize", "diarization"),
-        code=code("corpus/diarize", stage_model("diarize", "diarization")),
+        diarization=DIARIZATION,
+        code=code("corpus/diarize", DIARIZATION),
     script:
         "../scripts/corpus/diarize.py"
 
@@ -120,18 +123,16 @@ rule segment:
     benchmark:
         "logs/segment/{batch}.tsv"
     conda:
-        env_of(stage_model("segment", "vad"))
+        env_of(VAD)
     threads: 1
     resources:
-        gpu=gpus(stage_model("segment", "vad")),
-        mem_mb=memory_mb(2000, stage_model("segment", "vad")),
-        runtime=60,
+        **job_resources(VAD),
     params:
-        vad=stage_model("segment", "vad"),
+        vad=VAD,
         shortest=config["segment"]["shortest"],
         longest=config["segment"]["longest"],
         join_gap=config["segment"]["join_gap"],
-        code=code("corpus/segment", stage_model("segment", "vad")),
+        code=code("corpus/segment", VAD),
     script:
         "../scripts/corpus/segment.py"
 
@@ -148,16 +149,14 @@ rule rate:
     benchmark:
         "logs/rate/{batch}.tsv"
     conda:
-        env_of(stage_model("rate", "quality"))
-    threads: cores(stage_model("rate", "quality"))
+        env_of(QUALITY)
+    threads: cores(QUALITY)
     resources:
-        gpu=gpus(stage_model("rate", "quality")),
-        mem_mb=memory_mb(2000, stage_model("rate", "quality")),
-        runtime=60,
+        **job_resources(QUALITY),
     params:
-        quality=stage_model("rate", "quality"),
+        quality=QUALITY,
         lowest_ovrl=config["rate"]["lowest_ovrl"],
-        code=code("corpus/rate", stage_model("rate", "quality")),
+        code=code("corpus/rate", QUALITY),
     script:
         "../scripts/corpus/rate.py"
 
@@ -173,17 +172,15 @@ rule transcribe:
         "logs/transcribe/{batch}.log",
     benchmark:
         "logs/transcribe/{batch}.tsv"
-    localrule: asks_service(stage_model("transcribe", "asr"))
+    localrule: asks_service(ASR)
     conda:
-        env_of(stage_model("transcribe", "asr"))
-    threads: cores(stage_model("transcribe", "asr"))
+        env_of(ASR)
+    threads: cores(ASR)
     resources:
-        gpu=gpus(stage_model("transcribe", "asr")),
-        mem_mb=memory_mb(2000, stage_model("transcribe", "asr")),
-        runtime=60,
+        **job_resources(ASR),
     params:
-        asr=stage_model("transcribe", "asr"),
-        code=code("corpus/transcribe", stage_model("transcribe", "asr")),
+        asr=ASR,
+        code=code("corpus/transcribe", ASR),
     script:
         "../scripts/corpus/transcribe.py"
 

@@ -8,7 +8,20 @@ EMBEDDERS = {
     language: model(config["deduplicate"][language]["embedding"], "embedding", "deduplicate")
     for language in ("English", "Chinese")
 }
+WRITER = stage_model("write", "llm")
+CLASSIFIER = stage_model("classify", "llm")
 SPEAKERS = [model(config["speak"][key], "tts", f"speak.{key}") for key in ("tts", "user_tts")]
+APART = SPEAKERS[0] != SPEAKERS[1]  # another model speaks the users' lines
+CLASSIFIED = "results/dialogues/classified/{shard}.jsonl"
+# The shards that a shard is compared with: itself, or all if roles are compared too.
+WITHIN_ROLE = config["deduplicate"]["within"] == "role"
+COMPARED = CLASSIFIED if WITHIN_ROLE else expand(CLASSIFIED, shard=SHARDS)
+
+with faults_told():
+    refer(project(config["test_items"]), "test_items", "role", ROLE_NAMES, config["roles"])
+
+# The files of one kind of dialogue rows.
+dialogues_of = lambda kind: expand(f"results/dialogues/{kind}/{{shard}}.jsonl", shard=SHARDS)
 
 
 rule write:
@@ -25,16 +38,14 @@ rule write:
         "logs/write/{shard}.log",
     benchmark:
         "logs/write/{shard}.tsv"
-    localrule: asks_service(stage_model("write", "llm"))
+    localrule: asks_service(WRITER)
     conda:
-        env_of(stage_model("write", "llm"))
-    threads: cores(stage_model("write", "llm"))
+        env_of(WRITER)
+    threads: cores(WRITER)
     resources:
-        gpu=gpus(stage_model("write", "llm")),
-        mem_mb=memory_mb(4000, stage_model("write", "llm")),
-        runtime=60,
+        **job_resources(WRITER, mem_mb=4000),
     params:
-        llm=stage_model("write", "llm"),
+        llm=WRITER,
         shard="{shard}",
         single=config["write"]["single"],
         multi=config["write"]["multi"],
@@ -42,7 +53,7 @@ rule write:
         attempts=config["write"]["attempts"],
         excerpts=config["write"]["excerpts"],
         seed=config["seed"],
-        code=code("dialogues/write", stage_model("write", "llm")),
+        code=code("dialogues/write", WRITER),
     script:
         "../scripts/dialogues/write.py"
 
@@ -53,29 +64,27 @@ rule classify:
         prompt=project(config["classify"]["prompt"]),
         task_types=project("config/published/figure4_task_types.tsv"),
     output:
-        classified="results/dialogues/classified/{shard}.jsonl",
+        classified=CLASSIFIED,
     log:
         "logs/classify/{shard}.log",
     benchmark:
         "logs/classify/{shard}.tsv"
-    localrule: asks_service(stage_model("classify", "llm"))
+    localrule: asks_service(CLASSIFIER)
     conda:
-        env_of(stage_model("classify", "llm"))
-    threads: cores(stage_model("classify", "llm"))
+        env_of(CLASSIFIER)
+    threads: cores(CLASSIFIER)
     resources:
-        gpu=gpus(stage_model("classify", "llm")),
-        mem_mb=memory_mb(4000, stage_model("classify", "llm")),
-        runtime=60,
+        **job_resources(CLASSIFIER, mem_mb=4000),
     params:
-        llm=stage_model("classify", "llm"),
-        code=code("dialogues/classify", stage_model("classify", "llm")),
+        llm=CLASSIFIER,
+        code=code("dialogues/classify", CLASSIFIER),
     script:
         "../scripts/dialogues/classify.py"
 
 
 rule deduplicate:
     input:
-        classified=classified_for,
+        classified=COMPARED,
     output:
         kept="results/dialogues/kept/{shard}.jsonl",
         dropped="results/dialogues/dropped/{shard}.jsonl",
@@ -87,9 +96,7 @@ rule deduplicate:
         env_of(*EMBEDDERS.values())
     threads: cores(*EMBEDDERS.values())
     resources:
-        gpu=gpus(*EMBEDDERS.values()),
-        mem_mb=memory_mb(2000, *EMBEDDERS.values()),
-        runtime=60,
+        **job_resources(*EMBEDDERS.values()),
     params:
         embeddings=EMBEDDERS,
         thresholds={name: config["deduplicate"][name]["threshold"] for name in EMBEDDERS},
@@ -117,8 +124,7 @@ rule split:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         shard="{shard}",
         single=config["split"]["single"],
@@ -144,9 +150,7 @@ rule speak_users:
         env_of(SPEAKERS[1])
     threads: cores(SPEAKERS[1])
     resources:
-        gpu=gpus(SPEAKERS[1]),
-        mem_mb=memory_mb(2000, SPEAKERS[1]),
-        runtime=60,
+        **job_resources(SPEAKERS[1]),
     params:
         user_tts=SPEAKERS[1],
         code=code("dialogues/speak_users", SPEAKERS[1]),
@@ -159,8 +163,8 @@ rule speak:
         dialogues="results/dialogues/{split}/{shard}.jsonl",
         voices="results/roles/voices.jsonl",
         clips="results/roles/voices",
-        users=spoken_users("results/dialogues/speech/users/{split}/{shard}.jsonl"),
-        users_speech=spoken_users("results/dialogues/speech/users/{split}/{shard}"),
+        users="results/dialogues/speech/users/{split}/{shard}.jsonl" if APART else [],
+        users_speech="results/dialogues/speech/users/{split}/{shard}" if APART else [],
     output:
         spoken="results/dialogues/speech/{split}/{shard}.jsonl",
         speech=directory("results/dialogues/speech/{split}/{shard}"),
@@ -173,9 +177,7 @@ rule speak:
         env_of(SPEAKERS[0])
     threads: cores(SPEAKERS[0])
     resources:
-        gpu=gpus(SPEAKERS[0]),
-        mem_mb=memory_mb(2000, SPEAKERS[0]),
-        runtime=60,
+        **job_resources(SPEAKERS[0]),
     params:
         tts=SPEAKERS[0],
         code=code("dialogues/speak", SPEAKERS[0]),

@@ -11,10 +11,23 @@ PROBING = stage_model("judge_audit", "tts")  # speaks the sentences added to rep
 PROBES_ASKING = JUDGES if asks_service(PROBING) else JUDGES_ASKING
 REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
 
+VERDICTS = "results/judging/{judge}/{system}/{shard}.jsonl"
+# The files of one judge or of several.
+verdicts_of = lambda judges: expand(VERDICTS, judge=judges, system=SYSTEMS, shard=SHARDS)
+# The prompt file of each prompted judge; other judges have none.
+PROTOCOLS = {name: specs.option(judge, "protocol") for name, judge in JUDGES.items()}
+PROMPTS = {
+    name: [project(specs.option(JUDGES[name], f"prompt_{protocol}"))] if protocol else []
+    for name, protocol in PROTOCOLS.items()
+}
+
+with faults_told():
+    METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
+
 
 rule judge:
     input:
-        prompt_of,
+        lambda wildcards: PROMPTS[wildcards.judge],
         replies="results/systems/{system}/{shard}.jsonl",
         answers="results/systems/{system}/{shard}",
         test="results/dialogues/test/{shard}.jsonl",
@@ -25,7 +38,7 @@ rule judge:
         clips="results/roles/voices",
         metrics=project(config["metrics"]),
     output:
-        verdicts="results/judging/{judge}/{system}/{shard}.jsonl",
+        verdicts=VERDICTS,
     log:
         "logs/judge/{judge}/{system}/{shard}.log",
     benchmark:
@@ -36,9 +49,7 @@ rule judge:
         lambda wildcards: env_of(JUDGES[wildcards.judge])
     threads: lambda wildcards: cores(JUDGES[wildcards.judge])
     resources:
-        gpu=lambda wildcards: gpus(JUDGES[wildcards.judge]),
-        mem_mb=memory_mb(5000, lambda wildcards: JUDGES[wildcards.judge]),
-        runtime=60,
+        **job_resources(lambda wildcards: JUDGES[wildcards.judge], mem_mb=5000),
     params:
         name="{judge}",
         judge=lambda wildcards: JUDGES[wildcards.judge],
@@ -57,7 +68,7 @@ use rule judge as judge_by_service with:
 
 rule probe:
     input:
-        prompt_of,
+        lambda wildcards: PROMPTS[wildcards.judge],
         replies=REPLIES,
         answers=expand("results/systems/{system}/{shard}", system=SYSTEMS, shard=SHARDS),
         test=expand("results/dialogues/test/{shard}.jsonl", shard=SHARDS),
@@ -79,9 +90,7 @@ rule probe:
         lambda wildcards: env_of(JUDGES[wildcards.judge], PROBING)
     threads: lambda wildcards: cores(JUDGES[wildcards.judge], PROBING)
     resources:
-        gpu=lambda wildcards: gpus(JUDGES[wildcards.judge], PROBING),
-        mem_mb=memory_mb(5000, lambda wildcards: JUDGES[wildcards.judge], PROBING),
-        runtime=60,
+        **job_resources(lambda wildcards: JUDGES[wildcards.judge], PROBING, mem_mb=5000),
     params:
         name="{judge}",
         judge=lambda wildcards: JUDGES[wildcards.judge],

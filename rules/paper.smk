@@ -2,8 +2,39 @@
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: table1..table7 (csv, md, tex), figure2 (md, tex), figure3..figure5 (csv, pdf,
-       svg, png); the phase's target includes those of rules/analyses.smk
+       svg, png); the phase's target, in rules/analyses.smk, includes those made there
 """
+
+from scripts.paper.report.ratings import read_ratings
+from scripts.paper.report.released import files_of
+
+with faults_told():
+    RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES, METRICS)
+    # Released scores stand in for a run: they are read, and nothing is made.
+    RELEASED = [
+        project(str(file))
+        for path in config["released_scores"]
+        for file in files_of(Path(local(path)))
+    ]
+
+SCORES = verdicts_of(config["judge"])
+SPOKEN = expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, shard=SHARDS)
+ABLATIONS = {
+    ablated: whole
+    for ablated, whole in config["ablations"].items()
+    if ablated in SYSTEMS and whole in SYSTEMS
+}
+# The verdicts of some judges that a table expects (scripts/paper/report/expected.py).
+expected_of = lambda *judges: {"systems": list(SYSTEMS), "judges": list(judges), "metrics": METRICS}
+# A printed table of the paper.
+published = lambda name: project(f"config/published/{name}.tsv")
+# An output that `snakemake --report` shows under `category`, with its caption.
+shown = lambda path, category: report(
+    path,
+    caption=f"../scripts/paper/captions/{Path(path).stem}.rst",
+    category=category,
+    labels={"what": Path(path).stem},
+)
 
 
 rule table1:
@@ -25,8 +56,7 @@ rule table1:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         code=code("paper/table1"),
     script:
@@ -36,7 +66,7 @@ rule table1:
 rule table2:
     input:
         published=published("table2"),
-        verdicts=[] if RELEASED else VERDICTS,
+        verdicts=[] if RELEASED else SCORES,
         released=RELEASED,
         published_roles=published("roles"),
         replies=[] if RELEASED else REPLIES,
@@ -53,8 +83,7 @@ rule table2:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         systems={} if RELEASED else SYSTEMS,
         roles=ROLES,
@@ -69,7 +98,7 @@ rule table2:
 rule table3:
     input:
         published=published("table3"),
-        verdicts=[] if RELEASED else VERDICTS,
+        verdicts=[] if RELEASED else SCORES,
         released=RELEASED,
         published_roles=published("roles"),
         replies=[] if RELEASED else REPLIES,
@@ -86,8 +115,7 @@ rule table3:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         systems={} if RELEASED else SYSTEMS,
         roles=ROLES,
@@ -114,8 +142,7 @@ rule table4:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
@@ -131,7 +158,7 @@ rule table5:
         human=published("table4"),
         automatic=published("table2"),
         ratings=project(config["human_ratings"]),
-        verdicts=VERDICTS if RATINGS else [],
+        verdicts=SCORES if RATINGS else [],
         test=dialogues_of("test") if RATINGS else [],
     output:
         table_csv="results/paper/table5.csv",
@@ -145,8 +172,7 @@ rule table5:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         systems=list(SYSTEMS),
         roles=ROLE_NAMES,
@@ -171,8 +197,7 @@ rule table6:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         roles=ROLES,
         media=MEDIA,
@@ -196,8 +221,7 @@ rule table7:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         roles=ROLES,
         media=MEDIA,
@@ -221,8 +245,7 @@ rule figure2:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         roles=ROLES,
         code=code("paper/figure2"),
@@ -247,8 +270,7 @@ rule figure3:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         code=code("paper/figure3"),
     script:
@@ -272,8 +294,7 @@ rule figure4:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         code=code("paper/figure4"),
     script:
@@ -296,32 +317,10 @@ rule figure5:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         roles=ROLES,
         media=MEDIA,
         code=code("paper/figure5"),
     script:
         "../scripts/paper/figure5.py"
-
-
-rule paper:
-    input:
-        rules.table1.output,
-        rules.table2.output,
-        rules.table3.output,
-        rules.table4.output,
-        rules.table5.output,
-        rules.table6.output,
-        rules.table7.output,
-        rules.figure2.output,
-        rules.figure3.output,
-        rules.figure4.output,
-        rules.figure5.output,
-        rules.corpus_quality.output,
-        rules.differences.output,
-        rules.agree.output,
-        rules.judge_audit.output,
-        rules.compare.output,
-        rules.errata.output,

@@ -12,10 +12,10 @@ from scripts.services import settings
 from scripts.workflow import cost, environments, requirements, slurm_arrays
 from scripts.workflow.workload import size
 
-try:
+MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
+
+with faults_told():
     SPEEDS = read_table(project("config/speeds.tsv"), "speeds")
-except UserError as error:
-    raise WorkflowError(str(error)) from None
 
 
 def work_of(job):
@@ -47,10 +47,8 @@ def announce(jobs):
 
 def send_arrays():
     """Make the SLURM executor submit arrays as scripts/workflow/slurm_arrays.py does."""
-    try:
+    with faults_told():
         slurm_arrays.use(workflow.executor_settings, {rule.name for rule in workflow.rules})
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
 
 
 # Snakemake has no hook that knows the jobs in a dry run, and none before it creates environments. So

@@ -4,10 +4,16 @@ needs  results/corpus, config/roles.tsv (who may speak in a work), config/speake
 makes  results/roles/: identities, roles, pending.tsv, voices (rows and clips), profiles
 """
 
+from scripts.roles.verify import read_decisions
+
 IDENTIFIERS = [model(name, "llm", "identify.llms") for name in config["identify"]["llms"]]
 PLAYED = [row for row in ROLES if row["pool"]]
 GIVEN = [local(row[key]) for row in PLAYED for key in ("script", "profile") if row[key]]
 REFERENCE = [stage_model("choose_voices", name) for name in ("speaker", "diarization")]
+PROFILER = stage_model("profile", "llm")
+
+with faults_told():
+    read_decisions(project(config["speaker_decisions"]), MEDIA, ROLES)
 
 
 rule identify:
@@ -31,9 +37,7 @@ rule identify:
         env_of(*IDENTIFIERS)
     threads: cores(*IDENTIFIERS)
     resources:
-        gpu=gpus(*IDENTIFIERS),
-        mem_mb=memory_mb(4000, *IDENTIFIERS),
-        runtime=60,
+        **job_resources(*IDENTIFIERS, mem_mb=4000),
     params:
         llms=IDENTIFIERS,
         roles=ROLES,
@@ -58,8 +62,7 @@ rule verify:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=60,
+        **job_resources(),
     params:
         media=MEDIA,
         roles=ROLES,
@@ -90,9 +93,7 @@ rule choose_voices:
         env_of(*REFERENCE)
     threads: cores(*REFERENCE)
     resources:
-        gpu=gpus(*REFERENCE),
-        mem_mb=memory_mb(2000, *REFERENCE),
-        runtime=60,
+        **job_resources(*REFERENCE),
     params:
         roles=PLAYED,
         speaker=REFERENCE[0],
@@ -118,20 +119,18 @@ rule profile:
         "logs/profile.log",
     benchmark:
         "logs/profile.tsv"
-    localrule: asks_service(stage_model("profile", "llm"))
+    localrule: asks_service(PROFILER)
     conda:
-        env_of(stage_model("profile", "llm"))
-    threads: cores(stage_model("profile", "llm"))
+        env_of(PROFILER)
+    threads: cores(PROFILER)
     resources:
-        gpu=gpus(stage_model("profile", "llm")),
-        mem_mb=memory_mb(4000, stage_model("profile", "llm")),
-        runtime=60,
+        **job_resources(PROFILER, mem_mb=4000),
     params:
-        llm=stage_model("profile", "llm"),
+        llm=PROFILER,
         roles=ROLES,
         code=code(
             "roles/profile",
-            stage_model("profile", "llm"),
+            PROFILER,
             files=lambda wildcards: filter(os.path.isfile, GIVEN),
         ),
     script:

@@ -5,14 +5,13 @@ makes  <folder of weights>/{model}/: the model and receipt.json
 """
 
 from scripts.common import weights
+from scripts.workflow import requirements
 
-try:
+with faults_told():
     HUB = {row["model"]: row for row in weights.hub_table()}
     NEEDED = [
         name for spec in specs.with_nested(USED.values()) for name in requirements.needed(spec)
     ]
-except UserError as error:
-    raise WorkflowError(str(error)) from None
 
 
 localrules:
@@ -27,13 +26,12 @@ rule download:
     benchmark:
         "logs/download/{model}.tsv"
     wildcard_constraints:
-        model="|".join(map(re.escape, HUB)),
+        model=one_of(HUB),
     conda:
         env_of()
     threads: 1
     resources:
-        mem_mb=memory_mb(2000),
-        runtime=600,
+        **job_resources(runtime=600),
     params:
         row=lambda wildcards: HUB[wildcards.model],
     script:

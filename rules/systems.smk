@@ -10,6 +10,15 @@ AGENTS = {
     for name, base in config["finetune"]["agents"].items()
 }
 
+# The adapters of a system's models that the rule finetune trains.
+ADAPTERS = {
+    name: [
+        model.options["adapter"]
+        for model in specs.with_nested([spec])
+        if "adapter" in model.options
+    ]
+    for name, spec in SYSTEMS.items()
+}
 
 # A rule is local or not, so systems that ask a service have their own rule.
 ASKING = [name for name, spec in SYSTEMS.items() if asks_service(spec)]
@@ -38,9 +47,9 @@ rule finetune:
         lambda wildcards: env_of(AGENTS[wildcards.agent])
     threads: 8
     resources:
-        gpu=lambda wildcards: config["finetune"]["settings"]["gpus"] * gpus(AGENTS[wildcards.agent]),
-        mem_mb=memory_mb(200000),
-        runtime=1440,
+        **job_resources(mem_mb=200000, runtime=1440),
+        gpu=lambda wildcards: config["finetune"]["settings"]["gpus"]
+        * specs.wants_gpu(AGENTS[wildcards.agent]),
     params:
         name="{agent}",
         checkpoints="results/systems/finetune/{agent}/checkpoints",
@@ -54,7 +63,7 @@ rule finetune:
 
 rule respond:
     input:
-        adapters_of,
+        lambda wildcards: ADAPTERS[wildcards.system],
         test="results/dialogues/test/{shard}.jsonl",
         spoken="results/dialogues/speech/test/{shard}.jsonl",
         speech="results/dialogues/speech/test/{shard}",
@@ -76,9 +85,7 @@ rule respond:
         lambda wildcards: env_of(SYSTEMS[wildcards.system])
     threads: lambda wildcards: cores(SYSTEMS[wildcards.system])
     resources:
-        gpu=lambda wildcards: gpus(SYSTEMS[wildcards.system]),
-        mem_mb=memory_mb(5000, lambda wildcards: SYSTEMS[wildcards.system]),
-        runtime=60,
+        **job_resources(lambda wildcards: SYSTEMS[wildcards.system], mem_mb=5000),
     params:
         name="{system}",
         dialogue=lambda wildcards: SYSTEMS[wildcards.system],

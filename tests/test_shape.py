@@ -81,7 +81,7 @@ def test_rule_block_is_complete(name):
     _, sections, _ = RULES[name]
     wanted = {"input", "output", "log", "benchmark", "params", "conda", "threads", "resources"}
     assert wanted <= set(sections)
-    assert "code" in sections["params"] and "mem_mb=memory_mb(" in RULES[name][2]
+    assert "code" in sections["params"] and "**job_resources(" in RULES[name][2]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from scripts.paper.report.printed import PAPER_METRICS
 
 from scripts.common.tables import read_table
+from scripts.paper.report.published import PAPER_METRICS
 from scripts.services import settings
 from scripts.workflow import cost as cost_
 from scripts.workflow import specs
