@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 MODELS := .venv-models
 CLUSTER := .venv-cluster
 BENCH := .venv-bench
+NEWEST := .venv-newest
 
-.PHONY: help quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster weights lint bench bench-models scale locks env
+.PHONY: help quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster test-newest weights lint bench bench-models scale locks env
 help:
 	@echo "make quick    recomputes the printed figures, runs the corpus phase on a telephone call (5 minutes)"
 	@echo "make demo     installs, downloads weights and media, makes every table and figure (20 minutes)"
@@ -15,6 +16,7 @@ help:
 	@echo "make test-chaos  tests paid calls under service failures and killed processes (10 minutes; or CALLS=40 SEEDS=3)"
 	@echo "make test-models  tests the paper's models with their own packages, on tiny weights (15 minutes)"
 	@echo "make test-cluster  tests the workflow on a local SLURM (needs root; Debian; 10 minutes)"
+	@echo "make test-newest  dry runs on the newest Snakemake and its SLURM plugin (5 minutes)"
 	@echo "make weights  installs only the environment and the model weights"
 	@echo "make bench    benchmarks stages, services and workflow against alternatives (6 minutes)"
 	@echo "make scale    runs at the paper's scale with dummy models (30 minutes, 10 GB)"
@@ -97,6 +99,12 @@ $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
 test-cluster: $(CLUSTER)/.installed
 	$(CLUSTER)/bin/python -m scripts.setup.assemble_weights
 	$(CLUSTER)/bin/python -m pytest tests/cluster
+
+# By hand, before the locks are compiled anew: whether what the project uses of Snakemake is still there.
+test-newest:
+	$(call environment,$(NEWEST),--upgrade -r envs/base.in snakemake snakemake-executor-plugin-slurm pytest hypothesis)
+	PYTHONPATH=. $(NEWEST)/bin/python -m pytest tests/test_shape.py tests/workflow/test_guards.py tests/workflow/test_slurm_arrays.py
+	PYTHONPATH=. $(NEWEST)/bin/python -m pytest tests/test_workflow.py -k "chain or dry_run or refused or listed"
 
 $(BENCH)/.installed: envs/bench.txt
 	$(call environment,$(BENCH),-r envs/bench.txt)

@@ -3,7 +3,7 @@
 needs  all rules, and `built_environments: true` in the config
 """
 
-from scripts.workflow import environments
+from scripts.workflow import environments, guards
 
 
 def built_for(wanted):
@@ -25,6 +25,7 @@ if config["built_environments"]:
         )
     # A resource, since a job's script can read it (scripts/workflow/stage.py) and it triggers no
     # rerun.
-    for one in workflow.rules:
-        if one.conda_env:
-            one.resources["environment"] = built_for(one.conda_env)
+    with faults_told():
+        for one in workflow.rules:
+            if wanted := guards.part(one, "conda_env"):
+                guards.part(one, "resources")["environment"] = built_for(wanted)

@@ -9,7 +9,7 @@ import sys
 from snakemake.logging import logger
 
 from scripts.services import settings
-from scripts.workflow import cost, environments, requirements, slurm_arrays
+from scripts.workflow import cost, environments, guards, requirements, slurm_arrays
 from scripts.workflow.workload import size
 
 MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
@@ -54,14 +54,24 @@ def send_arrays():
 # Snakemake has no hook that knows the jobs in a dry run, and none before it creates environments. So
 # `announce` follows its own step that finds the jobs, only in the main process (jobs run in others)
 # and only if jobs are to run (--report and --summary find them, too).
-if hasattr(workflow, "_build_dag"):
-    find_jobs = workflow._build_dag
+with faults_told():
+    find_jobs = guards.part(workflow, "_build_dag")
+    for name in (
+        "dag",
+        "dryrun",
+        "executor_plugin",
+        "executor_settings",
+        "is_main_process",
+        "touch",
+    ):
+        guards.part(type(workflow), name)
 
-    def find_jobs_and_announce():
-        find_jobs()
-        runs = workflow.is_main_process and workflow.executor_plugin and not workflow.touch
-        if runs:
-            announce(workflow.dag.needrun_jobs())
-            send_arrays()
 
-    workflow._build_dag = find_jobs_and_announce
+def find_jobs_and_announce():
+    find_jobs()
+    if workflow.is_main_process and workflow.executor_plugin and not workflow.touch:
+        announce(guards.part(workflow.dag, "needrun_jobs")())
+        send_arrays()
+
+
+workflow._build_dag = find_jobs_and_announce

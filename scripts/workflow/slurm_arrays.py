@@ -21,9 +21,19 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
+from scripts.workflow import guards
 
 PLUGIN = "snakemake-executor-plugin-slurm"
-VERSION = "2.8.0"  # whose private names are used here
+PARTS = (  # its private names that are used here
+    "Executor.run_job",
+    "Executor.run_jobs",
+    "job_status_query.query_job_status_sacct",
+    "query_job_status_sacct",
+    "submit_string.get_submit_command",
+    "utils.set_gres_string",
+    "validation.validate_or_get_slurm_job_id",
+    "validation.validate_slurm_extra",
+)
 NOT_ASKED = ("tmpdir", "disk")  # prefixes of resources that sbatch never receives
 
 
@@ -31,19 +41,21 @@ def use(settings: Any, rules: set[str]) -> None:
     """Patch the plugin to submit arrays this way, if its settings name rules for it.
 
     `settings` are the executor's (None if it has none), `rules` the names of all rules. Raises
-    UserError for an unknown rule and for another version of the plugin.
+    UserError for an unknown rule, and for a plugin of another version or without a private name used here.
     """
     if not chosen(settings):
         return
     for name in sorted(chosen(settings) - rules - {"all"}):
         raise UserError(f"slurm-array-jobs: no rule is called '{name}'{nearest(name, rules)}")
-    if version(PLUGIN) != VERSION:
+    if version(PLUGIN) != guards.tested(PLUGIN):
         raise UserError(
             f"slurm-array-jobs: {PLUGIN} {version(PLUGIN)} is installed, and array jobs need "
-            f"{VERSION}: pip install -r envs/slurm.txt, or take the option out of the profile."
+            f"{guards.tested(PLUGIN)}: pip install -r envs/slurm.txt, or take the option out of the profile."
         )
     import snakemake_executor_plugin_slurm as plugin
 
+    for name in PARTS:
+        guards.part(plugin, name, PLUGIN)
     plugin.Executor.run_jobs = run_jobs
     plugin.query_job_status_sacct = query_sacct
 
@@ -70,7 +82,8 @@ def run_jobs(executor: Any, jobs: list) -> None:
         executor.run_job_pre(job)
         arrayed = not job.is_group() and names & {"all", job.rule.name}
         alike[(job.rule.name, request_of(job)) if arrayed else id(job)].append(job)
-    submit, size = executor._job_submission_executor.submit, executor.max_array_size
+    submit = guards.part(executor, "_job_submission_executor.submit", PLUGIN)
+    size = guards.part(executor, "max_array_size", PLUGIN)
     for those in alike.values():
         for part in (those[start : start + size] for start in range(0, len(those), size)):
             if len(part) == 1:
@@ -130,7 +143,8 @@ def sbatch(executor: Any, jobs: list, folder: Path) -> str:
         "partition": executor.get_partition_arg(first),
         "workdir": executor.workflow.workdir_init,
     }
-    settings, failed = executor.workflow.executor_settings, executor._failed_nodes
+    settings = executor.workflow.executor_settings
+    failed = guards.part(executor, "_failed_nodes", PLUGIN)
     command = get_submit_command(first, asks, settings=settings, failed_nodes=failed)
     command += f"{set_gres_string(first)} --array=1-{len(jobs)}"
     tasks = [f"{n})\n{executor.format_job_exec(job)}\n;;" for n, job in enumerate(jobs, 1)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
-from scripts.workflow import slurm_arrays
+from scripts.workflow import guards, slurm_arrays
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = {"all", "extract", "rate"}
@@ -96,11 +98,6 @@ def test_what_hinders_an_array_is_an_error_of_each_of_its_jobs(monkeypatch):
     assert executor.errors == [(one, text) for one in jobs]
 
 
-def test_the_lock_has_the_version_whose_submission_is_replaced():
-    lock = (ROOT / "envs/slurm.txt").read_text("utf-8").splitlines()
-    assert f"{slurm_arrays.PLUGIN}=={slurm_arrays.VERSION}" in lock
-
-
 @pytest.mark.parametrize("executor", [None, settings(None), settings("")])
 def test_without_the_option_nothing_is_changed(executor):
     slurm_arrays.use(executor, RULES)
@@ -114,4 +111,34 @@ def test_a_rule_that_does_not_exist_is_named():
 def test_another_version_of_the_plugin_is_refused_with_a_way_out(monkeypatch):
     monkeypatch.setattr(slurm_arrays, "version", lambda name: "9.9")
     with pytest.raises(UserError, match="slurm 9.9 is installed.* pip install -r envs/slurm.txt"):
+        slurm_arrays.use(settings("all"), RULES)
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """A plugin of the tested version, with every private name that is used."""
+    monkeypatch.setattr(slurm_arrays, "version", guards.tested)
+    monkeypatch.setattr(guards, "version", lambda name: "9.9")
+    made = types.ModuleType("snakemake_executor_plugin_slurm")
+    for name in slurm_arrays.PARTS:
+        *places, last = name.split(".")
+        owner = made
+        for place in places:
+            if not hasattr(owner, place):
+                setattr(owner, place, types.ModuleType(place))
+            owner = getattr(owner, place)
+        setattr(owner, last, object())
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    return made
+
+
+def test_the_plugin_is_replaced_where_nothing_is_missing(plugin):
+    slurm_arrays.use(settings("all"), RULES)
+    assert plugin.Executor.run_jobs is slurm_arrays.run_jobs
+
+
+def test_a_private_name_that_is_gone_is_told(plugin):
+    del plugin.utils.set_gres_string
+    sentence = r"slurm 9.9 has no snakemake_\w+.utils.set_gres_string, .* tested is 2.8.0: pip"
+    with pytest.raises(UserError, match=sentence):
         slurm_arrays.use(settings("all"), RULES)
