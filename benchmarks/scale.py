@@ -36,7 +36,7 @@ SECONDS = 400  # of a medium: 80 turns
 CONFIG = ("config/paper.yaml", "tests/config/scale.yaml")
 ROLE, WORK = "newcomer", "A Film of Its Own"
 NEXT = "system-10"
-TABLES = ("rules/paper.smk", "rules/checks.smk")
+TABLES = ("rules/paper.smk", "rules/analyses.smk")
 
 
 def main() -> int:

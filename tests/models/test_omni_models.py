@@ -284,7 +284,7 @@ def trained(tiny_model, tmp_path_factory):
                 examples=Path("examples.jsonl"),
                 adapter=Path("adapter"),
                 checkpoints="checkpoints",
-                model=ModelSpec("dialogue", "qwen25_omni", {"weights": NAME, "device": "cpu"}),
+                dialogue=ModelSpec("dialogue", "qwen25_omni", {"weights": NAME, "device": "cpu"}),
                 settings=SETTINGS,
                 seed=1,
                 name="agent",

@@ -107,7 +107,7 @@ def agent(tmp_path, monkeypatch):
             examples=Path("examples.jsonl"),
             adapter=Path("adapter"),
             checkpoints="checkpoints",
-            model=ModelSpec("dialogue", backend, {"weights": str(home), "device": "cpu"}),
+            dialogue=ModelSpec("dialogue", backend, {"weights": str(home), "device": "cpu"}),
             settings={**PAPER, **dict(settings)},
             seed=7,
             name="agent",
