@@ -1,9 +1,9 @@
 """The workflow beside its own scripts run bare (`python -m benchmarks.pipeline`).
 
-The corpus of config/toy.yaml, seven stages one after the other, each a rule. Bare: the same stages
-with the same arguments as `python -m scripts.<phase>.<stage>`, a process each. Both sides start in
-an empty folder; downloaded packages lie in the cache before either begins. The target is 1.25 times
-the bare run and 2 s, which is what Snakemake's own start takes.
+The corpus of tests/config/toy.yaml, seven stages one after the other, each a rule. Bare: the same
+stages with the same arguments as `python -m scripts.<phase>.<stage>`, a process each. Both sides
+start in an empty folder; downloaded packages lie in the cache before either begins. The target is
+1.25 times the bare run and 2 s, which is what Snakemake's own start takes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.figures import Figure, show
 from scripts.common.paths import ROOT
 
-TOY = ROOT / "config/toy.yaml"
+TOY = ROOT / "tests/config/toy.yaml"
 TARGET, FIRST = "corpus", "results/corpus/media/toy.jsonl"
 KINDS = "media truth audio vocals turns segments quality transcripts".split()
 ROUNDS = 2

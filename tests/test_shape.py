@@ -310,3 +310,19 @@ def test_public_functions_of_shared_rooms_say_what_they_do():
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 assert inspect.cleandoc(ast.get_docstring(node) or ""), f"{path.name}: {node.name}"
+
+
+def test_the_map_names_every_room_in_order_and_nothing_that_is_not_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = re.findall(r"^\| scripts/(\w+) \|", text, re.MULTILINE)
+    folders = {path.parent.name for path in (ROOT / "scripts").glob("*/__init__.py")}
+    assert rooms == ROOMS and {*rooms} == folders
+    for page in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+        named = re.findall(
+            r"(?<![\w/.-])(?:(?:scripts|rules|config|envs|tests|benchmarks|profiles)/[\w./<>*-]*"
+            r"|[A-Z]\w+\.md)",
+            (ROOT / page).read_text("utf-8"),
+        )
+        paths = {name.rstrip(".") for name in named if not {"<", "*"} & {*name}}
+        assert paths and not [path for path in sorted(paths) if not (ROOT / path).exists()]
+        assert len((ROOT / page).read_text("utf-8").splitlines()) <= 120

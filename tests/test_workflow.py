@@ -1,4 +1,4 @@
-"""The workflow as a user runs it: config/toy.yaml end to end, and what must not run."""
+"""The workflow as a user runs it: tests/config/toy.yaml end to end, and what must not run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
-TOY = (f"--configfile={ROOT / 'config/toy.yaml'}",)
+TOY = (f"--configfile={ROOT / 'tests/config/toy.yaml'}",)
 NOTHING = "Nothing to be done"
 
 

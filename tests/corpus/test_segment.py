@@ -12,15 +12,12 @@ from scripts.common import audio
 from scripts.common.errors import UserError
 from scripts.corpus import segment as module
 from scripts.corpus.segment import Limits, cut, segment
-from scripts.rows.corpus import Recording, Segment, Turn
+from scripts.rows.corpus import Segment
 from scripts.rows.jsonl import read_rows, write_rows
+from tests.rows import recording, turn
 
 LIMITS = Limits(3000, 10_000, 2000)
 QUIET = np.zeros(0, np.float32)
-
-
-def turn(start, end, speaker="speaker_0", overlap=False):
-    return Turn(media="m", speaker=speaker, start=start, end=end, overlap=overlap)
 
 
 def cuts(turns, speech, samples=QUIET, limits=LIMITS):
@@ -113,7 +110,7 @@ def many_turns(draw):
     for speaker in range(draw(st.integers(1, 3))):
         for start, end in draw(spans(14)):
             overlap = draw(st.integers(0, 9)) == 0
-            turns.append(turn(start, end, f"speaker_{speaker}", overlap))
+            turns.append(turn(start, end, f"speaker_{speaker}", overlap=overlap))
     return sorted(turns, key=lambda row: row.start)
 
 
@@ -177,10 +174,9 @@ def test_the_stage_reads_vocals_and_writes_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(backends, "load", lambda spec: Detector())
     (tmp_path / "vocals").mkdir()
     audio.write(tmp_path / "vocals/m.flac", np.zeros(16_000 * 5, np.float32))
-    common = {"work": "", "language": "English"}
     media = [
-        Recording(id="m", file="m.flac", duration=5, **common),
-        Recording(id="bad", file=None, dropped="no audio stream", **common),
+        recording(duration=5),
+        recording("bad", file=None, dropped="no audio stream"),
     ]
     write_rows(tmp_path / "vocals.jsonl", media)
     write_rows(tmp_path / "turns.jsonl", [turn(0, 5)])

@@ -10,10 +10,7 @@ from scripts.common import audio
 from scripts.corpus.separate import separate
 from scripts.rows.corpus import Recording
 from scripts.rows.jsonl import read_rows, write_rows
-
-
-def recording(name, **fields):
-    return Recording(id=name, work="", language="English", **{"file": f"{name}.flac", **fields})
+from tests.rows import recording
 
 
 def run(folder, rows):

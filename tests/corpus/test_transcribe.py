@@ -8,20 +8,19 @@ import pytest
 from scripts import backends
 from scripts.common import audio
 from scripts.corpus.transcribe import BATCH, transcribe
-from scripts.rows.corpus import Recording, Segment, Transcript
+from scripts.rows.corpus import Transcript
 from scripts.rows.jsonl import read_rows, write_rows
+from tests import rows as made
 
 
-def segment(name, media, start, speech=1.0, dropped=None):
-    times = {"start": start, "end": start + 1, "speech": speech}
-    return Segment(id=name, media=media, speaker="speaker_0", dropped=dropped, **times)
+def segment(key, media, start, speech=1.0, dropped=None):
+    return made.segment(key, start, start + 1, media=media, speech=speech, dropped=dropped)
 
 
 def run(folder, segments):
     languages = {"en": "English", "zh": "Chinese"}
     media = [
-        Recording(id=name, work="", language=language, file=f"{name}.flac", duration=60)
-        for name, language in languages.items()
+        made.recording(name, language=language, duration=60) for name, language in languages.items()
     ]
     write_rows(folder / "recordings", media)
     write_rows(folder / "segments", segments)

@@ -9,7 +9,8 @@ from scripts.dialogues.classify import classify
 from scripts.rows.dialogues import Dialogue, Exchange
 from scripts.rows.jsonl import read_rows
 from scripts.workflow.model_spec import ModelSpec
-from tests.dialogues.tiny import dialogue, use, written
+from tests.dialogues.tiny import dialogue, use
+from tests.rows import written
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 SHIPPED = CONFIG / "prompts/classify.md"

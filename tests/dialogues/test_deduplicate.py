@@ -11,7 +11,8 @@ from scripts.common.errors import UserError
 from scripts.dialogues.deduplicate import deduplicate, near_duplicates
 from scripts.rows.dialogues import Dialogue, Exchange
 from scripts.rows.jsonl import read_rows
-from tests.dialogues.tiny import Embedder, dialogue, use, written
+from tests.dialogues.tiny import Embedder, dialogue, use
+from tests.rows import written
 
 
 def units(seed: int, count: int, groups: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from scripts.dialogues.speak import TOGETHER, speak
 from scripts.rows.dialogues import Exchange, Spoken, SpokenUser
 from scripts.rows.jsonl import read_rows
 from scripts.workflow.model_spec import ModelSpec
-from tests.dialogues.tiny import dialogue, use, voice, written
+from tests.dialogues.tiny import dialogue, use
+from tests.rows import voice, written
 
 RATE = 8000
 

@@ -6,10 +6,11 @@ from scripts.common.errors import UserError
 from scripts.dialogues.split import split
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
-from tests.dialogues.tiny import dialogue, written
+from tests.dialogues.tiny import dialogue
+from tests.rows import written
 
 ROWS = [
-    dialogue(f"{role}{mode}{number}", role, mode, pool)
+    dialogue(f"{role}{mode}{number}", role, mode, pool=pool)
     for role, pool in (("joe", "train"), ("faye", "out_of_domain"))
     for mode in ("single", "multi")
     for number in range(5)

@@ -11,7 +11,8 @@ from scripts.dialogues.write import write
 from scripts.rows.dialogues import Dialogue, shard_of
 from scripts.rows.jsonl import content_id, read_rows
 from scripts.workflow.model_spec import ModelSpec
-from tests.dialogues.tiny import person, use, voice, written
+from tests.dialogues.tiny import person, use
+from tests.rows import voice, voices_of, written
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"
 FILES = {
@@ -58,9 +59,7 @@ def run(tmp_path, monkeypatch, answer, people, shard="1-of-1", voices=None, **ch
     numbers = {"single": 3, "multi": 2, "batch": 1, "attempts": 2, "excerpts": 2, "seed": 0}
     write(
         profiles=written(tmp_path / "profiles.jsonl", people),
-        voices=written(
-            tmp_path / "voices.jsonl", voices or [voice(p.role, p.language) for p in people]
-        ),
+        voices=written(tmp_path / "voices.jsonl", voices or voices_of(people)),
         **FILES,
         drafts=drafts,
         llm=ModelSpec("llm", "made"),
@@ -71,7 +70,7 @@ def run(tmp_path, monkeypatch, answer, people, shard="1-of-1", voices=None, **ch
 
 
 def test_each_role_gets_its_dialogues_in_its_language(tmp_path, monkeypatch):
-    people = [person("joe"), person("faye", pool="out_of_domain"), person("lu", "Chinese")]
+    people = [person("joe"), person("faye", pool="out_of_domain"), person("lu", language="Chinese")]
     rows, asked = run(tmp_path, monkeypatch, good, people)
     assert len(rows) == 15 and len({row.id for row in rows}) == 15
     assert all(row.dropped is None and row.raw is None and row.model == "tiny" for row in rows)

@@ -3,66 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scripts import backends
-from scripts.rows.dialogues import Dialogue, Exchange
-from scripts.rows.jsonl import write_rows
-from scripts.rows.roles import Profile, Voice
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.roles import Profile
+from tests import rows
 
 
-def person(role="joe", language="English", pool="train", **changed) -> Profile:
+def person(role: str = "joe", **changed: Any) -> Profile:
+    """The profile of a pilot."""
     fields = {
         "name": "Joe King",
         "work": "The Flight",
-        "gender": "Male",
         "profile": "A cheerful pilot.",
         "background": "He crashed in the jungle.",
         "lines": ["Relax."],
         "excerpts": [f"Joe: This is stretch {number}." for number in range(1, 6)],
         "origin": "files",
-        "synthetic": False,
-        "flags": [],
     }
-    return Profile(role=role, language=language, pool=pool, **(fields | changed))
+    return rows.profile(role, **(fields | changed))
 
 
-def voice(role="joe", language="English", flags=()) -> Voice:
-    return Voice(
-        role=role,
-        language=language,
-        segment="s",
-        media="m",
-        file=f"{role}.flac",
-        start=0,
-        end=3,
-        text="Relax.",
-        similarity=None,
-        clips=1,
-        others=[],
-        synthetic=False,
-        redistribute=False,
-        flags=list(flags),
-    )
-
-
-def dialogue(key: str, role="joe", mode="single", pool="train", **changed) -> Dialogue:
+def dialogue(key: str, role: str = "joe", mode: str = "single", **changed: Any) -> Dialogue:
+    """A dialogue with an id and with words of its own."""
     lines = [(f"Question {key}?", f"Answer {key}.")] * (1 if mode == "single" else 2)
-    fields = {
-        "id": hashlib.sha256(key.encode()).hexdigest()[:12],
-        "language": "English",
-        "turns": [Exchange(user=user, role=answer) for user, answer in lines],
-        "context": "",
-        "model": "tiny",
-    }
-    return Dialogue(role=role, mode=mode, pool=pool, **(fields | changed))
-
-
-def written(path: Path, rows) -> Path:
-    write_rows(path, rows)
-    return path
+    name = hashlib.sha256(key.encode()).hexdigest()[:12]
+    return rows.dialogue(name, role, **{"turns": rows.exchanges(*lines), "mode": mode} | changed)
 
 
 def use(monkeypatch, model) -> None:

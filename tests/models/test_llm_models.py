@@ -17,8 +17,9 @@ from scripts.dialogues.write import write
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows
 from scripts.workflow.model_spec import ModelSpec
-from tests.dialogues.tiny import person, use, voice, written
+from tests.dialogues.tiny import person, use
 from tests.models.lessons import ANSWERS, PROFILES, PROMPTS, conversation, example
+from tests.rows import voices_of, written
 
 FAMILIES = ("qwen3-8b", "llama-3.1-8b", "mistral-7b-v0.3")
 SYSTEM = {"role": "system", "content": "You are Joe."}
@@ -157,12 +158,14 @@ def test_the_tiny_model_writes_usable_dialogues(qwen, tmp_path, monkeypatch):
     people = [
         person("joe", excerpts=["Joe: Hello there, how have you been? " * 30] * 3),
         person("azura", name="Princess Azura", work="Flight of the Amazon Queen"),
-        person("wu", "Chinese", name="孙悟空", work="西游记", profile="神通广大的猴王。"),
-        person("linghu", "Chinese", name="令狐冲", work="笑傲江湖", background="他爱喝酒。"),
+        person("wu", language="Chinese", name="孙悟空", work="西游记", profile="神通广大的猴王。"),
+        person(
+            "linghu", language="Chinese", name="令狐冲", work="笑傲江湖", background="他爱喝酒。"
+        ),
     ]
     write(
         profiles=written(tmp_path / "profiles.jsonl", people),
-        voices=written(tmp_path / "voices.jsonl", [voice(p.role, p.language) for p in people]),
+        voices=written(tmp_path / "voices.jsonl", voices_of(people)),
         single_english=PROMPTS / "write_single_en.md",
         single_chinese=PROMPTS / "write_single_zh.md",
         multi_english=PROMPTS / "write_multi_en.md",

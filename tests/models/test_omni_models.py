@@ -17,33 +17,19 @@ from scripts.backends.dialogue import Answer, Request, accept, qwen25_omni
 from scripts.common import audio
 from scripts.common.errors import UserError
 from scripts.common.prompts import read_prompt
-from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.roles import Profile
 from scripts.systems import finetune as module
 from scripts.systems.respond import first_request
 from scripts.workflow.model_spec import ModelSpec
+from tests import rows as made
+from tests.systems.test_finetune import PAPER
 
 NAME = "qwen2.5-omni-7b"
 SMALL = {"weights": NAME, "max_tokens": 6, "max_seconds": 1}
-SETTINGS = {
-    "rank": 8,
-    "alpha": 32,
-    "learning_rate": 1e-4,
-    "epochs": 1,
-    "batch": 2,
-    "eval_batch": 1,
-    "accumulation": 1,
-    "warmup": 0.05,
-    "eval_steps": 1,
-    "save_steps": 1,
-    "keep": 2,
-    "log_steps": 1,
-    "workers": 0,
-    "gpus": 1,
-    "max_steps": 2,
-    "held_out": 0.25,
-}
+STEPS = {"eval_steps": 1, "save_steps": 1, "log_steps": 1, "max_steps": 2}
+SETTINGS = PAPER | STEPS | {"workers": 0, "gpus": 1, "held_out": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -266,24 +252,13 @@ def trained(tiny_model, tmp_path_factory):
             file = f"d{number}_{turn}.flac"
             sound = (random.standard_normal(24_000 + 900 * turn) * 0.05).astype(np.float32)
             audio.write(here / "speech" / file, sound, 24_000)
-            turns.append(
-                SpokenTurn(user_audio=file, user_seconds=1, role_audio="none", role_seconds=1)
-            )
-        who = {"id": f"d{number}", "role": "joe", "language": "English"}
-        lines = [Exchange(user="Hi.", role=f"Hello {turn}.") for turn in range(count)]
-        mode = "multi" if count > 1 else "single"
-        dialogues.append(
-            Dialogue(**who, mode=mode, pool="train", turns=lines, context="", model="none")
-        )
-        said.append(
-            Spoken(**who, turns=turns, sample_rate=24_000, voice="v", voice_mode="cloned", flags=[])
-        )
+            turns.append(made.spoken_turn(file))
+        lines = made.exchanges(*[("Hi.", f"Hello {turn}.") for turn in range(count)])
+        dialogues.append(made.dialogue(f"d{number}", turns=lines))
+        said.append(made.spoken(f"d{number}", turns, sample_rate=24_000, voice_mode="cloned"))
     write_rows(here / "train.jsonl", dialogues)
     write_rows(here / "spoken.jsonl", said)
-    person = {"role": "joe", "name": "Joe", "work": "A Game", "language": "English"}
-    profile = {"profile": "A pilot.", "background": "", "lines": ["Up!"], "excerpts": []}
-    rest = {"gender": "Male", "pool": "train", "origin": "a test", "synthetic": False, "flags": []}
-    write_rows(here / "profiles.jsonl", [Profile(**person, **profile, **rest)])
+    write_rows(here / "profiles.jsonl", [made.profile(profile="A pilot.", lines=["Up!"])])
     (here / "prompt.md").write_text("# Role\nYou are {name}. {lines}\n# Answer\nBriefly.")
 
     def run() -> str:
@@ -309,7 +284,7 @@ def trained(tiny_model, tmp_path_factory):
                 examples=Path("examples.jsonl"),
                 adapter=Path("adapter"),
                 checkpoints="checkpoints",
-                model=ModelSpec("dialogue", "qwen25_omni", {"weights": NAME, "device": "cpu"}),
+                dialogue=ModelSpec("dialogue", "qwen25_omni", {"weights": NAME, "device": "cpu"}),
                 settings=SETTINGS,
                 seed=1,
                 name="agent",

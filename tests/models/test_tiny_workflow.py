@@ -1,5 +1,5 @@
 """The paper's workflow end to end, every stage and model, as a user runs it: config/paper.yaml,
-scaled down to three roles by config/tiny.yaml.
+scaled down to three roles by tests/config/tiny.yaml.
 
 Models that run here have tiny weights; the services are local servers that speak their protocols.
 Each has a key of its own to look for: none may be in anything that a run writes.
@@ -28,7 +28,7 @@ from tests.servers.openai_paper import PaperModel
 from tests.servers.volcengine import Doubao
 
 ROOT = Path(__file__).resolve().parents[2]
-OVERLAYS = [str(ROOT / f"config/{name}.yaml") for name in ("paper", "tiny")]
+OVERLAYS = [str(ROOT / name) for name in ("config/paper.yaml", "tests/config/tiny.yaml")]
 ASSEMBLED = ("dnsmos", "minilm")  # small enough to be real
 KEYS = {
     name: f"sk-canary-{name.lower()}-6f1d"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from scripts.paper.report.published import PAPER_METRICS
-from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
-from scripts.rows.jsonl import write_rows
+from scripts.rows.dialogues import Dialogue, Spoken
 from scripts.rows.judging import Verdict
 from scripts.rows.systems import Reply
 from scripts.workflow.model_spec import ModelSpec
+from tests import rows
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "config" / "published"
 SYSTEMS = {
@@ -33,75 +34,48 @@ MEDIA = [
 ]
 
 
-def dialogue(name: str, role: str = "joe", **fields) -> Dialogue:
+def dialogue(name: str, role: str = "joe", **fields: Any) -> Dialogue:
     """A single-turn test dialogue of a role of `ROLES`."""
     row = next(row for row in ROLES if row["role"] == role)
     given = {
         "mode": "single",
         "language": row["language"],
         "pool": row["pool"],
-        "turns": [Exchange(user="Where do we fly?", role="South, | 5 % of the way.")],
-        "context": "",
-        "model": "tiny",
+        "turns": rows.exchanges(("Where do we fly?", "South, | 5 % of the way.")),
         "subtask": "Skills and Abilities",
         "idx": 0,
         "synthetic": row["language"] == "Chinese",
     }
-    return Dialogue(id=name, role=role, **(given | fields))
+    return rows.dialogue(name, role, **given | fields)
 
 
-def spoken(row: Dialogue, user: float = 4.0, role: float = 9.0, **fields) -> Spoken:
+def spoken(row: Dialogue, user: float = 4.0, role: float = 9.0, **fields: Any) -> Spoken:
     """The speech of a dialogue, every utterance of the same length."""
-    turn = {"user_audio": "u.flac", "user_seconds": user}
-    turn |= {"role_audio": "r.flac", "role_seconds": role}
-    given = {
-        "turns": [SpokenTurn(**turn) for _ in row.turns],
-        "sample_rate": 24000,
-        "voice": "v",
-        "voice_mode": "matched",
-        "flags": [],
-    }
-    return Spoken(id=row.id, role=row.role, language=row.language, **(given | fields))
+    turn = rows.spoken_turn("u.flac", "r.flac", user_seconds=user, role_seconds=role)
+    given = {"turns": [turn for _ in row.turns], "sample_rate": 24_000}
+    return rows.spoken(row.id, **{"role": row.role, "language": row.language} | given | fields)
 
 
 def verdicts(row: Dialogue, system: str, test: float, ref: float = 8.0) -> list[Verdict]:
     """The same pair of scores for all eight metrics of an item."""
-    return [
-        Verdict(
-            id=row.id,
-            system=system,
-            judge="objective",
-            role=row.role,
-            mode=row.mode,
-            idx=row.idx,
-            language=row.language,
-            pool=row.pool,
-            metric=metric,
-            score_test=test,
-            score_ref=ref,
-            rationale="made up",
-        )
-        for metric in PAPER_METRICS
-    ]
+    scores = {"score_test": test, "score_ref": ref}
+    return [rows.verdict(row, system, metric, **scores) for metric in PAPER_METRICS]
 
 
-def expected(rows: list[Verdict]) -> dict[str, list[str]]:
+def expected(of: list[Verdict]) -> dict[str, list[str]]:
     """What there should be of a run whose systems, judges and metrics are those of its verdicts."""
     keys = {"systems": "system", "judges": "judge", "metrics": "metric"}
-    return {name: sorted({getattr(row, key) for row in rows}) for name, key in keys.items()}
+    return {name: sorted({getattr(row, key) for row in of}) for name, key in keys.items()}
 
 
 def reply(row: Dialogue, system: str) -> Reply:
     """A system's reply without turns, in a matched voice."""
-    fields = {"role": row.role, "mode": row.mode, "language": row.language}
-    return Reply(id=row.id, system=system, turns=[], voice_mode="matched", **fields)
+    return rows.reply(row, system, [], voice_mode="matched")
 
 
-def files(folder: Path, name: str, rows: list) -> list[Path]:
+def files(folder: Path, name: str, of: list) -> list[Path]:
     """Rows as the one shard of a list of files."""
-    path = folder / f"{name}.jsonl"
-    write_rows(path, rows)
-    return [path]
+    return [rows.written(folder / f"{name}.jsonl", of)]
 
 
 def outputs(folder: Path) -> dict[str, Path]:

@@ -12,9 +12,10 @@ from scripts.common import audio
 from scripts.media.truth import TruthLine
 from scripts.media.truth import write as write_truth
 from scripts.paper.corpus_quality import LEAST_SPEAKERS, corpus_quality, judged
-from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
 from scripts.rows.jsonl import write_rows
-from scripts.rows.roles import Identity, Vote
+from scripts.rows.roles import Vote
+from tests import rows as made
+from tests.rows import quality, segment, transcript, turn
 
 KINDS = ["recordings", "turns", "segments", "quality", "transcripts"]
 
@@ -23,25 +24,10 @@ def line(start, end, speaker, text):
     return TruthLine(start=start, end=end, speaker=speaker, character=speaker.title(), text=text)
 
 
-def segment(name, speaker, start, end, dropped=None):
-    times = {"start": start, "end": end, "speech": end - start}
-    return Segment(id=name, media="m", speaker=speaker, dropped=dropped, **times)
-
-
 def identity(speaker, role, agreed):
     votes = [Vote(model="a", role=role, scores={"joe": 0.5, "faye": 0.5})]
-    candidates = ["faye", "joe", "lola", "sparky"]
-    return Identity(
-        media="m",
-        speaker=speaker,
-        work="game",
-        candidates=candidates,
-        votes=votes,
-        agreed=agreed,
-        role=role,
-        seconds=5,
-        evidence=[],
-    )
+    names = ["faye", "joe", "lola", "sparky"]
+    return made.identity(speaker, role, agreed=agreed, votes=votes, candidates=names)
 
 
 @pytest.fixture
@@ -67,8 +53,7 @@ def table(tmp_path):
 
 
 def recording(name="m", **fields):
-    common = {"work": "game", "language": "English", "duration": 10, "file": f"{name}.flac"}
-    return Recording(**{"id": name, **common, **fields})
+    return made.recording(name, **{"duration": 10} | fields)
 
 
 def found():
@@ -79,22 +64,22 @@ def found():
             recording("n", file=None, duration=0, dropped="no audio stream"),
         ],
         "turns": [
-            Turn(media="m", speaker="speaker_0", start=0, end=6),
-            Turn(media="m", speaker="speaker_1", start=6, end=10),
+            turn(0, 6, "speaker_0"),
+            turn(6, 10, "speaker_1"),
         ],
         "segments": [
-            segment("b", "speaker_1", 6, 10),
-            segment("a", "speaker_0", 0, 4),
-            segment("c", "speaker_0", 4.5, 6, "shorter than 3 s"),
+            segment("b", 6, 10, "speaker_1"),
+            segment("a", 0, 4, "speaker_0"),
+            segment("c", 4.5, 6, "speaker_0", dropped="shorter than 3 s"),
         ],
         "quality": [
-            Quality(id="a", ovrl=3.2, sig=3, bak=3),
-            Quality(id="b", ovrl=2.7, sig=3, bak=3, dropped="OVRL 2.70 is below 3.0"),
+            quality("a", ovrl=3.2, sig=3, bak=3),
+            quality("b", ovrl=2.7, sig=3, bak=3, dropped="OVRL 2.70 is below 3.0"),
         ],
         "transcripts": [
-            Transcript(id="b", text="Hello, Joe!", language="English"),
-            Transcript(id="a", text="Faye, where", language="English"),
-            Transcript(id="c", text="Are you?", language="English"),
+            transcript("b", "Hello, Joe!"),
+            transcript("a", "Faye, where"),
+            transcript("c", "Are you?"),
         ],
     }
 
@@ -177,14 +162,14 @@ def test_what_the_truth_leaves_out_is_left_out_of_every_score(tmp_path, table):
     write_truth(tmp_path / "truth", "m", turns, lines, unscored=[(8, 9), (8.5, 12)])
     rows = found()
     rows["turns"] = [
-        Turn(media="m", speaker="speaker_0", start=0, end=5),
-        Turn(media="m", speaker="speaker_1", start=5, end=8),
-        Turn(media="m", speaker="speaker_2", start=8, end=10),
+        turn(0, 5, "speaker_0"),
+        turn(5, 8, "speaker_1"),
+        turn(8, 10, "speaker_2"),
     ]
     rows["segments"] = [
-        segment("a", "speaker_0", 0, 5),
-        segment("b", "speaker_1", 5, 8),
-        segment("c", "speaker_2", 8, 10, "shorter than 3 s"),
+        segment("a", 0, 5, "speaker_0"),
+        segment("b", 5, 8, "speaker_1"),
+        segment("c", 8, 10, "speaker_2", dropped="shorter than 3 s"),
     ]
     names = [identity(f"speaker_{n}", "joe", True) for n in range(3)]
     m, _, total, *_ = table(rows, names)
@@ -202,7 +187,7 @@ def test_turns_beyond_the_end_are_told_and_not_scored(tmp_path, table):
     write_truth(tmp_path / "truth", "m", turns, lines)
     rows = found()
     rows["recordings"][0] = recording(note="the container says 20.0 s")
-    rows["transcripts"] = [Transcript(id="c", text="Are you? Are you?", language="English")]
+    rows["transcripts"] = [transcript("c", "Are you? Are you?")]
     m = table(rows)[0]
     assert (m["true_speakers"], float(m["der"]), float(m["wer"])) == ("2", 0, 0)
     beyond = "the true turns go on for 10.0 s after the end of the sound"
@@ -215,7 +200,7 @@ def test_chinese_is_scored_by_characters(tmp_path, table):
     path.write_text(line(0, 5, "joe", "灯塔在哪里？").model_dump_json() + "\n", encoding="utf-8")
     rows = found()
     rows["recordings"][0] = recording(language="Chinese", synthetic=True)
-    rows["transcripts"] = [Transcript(id="a", text="灯塔再哪里", language="Chinese")]
+    rows["transcripts"] = [transcript("a", "灯塔再哪里", language="Chinese")]
     m = table(rows, batch="chinese")[0]
     assert (m["wer"], float(m["cer"]), m["synthetic"]) == ("", 0.2, "True")
 

@@ -11,18 +11,8 @@ from scripts.common import audio
 from scripts.roles.choose_voices import choose_voices, mean_cosine
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import RefusedVoice, Voice
-from tests.roles.tiny import (
-    ID,
-    ROLES,
-    good,
-    recording,
-    role,
-    said,
-    segment,
-    speaker,
-    turn,
-    written,
-)
+from tests.roles.tiny import ID, ROLES, recording, role, segment, speaker, turn
+from tests.rows import quality, transcript, written
 
 LOUDNESS = {"a": 0.1, "b": 0.2, "c": 0.25, "d": 0.8}  # of the four clips, 6 s each
 
@@ -59,8 +49,8 @@ def run(tmp_path, monkeypatch, *, roles=ROLES[:1], crowded=(), turns=None, **cha
         "recordings": [recording()],
         "turns": turns or [turn(0, 24, "speaker_0")],
         "segments": [segment(key, 6 * n, 6 * n + 6, "speaker_0") for n, key in enumerate("abcd")],
-        "quality": [good(key) for key in "abcd"],
-        "transcripts": [said(key, f"I am {key}.") for key in "abcd"],
+        "quality": [quality(key) for key in "abcd"],
+        "transcripts": [transcript(key, f"I am {key}.") for key in "abcd"],
     } | changed
     paths = {name: written(tmp_path / f"{name}.jsonl", value) for name, value in rows.items()}
     speakers = paths.pop("speakers")
@@ -138,14 +128,14 @@ def test_a_role_whose_clips_all_hold_two_speakers_is_recorded(tmp_path, monkeypa
 
 
 def test_a_single_clip_is_used_and_flagged(tmp_path, monkeypatch):
-    quality = [good("a"), *(good(key, dropped="2.5 is below 3") for key in "bcd")]
-    (voice,), _ = run(tmp_path, monkeypatch, quality=quality)
+    rated = [quality("a"), *(quality(key, dropped="2.5 is below 3") for key in "bcd")]
+    (voice,), _ = run(tmp_path, monkeypatch, quality=rated)
     assert (voice.segment, voice.similarity, voice.clips, voice.others) == ("a", None, 1, [])
     assert voice.flags == ["one clip only"]
 
 
 def test_a_clip_without_words_is_refused(tmp_path, monkeypatch):
-    transcripts = [said(key, " " if key == "c" else "Yes.") for key in "abcd"]
+    transcripts = [transcript(key, " " if key == "c" else "Yes.") for key in "abcd"]
     (voice,), (refused,) = run(tmp_path, monkeypatch, transcripts=transcripts)
     assert voice.segment == "b" and refused.segment == "c"
 
@@ -217,8 +207,8 @@ def test_a_speaker_whose_clips_are_of_two_people_is_refused(tmp_path, monkeypatc
         "recordings": [recording()],
         "turns": [turn(0, 36, "speaker_0")],
         "segments": [segment(key, 3 * n, 3 * n + 3, "speaker_0") for n, key in enumerate(names)],
-        "quality": [good(key) for key in names],
-        "transcripts": [said(key, f"I am {key}.") for key in names],
+        "quality": [quality(key) for key in names],
+        "transcripts": [transcript(key, f"I am {key}.") for key in names],
     }
     choose_voices(
         speakers=written(tmp_path / "speakers.jsonl", [speaker("speaker_0", ROLES[0]["role"])]),

@@ -27,18 +27,8 @@ from scripts.roles.identify import (
 )
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import Identity
-from tests.roles.tiny import (
-    ID,
-    MEDIUM,
-    ROLES,
-    SILENT,
-    recording,
-    role,
-    said,
-    segment,
-    turn,
-    written,
-)
+from tests.roles.tiny import ID, MEDIUM, ROLES, SILENT, recording, role, segment, turn
+from tests.rows import transcript, written
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"
 TALK = [  # (speaker, text), 2 s each
@@ -72,7 +62,7 @@ def run(tmp_path, monkeypatch, models, talk=TALK, roles=ROLES, medium=MEDIUM):
     loaded = iter(models)
     monkeypatch.setattr(backends, "load", lambda spec: next(loaded)())
     key = recording(medium).id
-    turns = [turn(2 * n, 2 * n + 2, who, key) for n, (who, _) in enumerate(talk)]
+    turns = [turn(2 * n, 2 * n + 2, who, media=key) for n, (who, _) in enumerate(talk)]
     segments = [
         segment(f"s{n}", 2 * n, 2 * n + 2, who, media=key) for n, (who, _) in enumerate(talk)
     ]
@@ -84,7 +74,7 @@ def run(tmp_path, monkeypatch, models, talk=TALK, roles=ROLES, medium=MEDIUM):
         transcripts=[
             written(
                 tmp_path / "transcripts.jsonl",
-                [said(f"s{n}", text) for n, (_, text) in enumerate(talk) if text],
+                [transcript(f"s{n}", text) for n, (_, text) in enumerate(talk) if text],
             )
         ],
         english=PROMPTS / "identify_en.md",

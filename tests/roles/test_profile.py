@@ -9,9 +9,10 @@ from scripts.backends.llm import NoReply
 from scripts.common.errors import UserError
 from scripts.roles.profile import LINES, longest, profile, whole
 from scripts.rows.jsonl import read_rows
-from scripts.rows.roles import Profile, Voice
+from scripts.rows.roles import Profile
 from scripts.workflow.model_spec import ModelSpec
-from tests.roles.tiny import ID, ROLES, recording, role, said, segment, speaker, written
+from tests.roles.tiny import ROLES, recording, role, segment, speaker
+from tests.rows import transcript, voice, written
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"
 TALK = [
@@ -37,19 +38,11 @@ class Writer:
         return [self.reply] * len(chats)
 
 
-def voice(name, synthetic=False):
-    return Voice(
-        role=name, language="English", segment="s0", media=ID, file="s0.flac", start=0, end=3,
-        text="Relax.", similarity=None, clips=1, others=[], synthetic=synthetic,
-        redistribute=False, flags=[],
-    )  # fmt: skip
-
-
 def run(tmp_path, monkeypatch, *, reply=REPLY, roles=ROLES, voices=None, model=None):
     model = model or Writer(reply)
     monkeypatch.setattr(backends, "load", lambda spec: model)
     segments = [segment(f"s{n}", 3 * n, 3 * n + 3, who) for n, (who, _) in enumerate(TALK)]
-    transcripts = [said(f"s{n}", text) for n, (_, text) in enumerate(TALK)]
+    transcripts = [transcript(f"s{n}", text) for n, (_, text) in enumerate(TALK)]
     profiles = tmp_path / "profiles.jsonl"
     profile(
         speakers=written(tmp_path / "roles.jsonl", NAMED),

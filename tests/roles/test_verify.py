@@ -8,7 +8,8 @@ from scripts.common.errors import UserError
 from scripts.roles.verify import Decision, seconds, verify, whose
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import Evidence, RoleSpeaker
-from tests.roles.tiny import ID, MEDIUM, ROLES, SILENT, identity, turn, written
+from tests.roles.tiny import ID, MEDIUM, ROLES, SILENT, identity, turn
+from tests.rows import written
 
 HEADER = "media\tstart\tend\tverdict\trole\tby\tdate"
 TURNS = [turn(0, 4, "speaker_0"), turn(4, 9, "speaker_1"), turn(10, 12, "speaker_0")]

@@ -9,10 +9,9 @@ import pytest
 
 from scripts.common import audio
 from scripts.common.errors import UserError
-from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
 from scripts.rows.jsonl import write_rows
-from scripts.rows.roles import Voice
 from scripts.setup.export import export
+from tests import rows as made
 
 
 @pytest.fixture
@@ -24,21 +23,13 @@ def results(tmp_path):
         folder.mkdir(parents=True)
     dialogues, spoken, voices = [], [], []
     for role, free in (("joe", True), ("star", False)):
-        common = {"role": role, "language": "English"}
-        turn = Exchange(user="Who are you?", role=f"I am {role}.")
-        more = {"mode": "single", "pool": "train", "context": "", "model": "m", "idx": 1}
-        dialogues.append(Dialogue(id=f"d-{role}", turns=[turn], **common, **more))
-        files = {who: f"d-{role}_1_{who}.flac" for who in ("user", "role")}
-        for file in files.values():
+        turns = made.exchanges(("Who are you?", f"I am {role}."))
+        dialogues.append(made.dialogue(f"d-{role}", role, turns=turns, idx=1))
+        files = [f"d-{role}_1_{who}.flac" for who in ("user", "role")]
+        for file in files:
             audio.write(speech / file, np.zeros(1600, np.float32))
-        sound = SpokenTurn(
-            user_audio=files["user"], user_seconds=0.1, role_audio=files["role"], role_seconds=0.1
-        )
-        made = {"sample_rate": 16_000, "voice": "v", "voice_mode": "cloned", "flags": []}
-        spoken.append(Spoken(id=f"d-{role}", turns=[sound], **common, **made))
-        clip = {"segment": "s", "media": "m", "file": "c.flac", "start": 0, "end": 1, "text": "Hi."}
-        clip |= {"similarity": None, "clips": 1, "others": [], "synthetic": False, "flags": []}
-        voices.append(Voice(redistribute=free, **common, **clip))
+        spoken.append(made.spoken(f"d-{role}", [made.spoken_turn(*files)], role))
+        voices.append(made.voice(role, redistribute=free))
     write_rows(home / "dialogues/test/1-of-1.jsonl", dialogues)
     write_rows(speech.with_suffix(".jsonl"), spoken)
     write_rows(home / "roles/voices.jsonl", voices)

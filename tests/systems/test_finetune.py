@@ -12,13 +12,13 @@ import pytest
 from scripts.backends.dialogue.qwen25_omni import CARD
 from scripts.common import audio
 from scripts.common.errors import UserError
-from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.dialogues import Dialogue, Spoken
 from scripts.rows.jsonl import write_rows
-from scripts.rows.roles import Profile
 from scripts.setup.download import write_receipt
 from scripts.systems import finetune as module
 from scripts.systems.finetune import finetune
 from scripts.workflow.model_spec import ModelSpec
+from tests import rows as made
 
 PAPER = {
     "rank": 8,
@@ -97,7 +97,7 @@ def agent(tmp_path, monkeypatch):
             files["train"].append(Path(f"train-{number}.jsonl"))
             files["spoken"].append(Path(f"spoken-{number}.jsonl"))
             files["speech"].append(folder)
-        write_rows(Path("profiles.jsonl"), [profile("joe")])
+        write_rows(Path("profiles.jsonl"), [made.profile()])
         Path("prompt.md").write_text("# Role\nYou are {name}.\n# Answer\nBriefly.", "utf-8")
         finetune(
             **files,
@@ -107,7 +107,7 @@ def agent(tmp_path, monkeypatch):
             examples=Path("examples.jsonl"),
             adapter=Path("adapter"),
             checkpoints="checkpoints",
-            model=ModelSpec("dialogue", backend, {"weights": str(home), "device": "cpu"}),
+            dialogue=ModelSpec("dialogue", backend, {"weights": str(home), "device": "cpu"}),
             settings={**PAPER, **dict(settings)},
             seed=7,
             name="agent",
@@ -123,52 +123,15 @@ def agent(tmp_path, monkeypatch):
 
 
 def dialogue(name: str, turns: int) -> Dialogue:
-    return Dialogue(
-        id=name,
-        role="joe",
-        mode="single" if turns == 1 else "multi",
-        language="English",
-        pool="train",
-        turns=[Exchange(user=f"Ask {n}?", role=f"Line {n}.") for n in range(turns)],
-        context="",
-        model="none",
-    )
+    lines = [(f"Ask {n}?", f"Line {n}.") for n in range(turns)]
+    return made.dialogue(name, turns=made.exchanges(*lines))
 
 
 def spoken(name: str, turns: int, folder: Path) -> Spoken:
-    rows = []
-    for number in range(turns):
-        file = f"{name}_{number}_user.flac"
-        audio.write(folder / file, np.zeros(2000, np.float32), 24_000)
-        rows.append(SpokenTurn(user_audio=file, user_seconds=1, role_audio="none", role_seconds=1))
-    return Spoken(
-        id=name,
-        role="joe",
-        language="English",
-        turns=rows,
-        sample_rate=24_000,
-        voice="v",
-        voice_mode="matched",
-        flags=[],
-    )
-
-
-def profile(role: str) -> Profile:
-    return Profile(
-        role=role,
-        name=role.title(),
-        work="A Game",
-        language="English",
-        gender="Male",
-        pool="train",
-        profile="",
-        background="",
-        lines=[],
-        excerpts=[],
-        origin="a test",
-        synthetic=False,
-        flags=[],
-    )
+    said = [made.spoken_turn(f"{name}_{number}_user.flac") for number in range(turns)]
+    for turn in said:
+        audio.write(folder / turn.user_audio, np.zeros(2000, np.float32), 24_000)
+    return made.spoken(name, said, sample_rate=24_000)
 
 
 def test_an_example_is_a_dialogue_as_the_model_gets_it(agent):
@@ -190,7 +153,7 @@ def test_an_example_is_a_dialogue_as_the_model_gets_it(agent):
 
 
 def test_what_cannot_be_an_example_is_counted(agent):
-    marked = [Exchange(user="?", role="Look: <image>")]
+    marked = made.exchanges(("?", "Look: <image>"))
     changes = {
         (Dialogue, "d1"): {"dropped": "a duplicate"},
         (Spoken, "d2"): {"dropped": "cannot be spoken"},
@@ -224,7 +187,7 @@ def test_only_the_train_split_is_taken(agent, change):
 
 
 def test_a_missing_file_is_named(agent):
-    lost = [SpokenTurn(user_audio="lost.flac", user_seconds=1, role_audio="", role_seconds=1)]
+    lost = [made.spoken_turn("lost.flac")]
     with pytest.raises(UserError, match="names speech-1/lost.flac, which is not there"):
         agent({"d1": 1}, {(Spoken, "d1"): {"turns": lost}})
 

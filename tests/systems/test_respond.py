@@ -12,12 +12,13 @@ from scripts import backends
 from scripts.backends.dialogue import Answer
 from scripts.common import audio
 from scripts.common.prompts import read_prompt
-from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
+from scripts.rows.dialogues import Dialogue, Spoken
 from scripts.rows.jsonl import read_rows, write_rows
-from scripts.rows.roles import Profile, Voice
+from scripts.rows.roles import Voice
 from scripts.rows.systems import Reply
 from scripts.systems.respond import LINES, PLACES, first_request, respond
 from scripts.workflow.model_spec import ModelSpec
+from tests import rows as made
 
 RATE = 8000
 PROMPT = "# Role\nYou are {name}.\n# Answer\nBriefly."
@@ -56,12 +57,12 @@ def shard(tmp_path, monkeypatch):
         for folder in ("speech", "clips"):
             (tmp_path / folder).mkdir(exist_ok=True)
         audio.write(tmp_path / "clips" / "joe.flac", np.zeros(1600, np.float32))
-        write_rows(tmp_path / "test.jsonl", [dialogue(i, n) for i, n in turns.items()])
+        write_rows(tmp_path / "test.jsonl", [dialogue(*item) for item in turns.items()])
         write_rows(
             tmp_path / "spoken.jsonl",
             [spoken(i, n, tmp_path / "speech", i in spoken_dropped) for i, n in turns.items()],
         )
-        write_rows(tmp_path / "profiles.jsonl", [profile(role) for role in roles])
+        write_rows(tmp_path / "profiles.jsonl", [made.profile(role) for role in roles])
         write_rows(tmp_path / "voices.jsonl", [voice(role) for role in roles])
         (tmp_path / "prompt.md").write_text(PROMPT, encoding="utf-8")
         respond(
@@ -92,75 +93,21 @@ def test_a_language_that_the_system_does_not_speak_is_a_gap(shard, monkeypatch):
 
 
 def dialogue(name: str, turns: int) -> Dialogue:
-    return Dialogue(
-        id=name,
-        role="joe",
-        mode="single" if turns == 1 else "multi",
-        language="English",
-        pool="train",
-        turns=[Exchange(user="Hi.", role="Hello.")] * turns,
-        context="",
-        model="none",
-        idx=0,
-    )
+    return made.dialogue(name, turns=made.exchanges(*[("Hi.", "Hello.")] * turns), idx=0)
+
+
+def voice(role: str) -> Voice:
+    return made.voice(role, file="joe.flac", end=0.1, text="my clip")
 
 
 def spoken(name: str, turns: int, folder, dropped: bool) -> Spoken:
     """User audio of turn k of dialogue d2 is 2000 + k samples at 16 kHz."""
-    rows = []
+    said = []
     for number in range(turns):
         samples = 1000 * int(name[1:]) + number
-        file = f"{name}-{number}.flac"
-        audio.write(folder / file, np.zeros(samples, np.float32))
-        rows.append(SpokenTurn(user_audio=file, user_seconds=1, role_audio="none", role_seconds=1))
-    return Spoken(
-        id=name,
-        role="joe",
-        language="English",
-        turns=rows,
-        sample_rate=16_000,
-        voice="none",
-        voice_mode="matched",
-        flags=[],
-        dropped="no voice" if dropped else None,
-    )
-
-
-def profile(role: str) -> Profile:
-    return Profile(
-        role=role,
-        name=role.title(),
-        work="A Game",
-        language="English",
-        gender="Male",
-        pool="train",
-        profile="",
-        background="",
-        lines=[],
-        excerpts=[],
-        origin="a test",
-        synthetic=False,
-        flags=[],
-    )
-
-
-def voice(role: str) -> Voice:
-    return Voice(
-        role=role,
-        language="English",
-        segment="s",
-        media="m",
-        file="joe.flac",
-        start=0,
-        end=0.1,
-        text="my clip",
-        similarity=None,
-        clips=1,
-        others=[],
-        synthetic=False,
-        redistribute=False,
-        flags=[],
-    )
+        said.append(made.spoken_turn(f"{name}-{number}.flac"))
+        audio.write(folder / said[-1].user_audio, np.zeros(samples, np.float32))
+    return made.spoken(name, said, dropped="no voice" if dropped else None)
 
 
 def test_every_turn_is_answered_in_its_history(shard):
@@ -208,7 +155,7 @@ def test_the_shipped_prompts_name_who_the_role_is(file):
     path = Path(__file__).resolve().parents[2] / "config" / "prompts" / file
     prompt = read_prompt(path, set(), PLACES, ("Role", "Answer"))
     lines = [f"Line {number}." for number in range(9)]
-    person = profile("joe").model_copy(
+    person = made.profile().model_copy(
         update={"name": "Joe King", "lines": lines, "background": "Owes money {name}."}
     )
     clip = np.zeros(1600, np.float32)
