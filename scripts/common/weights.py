@@ -12,8 +12,6 @@ are pinned: `name==1.0`, `name-{1..4}==1.0` for four of them, `npm:name@1.0`.
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
 import os
 import re
@@ -24,7 +22,8 @@ from pathlib import Path
 
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError, out_of_memory
-from scripts.common.paths import ROOT
+from scripts.common.paths import ROOT, sha256_of
+from scripts.common.tables import read_table
 
 TABLE = ROOT / "config" / "weights.tsv"
 HUB = ROOT / "config" / "hub_weights.tsv"
@@ -130,9 +129,7 @@ def pinned(file: Path) -> Path:
             f"{file} can run code when it is opened, and no {RECEIPT} vouches for it. If "
             "you trust it: `python -m scripts.setup.download --receipt FOLDER`."
         )
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found == wanted:
+    if (found := sha256_of(file)) == wanted:
         return file
     raise UserError(
         f"{file} can run code when it is opened. It has the sha256 {found} and {by} says {wanted}. "
@@ -155,28 +152,17 @@ def _written_down(file: Path) -> tuple[str | None, str]:
 
 def hub_table(file: Path = HUB) -> list[dict[str, str]]:
     """The rows of config/hub_weights.tsv; its schema describes the columns."""
-    from scripts.common.tables import read_table
-
     return read_table(file, "hub_weights")
 
 
 def table(file: Path = TABLE) -> list[Weight]:
-    """Read the table. Raises UserError, with the line, for a row that is not as described."""
-    with file.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines, delimiter="\t")
-        expected = list(Weight.__dataclass_fields__)
-        if reader.fieldnames != expected:
-            raise UserError(f"{file}: the columns must be {expected}, not {reader.fieldnames}.")
-        return [_row(file, reader.line_num, fields) for fields in reader]
+    """The rows of config/weights.tsv; its schema says what the columns are."""
+    return [_weight(row) for row in read_table(file, "weights")]
 
 
-def _row(file: Path, line: int, fields: dict[str, str]) -> Weight:
-    if None in fields or None in fields.values() or not all(fields.values()):
-        raise UserError(f"{file}, line {line}: every column needs one value.")
-    if not fields["bytes"].isdigit() or not re.fullmatch("[0-9a-f]{64}", fields["sha256"]):
-        raise UserError(f"{file}, line {line}: bytes must be a number, sha256 64 hex digits.")
-    packages = tuple(p for word in fields["packages"].split() for p in expand(word))
-    return Weight(**{**fields, "bytes": int(fields["bytes"]), "packages": packages})
+def _weight(row: dict[str, str]) -> Weight:
+    packages = tuple(p for word in row["packages"].split() for p in expand(word))
+    return Weight(**{**row, "bytes": int(row["bytes"]), "packages": packages})
 
 
 def expand(packages: str) -> list[str]:

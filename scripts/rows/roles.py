@@ -91,3 +91,8 @@ class Profile(Row):
     origin: str  # "files: ..." or "transcripts of N clips"
     synthetic: bool
     flags: list[str]
+
+    @property
+    def described(self) -> str:
+        """Who the role is, as a language model is told."""
+        return f"{self.profile}\n{self.background}".strip()

@@ -24,27 +24,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.backends.asr import speaks
-from scripts.backends.device import pick
+from scripts.backends.asr import RATE, audible, speaks
+from scripts.backends.device import opened
 from scripts.common.progress import progress
-from scripts.common.weights import loading, path
 
 ENV = ("core", "torch")
 GPU = True
 
-RATE = 16_000
 WHOLE = 30  # seconds: the window that the model was trained with
 SHORT, MARGIN = 15, 5  # seconds
 SECOND_BEAM = 5  # of the second attempt
-SHORTEST = 0.1  # seconds; in less the model invents a word
 HOP = 160  # samples a frame of features
 LANGUAGES = {"English": "en", "Chinese": "zh"}
 
 
 def load(weights: str = "whisper-base", beam: int = 1, threads: int = 2, device: str = "cpu"):
-    device = pick(device, "asr/faster_whisper")
-    home = path(weights)
-    with loading("asr/faster_whisper", home):
+    with opened("asr/faster_whisper", weights, device) as home:
         from faster_whisper import WhisperModel
 
         if not (home / "tokenizer.json").exists():
@@ -104,9 +99,9 @@ class FasterWhisper:
         }
 
     def _text(self, clip: np.ndarray, language: str) -> str:
-        seconds = len(clip) / RATE
-        if seconds < SHORTEST or not np.any(clip):
+        if not audible(clip):
             return ""
+        seconds = len(clip) / RATE
         if seconds + MARGIN > WHOLE:
             return self._long(clip, language)
         heard = self._hear(clip, language, max(SHORT, seconds + MARGIN), self.beam)

@@ -106,8 +106,7 @@ def read_scores(
     playing = [row for row in roles if row["pool"]]
     if released:
         own += read_released(released, [*read_published(published_roles), *playing])
-    told = by_version(own)
-    return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
+    return by_version(own, gone)
 
 
 def read_released(paths: list[Path], roles: list[dict[str, str]]) -> list[Verdict]:
