@@ -119,7 +119,7 @@ def test_no_more_is_unpacked_than_the_table_says(tmp_path, name, monkeypatch):
 def test_a_tarball_that_unpacks_to_far_more_than_it_is_refused(tmp_path, monkeypatch):
     """Even if the bytes that are wanted come last: to find them all is unpacked."""
     bomb = packed(tmp_path / "bomb.tgz", bytes(10**6), "package/other.bin")
-    monkeypatch.setattr(setup.limited, "SMALL", 1000)
+    monkeypatch.setattr(setup.limits, "SMALL", 1000)
     with pytest.raises(UserError, match=r"bomb\.tgz .* unpacks to more than"):
         setup.join(ROW, [bomb], tmp_path / "joined")
 
