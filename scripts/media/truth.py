@@ -24,7 +24,7 @@ from scripts.common.errors import UserError
 from scripts.common.tables import UNSEEN
 from scripts.media import rttm, stm
 from scripts.media.stretch import Stretch
-from scripts.rows.jsonl import Row, Seconds, write_rows
+from scripts.rows.jsonl import Row, Seconds, fault_of, write_rows
 
 FORM = '{"start": 0, "end": 1.5, "speaker": "ann", "character": "Ann", "text": "Hello."}'
 
@@ -178,9 +178,7 @@ def _truth_line(text: str) -> TruthLine:
         stm.pieces(row.text)
         return row
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise ValueError(f"{field}: {first['msg']}") from error
+        raise ValueError(fault_of(error)) from error
 
 
 def _told(path: Path, parse: Callable[[str], Told | None], form: str) -> list[tuple[int, Told]]:
