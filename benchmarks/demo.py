@@ -6,7 +6,6 @@ jobs are Snakemake's own (logs/*/*.tsv); the run with nothing to do is timed her
 
 from __future__ import annotations
 
-import csv
 import subprocess
 import sys
 import time
@@ -14,19 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure, job_records, peak_gb, rows, show
 from scripts.rows.corpus import Medium, Recording
 from scripts.rows.dialogues import Dialogue, Spoken
-from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import Voice
 from scripts.rows.systems import Reply
 
-RESULTS = Path("results")
+HERE = Path()
 SPLITS = ("train", "out_of_domain", "test")
 
 
 def figures() -> Iterator[Figure]:
-    if not (RESULTS / "paper/table2.csv").exists():
+    if not Path("results/paper/table2.csv").exists():
         print("There is no finished run here: `make demo` makes one.")
         return
     yield from times()
@@ -35,15 +33,13 @@ def figures() -> Iterator[Figure]:
 
 def times() -> Iterator[Figure]:
     """Seconds and memory of the jobs, and of a run with nothing to do."""
-    jobs = {path: row for path in sorted(Path("logs").rglob("*.tsv")) for row in _rows(path)}
+    jobs = job_records(HERE)
     by_rule: dict[str, float] = {}
-    for path, row in jobs.items():
-        rule = path.relative_to("logs").parts[0].removesuffix(".tsv")
+    for rule, row in jobs:
         by_rule[rule] = by_rule.get(rule, 0.0) + float(row["s"])
     for rule, seconds in sorted(by_rule.items(), key=lambda item: -item[1]):
         yield Figure(f"{rule} (s)", seconds)
-    memory = [float(row["max_rss"]) for row in jobs.values() if row["max_rss"] not in ("-", "NA")]
-    total, peak = sum(by_rule.values()) / 60, max(memory, default=0.0) / 1024
+    total, peak = sum(by_rule.values()) / 60, peak_gb(jobs)
     begun = time.monotonic()
     again = subprocess.run(
         [str(Path(sys.executable).with_name("snakemake")), "all"], capture_output=True, text=True
@@ -58,18 +54,20 @@ def times() -> Iterator[Figure]:
 
 def sizes() -> Iterator[Figure]:
     """How much the run holds."""
-    media = _all("corpus/media/*.jsonl", Medium)
+    media = rows(HERE, "corpus/media/*.jsonl", Medium)
     game = {row.id for row in media if row.work and not row.synthetic}
-    recordings = [row for row in _all("corpus/audio/*.jsonl", Recording) if row.id in game]
+    recordings = rows(HERE, "corpus/audio/*.jsonl", Recording)
+    recordings = [row for row in recordings if row.id in game]
     minutes = sum(row.duration for row in recordings) / 60
-    voices = read_rows(RESULTS / "roles/voices.jsonl", Voice)
+    voices = rows(HERE, "roles/voices.jsonl", Voice)
     acted = sum(not voice.synthetic for voice in voices)
     chinese = sum(voice.language == "Chinese" for voice in voices)
-    dialogues = [row for split in SPLITS for row in _all(f"dialogues/{split}/*.jsonl", Dialogue)]
+    dialogues = [row for s in SPLITS for row in rows(HERE, f"dialogues/{s}/*.jsonl", Dialogue)]
     fewest = min(sum(row.role == voice.role for row in dialogues) for voice in voices)
-    spoken = [row for split in SPLITS for row in _all(f"dialogues/speech/{split}/*.jsonl", Spoken)]
+    speech = [f"dialogues/speech/{split}/*.jsonl" for split in SPLITS]
+    spoken = [row for pattern in speech for row in rows(HERE, pattern, Spoken)]
     lines = mean(turn.role_seconds for row in spoken for turn in row.turns)
-    replies = _all("systems/*/*.jsonl", Reply)
+    replies = rows(HERE, "systems/*/*.jsonl", Reply)
     answers = mean(turn.seconds for row in replies for turn in row.turns if turn.audio)
     yield Figure("game episodes", len(recordings), target="ours >= 3")
     yield Figure("minutes of game episodes", minutes, target="ours >= 3")
@@ -79,15 +77,6 @@ def sizes() -> Iterator[Figure]:
     yield Figure("dialogues of the role with fewest", fewest, target="ours >= 4")
     yield Figure("mean role line (s)", lines, target="ours >= 3")
     yield Figure("mean reply (s)", answers, target="ours >= 3")
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open() as file:
-        return list(csv.DictReader(file, delimiter="\t"))
-
-
-def _all(pattern: str, kind: type) -> list:
-    return [row for path in sorted(RESULTS.glob(pattern)) for row in read_rows(path, kind)]
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ things done a second a large one. A figure without a target is only told.
 
 from __future__ import annotations
 
+import csv
 import operator
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.rows.jsonl import read_all
 
 COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, "==": operator.eq}
 
@@ -74,6 +78,27 @@ def best(
             work()
             taken.append(clock() - begun)
     return [min(taken) for taken in times]
+
+
+def rows(home: Path, pattern: str, kind: type) -> list:
+    """The rows of all files of a run in `home` that the pattern below results/ names."""
+    return read_all(sorted((home / "results").glob(pattern)), kind)
+
+
+def job_records(home: Path) -> list[tuple[str, dict[str, str]]]:
+    """The rule and what Snakemake measured (logs/<rule>/*.tsv) of each job of a run in `home`."""
+    found = []
+    for path in sorted((home / "logs").rglob("*.tsv")):
+        with path.open() as file:
+            rule = path.relative_to(home / "logs").parts[0].removesuffix(".tsv")
+            found += [(rule, row) for row in csv.DictReader(file, delimiter="\t")]
+    return found
+
+
+def peak_gb(records: list[tuple[str, dict[str, str]]]) -> float:
+    """GB of memory of the job that took most."""
+    told = [row["max_rss"] for _, row in records if row["max_rss"] not in ("-", "NA")]
+    return max(map(float, told), default=0.0) / 1024
 
 
 def _line(name: str, ours: str, peer: str, ratio: str, target: str, verdict: str) -> str:

@@ -8,7 +8,6 @@ that would run must be its own or the tables'. Works in a temporary folder (TMPD
 
 from __future__ import annotations
 
-import csv
 import re
 import subprocess
 import sys
@@ -23,12 +22,11 @@ import numpy as np
 import soundfile
 import yaml
 
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure, job_records, peak_gb, rows, show
 from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
 from scripts.rows.corpus import Segment, media_id
 from scripts.rows.dialogues import Dialogue, Spoken
-from scripts.rows.jsonl import read_rows
 from scripts.rows.judging import Probe, Verdict
 from scripts.rows.systems import Reply
 
@@ -55,7 +53,7 @@ def figures(home: Path) -> Iterator[Figure]:
     yield Figure("dry run (s)", seconds, target="ours < 15")
     seconds, _ = run(home)
     yield Figure("run (min)", seconds / 60, target="ours < 30")
-    yield Figure("peak memory of a job (GB)", peak(home), target="ours < 2")
+    yield Figure("peak memory of a job (GB)", peak_gb(job_records(home)), target="ours < 2")
     first = asked(home)
     verdicts = rows(home, "judging/judge/*/*.jsonl", Verdict)
     calls = sum(len(row.trials) for row in verdicts)
@@ -143,15 +141,6 @@ def of_tables(name: str) -> bool:
     return name in (*rules, "probe", "all")
 
 
-def peak(home: Path) -> float:
-    """GB of memory of the job that took most."""
-    found = []
-    for path in (home / "logs").rglob("*.tsv"):
-        with path.open() as file:
-            found += [row["max_rss"] for row in csv.DictReader(file, delimiter="\t")]
-    return max(float(value) for value in found if value not in ("-", "NA")) / 1024
-
-
 def asked(home: Path) -> Counter:
     """How many items the models of all runs so far were asked for."""
     found: Counter = Counter()
@@ -194,12 +183,6 @@ def expected(home: Path, medium: str) -> Counter:
 
 def own(found: list) -> list:
     return [row for row in found if row.role == ROLE]
-
-
-def rows(home: Path, pattern: str, kind: type) -> list:
-    """The rows of all files that the pattern below results/ names."""
-    paths = sorted((home / "results").glob(pattern))
-    return [row for path in paths for row in read_rows(path, kind)]
 
 
 def table(path: Path, rows: list[dict]) -> str:

@@ -1,13 +1,19 @@
 """Speed of each backend beside its package's own simplest loop, on the same tiny model.
 
-A module here serves one capability: `cases()` yields a `Case` a backend, loaded and warmed up.
-`python -m benchmarks.models` times them all (`make bench-models`).
+A module here serves one capability: `cases()` yields a `Case` a backend, loaded; the first of
+several rounds warms it up. `python -m benchmarks.models` times them all (`make bench-models`).
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts import backends
+from scripts.workflow.model_spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -19,3 +25,15 @@ class Case:
     seconds: float | None  # of audio that the items hold or become, None for text
     ours: Callable[[], object]
     simplest: Callable[[], object]
+
+
+def made(name: str) -> Path:
+    """The folder of the tiny model that stands in for `name`."""
+    from tests.models import tiny
+
+    return tiny.make(name, Path(os.environ["SPEECHROLE_WEIGHTS"]))
+
+
+def loaded(capability: str, backend: str, **options: Any) -> Any:
+    """A backend, on the CPU where it may run elsewhere."""
+    return backends.load(ModelSpec(capability, backend, options))

@@ -3,16 +3,12 @@ transformers, faster-whisper and FunASR."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts import backends
-from scripts.workflow.model_spec import ModelSpec
-from tests.models.tiny import make
+from benchmarks.models import Case, loaded, made
 
 NAMES = {
     "whisper": ["whisper-large-v3-turbo"],
@@ -28,10 +24,8 @@ def cases() -> Iterator[Case]:
     clips = [(draw.standard_normal(n * 16_000) * 0.05).astype(np.float32) for n in LENGTHS]
     for backend, names in NAMES.items():
         for name in names:
-            home = make(name, Path(os.environ["SPEECHROLE_WEIGHTS"]))
-            options = {"weights": name, "device": "cpu"}
-            model = backends.load(ModelSpec("asr", backend, options))
-            simplest = SIMPLEST[backend](home)
+            simplest = SIMPLEST[backend](made(name))
+            model = loaded("asr", backend, weights=name, device="cpu")
 
             def ours(model=model):
                 return model.transcribe(clips, "Chinese")
@@ -39,8 +33,6 @@ def cases() -> Iterator[Case]:
             def theirs(simplest=simplest):
                 return [simplest(clip) for clip in clips]
 
-            ours()
-            theirs()
             title = f"asr/{backend}, {name.split('-')[0]}"
             yield Case(title, len(clips), float(sum(LENGTHS)), ours, theirs)
 

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts import backends
+from benchmarks.models import Case, loaded, made
 from scripts.backends.dialogue import Request
-from scripts.workflow.model_spec import ModelSpec
-from tests.models import tiny
 
 ITEMS, TOKENS = 8, 48
 
 
 def cases() -> Iterator[Case]:
-    folder = Path(os.environ["SPEECHROLE_WEIGHTS"])
     for name in ("llama-omni-8b", "whisper-large-v3", "hifigan-unit"):
-        tiny.make(name, folder)
-    options = {"device": "cpu", "max_tokens": TOKENS}
-    spec = ModelSpec("dialogue", "llama_omni", options)
-    backend = backends.load(spec)
+        made(name)
+    backend = loaded("dialogue", "llama_omni", device="cpu", max_tokens=TOKENS)
     noise = np.random.default_rng(0).standard_normal((ITEMS, 48_000)).astype(np.float32) * 0.05
     requests = [
         Request("r", "English", "Bob", f"You are Bob {i}.", "Be brief.", sound, "", sound)
         for i, sound in enumerate(noise)
     ]
     seconds = sum(len(answer.audio) for answer in backend.reply(requests)) / backend.rate
-    plain(backend, requests[0])
     yield Case(
         "dialogue/llama_omni",
         ITEMS,

@@ -5,26 +5,22 @@ The agent is the same network after its adapter was merged, here one of random n
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts import backends
+from benchmarks.models import Case, loaded, made
 from scripts.backends.dialogue import Request
 from scripts.backends.dialogue.qwen25_omni import CODES, chat
-from scripts.workflow.model_spec import ModelSpec
-from tests.models import tiny
 
 NAME = "qwen2.5-omni-7b"
 ITEMS, TOKENS, SECONDS = 8, 12, 1
 
 
 def cases() -> Iterator[Case]:
-    home = tiny.make(NAME, Path(os.environ["SPEECHROLE_WEIGHTS"]))
+    home = made(NAME)
     noise = np.random.default_rng(0).standard_normal(16_000 * 6).astype(np.float32) * 0.05
     requests = [request(noise[: 16_000 * (2 + i % 4)]) for i in range(ITEMS)]
     with tempfile.TemporaryDirectory() as folder:
@@ -32,7 +28,7 @@ def cases() -> Iterator[Case]:
         for backend, options in (("qwen25_omni", {}), ("speechrole_agent", {"adapter": folder})):
             options |= {"weights": NAME, "device": "cpu"}
             options |= {"max_tokens": TOKENS, "max_seconds": SECONDS}
-            system = backends.load(ModelSpec("dialogue", backend, options))
+            system = loaded("dialogue", backend, **options)
             seconds = sum(len(answer.audio) for answer in system.reply(requests)) / system.rate
             yield Case(
                 f"dialogue/{backend}",
@@ -89,5 +85,4 @@ def simplest(home: Path, requests: list[Request], adapter: str | None):
                 talker_max_new_tokens=SECONDS * CODES,
             )
 
-    run()
     return run

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts.workflow.model_spec import ModelSpec
+from benchmarks.models import Case, loaded, made
 
 RATE = 16_000
 SECONDS = 40
@@ -18,12 +15,10 @@ SECONDS = 40
 def cases() -> Iterator[Case]:
     import torch
 
-    from scripts import backends
     from scripts.backends.diarization.pyannote import quietly
-    from tests.models import tiny
 
-    home = tiny.make("pyannote-community-1", Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    ours = backends.load(ModelSpec("diarization", "pyannote", {"device": "cpu"}))
+    home = made("pyannote-community-1")
+    ours = loaded("diarization", "pyannote", device="cpu")
     with quietly():
         from pyannote.audio import Pipeline
     theirs = Pipeline.from_pretrained(home)
@@ -32,6 +27,4 @@ def cases() -> Iterator[Case]:
     def simplest():
         return theirs({"waveform": torch.from_numpy(clip)[None], "sample_rate": RATE})
 
-    ours.diarize(clip)
-    simplest()
     yield Case("diarization/pyannote", 1, SECONDS, lambda: ours.diarize(clip), simplest)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts import backends
-from scripts.workflow.model_spec import ModelSpec
-from tests.models import tiny
+from benchmarks.models import Case, loaded, made
 from tests.models.tiny.text2vec import CHARACTERS
 
 NAME = "text2vec-bge-large-chinese"
@@ -25,14 +20,10 @@ def cases() -> Iterator[Case]:
     texts = [
         "".join(random.choice(list(CHARACTERS), length)) for length in random.integers(5, 121, 256)
     ]
-    home = tiny.make(NAME, Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    options = {"weights": NAME, "device": "cpu"}
-    ours = backends.load(ModelSpec("embedding", "text2vec", options))
-    package = SentenceTransformer(str(home), device="cpu")
+    package = SentenceTransformer(str(made(NAME)), device="cpu")
+    ours = loaded("embedding", "text2vec", weights=NAME, device="cpu")
 
     def simplest():
         return [package.encode(text, normalize_embeddings=True) for text in texts]
 
-    ours.embed(texts)
-    simplest()
     yield Case("embedding/text2vec", len(texts), None, lambda: ours.embed(texts), simplest)

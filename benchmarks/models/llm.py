@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
-from benchmarks.models import Case
+from benchmarks.models import Case, made
 
 CHATS = 24
 TOKENS = 32
@@ -17,9 +15,8 @@ def cases() -> Iterator[Case]:
     import torch
 
     from scripts.backends.llm import transformers
-    from tests.models import tiny
 
-    tiny.make("llama-3.1-8b", Path(os.environ["SPEECHROLE_WEIGHTS"]))
+    made("llama-3.1-8b")
     model = transformers.load("llama-3.1-8b", device="cpu", batch=CHATS)
     chance = random.Random(0)
     chats = [
@@ -44,7 +41,5 @@ def cases() -> Iterator[Case]:
                 logits = model.net(ids).logits[0, len(begun) - 1 : -1].log_softmax(-1)
             logits.gather(1, ids[0, len(begun) :, None]).sum().item()
 
-    model.generate(chats, TOKENS)
     yield Case("llm/transformers", CHATS, None, lambda: model.generate(chats, TOKENS), replies)
-    model.score(pairs)
     yield Case("llm/transformers score", CHATS, None, lambda: model.score(pairs), scores)

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts import backends
+from benchmarks.models import Case, loaded
 from scripts.common.paths import ROOT
-from scripts.workflow.model_spec import ModelSpec
 
 RATE = 16_000
 
@@ -25,9 +23,7 @@ def cases() -> Iterator[Case]:
     random = np.random.default_rng(0)
     lengths = random.integers(3 * RATE, 10 * RATE, size=4)
     clips = [random.normal(0, 0.1, size).clip(-1, 1).astype(np.float32) for size in lengths]
-    ours = backends.load(ModelSpec("quality", "dnsmos"))
-    ours.rate(clips[:1])
-    dnsmos.run(clips[0], sr=RATE)
+    ours = loaded("quality", "dnsmos")
     yield Case(
         "quality/dnsmos",
         len(clips),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts import backends
-from scripts.workflow.model_spec import ModelSpec
-from tests.models import tiny
+from benchmarks.models import Case, loaded, made
 
 RATE = 16_000
 
@@ -26,12 +22,8 @@ def cases() -> Iterator[Case]:
         ("ecapa_speechbrain", "ecapa-voxceleb", speechbrain),
         ("wavlm", "wavlm-base-plus-sv", transformers),
     ):
-        home = tiny.make(weights, Path(os.environ["SPEECHROLE_WEIGHTS"]))
-        options = {"weights": weights, "device": "cpu"}
-        ours = backends.load(ModelSpec("speaker", backend, options))
-        simplest = loop(home, clips)
-        ours.embed(clips)
-        simplest()
+        simplest = loop(made(weights), clips)
+        ours = loaded("speaker", backend, weights=weights, device="cpu")
         yield Case(
             f"speaker/{backend}",
             len(clips),

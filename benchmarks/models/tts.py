@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.models import Case
-from scripts.workflow.model_spec import ModelSpec
+from benchmarks.models import Case, loaded, made
 
 TRANSCRIPT = "I have a bad feeling about this, my friend."
 LINES = [
@@ -47,12 +44,8 @@ def ours(backend, clip: np.ndarray):
 def cosyvoice2(clip: np.ndarray) -> Case:
     import torch
 
-    from scripts import backends
-    from tests.models import tiny
-
-    tiny.make("cosyvoice2-0.5b", Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    spec = ModelSpec("tts", "cosyvoice2", {"device": "cpu"})
-    backend = backends.load(spec)
+    made("cosyvoice2-0.5b")
+    backend = loaded("tts", "cosyvoice2", device="cpu")
 
     def simplest():
         with contextlib.redirect_stderr(io.StringIO()):  # the package's progress bars
@@ -61,7 +54,6 @@ def cosyvoice2(clip: np.ndarray) -> Case:
                 for part in backend.net.inference_zero_shot(line, TRANSCRIPT, prompt):
                     part["tts_speech"].numpy()
 
-    simplest()
     work, seconds = ours(backend, clip)
     return Case("tts/cosyvoice2", len(LINES), seconds, work, simplest)
 
@@ -70,13 +62,9 @@ def f5(clip: np.ndarray) -> Case:
     import torch
     from f5_tts.infer.utils_infer import infer_batch_process
 
-    from scripts import backends
-    from tests.models import tiny
-
     for name in ("f5-tts", "vocos-mel-24khz"):
-        tiny.make(name, Path(os.environ["SPEECHROLE_WEIGHTS"]))
-    spec = ModelSpec("tts", "f5_tts", {"device": "cpu", "steps": 8})
-    backend = backends.load(spec)
+        made(name)
+    backend = loaded("tts", "f5_tts", device="cpu", steps=8)
     reference = (torch.from_numpy(clip)[None], 16_000)
 
     def simplest():
@@ -94,6 +82,5 @@ def f5(clip: np.ndarray) -> Case:
                 )
             )
 
-    simplest()
     work, seconds = ours(backend, clip)
     return Case("tts/f5_tts", len(LINES), seconds, work, simplest)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from scripts.common.errors import UserError, out_of_memory
 from scripts.common.progress import progress
+from scripts.common.weights import loading, path
 
 Item = TypeVar("Item")
 
@@ -32,6 +35,16 @@ def pick(device: str, who: str) -> str:
     if int(device.partition(":")[2] or 0) >= count:
         raise UserError(f"{who}: {device} is not there; this machine has {count} GPU(s).")
     return device
+
+
+@contextmanager
+def opened(who: str, weights: str, device: str) -> Iterator[Path]:
+    """The folder of a model that is loaded onto `device` (see `pick`) while this lasts; whatever
+    goes wrong with that becomes one UserError (see `loading`)."""
+    pick(device, who)
+    home = path(weights)
+    with loading(who, home):
+        yield home
 
 
 def in_batches(

@@ -17,6 +17,7 @@ import soundfile
 import soxr
 
 from scripts.common.errors import UserError
+from scripts.common.paths import sha256_of
 
 RATE = 16_000
 Item = TypeVar("Item")
@@ -56,8 +57,7 @@ class Sound:
         if self.path is None:
             return hashlib.sha256(pcm(self._samples)).hexdigest()
         try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return sha256_of(self.path)
         except OSError as error:
             raise UserError(f"cannot read audio from {self.path}: {error}") from error
 
@@ -122,6 +122,18 @@ def write(path: Path, samples: np.ndarray, rate: int = RATE) -> None:
     if peak > 1.0:
         raise ValueError(f"{path}: peak {peak:.2f} is above full scale")
     soundfile.write(path, samples, rate, subtype="PCM_16")
+
+
+def encoded(samples: np.ndarray, rate: int) -> bytes:
+    """(n,) float32 or 16-bit numbers as a 16-bit FLAC file."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
+
+
+def decoded(blob: bytes) -> np.ndarray:
+    """(n,) float32 of a FLAC file that `encoded` made."""
+    return soundfile.read(io.BytesIO(blob), dtype="float32")[0]
 
 
 def resample(samples: np.ndarray, source: int, target: int) -> np.ndarray:

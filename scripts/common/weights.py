@@ -9,7 +9,6 @@ config/weights.tsv lists the small models that are assembled from registry packa
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError, out_of_memory
-from scripts.common.paths import ROOT
+from scripts.common.paths import ROOT, sha256_of
 from scripts.common.tables import read_table
 
 TABLE = ROOT / "config" / "weights.tsv"
@@ -127,9 +126,7 @@ def pinned(file: Path) -> Path:
             f"{file} can run code when it is opened, and no {RECEIPT} vouches for it. If "
             "you trust it: `python -m scripts.setup.download --receipt FOLDER`."
         )
-    with file.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found == wanted:
+    if (found := sha256_of(file)) == wanted:
         return file
     raise UserError(
         f"{file} can run code when it is opened. It has the sha256 {found} and {by} says {wanted}. "
@@ -156,17 +153,13 @@ def hub_table(file: Path = HUB) -> list[dict[str, str]]:
 
 
 def table(file: Path = TABLE) -> list[Weight]:
-    """The rows of config/weights.tsv."""
-    return [
-        Weight(
-            **{
-                **row,
-                "bytes": int(row["bytes"]),
-                "packages": tuple(p for word in row["packages"].split() for p in expand(word)),
-            }
-        )
-        for row in read_table(file, "weights")
-    ]
+    """The rows of config/weights.tsv; its schema says what the columns are."""
+    return [_weight(row) for row in read_table(file, "weights")]
+
+
+def _weight(row: dict[str, str]) -> Weight:
+    packages = tuple(p for word in row["packages"].split() for p in expand(word))
+    return Weight(**{**row, "bytes": int(row["bytes"]), "packages": packages})
 
 
 def expand(packages: str) -> list[str]:

@@ -15,8 +15,8 @@ import numpy as np
 from scripts import backends
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
-from scripts.rows.dialogues import Dialogue, shard_of
-from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.dialogues import Dialogue, in_shard
+from scripts.rows.jsonl import read_all, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -46,7 +46,7 @@ def deduplicate(
     _check("compare", compare, COMPARE)
     _check("within", within, WITHIN)
     paths = classified if isinstance(classified, list) else [classified]
-    rows = sorted((r for path in paths for r in read_rows(path, Dialogue)), key=lambda r: r.id)
+    rows = sorted(read_all(paths, Dialogue), key=lambda row: row.id)
     groups: dict[tuple[str, str], list[Dialogue]] = defaultdict(list)
     for row in rows:
         if row.dropped is None:
@@ -62,8 +62,7 @@ def deduplicate(
                 keeper, cosine = group[near[0]].id, near[1]
                 row.duplicate_of, row.similarity = keeper, round(cosine, 6)
                 row.dropped = f"near-duplicate of {keeper}"
-    number, count = map(int, shard.split("-of-"))
-    mine = [row for row in rows if shard_of(row.role, count) == number]
+    mine = [row for row in rows if in_shard(row.role, shard)]
     mine.sort(key=lambda row: (row.role, row.mode, row.id))
     write_rows(kept, [row for row in mine if row.dropped is None])
     write_rows(dropped, [row for row in mine if row.dropped is not None])

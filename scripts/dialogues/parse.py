@@ -22,6 +22,7 @@ from scripts.backends.replies import PAIRS, START, json_values, requoted
 from scripts.common.json_path import loads, mended
 from scripts.common.spoken_text import aloud
 from scripts.rows.dialogues import Exchange
+from scripts.rows.jsonl import fault_of
 
 END = "\u2404"  # put behind the reply: where it turns up inside a line, that line was cut off
 FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
@@ -126,9 +127,7 @@ def _found(
     try:
         written = Written.model_validate(mended(item))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return Found([], "", f"not a dialogue ({place}: {first['msg']})")
+        return Found([], "", f"not a dialogue ({fault_of(error)})")
     except RecursionError:
         return Found([], "", "not a dialogue (nested too deeply)")
     turns = [Exchange(user=turn.user, role=turn.role) for turn in written.dialogue]

@@ -16,7 +16,7 @@ from pathlib import Path
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.tables import located
-from scripts.rows.dialogues import Dialogue, shard_of
+from scripts.rows.dialogues import Dialogue, in_shard
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
 
@@ -61,11 +61,10 @@ def split(
 
 def _named(path: Path, shard: str, groups: dict) -> dict[tuple[str, str], list[str]]:
     """The ids that the table names for the shard's roles, by role and mode, in its order."""
-    number, count = map(int, shard.split("-of-"))
     named: dict[tuple[str, str], list[str]] = defaultdict(list)
     for where, item in located(path, "test_items"):
         role, mode, key = item["role"], item["mode"], item["id"]
-        if shard_of(role, count) != number:
+        if not in_shard(role, shard):
             continue
         valid = [row.id for row in groups.get((role, mode), [])]
         if not valid:

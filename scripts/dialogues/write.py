@@ -16,7 +16,7 @@ from scripts import backends
 from scripts.backends.llm import why_none
 from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.dialogues.parse import Found, parse
-from scripts.rows.dialogues import Dialogue, shard_of
+from scripts.rows.dialogues import Dialogue, in_shard
 from scripts.rows.jsonl import content_id, read_rows, write_rows
 from scripts.rows.roles import Profile, Voice
 from scripts.workflow import stage
@@ -103,8 +103,7 @@ def write(
 
 def _people(profiles: list[Profile], voices: dict[str, Voice], shard: str) -> list[Profile]:
     """The shard's roles that can be given a voice, by role id."""
-    number, count = map(int, shard.split("-of-"))
-    mine = [person for person in profiles if shard_of(person.role, count) == number]
+    mine = [person for person in profiles if in_shard(person.role, shard)]
     for person in mine:
         if person.role not in voices:
             print(f"{person.role} has no reference voice: no dialogues are written for this role.")
@@ -151,7 +150,7 @@ def _chat(prompt: Prompt, call: Call, draw: Draw) -> Chat:
         count=str(call.missing),
         name=name,
         work=work,
-        profile="\n".join(text for text in (person.profile, person.background) if text),
+        profile=person.described,
         script="\n\n".join(f"[{number}]\n{text}" for number, text in enumerate(draw.script, 1)),
         task=draw.task.replace("{name}", name),
         opening=draw.opening.replace("{name}", name),

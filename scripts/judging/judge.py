@@ -117,7 +117,7 @@ def pair_of(
         language=dialogue.language,
         name=person.name,
         work=person.work,
-        profile=f"{person.profile}\n{person.background}".strip(),
+        profile=person.described,
         lines=tuple(person.lines),
         clips=tuple(clips),
         questions=tuple(turn.user for turn in dialogue.turns),

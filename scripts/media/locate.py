@@ -13,7 +13,6 @@ Every function raises UserError with the way out if the thing cannot be had.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -27,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scripts.common.errors import UserError
-from scripts.common.paths import ROOT
+from scripts.common.paths import ROOT, sha256_of
 from scripts.media import unpack_limits
 from scripts.media.unpack_limits import GIB, check_unpacked
 
@@ -127,11 +126,7 @@ def own(path: str) -> Path:
 
 def check(path: Path, sha256: str) -> None:
     """Refuse a file whose sha256 is not the one that media.tsv gives; an empty one allows any."""
-    if not sha256:
-        return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256.lower():
+    if sha256 and (found := sha256_of(path)) != sha256.lower():
         raise UserError(
             f"{path} has the sha256 {found[:12]}..., media.tsv says {sha256[:12]}...: it is "
             "another version, or damaged. Delete it to have it fetched again, or correct the row."

@@ -11,6 +11,7 @@ import codecs
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +24,7 @@ from scripts.common.errors import UserError
 from scripts.common.tables import UNSEEN
 from scripts.media import rttm, stm
 from scripts.media.stretch import Stretch
-from scripts.rows.jsonl import Row, Seconds, write_rows
+from scripts.rows.jsonl import Row, Seconds, fault_of, write_rows
 
 FORM = '{"start": 0, "end": 1.5, "speaker": "ann", "character": "Ann", "text": "Hello."}'
 
@@ -115,9 +116,10 @@ def read(path: Path, name: str = "") -> tuple[Turns, list[TruthLine]]:
         return turns, [row for _, row in _told(path.with_suffix(".jsonl"), _truth_line, FORM)]
     if path.with_suffix(".stm").exists():
         said = [row for row in _stm(path, name, rows) if row.speaker is not None]
-        labels = {row.speaker: _label(row.speaker, said, turns) for row in said}
+        labels = same_people([(row.start, row.end, row.speaker) for row in said], turns)
         return turns, [
-            _line(row.start, row.end, labels[row.speaker], row.speaker, row.text) for row in said
+            _line(row.start, row.end, labels.get(row.speaker, row.speaker), row.speaker, row.text)
+            for row in said
         ]
     return turns, [_line(start, end, speaker, speaker, "") for start, end, speaker in turns]
 
@@ -176,9 +178,7 @@ def _truth_line(text: str) -> TruthLine:
         stm.pieces(row.text)
         return row
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise ValueError(f"{field}: {first['msg']}") from error
+        raise ValueError(fault_of(error)) from error
 
 
 def _told(path: Path, parse: Callable[[str], Told | None], form: str) -> list[tuple[int, Told]]:
@@ -217,13 +217,13 @@ def _text(path: Path) -> str:
     return unicodedata.normalize("NFC", UNSEEN.sub("", text))
 
 
-def _label(name: str, said: list[Stretch], turns: Turns) -> str:
-    """The RTTM's speaker who shares most time with the STM's speaker `name`; who shares none keeps
-    that name."""
-    shared: dict[str, float] = {}
-    for row in said:
-        for begin, stop, speaker in turns if row.speaker == name else []:
-            both = min(row.end, stop) - max(row.start, begin)
+def same_people(found: Turns, true: Turns) -> dict[str, str]:
+    """{speaker of `found`: the speaker of `true` with whom they share most time, by name among
+    equals}. Who talks only where `true` has nobody is left out."""
+    shared: dict[str, Counter[str]] = {}
+    for start, end, speaker in found:
+        for begin, stop, person in true:
+            both = min(end, stop) - max(start, begin)
             if both > 0:
-                shared[speaker] = shared.get(speaker, 0.0) + both
-    return max(sorted(shared), key=shared.get, default=name)
+                shared.setdefault(speaker, Counter())[person] += both
+    return {name: max(sorted(times), key=times.__getitem__) for name, times in shared.items()}

@@ -22,9 +22,7 @@ from scripts.paper.report.scores import missing_notes, ratio
 from scripts.paper.report.statistics import (
     jackknife_interval,
     krippendorff_alpha,
-    spearman,
-    spearman_interval,
-    spearman_p,
+    rank_agreement,
 )
 from scripts.paper.report.versioned_verdicts import read_verdicts, without_version
 from scripts.rows.judging import Verdict
@@ -191,11 +189,10 @@ def _on_systems(systems: list[Hashable], x: list[float], y: list[float]) -> dict
     for system, *pair in zip(systems, x, y, strict=True):
         groups[system].append(tuple(pair))
     one, other = np.array([np.mean(own, axis=0) for own in groups.values()]).reshape(-1, 2).T
-    rho = spearman(one, other)
-    low, high = spearman_interval(rho, len(one)) or (None, None)
+    found = rank_agreement(one, other)
     return {
-        **{"level": "systems", "measure": " ".join((RHO, RATIO)), "value": rho},
-        **{"p_exact": spearman_p(one, other), "ci_lo": low, "ci_hi": high, "n": len(one)},
+        **{"level": "systems", "measure": " ".join((RHO, RATIO)), "value": found.pop("rho")},
+        **found,
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from scripts.paper.report.escape import md_inline, tex_text
 from scripts.paper.report.published import read_published
 from scripts.rows.dialogues import Dialogue
-from scripts.rows.jsonl import read_rows
+from scripts.rows.jsonl import read_all
 from scripts.workflow import stage
 
 TITLE = "Figure 2: test dialogues of the major task categories (this run)"
@@ -24,7 +24,7 @@ def figure2(
     """
     category = {row["subtask"]: row["category"] for row in read_published(task_types)}
     found: dict[str, Dialogue | None] = dict.fromkeys(category.values())
-    rows = [row for path in test for row in read_rows(path, Dialogue)]
+    rows = read_all(test, Dialogue)
     for row in sorted(rows, key=lambda row: row.id, reverse=True):
         if row.subtask in category:
             found[category[row.subtask]] = row

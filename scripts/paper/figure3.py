@@ -9,7 +9,7 @@ from scripts.paper.report.drawing import COLOURS, drawing, say_empty
 from scripts.paper.report.layout import write_csv
 from scripts.paper.report.published import read_published
 from scripts.rows.dialogues import Spoken
-from scripts.rows.jsonl import read_rows
+from scripts.rows.jsonl import read_all
 from scripts.workflow import stage
 
 HEADER = ["speaker", "source", "from_seconds", "to_seconds", "utterances"]
@@ -28,13 +28,7 @@ def figure3(
     The paper's figure is a picture; of it `published` has the typical range of each speaker, as
     its text tells, which is shaded. csv: `run` rows hold counts, `printed` rows the range only.
     """
-    turns = [
-        turn
-        for path in spoken
-        for row in read_rows(path, Spoken)
-        if not row.dropped
-        for turn in row.turns
-    ]
+    turns = [turn for row in read_all(spoken, Spoken) if not row.dropped for turn in row.turns]
     seconds = {
         "user": [turn.user_seconds for turn in turns],
         "role": [turn.role_seconds for turn in turns],

@@ -10,7 +10,7 @@ from scripts.paper.report.drawing import COLOURS, drawing
 from scripts.paper.report.layout import write_csv
 from scripts.paper.report.published import SOURCES, read_published
 from scripts.rows.dialogues import Dialogue
-from scripts.rows.jsonl import read_rows
+from scripts.rows.jsonl import read_all
 from scripts.workflow import stage
 
 HEADER = ["category", "subtask", "source", "dialogues", "percent"]
@@ -29,7 +29,7 @@ def figure4(
     Percentages are of the dialogues with a sub-task; those without one are a csv row of their own
     (no category, "unclassified") and are named in the figure.
     """
-    rows = [row for path in kept for row in read_rows(path, Dialogue)]
+    rows = read_all(kept, Dialogue)
     counts = Counter(row.subtask for row in rows)
     origin = read_published(published)
     total = sum(counts[row["subtask"]] for row in origin)

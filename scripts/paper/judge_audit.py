@@ -104,7 +104,7 @@ def judge_audit(
     wanted = Expected(test, **expected)
     chosen = _chosen(replies, test, spoken, number)
     given, gone = completed_probes(read_all(probes, Probe), chosen, wanted)
-    asked, judged = by_version(given), read_verdicts(verdicts, wanted)
+    asked, judged = by_version(given, gone), read_verdicts(verdicts, wanted)
     metrics = (*with_printed(expected["metrics"]), ALL)
     rows, missing = [], Counter()
     for judge in dict.fromkeys(row.judge for row in asked.verdicts):
@@ -143,7 +143,7 @@ def judge_audit(
         [
             *_about(asked.verdicts, judges),
             *(NOTES if rows else ()),
-            *(*gone, *asked.notes, *judged.notes),
+            *(*asked.notes, *judged.notes),
         ],
         sections=sections,
         header=HEADER,

@@ -6,7 +6,7 @@ from typing import Any
 from scripts.paper.report.layout import write_table
 from scripts.paper.report.published import SOURCES, read_published
 from scripts.rows.dialogues import Dialogue, Spoken
-from scripts.rows.jsonl import read_rows
+from scripts.rows.jsonl import read_all
 from scripts.workflow import stage
 
 COLUMNS = {
@@ -41,12 +41,9 @@ def table1(
     whose speech could not be made, those of a synthetic role, and those spoken by a voice that
     was matched, not cloned; these are empty in printed rows.
     """
-    speech = {row.id: row for path in spoken for row in read_rows(path, Spoken)}
+    speech = {row.id: row for row in read_all(spoken, Spoken)}
     splits = {"train": train, "out_of_domain": out_of_domain, "test": test}
-    counted = {
-        split: _count([row for path in paths for row in read_rows(path, Dialogue)], speech)
-        for split, paths in splits.items()
-    }
+    counted = {split: _count(read_all(paths, Dialogue), speech) for split, paths in splits.items()}
     rows = []
     for row in read_published(published):
         rows.append(row | {"source": "printed"})

@@ -10,7 +10,7 @@ from scripts.paper.report.layout import write_table
 from scripts.paper.report.published import PAPER_METRICS, SOURCES, read_published, with_printed
 from scripts.paper.report.ratings import Rating, read_ratings
 from scripts.paper.report.scores import ratio
-from scripts.paper.report.statistics import spearman, spearman_interval, spearman_p
+from scripts.paper.report.statistics import rank_agreement
 from scripts.paper.report.versioned_verdicts import read_verdicts, without_version
 from scripts.rows.judging import Verdict
 from scripts.workflow import stage
@@ -92,18 +92,8 @@ def table5(
 
 def _agreement(metric: str, source: str, pairs: list[tuple[float, float]]) -> dict[str, Any]:
     """One row of the table from the (human, automatic) means of the systems."""
-    human, automatic = [a for a, _ in pairs], [b for _, b in pairs]
-    rho = spearman(human, automatic)
-    low, high = spearman_interval(rho, len(pairs)) or (None, None)
-    return {
-        "metric": metric,
-        "source": source,
-        "spearman_rho": rho,
-        "p_exact": spearman_p(human, automatic),
-        "ci_lo": low,
-        "ci_hi": high,
-        "n": len(pairs),
-    }
+    found = rank_agreement([a for a, _ in pairs], [b for _, b in pairs])
+    return {"metric": metric, "source": source, "spearman_rho": found.pop("rho"), **found}
 
 
 def _item(row: Rating | Verdict) -> tuple:

@@ -20,7 +20,7 @@ from scripts.common import audio
 from scripts.common.progress import progress
 from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
 from scripts.rows.jsonl import read_all, read_rows, write_rows
-from scripts.rows.roles import RefusedVoice, RoleSpeaker, Voice
+from scripts.rows.roles import RefusedVoice, RoleSpeaker, Voice, roles_of
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -62,11 +62,7 @@ def choose_voices(
         talk[row.media].append(row)
     said = {row.id: row.text for row in read_all(transcripts, Transcript)}
     good = {row.id for row in read_all(quality, Quality) if row.dropped is None}
-    role_of = {
-        (row.media, row.speaker): row.role
-        for row in read_rows(speakers, RoleSpeaker)
-        if row.role and row.dropped is None
-    }
+    role_of = roles_of(read_rows(speakers, RoleSpeaker))
     played = {role["role"] for role in roles}
     usable: dict[str, list[Segment]] = defaultdict(list)
     refusals: list[RefusedVoice] = []

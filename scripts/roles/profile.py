@@ -18,7 +18,7 @@ from scripts.common.tables import text_of
 from scripts.media import locate
 from scripts.rows.corpus import Recording, Segment, Transcript
 from scripts.rows.jsonl import read_all, read_rows, write_rows
-from scripts.rows.roles import Profile, RoleSpeaker, Voice
+from scripts.rows.roles import Profile, RoleSpeaker, Voice, roles_of
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -52,11 +52,7 @@ def profile(
     prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     spoken = {row.role: row for row in read_rows(voices, Voice)}
     media = {row.id: row for row in read_all(recordings, Recording)}
-    role_of = {
-        (row.media, row.speaker): row.role
-        for row in read_rows(speakers, RoleSpeaker)
-        if row.role and row.dropped is None
-    }
+    role_of = roles_of(read_rows(speakers, RoleSpeaker))
     names = {row["role"]: row["name"] for row in roles}
     scenes = scenes_of(read_all(segments, Segment), read_all(transcripts, Transcript), role_of)
     rows = []

@@ -17,7 +17,7 @@ from scripts.common.cells import defused
 from scripts.common.errors import UserError
 from scripts.common.tables import located
 from scripts.rows.corpus import Turn, media_id
-from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.jsonl import read_all, read_rows, write_rows
 from scripts.rows.roles import Identity, RoleSpeaker
 from scripts.workflow import stage
 
@@ -54,9 +54,8 @@ def verify(
     """
     names = {media_id(row): row["media"] for row in media}
     talk: dict[str, list[Turn]] = defaultdict(list)
-    for path in turns:
-        for turn in read_rows(path, Turn):
-            talk[turn.media].append(turn)
+    for turn in read_all(turns, Turn):
+        talk[turn.media].append(turn)
     found = read_rows(identities, Identity)
     known = {(row.media, row.speaker) for row in found}
     decided: dict[tuple[str, str], Decision] = {}

@@ -69,3 +69,9 @@ class Spoken(Row):
 def shard_of(role: str, count: int) -> int:
     """The number (1 to count) of the shard that holds a role's rows."""
     return int(hashlib.sha256(role.encode("utf-8")).hexdigest(), 16) % count + 1
+
+
+def in_shard(role: str, shard: str) -> bool:
+    """Whether a role's rows are in the shard "k-of-n"."""
+    number, count = map(int, shard.split("-of-"))
+    return shard_of(role, count) == number

@@ -44,13 +44,17 @@ def read_rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
         try:
             rows.append(kind.model_validate_json(line))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the line"
             raise UserError(
-                f"{path}, line {number}: not a {kind.__name__} row ({field}: {first['msg']}). "
+                f"{path}, line {number}: not a {kind.__name__} row ({fault_of(error)}). "
                 "Delete the file to have it made again."
             ) from error
     return rows
+
+
+def fault_of(error: ValidationError) -> str:
+    """The first thing that is wrong with a row: the field, and why."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the line'}: {first['msg']}"
 
 
 def read_all(paths: Iterable[Path], kind: type[AnyRow]) -> list[AnyRow]:

@@ -48,6 +48,12 @@ class RoleSpeaker(Row):
     dropped: str | None = None
 
 
+def roles_of(rows: list[RoleSpeaker]) -> dict[tuple[str, str], str]:
+    """The role of each (medium, speaker) that has one."""
+    known = [row for row in rows if row.role and row.dropped is None]
+    return {(row.media, row.speaker): row.role for row in known}
+
+
 class Voice(Row):
     """A role's reference clip."""
 
@@ -91,3 +97,8 @@ class Profile(Row):
     origin: str  # "files: ..." or "transcripts of N clips"
     synthetic: bool
     flags: list[str]
+
+    @property
+    def described(self) -> str:
+        """Who the role is, as a language model is told."""
+        return f"{self.profile}\n{self.background}".strip()

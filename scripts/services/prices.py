@@ -15,7 +15,6 @@ from scripts.common.errors import UserError
 from scripts.common.tables import read_table
 
 TOKENS = ("input token", "output token", "input audio token", "output audio token")
-UNITS = (*TOKENS, "character", "audio second", "call")
 
 
 def price(path: Path, address: str, model: str) -> dict[str, float]:

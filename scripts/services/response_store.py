@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts.common.paths import sha256_of
 from scripts.services import processes
 from scripts.services.blobs import Blobs
 from scripts.services.database import Shut
@@ -81,8 +82,7 @@ class Store(Ledger):
             ).fetchone()
         if row and row[:2] == seen:
             return row[2]
-        with Path(path).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
         with suppress(Shut, OSError), self._readable():  # not worth waiting for
             self.db.execute(
                 "INSERT OR REPLACE INTO files (path, size, changed, digest) VALUES (?, ?, ?, ?)",

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scripts.common.errors import UserError
-from scripts.common.paths import ROOT
+from scripts.common.paths import ROOT, sha256_of
 from scripts.common.weights import Weight, folder, table
 from scripts.media import unpack_limits
 from scripts.media.unpack_limits import GIB, check_unpacked
@@ -111,7 +111,7 @@ def assembled(row: Weight, root: Path) -> bool:
         return False
     if stamps(target.parent).get(row.file) == made(row):
         return True
-    if row.how == "copy" and sha256(target) == row.sha256:
+    if row.how == "copy" and sha256_of(target) == row.sha256:
         stamp(row, target.parent)
         return True
     return False
@@ -321,11 +321,6 @@ def stamp(row: Weight, home: Path) -> None:
     part = home / f".part-{STAMP}"
     part.write_text(json.dumps(stamps(home) | {row.file: made(row)}, indent=1) + "\n")
     part.replace(home / STAMP)
-
-
-def sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def report(ready: dict[str, Future]) -> None:

@@ -10,7 +10,6 @@ For a folder that you filled yourself and trust:
 
 import errno
 import fnmatch
-import hashlib
 import json
 import os
 import urllib.error
@@ -19,6 +18,7 @@ import urllib.request
 from pathlib import Path
 
 from scripts.common.errors import UserError
+from scripts.common.paths import sha256_of
 from scripts.common.weights import PAGES, RECEIPT, folder
 from scripts.workflow import stage
 
@@ -58,7 +58,7 @@ def write_receipt(home: Path, source: str, commit: str, receipt: Path | None = N
     for file in sorted(home.rglob("*")):
         name = file.relative_to(home)
         if file.is_file() and not name.parts[0].startswith(".") and name.name != RECEIPT:
-            files[name.as_posix()] = _sha256(file)
+            files[name.as_posix()] = sha256_of(file)
     text = json.dumps({"source": source, "commit": commit, "files": files}, indent=1)
     (receipt or home / RECEIPT).write_text(text + "\n", encoding="utf-8")
 
@@ -120,7 +120,7 @@ def _urls(home: Path, base: str, row: dict[str, str]) -> str:
                 raise _failed(row, url, error) from error
             part.rename(file)
         left -= file.stat().st_size
-        found = _sha256(file)
+        found = sha256_of(file)
         if wanted and found != wanted:
             file.unlink()
             raise UserError(
@@ -173,11 +173,6 @@ def _failed(row: dict[str, str], page: str, error: Exception) -> UserError:
         f"'{row['model']}' could not be got from {page}: {words}. Run the same command again: it "
         "goes on where it stopped."
     )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

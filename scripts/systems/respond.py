@@ -146,7 +146,7 @@ def first_request(
     role, manner = prompt.chat(
         name=person.name,
         work=person.work,
-        profile=f"{person.profile}\n{person.background}".strip(),
+        profile=person.described,
         lines="\n".join(f"- {line}" for line in person.lines[:LINES]),
         context=dialogue.context,
     )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
-import soundfile
 from pydantic import BaseModel
 
-from scripts.common.audio import Sound
+from scripts.common.audio import Sound, decoded, encoded
 
 KIND = "*kind*"  # marks values that JSON has no type for
 
@@ -39,7 +37,7 @@ def serialize(value: Any, sound: bool = False) -> tuple[Any, bytes | None]:
             if blobs:
                 raise TypeError("a result with two arrays")
             flac = sound and part.ndim == 1 and len(part) and np.abs(part).max() <= 1
-            blobs.append(_flac(part) if flac else part.tobytes())
+            blobs.append(encoded(part, 24_000) if flac else part.tobytes())
             shape = {"dtype": str(part.dtype), "shape": list(part.shape)}
             return {KIND: "flac"} if flac else {KIND: "array", **shape}
         if isinstance(part, list):
@@ -65,17 +63,11 @@ def deserialize(value: Any, blob: bytes | None, contract: Any) -> Any:
     if kind is None:
         return {key: deserialize(item, blob, contract) for key, item in value.items()}
     if kind == "flac":
-        return soundfile.read(io.BytesIO(blob), dtype="float32")[0]
+        return decoded(blob)
     if kind == "array":
         return np.frombuffer(blob, value["dtype"]).reshape(value["shape"]).copy()
     inside = deserialize(value["of"], blob, contract)
     return tuple(inside) if kind == "tuple" else getattr(contract, kind)(**inside)
-
-
-def _flac(samples: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, 24_000, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
 
 
 def _feed(found: Any, part: Any) -> None:

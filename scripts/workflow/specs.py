@@ -15,7 +15,6 @@ from typing import Any
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.services import addresses
 from scripts.workflow.model_spec import ModelSpec
 
 BACKENDS = ROOT / "scripts" / "backends"
@@ -198,8 +197,3 @@ def cores(*specs: ModelSpec) -> int:
     without that option, 1 for a service."""
     asked = [1 if is_service(spec) else option(spec, "threads") or 2 for spec in with_nested(specs)]
     return max(asked, default=1)
-
-
-def is_paid(spec: ModelSpec, hosts: tuple[str, ...]) -> bool:
-    """Whether the calls of a spec cost money: its service is not one of our own."""
-    return is_service(spec) and not addresses.is_own(option(spec, "address"), hosts)

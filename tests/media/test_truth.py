@@ -312,3 +312,9 @@ def test_zero_bytes_are_no_text(tmp_path, encoding):
     (tmp_path / "x.rttm").write_bytes(RTTM.encode(encoding))
     with pytest.raises(UserError, match="x.rttm holds zero bytes"):
         truth.read_rttm(tmp_path / "x.rttm")
+
+
+def test_found_speakers_are_whom_they_share_most_time_with():
+    found = [(0, 4, "x"), (4, 6, "y"), (6, 10, "x"), (20, 21, "z")]
+    true = [(0.0, 5.0, "ann"), (5.0, 10.0, "bob")]
+    assert truth.same_people(found, true) == {"x": "ann", "y": "ann"}

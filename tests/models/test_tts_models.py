@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.backends import tts
+from scripts.backends import device, tts
 from scripts.backends.tts import cosyvoice2, f5_tts
 from scripts.backends.tts._cloning import Piece, join, pieces
 from scripts.common import audio
@@ -203,7 +203,8 @@ def test_memory_that_runs_out_halves_the_batch_and_then_is_an_error(backend, hum
 @pytest.mark.parametrize("module", [cosyvoice2, f5_tts])
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_loaded(module, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(module, "path", lambda name: pytest.fail("a model was looked for"))
+    for place in (device, f5_tts):
+        monkeypatch.setattr(place, "path", lambda name: pytest.fail("a model was looked for"))
     with pytest.raises(UserError, match="device: cpu"):
         module.load()
 

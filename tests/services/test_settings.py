@@ -192,8 +192,7 @@ def test_a_backend_with_a_key_is_a_service():
     here = {"address": "http://127.0.0.1:1"}
     service = ModelSpec("llm", "openai", here)
     inside = ModelSpec("dialogue", "cascade", {"llm": service})
-    assert specs.is_service(service) and not specs.is_paid(service, ())
-    assert specs.is_paid(service._replace(options={}), ())
+    assert specs.is_service(service)
     assert specs.asks_service(inside) and not specs.asks_service(objective)
 
 

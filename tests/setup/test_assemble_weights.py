@@ -265,7 +265,7 @@ def test_a_malformed_table_is_refused_with_its_line(tmp_path):
         with pytest.raises(UserError, match="line 3"):
             weights.table(table)
     table.write_text("model\tfile\n")
-    with pytest.raises(UserError, match="the column 'how' is missing"):
+    with pytest.raises(UserError, match="line 1: the column 'how' is missing"):
         weights.table(table)
 
 

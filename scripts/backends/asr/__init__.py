@@ -37,6 +37,11 @@ def speaks(who: str, language: str | None, languages) -> None:
         )
 
 
+def ideograph(letter: str) -> bool:
+    """Whether a letter is a Chinese character."""
+    return "\u3400" <= letter <= "\u9fff"
+
+
 def accept(
     backend, speech: np.ndarray, language: str = "English", word_times: bool = False
 ) -> None:

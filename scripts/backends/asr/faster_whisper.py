@@ -10,7 +10,7 @@ likelier of the two is kept. Clips longer than a window go the usual way. Every 
 its own and without random sampling, so its text never depends on its neighbours.
 
 Options: `weights`, a name in config/weights.tsv or config/hub_weights.tsv (faster-whisper-large-v3)
-or the path (with a /) of a folder; `beam` (1 is greedy); `threads`, CPU threads: so many clips are
+or the path (with a /) of a folder; `threads`, CPU threads: so many clips are
 heard at a time, each by one, which is nearly twice as fast as two threads for one clip; `device`,
 here "cpu" unless said (int8), or "cuda" (float16; other numbers, so a word may differ). Needs
 faster-whisper; opencc-python-reimplemented for simplified characters; torch for "cuda".
@@ -24,27 +24,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.backends.asr import speaks
-from scripts.backends.device import pick
+from scripts.backends.asr import RATE, audible, speaks
+from scripts.backends.device import opened
 from scripts.common.progress import progress
-from scripts.common.weights import loading, path
 
 ENV = ("core", "torch")
 GPU = True
 
-RATE = 16_000
 WHOLE = 30  # seconds: the window that the model was trained with
 SHORT, MARGIN = 15, 5  # seconds
-SECOND_BEAM = 5  # of the second attempt
-SHORTEST = 0.1  # seconds; in less the model invents a word
+BEAM, SECOND_BEAM = 1, 5  # greedy at first; of the second attempt
 HOP = 160  # samples a frame of features
 LANGUAGES = {"English": "en", "Chinese": "zh"}
 
 
-def load(weights: str = "whisper-base", beam: int = 1, threads: int = 2, device: str = "cpu"):
-    device = pick(device, "asr/faster_whisper")
-    home = path(weights)
-    with loading("asr/faster_whisper", home):
+def load(weights: str = "whisper-base", threads: int = 2, device: str = "cpu"):
+    with opened("asr/faster_whisper", weights, device) as home:
         from faster_whisper import WhisperModel
 
         if not (home / "tokenizer.json").exists():
@@ -59,7 +54,7 @@ def load(weights: str = "whisper-base", beam: int = 1, threads: int = 2, device:
             num_workers=threads,
             local_files_only=True,
         )
-    return FasterWhisper(net, beam, threads)
+    return FasterWhisper(net, threads)
 
 
 @dataclass(frozen=True)
@@ -77,10 +72,10 @@ class Heard:
 class FasterWhisper:
     """See the contract in scripts/backends/asr/__init__.py."""
 
-    def __init__(self, net, beam: int, threads: int):
+    def __init__(self, net, threads: int):
         from opencc import OpenCC
 
-        self.net, self.beam, self.threads = net, beam, threads
+        self.net, self.threads = net, threads
         self.simplify = OpenCC("t2s").convert
 
     def transcribe(
@@ -104,12 +99,12 @@ class FasterWhisper:
         }
 
     def _text(self, clip: np.ndarray, language: str) -> str:
-        seconds = len(clip) / RATE
-        if seconds < SHORTEST or not np.any(clip):
+        if not audible(clip):
             return ""
+        seconds = len(clip) / RATE
         if seconds + MARGIN > WHOLE:
             return self._long(clip, language)
-        heard = self._hear(clip, language, max(SHORT, seconds + MARGIN), self.beam)
+        heard = self._hear(clip, language, max(SHORT, seconds + MARGIN), BEAM)
         if doubtful(heard):
             again = self._hear(clip, language, WHOLE, SECOND_BEAM)
             heard = min(heard, again, key=lambda one: (doubtful(one), -one.logprob))
@@ -150,7 +145,7 @@ class FasterWhisper:
         parts, _ = self.net.transcribe(
             clip,
             language=LANGUAGES[language],
-            beam_size=self.beam,
+            beam_size=BEAM,
             temperature=0,
             condition_on_previous_text=False,
         )

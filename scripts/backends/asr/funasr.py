@@ -24,7 +24,7 @@ import re
 
 import numpy as np
 
-from scripts.backends.asr import RATE, audible, speaks
+from scripts.backends.asr import RATE, audible, ideograph, speaks
 from scripts.common.errors import UserError
 
 ENV = "torch"
@@ -51,14 +51,12 @@ def load(
     word_times: bool = False,
 ):
     """Load weights/<weights>/; see the docstring of this file for the options."""
-    from scripts.backends.device import pick
-    from scripts.common.weights import loading, path, pinned
+    from scripts.backends.device import opened
+    from scripts.common.weights import pinned
 
-    device = pick(device, "asr/funasr")
-    home = path(weights)
     for language in languages or ():
         speaks("asr/funasr", language, BOTH)
-    with loading("asr/funasr", home):
+    with opened("asr/funasr", weights, device) as home:
         import torch
         import yaml
 
@@ -264,7 +262,3 @@ def timed(pieces: list[tuple[str, float, float]], seconds: float) -> list[dict]:
 def tidy(text: str) -> str:
     """A text without the spaces between Chinese characters and marks."""
     return re.sub(f"(?<={CHINESE}) (?={CHINESE})", "", " ".join(text.split()))
-
-
-def ideograph(letter: str) -> bool:
-    return "\u3400" <= letter <= "\u9fff"

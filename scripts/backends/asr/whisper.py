@@ -25,7 +25,7 @@ import zlib
 
 import numpy as np
 
-from scripts.backends.asr import RATE, audible, speaks
+from scripts.backends.asr import RATE, audible, ideograph, speaks
 
 ENV = "torch"
 GPU = True
@@ -43,12 +43,9 @@ def load(
     word_times: bool = False,
 ):
     """Load weights/<weights>/; see the docstring of this file for the options."""
-    from scripts.backends.device import pick
-    from scripts.common.weights import loading, path
+    from scripts.backends.device import opened
 
-    device = pick(device, "asr/whisper")
-    home = path(weights)
-    with loading("asr/whisper", home):
+    with opened("asr/whisper", weights, device) as home:
         import torch
         from transformers import (
             WhisperFeatureExtractor,
@@ -268,10 +265,6 @@ def begins(text: str, before: str) -> bool:
     if not any(letter.isalnum() for letter in text):
         return False  # a mark of punctuation belongs to the word before
     return text[0].isspace() or ideograph(text[0]) or ideograph(before[0])
-
-
-def ideograph(letter: str) -> bool:
-    return "\u3400" <= letter <= "\u9fff"
 
 
 def repeats(text: str) -> bool:

@@ -20,14 +20,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from scripts.backends.dialogue import Request
-from scripts.backends.dialogue.openai_audio import SpeechService, instruction, most_of, turns
+from scripts.backends.dialogue.openai_audio import SpeechService, instruction
 from scripts.common import audio
 from scripts.common.json_path import mended, number
 from scripts.services import errors
-from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.client import CallError, Client, Response
 from scripts.services.http_limits import Meter
 from scripts.services.openai_chat import straight
-from scripts.services.prices import audio_among, widened
+from scripts.services.prices import audio_among
 from scripts.services.prices import tokens as units_of
 
 ENV = ("api", "core", "torch")
@@ -73,25 +73,16 @@ class GeminiLive(SpeechService):
             },
         )
 
-    def call(self, request: Request) -> Call:
-        parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
-        most = most_of(request, self.max_tokens)
+    async def converse(self, request: Request, tokens: int, most: dict[str, float]) -> Response:
+        from google.genai.errors import APIError
 
-        async def send(cuts: int) -> Response:
-            from google.genai.errors import APIError
-
-            tokens = self.max_tokens * 2**cuts
-            try:
-                async with self.genai.aio.live.connect(
-                    model=self.client.model, config=self.setup(request, tokens)
-                ) as session:
-                    return await talk(
-                        session, request, tokens, widened(most, cuts), self.client.service
-                    )
-            except APIError as error:
-                raise ended(error) from error
-
-        return Call(parts, send, most)
+        try:
+            async with self.genai.aio.live.connect(
+                model=self.client.model, config=self.setup(request, tokens)
+            ) as session:
+                return await talk(session, request, tokens, most, self.client.service)
+        except APIError as error:
+            raise ended(error) from error
 
     def setup(self, request: Request, tokens: int) -> dict[str, Any]:
         """The first message of a session."""

@@ -61,7 +61,8 @@ def load(
 
 class SpeechService:
     """What the contract in scripts/backends/dialogue/__init__.py asks of a service that hears and
-    speaks. A backend says by `call` how a request is asked, and by `answer` what came of it.
+    speaks. A backend says how a request is asked, by `call` or, in a session of its own, by
+    `converse`, and by `answer` what came of it.
     """
 
     voice_mode = "own"
@@ -79,6 +80,20 @@ class SpeechService:
         return [
             self.finished(next(results)) if len(request.user) else silent for request in requests
         ]
+
+    def call(self, request: Request) -> Call:
+        """The call that asks for a reply in a session of its own."""
+        parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
+        most = most_of(request, self.max_tokens)
+
+        async def send(cuts: int) -> Response:
+            return await self.converse(request, self.max_tokens * 2**cuts, widened(most, cuts))
+
+        return Call(parts, send, most)
+
+    async def converse(self, request: Request, tokens: int, most: dict[str, float]) -> Response:
+        """The reply of at most `tokens`; what it does not say was used, as in `most`."""
+        raise NotImplementedError
 
     def finished(self, result: Result) -> Answer:
         """The Answer of a call; if it came to nothing, `text` is what was said and not spoken."""

@@ -22,21 +22,14 @@ from typing import Any
 import numpy as np
 
 from scripts.backends.dialogue import Request
-from scripts.backends.dialogue.openai_audio import (
-    RATE,
-    SpeechService,
-    instruction,
-    most_of,
-    turns,
-)
+from scripts.backends.dialogue.openai_audio import RATE, SpeechService, instruction
 from scripts.common import audio
 from scripts.common.json_path import at, loads, mended, number, text
 from scripts.services import errors
-from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.client import CallError, Client, Response
 from scripts.services.http_limits import Meter
 from scripts.services.openai_chat import connection, straight
 from scripts.services.prices import tokens as units_of
-from scripts.services.prices import widened
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -68,19 +61,11 @@ class OpenAIRealtime(SpeechService):
         super().__init__(client, voice, max_tokens)
         self.openai = connection(client)
 
-    def call(self, request: Request) -> Call:
-        parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
-        most = most_of(request, self.max_tokens)
-
-        async def send(cuts: int) -> Response:
-            async with self.openai.realtime.connect(
-                model=self.client.model, websocket_connection_options=straight(self.client)
-            ) as talk:
-                return await self.talk(
-                    talk, request, self.max_tokens * 2**cuts, widened(most, cuts)
-                )
-
-        return Call(parts, send, most)
+    async def converse(self, request: Request, tokens: int, most: dict[str, float]) -> Response:
+        async with self.openai.realtime.connect(
+            model=self.client.model, websocket_connection_options=straight(self.client)
+        ) as talk:
+            return await self.talk(talk, request, tokens, most)
 
     async def talk(
         self, talk: Any, request: Request, tokens: int, most: dict[str, float]
@@ -125,11 +110,8 @@ class OpenAIRealtime(SpeechService):
             elif kind == "response.done":
                 break
         seconds = time.perf_counter() - begun
-        response, said, sound = (
-            at(event, "response"),
-            mended("".join(words)),
-            b"".join(pieces),
-        )
+        response, said = at(event, "response"), mended("".join(words))
+        sound = b"".join(pieces)
         used = spent(response, most)
         check(response, said, used)
         if not sound:

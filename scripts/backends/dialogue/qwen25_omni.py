@@ -26,16 +26,17 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from scripts.backends.device import in_batches, pick
+from scripts.backends.device import in_batches, opened
 from scripts.backends.dialogue import Answer, Request
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
-from scripts.common.weights import loading, path, pinned
+from scripts.common.weights import pinned
 from scripts.rows.jsonl import content_id
 
 ENV = "torch"
 GPU = True
 
+WHO = "dialogue/qwen25_omni"
 CARD = (
     "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of "
     "perceiving auditory and visual inputs, as well as generating text and speech."
@@ -59,10 +60,7 @@ def load(
 ):
     """Load the model. `voice` is Chelsie or Ethan; a reply has at most `max_tokens` tokens of
     text and `max_seconds` of speech, and is cut there. `batch` requests are answered together."""
-    who = "dialogue/qwen25_omni"
-    device = pick(device, who)
-    home = path(weights)
-    with loading(who, home):
+    with opened(WHO, weights, device) as home:
         import torch
         from transformers import Qwen2_5OmniForConditionalGeneration, Qwen2_5OmniProcessor
 
@@ -78,7 +76,7 @@ def load(
         )
         processor = Qwen2_5OmniProcessor.from_pretrained(home, local_files_only=True)
     if voice not in model.speaker_map:
-        raise UserError(f"{who}: {home} has no voice '{voice}'{nearest(voice, model.speaker_map)}")
+        raise UserError(f"{WHO}: {home} has no voice '{voice}'{nearest(voice, model.speaker_map)}")
     model = model.to(device).eval()
     return Omni(model, processor, voice, max_tokens, max_seconds, batch)
 
@@ -111,7 +109,7 @@ class Omni:
             [requests[i] for i in left],
             self.batch,
             lambda request: sum(len(sound) for sound in sounds(request)),
-            "dialogue/qwen25_omni",
+            WHO,
         )
         for i, answer in zip(left, found, strict=True):
             answers[i] = answer

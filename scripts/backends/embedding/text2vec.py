@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.backends.device import in_batches, pick
-from scripts.common.weights import loading, path, pinned
+from scripts.backends.device import in_batches, opened
+from scripts.common.weights import pinned
 
 ENV = "torch"
 GPU = True
@@ -33,9 +33,7 @@ POOLINGS = {"cls": "cls", "mean": "mean", "cls_token": "cls", "mean_tokens": "me
 
 def load(weights: str = "text2vec-bge-large-chinese", device: str = "cuda", batch: int = 64):
     """Load the model in weights/<weights>/, computing up to `batch` windows at once."""
-    device = pick(device, NAME)
-    home = path(weights)
-    with loading(NAME, home):
+    with opened(NAME, weights, device) as home:
         return Text2vec(home, device, batch)
 
 

@@ -5,7 +5,7 @@ A side is measured as a whole: the turns of a dialogue in a row, half a second a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,10 +92,8 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
         strict=True,
     )
     for i, clip, quality, speaker, likelihood, near in parts:
-        found[i] = Measured(
-            language=found[i].language,
-            heard=found[i].heard,
-            meant=found[i].meant,
+        found[i] = replace(
+            found[i],
             seconds=len(clip) / RATE,
             pauses=sum(_measures.gaps(turn.samples, LONGEST_PAUSE) for turn in sides[i][1].audio),
             ovrl=quality["ovrl"],

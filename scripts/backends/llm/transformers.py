@@ -42,12 +42,9 @@ def load(
     reply; scores are taken without it. `thinking` lets models that can (Qwen3) think before they
     answer: thoughts count as tokens of the reply and are not returned.
     """
-    from scripts.backends.device import pick
-    from scripts.common.weights import loading, path
+    from scripts.backends.device import opened
 
-    device = pick(device, "llm/transformers")
-    home = path(weights)
-    with loading("llm/transformers", home):
+    with opened("llm/transformers", weights, device) as home:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.backends.device import pick
+from scripts.backends.device import opened
 from scripts.backends.speaker import CPU_BATCH, embed_alike
-from scripts.common.weights import loading, path, pinned
+from scripts.common.weights import pinned
 
 ENV = "torch"
 GPU = True
@@ -31,9 +31,7 @@ NAME = "speaker/campplus_funasr"
 
 def load(weights: str = "campplus-zh-cn", device: str = "cuda", batch: int = 64):
     """Load the model in weights/<weights>/, computing up to `batch` clips at once on a GPU."""
-    device = pick(device, NAME)
-    home = path(weights)
-    with loading(NAME, home):
+    with opened(NAME, weights, device) as home:
         return Campplus(home, device, batch)
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.backends.device import pick
+from scripts.backends.device import opened
 from scripts.backends.speaker import embed_alike
-from scripts.common.weights import loading, path, pinned
+from scripts.common.weights import pinned
 
 ENV = "torch"
 GPU = True
@@ -31,9 +31,7 @@ UNUSED = ("objective.weight", "masked_spec_embed")  # in training only
 
 def load(weights: str = "wavlm-base-plus-sv", device: str = "cuda", batch: int = 16):
     """Load the model in weights/<weights>/, computing up to `batch` clips at once."""
-    device = pick(device, NAME)
-    home = path(weights)
-    with loading(NAME, home):
+    with opened(NAME, weights, device) as home:
         return WavLM(home, device, batch)
 
 

@@ -3,13 +3,12 @@ again."""
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-import soundfile
 
+from scripts.common.audio import decoded, encoded
 from scripts.services.client import Call, CallError, Client, Response
 from scripts.services.prices import used_or_reserved
 
@@ -63,7 +62,7 @@ class TtsService(ABC):
             if len(sound) % 2:
                 raise CallError("transient", "its speech ends in the middle of a sample")
             value = {"seconds": len(sound) / 2 / self.rate, "characters": used["character"]}
-            return Response(value, used, blob=encoded(sound, self.rate))
+            return Response(value, used, blob=encoded(np.frombuffer(sound, "<i2"), self.rate))
 
         most = {"character": self.characters(text)}
         parts = {"text": text, **self.parts(voice, language)}
@@ -102,15 +101,3 @@ def pieces(text: str, longest: int = PIECE) -> list[str]:
         found.append(text[:cut])
         text = text[cut:]
     return [*found, text]
-
-
-def encoded(sound: bytes, rate: int) -> bytes:
-    """16-bit PCM as a FLAC file, which takes half the room and loses nothing."""
-    file = io.BytesIO()
-    soundfile.write(file, np.frombuffer(sound, "<i2"), rate, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
-
-
-def decoded(blob: bytes) -> np.ndarray:
-    """(n,) float32 of a FLAC file."""
-    return soundfile.read(io.BytesIO(blob), dtype="float32")[0]

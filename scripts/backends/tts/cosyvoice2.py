@@ -39,10 +39,10 @@ from unittest import mock
 
 import numpy as np
 
-from scripts.backends.device import pick
+from scripts.backends.device import opened
 from scripts.backends.tts._cloning import Cloning, Piece
 from scripts.common.errors import UserError
-from scripts.common.weights import loading, path, pinned
+from scripts.common.weights import pinned
 
 ENV = "cosyvoice"
 GPU = True
@@ -62,13 +62,11 @@ def load(
     batch: int = 16,
 ):
     """Load weights/<weights>/ on `device`; `batch` pieces are spoken together."""
-    device = pick(device, NAME)
-    home = path(weights)
     users = {
         "English": (user_clip_english, user_text_english),
         "Chinese": (user_clip_chinese, user_text_chinese),
     }
-    with loading(NAME, home):
+    with opened(NAME, weights, device) as home:
         net = read(home, device)
     return CosyVoice2(net, device, users, batch)
 

@@ -10,13 +10,13 @@ sample.
 from __future__ import annotations
 
 import functools
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from scripts.common.errors import UserError
+from scripts.common.paths import ROOT, sha256_of
 from scripts.workflow.model_spec import ModelSpec
 
 ENV = "core"
@@ -126,7 +126,6 @@ class Kokoro:
         """The clear voices of a language and their embeddings (n, d), kept in .cache/."""
         import soxr
 
-        from scripts.common.paths import ROOT
         from scripts.rows.jsonl import content_id
 
         voices = sorted(set(self.model.voices) - UNCLEAR)
@@ -143,8 +142,4 @@ class Kokoro:
         return names, np.load(file)
 
     def _sums(self) -> list[str]:
-        sums = []
-        for name in ("kokoro.onnx", "voices.npz"):
-            with (self.folder / name).open("rb") as file:
-                sums.append(hashlib.file_digest(file, "sha256").hexdigest())
-        return sums
+        return [sha256_of(self.folder / name) for name in ("kokoro.onnx", "voices.npz")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.common import audio as sound
-from scripts.media.truth import TruthLine, read_rttm, read_unscored
+from scripts.media.truth import TruthLine, read_rttm, read_unscored, same_people
 from scripts.paper.report import corpus_scores
 from scripts.paper.report.corpus_scores import Span
 from scripts.rows.corpus import Recording, Segment, Turn
@@ -165,7 +165,7 @@ def compare_names(
 ) -> None:
     """Right names and agreement of the models, over the speakers that have candidates."""
     said = [(line.start, line.end, line.speaker) for line in lines]
-    people = corpus_scores.same_people(
+    people = same_people(
         corpus_scores.without(turns, unscored), corpus_scores.without(said, unscored)
     )
     known = [row for row in identities if row.candidates and row.speaker in people]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -162,25 +161,6 @@ def si_sdr(estimate: np.ndarray, clean: np.ndarray) -> float | None:
     if not target.any() or not noise.any():
         return None
     return float(10 * np.log10((target @ target) / (noise @ noise)))
-
-
-def same_people(found: Turns, true: Turns) -> dict[str, str]:
-    """{found speaker: the true speaker with whom they share most time}.
-
-    A found speaker who talks only where the truth has nobody is left out.
-    """
-    shared: dict[str, Counter[str]] = {}
-    for start, end, speaker in found:
-        for begin, stop, person in true:
-            both = min(end, stop) - max(start, begin)
-            if both > 0:
-                shared.setdefault(speaker, Counter())[person] += both
-    return {speaker: _most(counts) for speaker, counts in shared.items()}
-
-
-def _most(counts: Counter[str]) -> str:
-    """The key with the highest count, by name among equals."""
-    return max(sorted(counts), key=counts.__getitem__)
 
 
 def add(pairs: Iterable[Pair | None]) -> Pair | None:

@@ -107,8 +107,7 @@ def read_scores(
     if released:
         roles = [*read_published(published_roles), *playing]
         own += read_released(released, roles, with_printed(expected.metrics))
-    told = by_version(own)
-    return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
+    return by_version(own, gone)
 
 
 def read_released(

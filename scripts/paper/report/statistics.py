@@ -190,6 +190,13 @@ def spearman_interval(rho: float | None, n: int, level: float = 0.95) -> tuple[f
     return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
 
 
+def rank_agreement(x: Sequence[float], y: Sequence[float]) -> dict[str, float | int | None]:
+    """Spearman's rho of two lists, its exact p, its interval, and how many values there are."""
+    rho, n = spearman(x, y), len(x)
+    low, high = spearman_interval(rho, n) or (None, None)
+    return {"rho": rho, "p_exact": spearman_p(x, y), "ci_lo": low, "ci_hi": high, "n": n}
+
+
 def _correlation(a: np.ndarray, b: np.ndarray) -> float | None:
     a, b = a - a.mean(), b - b.mean()
     scale = math.sqrt((a @ a) * (b @ b))

@@ -25,7 +25,7 @@ from scripts.paper.report.scores import (
 )
 from scripts.paper.report.versioned_verdicts import VersionedVerdicts, without_version
 from scripts.rows.dialogues import Dialogue
-from scripts.rows.jsonl import read_rows
+from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Verdict
 from scripts.rows.systems import Reply
 from scripts.workflow.model_spec import ModelSpec
@@ -71,7 +71,7 @@ def write_comparison(
         [*origin, *score_rows(verdicts, domains, metrics)],
         key=lambda row: LANGUAGES.index(row["language"]),
     )
-    made_up = {row.id for path in test for row in read_rows(path, Dialogue) if row.synthetic}
+    made_up = {row.id for row in read_all(test, Dialogue) if row.synthetic}
     # A run has systems of its own; without them the scores were released by somebody.
     own = SOURCES["run"] if systems else RELEASED
     shown = [row | _labels(row, verdicts, made_up, own) for row in rows]
@@ -204,9 +204,8 @@ def _about(
             notes.append(f"{told}: a row each, as scores of different judges are never mixed.")
             print(f"warning: {notes[-1]}")
     voices: dict[str, set[str]] = {}
-    for path in replies:
-        for reply in read_rows(path, Reply):
-            voices.setdefault(reply.system, set()).add(reply.voice_mode)
+    for reply in read_all(replies, Reply):
+        voices.setdefault(reply.system, set()).add(reply.voice_mode)
     for name, spec in systems.items():
         shown = as_printed(name)
         stand_in = "" if shown in SYSTEMS else " It is a small stand-in, not a system of the paper."

@@ -37,14 +37,14 @@ def read_verdicts(paths: Iterable[Path], expected: Expected) -> VersionedVerdict
     Without files nothing is expected."""
     if not (files := list(paths)):
         return VersionedVerdicts([], [])
-    rows, gone = completed(read_all(files, Verdict), expected)
-    told = by_version(rows)
-    return VersionedVerdicts(told.verdicts, [*gone, *told.notes])
+    return by_version(*completed(read_all(files, Verdict), expected))
 
 
-def by_version(verdicts: Sequence[AnyVerdict]) -> VersionedVerdicts[AnyVerdict]:
+def by_version(
+    verdicts: Sequence[AnyVerdict], notes: Sequence[str] = ()
+) -> VersionedVerdicts[AnyVerdict]:
     """Verdicts with systems spelled as printed and, where a system or a judge has more than one
-    version, as "name [version]".
+    version, as "name [version]". `notes` are what a reader must know already.
 
     A note for each that has, which is printed as a warning too. A verdict without scores and
     without a version is counted with the version that gave most; one with scores and without a
@@ -52,11 +52,11 @@ def by_version(verdicts: Sequence[AnyVerdict]) -> VersionedVerdicts[AnyVerdict]:
     """
     systems = _versions((v.system, v.system_version, v) for v in verdicts)
     judges = _versions((v.judge, v.version, v) for v in verdicts)
-    notes = [
+    told = [
         *(_note("system", as_printed(name), found) for name, found in systems.items()),
         *(_note("judge", name, found) for name, found in judges.items()),
     ]
-    for note in notes:
+    for note in told:
         print(f"warning: {note}")
     return VersionedVerdicts(
         [
@@ -70,7 +70,7 @@ def by_version(verdicts: Sequence[AnyVerdict]) -> VersionedVerdicts[AnyVerdict]:
             )
             for verdict in verdicts
         ],
-        notes,
+        [*notes, *told],
     )
 
 

@@ -16,7 +16,7 @@ def load(threads: int = 1):
 
 
 class Judge:
-    whole = False  # a score is the mean of two orders
+    integer_scores = False  # a score is the mean of two orders
 
     def judge(self, pairs, metrics):
         count("judge", len(pairs) * len(metrics) * len(ORDERS))

@@ -156,11 +156,6 @@ def test_si_sdr_knows_neither_scale_nor_offset(gain, offset):
     )
 
 
-def test_found_speakers_are_whom_they_share_most_time_with():
-    found = [(0, 4, "x"), (4, 6, "y"), (6, 10, "x"), (20, 21, "z")]
-    assert corpus_scores.same_people(found, TRUE) == {"x": "ann", "y": "ann"}
-
-
 def test_sums_and_ratios_of_what_is_known():
     assert corpus_scores.add([(1, 2), None, (3, 4)]) == (4, 6)
     assert corpus_scores.add([None]) is None
