@@ -31,8 +31,8 @@ def memory_mb(megabytes: int, *models: Any) -> Callable[..., int]:
 
 
 def files_of_media(rows: Iterable[Mapping[str, str]], local: Callable[[str], str]) -> list[str]:
-    """Local files of rows of media.tsv (found by `local`), and the text beside a truth: changing one
-    reruns the batch. A missing file is no error here: fetch records why it is missing, and the
+    """Local files of rows of media.tsv (found by `local`), and the text beside a truth: changing
+    one reruns the batch. A missing file is no error here: fetch records why it is missing, and the
     other media go on."""
     rows = list(rows)
     cells = [row[key] for row in rows for key in ("location", "truth", "music")]

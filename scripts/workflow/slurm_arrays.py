@@ -41,7 +41,8 @@ def use(settings: Any, rules: set[str]) -> None:
     """Patch the plugin to submit arrays this way, if its settings name rules for it.
 
     `settings` are the executor's (None if it has none), `rules` the names of all rules. Raises
-    UserError for an unknown rule, and for a plugin of another version or without a private name used here.
+    UserError for an unknown rule, and for a plugin of another version or without a private name
+    used here.
     """
     if not chosen(settings):
         return
@@ -50,7 +51,8 @@ def use(settings: Any, rules: set[str]) -> None:
     if version(PLUGIN) != guards.tested(PLUGIN):
         raise UserError(
             f"slurm-array-jobs: {PLUGIN} {version(PLUGIN)} is installed, and array jobs need "
-            f"{guards.tested(PLUGIN)}: pip install -r envs/slurm.txt, or take the option out of the profile."
+            f"{guards.tested(PLUGIN)}: pip install -r envs/slurm.txt, or take the option out of "
+            "the profile."
         )
     import snakemake_executor_plugin_slurm as plugin
 
