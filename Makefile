@@ -125,6 +125,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint --quiet
 
 # core, bench and models are locked against a CPU build of PyTorch if UV_FIND_LINKS or

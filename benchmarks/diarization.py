@@ -49,7 +49,7 @@ def figures() -> Iterator[Figure]:
         found = []
         for side, diarize in enumerate((ours.diarize, peer)):
             begun = time.process_time()
-            found.append([(t["start"], t["end"], t["speaker"]) for t in diarize(vocals)])
+            found.append([(t.start, t.end, t.speaker) for t in diarize(vocals)])
             spent[side] += time.process_time() - begun
         counts = [len({speaker for *_, speaker in turns}) for turns in found]
         right += [count == people for count in counts]

@@ -23,6 +23,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sized
 from types import ModuleType
 from typing import Any
 
@@ -50,6 +51,11 @@ def load(spec: ModelSpec) -> Any:
     return model_cache.stand_in(spec, lambda: _load(spec), contract)
 
 
+def load_for(work: Sized, spec: ModelSpec) -> Any:
+    """The backend that `spec` names, loaded if there is any work for it; None if there is none."""
+    return load(spec) if work else None
+
+
 def _load(spec: ModelSpec) -> Any:
     module = _module(spec)
     try:
@@ -68,6 +74,7 @@ def _module(spec: ModelSpec) -> ModuleType:
     if spec.folder is None or name in sys.modules:
         return importlib.import_module(name)
     found = importlib.util.spec_from_file_location(name, specs.file_of(spec))
+    assert found and found.loader, "a .py file can be loaded"
     module = sys.modules[name] = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module

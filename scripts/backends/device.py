@@ -48,7 +48,7 @@ def opened(who: str, weights: str, device: str) -> Iterator[Path]:
 
 
 def in_batches(
-    work: Callable[[list[Item]], Sequence[Any]],
+    work: Callable[[list[Item]], Any],  # a sequence or array of results
     items: Sequence[Item],
     size: int,
     length: Callable[[Item], int],

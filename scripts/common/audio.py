@@ -7,7 +7,7 @@ import io
 import wave
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +33,7 @@ class Sound:
 
     def __init__(self, source: Path | np.ndarray, seconds: float | None = None):
         self.path = None if isinstance(source, np.ndarray) else Path(source)
-        self._samples = source if self.path is None else None
+        self._samples = source if isinstance(source, np.ndarray) else np.zeros(0, np.float32)
         if seconds is not None:
             self.seconds = seconds
 
@@ -102,7 +102,7 @@ def ahead(
     At most `waiting` results are prefetched. An error of `read` is raised at its item.
     """
     with ThreadPoolExecutor(1) as pool:
-        ready = deque()
+        ready: deque[tuple[Item, Future[Made]]] = deque()
         for item in items:
             ready.append((item, pool.submit(read, item)))
             if len(ready) > waiting:

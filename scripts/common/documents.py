@@ -53,7 +53,7 @@ def columns(names: list[str], schema: str, where: str) -> None:
 
     Raises UserError for an empty, duplicate, unknown or missing name.
     """
-    rules = _validator(schema).schema
+    rules: Any = _validator(schema).schema
     for name in names:
         if not name:
             raise UserError(f"{where}: a column has no name; the first line names them all.")

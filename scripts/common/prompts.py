@@ -7,6 +7,7 @@ filled-in text is not scanned again, so a role may be called "{count}".
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Prompt:
 def read_prompt(
     path: Path,
     needed: set[str],
-    allowed: set[str] = frozenset(),
+    allowed: Set[str] = frozenset(),
     parts: tuple[str, ...] = ("User",),
 ) -> Prompt:
     """Read a prompt file that must have the `needed` placeholders and may have the `allowed` ones.

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError, out_of_memory
@@ -159,7 +160,8 @@ def table(file: Path = TABLE) -> list[Weight]:
 
 def _weight(row: dict[str, str]) -> Weight:
     packages = tuple(p for word in row["packages"].split() for p in expand(word))
-    return Weight(**{**row, "bytes": int(row["bytes"]), "packages": packages})
+    fields: dict[str, Any] = {**row, "bytes": int(row["bytes"]), "packages": packages}
+    return Weight(**fields)
 
 
 def expand(packages: str) -> list[str]:

@@ -7,10 +7,11 @@ speakers"; which character a number is, is the business of `identify`.
 from pathlib import Path
 
 from scripts import backends
+from scripts.backends.diarization import DiarizationBackend, SpeakerTurn
 from scripts.common import audio
 from scripts.common.progress import progress
 from scripts.rows.corpus import Recording, Turn
-from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.jsonl import given, read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -24,28 +25,28 @@ def diarize(vocals: Path, recordings: Path, turns: Path, diarization: ModelSpec)
     """
     rows = sorted(read_rows(recordings, Recording), key=lambda row: row.id)
     usable = [row for row in rows if row.dropped is None]
-    model = backends.load(diarization) if usable else None
+    model: DiarizationBackend = backends.load_for(usable, diarization)
     found: list[Turn] = []
-    due = audio.ahead(usable, lambda row: audio.read(vocals / row.file))
+    due = audio.ahead(usable, lambda row: audio.read(vocals / given(row.file)))
     for row, sound in progress(due, len(usable), "diarize"):
         found += to_rows(row, model.diarize(sound))
     write_rows(turns, found)
 
 
-def to_rows(recording: Recording, turns: list[dict]) -> list[Turn]:
+def to_rows(recording: Recording, turns: list[SpeakerTurn]) -> list[Turn]:
     """A backend's turns (see the contract) as rows that end with the recording.
 
     A turn of less than a millisecond is nothing once rounded and gives no row.
     """
     names: dict[str, str] = {}
     rows = []
-    for turn in sorted(turns, key=lambda turn: (turn["start"], turn["end"], turn["speaker"])):
+    for turn in sorted(turns):
         row = Turn(
             media=recording.id,
-            speaker=names.setdefault(turn["speaker"], f"speaker_{len(names)}"),
-            start=max(0.0, turn["start"]),
-            end=min(turn["end"], recording.duration),
-            overlap=turn["overlap"],
+            speaker=names.setdefault(turn.speaker, f"speaker_{len(names)}"),
+            start=max(0.0, turn.start),
+            end=min(turn.end, recording.duration),
+            overlap=turn.overlap,
         )
         if row.start < row.end:
             rows.append(row)

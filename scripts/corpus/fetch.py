@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from scripts.common.audio import RATE, normalise, resample
 from scripts.common.errors import UserError
@@ -51,10 +52,9 @@ def fetch(
 
 
 def _medium(name: str, row: dict[str, str], tts: ModelSpec, media: Path, known: Path) -> Medium:
-    made = Medium(
-        id=name, work=row["work"], language=row["language"], file=None, track=row.get("track", ""),
-        synthetic=row["location"].startswith("synth:"), redistribute=row["redistribute"] == "yes",
-    )  # fmt: skip
+    known_of_it: dict[str, Any] = {key: row.get(key, "") for key in ("work", "language", "track")}
+    synthetic, redistribute = row["location"].startswith("synth:"), row["redistribute"] == "yes"
+    made = Medium(id=name, file=None, synthetic=synthetic, redistribute=redistribute, **known_of_it)
     try:
         made.file = _get(name, row, tts, media, known)
     except (UserError, OSError) as error:

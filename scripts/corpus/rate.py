@@ -3,15 +3,17 @@
 Paper, section 3.1: "clips with an overall quality score below 3 are filtered out" (OVRL).
 """
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 
 from scripts import backends
+from scripts.backends.quality import QualityBackend, Ratings
 from scripts.common import audio
 from scripts.common.progress import progress
 from scripts.rows.corpus import Quality, Recording, Segment
-from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.jsonl import given, read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -34,12 +36,12 @@ def rate(
     files = {row.id: row.file for row in read_rows(recordings, Recording)}
     clips = [row for row in read_rows(segments, Segment) if row.dropped is None]
     clips.sort(key=lambda row: (row.media, row.start))
-    rater = backends.load(quality) if clips else None
+    rater: QualityBackend = backends.load_for(clips, quality)
     rows: list[Quality] = []
     batches = [clips[start : start + BATCH] for start in range(0, len(clips), BATCH)]
 
     def read(batch: list[Segment]) -> list[np.ndarray]:
-        return [audio.read(vocals / files[row.media], row.start, row.end) for row in batch]
+        return [audio.read(vocals / given(files[row.media]), row.start, row.end) for row in batch]
 
     due = audio.ahead(batches, read)
     for batch, sounds in progress(due, len(batches), "rate, batches"):
@@ -48,11 +50,12 @@ def rate(
     write_rows(rated, rows)
 
 
-def judged(segment: str, scores: dict[str, float], lowest_ovrl: float) -> Quality:
+def judged(segment: str, scores: Ratings, lowest_ovrl: float) -> Quality:
     """The row of a segment from its scores, rounded to 3 decimals before they are compared."""
-    row = Quality(id=segment, **{name: round(float(score), 3) for name, score in scores.items()})
-    if row.ovrl < lowest_ovrl:
-        row.dropped = f"OVRL {row.ovrl:.2f} is below {float(lowest_ovrl)}"
+    ovrl, sig, bak = (round(float(score), 3) for score in astuple(scores))
+    row = Quality(id=segment, ovrl=ovrl, sig=sig, bak=bak)
+    if ovrl < lowest_ovrl:
+        row.dropped = f"OVRL {ovrl:.2f} is below {float(lowest_ovrl)}"
     return row
 
 

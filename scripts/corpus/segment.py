@@ -23,11 +23,12 @@ from typing import NamedTuple
 import numpy as np
 
 from scripts import backends
+from scripts.backends.vad import VadBackend
 from scripts.common import audio
 from scripts.common.errors import UserError
 from scripts.common.progress import progress
 from scripts.rows.corpus import Recording, Segment, Turn
-from scripts.rows.jsonl import content_id, read_rows, write_rows
+from scripts.rows.jsonl import content_id, given, read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -84,9 +85,9 @@ def segment(
         by_media[turn.media].append(turn)
     usable = [row for row in read_rows(recordings, Recording) if row.id in by_media]
     usable.sort(key=lambda row: row.id)
-    detector = backends.load(vad) if usable else None
+    detector: VadBackend = backends.load_for(usable, vad)
     rows: list[Segment] = []
-    due = audio.ahead(usable, lambda row: audio.read(vocals / row.file))
+    due = audio.ahead(usable, lambda row: audio.read(vocals / given(row.file)))
     for row, samples in progress(due, len(usable), "segment"):
         speech = [(to_ms(start), to_ms(end)) for start, end in detector.speech(samples)]
         found = cut(row.id, by_media[row.id], speech, samples, limits)
@@ -181,7 +182,7 @@ def stretches(talks: list[Talk]) -> list[Stretch]:
         new = Stretch(start, end, talking[0].speaker, alone)
         last = found[-1] if found else None
         same = last and last.end == start and last.alone == alone
-        if same and (not alone or last.speaker == new.speaker):
+        if last and same and (not alone or last.speaker == new.speaker):
             found[-1] = last._replace(end=end)
         else:
             found.append(new)

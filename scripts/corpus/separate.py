@@ -7,10 +7,11 @@ step this is). Everything after it works on the vocals.
 from pathlib import Path
 
 from scripts import backends
+from scripts.backends.separation import SeparationBackend
 from scripts.common import audio as sound
 from scripts.common.progress import progress
 from scripts.rows.corpus import Recording
-from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.jsonl import given, read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -27,8 +28,8 @@ def separate(
     vocals.mkdir(parents=True, exist_ok=True)
     rows = sorted(read_rows(recordings, Recording), key=lambda row: row.id)
     usable = [row for row in rows if row.dropped is None]
-    model = backends.load(separation) if usable else None
-    due = sound.ahead(usable, lambda row: sound.read(audio / row.file))
+    model: SeparationBackend = backends.load_for(usable, separation)
+    due = sound.ahead(usable, lambda row: sound.read(audio / given(row.file)))
     for row, mix in progress(due, len(usable), "separate"):
         voice = model.separate(mix, sound.RATE)
         row.file = f"{row.id}.flac"

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
+from scripts.backends.asr import AsrBackend
 from scripts.common import audio
 from scripts.common.progress import progress
 from scripts.rows.corpus import Recording, Segment, Transcript
-from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.jsonl import Language, given, read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -32,7 +33,7 @@ def transcribe(
     media = {row.id: row for row in read_rows(recordings, Recording)}
     spoken = [row for row in read_rows(segments, Segment) if row.speech > 0]
     spoken.sort(key=lambda row: (row.media, row.start))
-    by_language: dict[str, list[Segment]] = defaultdict(list)
+    by_language: dict[Language, list[Segment]] = defaultdict(list)
     for row in spoken:
         by_language[media[row.media].language].append(row)
     batches = [
@@ -40,16 +41,18 @@ def transcribe(
         for language, rows in sorted(by_language.items())
         for start in range(0, len(rows), BATCH)
     ]
-    model = backends.load(asr) if batches else None
+    model: AsrBackend = backends.load_for(batches, asr)
     texts: dict[str, Transcript] = {}
 
-    def read(due: tuple[str, list[Segment]]) -> list[np.ndarray]:
-        return [audio.read(vocals / media[row.media].file, row.start, row.end) for row in due[1]]
+    def read(due: tuple[Language, list[Segment]]) -> list[np.ndarray]:
+        return [
+            audio.read(vocals / given(media[row.media].file), row.start, row.end) for row in due[1]
+        ]
 
     due = audio.ahead(batches, read)
     for (language, batch), clips in progress(due, len(batches), "transcribe, batches"):
         for row, heard in zip(batch, model.transcribe(clips, language), strict=True):
-            text = " ".join(heard["text"].split())
+            text = " ".join(heard.text.split())
             texts[row.id] = Transcript(id=row.id, text=text, language=language)
     write_rows(transcripts, [texts[row.id] for row in spoken])
 

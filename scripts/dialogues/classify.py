@@ -11,9 +11,11 @@ that could be likelier than another's.
 """
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts import backends
+from scripts.backends.llm import ChoosingLlm, LlmBackend, ScoringLlm, chooses, scores
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.prompts import Chat, Prompt, read_prompt
@@ -40,10 +42,14 @@ def classify(
     rows = read_rows(drafts, Dialogue)
     usable = [row for row in rows if row.dropped is None]
     if usable:
-        model = backends.load(llm)
+        model: LlmBackend = backends.load(llm)
         firsts = [(row.turns[0].user, row.turns[0].role) for row in usable]
-        likeliest = _told if hasattr(model, "score") else _chosen
-        for row, name in zip(usable, likeliest(model, asked, labels, firsts), strict=True):
+        names: Sequence[str | None] = []
+        if scores(model):
+            names = _told(model, asked, labels, firsts)
+        elif chooses(model):
+            names = _chosen(model, asked, labels, firsts)
+        for row, name in zip(usable, names, strict=True):
             row.subtask = name
     write_rows(classified, rows)
 
@@ -62,14 +68,16 @@ def _labels(asked: Prompt, prompt: Path, task_types: Path) -> dict[str, str]:
     return {name: worded[name] for name in names}
 
 
-def _told(model, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]) -> list[str]:
+def _told(
+    model: ScoringLlm, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
+) -> list[str]:
     """The label whose wording each (question, answer) makes likelier most."""
     neutral, *found = _scores(model, asked, labels, [(NEUTRAL, NEUTRAL), *firsts])
     return [max(labels, key=lambda name: scores[name] - neutral[name]) for scores in found]
 
 
 def _chosen(
-    model, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
+    model: ChoosingLlm, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
 ) -> list[str | None]:
     """The label that the model chooses for each (question, answer); None where it gives none."""
     options = [f"{words} ({name})" for name, words in labels.items()]
@@ -79,13 +87,13 @@ def _chosen(
 
 
 def _scores(
-    model, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
+    model: ScoringLlm, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
 ) -> list[dict[str, float]]:
     """Log-probability of each label's wording after each (question, answer)."""
     chats = _chats(asked, firsts)
     pairs = [(chat, f" {words}") for chat in chats for words in labels.values()]
     found = iter(model.score(pairs))
-    return [{name: next(found)["logprob"] for name in labels} for _ in chats]
+    return [{name: next(found).logprob for name in labels} for _ in chats]
 
 
 def _chats(asked: Prompt, firsts: list[tuple[str, str]]) -> list[Chat]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
+from scripts.backends.embedding import EmbeddingBackend
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.rows.dialogues import Dialogue, in_shard
@@ -52,23 +53,24 @@ def deduplicate(
         if row.dropped is None:
             group = row.role if within == "role" else ""
             groups[row.language, group].append(row)
-    models = {}
-    for (language, _), group in sorted(groups.items()):
+    models: dict[str, EmbeddingBackend] = {}
+    for (language, _), alike in sorted(groups.items()):
         if language not in models:
             models[language] = backends.load(embeddings[language])
-        vectors = models[language].embed([text(row, compare) for row in group])
-        for row, near in zip(group, near_duplicates(vectors, thresholds[language]), strict=True):
+        vectors = models[language].embed([text(row, compare) for row in alike])
+        for row, near in zip(alike, near_duplicates(vectors, thresholds[language]), strict=True):
             if near is not None:
-                keeper, cosine = group[near[0]].id, near[1]
+                keeper, cosine = alike[near[0]].id, near[1]
                 row.duplicate_of, row.similarity = keeper, round(cosine, 6)
                 row.dropped = f"near-duplicate of {keeper}"
     mine = [row for row in rows if in_shard(row.role, shard)]
     mine.sort(key=lambda row: (row.role, row.mode, row.id))
     write_rows(kept, [row for row in mine if row.dropped is None])
     write_rows(dropped, [row for row in mine if row.dropped is not None])
-    near = sum(row.duplicate_of is not None for row in mine)
-    lost = sum(row.dropped is not None for row in mine) - near
-    print(f"{len(mine)} drafts = {len(mine) - near - lost} kept + {near} alike + {lost} not usable")
+    twice = sum(row.duplicate_of is not None for row in mine)
+    lost = sum(row.dropped is not None for row in mine) - twice
+    left = len(mine) - twice - lost
+    print(f"{len(mine)} drafts = {left} kept + {twice} alike + {lost} not usable")
 
 
 def text(row: Dialogue, compare: str) -> str:

@@ -8,11 +8,14 @@ dialogue, with the reason, and no other.
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scripts import backends
+from scripts.backends.tts import Line, TtsBackend
 from scripts.common import audio
 from scripts.common.progress import progress
 from scripts.common.spoken_text import aloud
@@ -24,7 +27,6 @@ from scripts.workflow.model_spec import ModelSpec
 
 TOGETHER = 32  # dialogues whose speech is held in memory at once
 
-Line = tuple[str, object, str]  # text, voice, language
 Sound = np.ndarray | str  # the sound of a line, or why there is none
 
 
@@ -48,8 +50,8 @@ def speak(
     references = {row.role: row for row in read_rows(voices, Voice)}
     said = {row.id: row for row in read_all(users, SpokenUser)} if users else None
     speech.mkdir(parents=True, exist_ok=True)
-    backend = backends.load(tts) if rows else None
-    made: dict[str, object] = {}
+    backend: TtsBackend = backends.load_for(rows, tts)
+    made: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row.role in references and row.role not in made:
             reference = references[row.role]
@@ -64,29 +66,30 @@ def speak(
         ]
         sounds = iter(say(backend, [line for own in lines for line in own]))
         for row, reason, own in zip(some, reasons, lines, strict=True):
-            result = [next(sounds) for _ in own]
+            result: list[Sound] = [next(sounds) for _ in own]
             if said is not None and not reason:
                 asked = _read(said[row.id], users_speech, backend.rate)
                 result = [sound for pair in zip(asked, result, strict=True) for sound in pair]
             reason = reason or unspoken(result)
-            reference = references.get(row.role)
-            results.append(_keep(row, reference, result, reason, backend, made, speech))
+            results.append(
+                _keep(row, references.get(row.role), result, reason, backend, made, speech)
+            )
     write_rows(spoken, results)
 
 
-def parts(rows: list[Dialogue], label: str):
+def parts(rows: list[Dialogue], label: str) -> Iterator[list[Dialogue]]:
     """Some dialogues at a time, with a word on the screen now and then."""
     starts = range(0, len(rows), TOGETHER)
     for first in progress(starts, len(starts), label):
         yield rows[first : first + TOGETHER]
 
 
-def say(backend, lines: list[Line]) -> list[Sound]:
+def say(backend: TtsBackend, lines: list[Line]) -> list[Sound]:
     """The sound of each line, or why there is none."""
     if not lines:
         return []
     try:
-        return backend.speak(lines)
+        return [*backend.speak(lines)]
     except ValueError:
         return [_say_one(backend, line) for line in lines]
 
@@ -111,7 +114,7 @@ def voiceless(role: str) -> str:
 
 
 def _hindrance(
-    row: Dialogue, made: dict[str, object], said: dict[str, SpokenUser] | None
+    row: Dialogue, made: dict[str, dict[str, Any]], said: dict[str, SpokenUser] | None
 ) -> str | None:
     """Why there is no use in speaking a dialogue's lines."""
     if row.role not in made:
@@ -119,9 +122,9 @@ def _hindrance(
     return silent(row) or (said[row.id].dropped if said is not None else None)
 
 
-def _lines(row: Dialogue, voice: object, users) -> list[Line]:
+def _lines(row: Dialogue, voice: dict[str, Any], users: TtsBackend | None) -> list[Line]:
     """User and role in turn; of the role alone without a model for users."""
-    lines = []
+    lines: list[Line] = []
     for turn in row.turns:
         if users is not None:
             lines.append((aloud(turn.user), users.fixed_voice(row.language), row.language))
@@ -135,7 +138,7 @@ def _read(row: SpokenUser, folders: list[Path], rate: int) -> list[np.ndarray]:
     return [audio.read(folder / file, rate=rate) for file in row.files]
 
 
-def _say_one(backend, line: Line) -> Sound:
+def _say_one(backend: TtsBackend, line: Line) -> Sound:
     try:
         return backend.speak([line])[0]
     except ValueError as error:
@@ -145,18 +148,19 @@ def _say_one(backend, line: Line) -> Sound:
 def _keep(
     row: Dialogue,
     reference: Voice | None,
-    sounds: list[np.ndarray],
+    sounds: Sequence[Sound],
     reason: str | None,
-    backend,
-    made: dict[str, object],
+    backend: TtsBackend,
+    made: dict[str, dict[str, Any]],
     speech: Path,
 ) -> Spoken:
     """Write a dialogue's sounds, user and role in turn, unless it is dropped; its row."""
     turns = []
     pairs = [] if reason else zip(sounds[::2], sounds[1::2], strict=True)
     for number, pair in enumerate(pairs, start=1):
-        said = {}
+        said: dict[str, Any] = {}
         for who, sound in zip(("user", "role"), pair, strict=True):
+            assert not isinstance(sound, str), "it is the reason then"
             file = f"{row.id}_{number}_{who}.flac"
             audio.write(speech / file, sound, backend.rate)
             said |= {f"{who}_audio": file, f"{who}_seconds": len(sound) / backend.rate}
@@ -168,7 +172,7 @@ def _keep(
         turns=turns,
         sample_rate=backend.rate,
         voice=json.dumps(made.get(row.role), ensure_ascii=False, sort_keys=True),
-        voice_mode=backend.voice_mode,
+        voice_mode="cloned" if backend.voice_mode == "cloned" else "matched",
         flags=reference.flags if reference else [],
         dropped=reason,
     )

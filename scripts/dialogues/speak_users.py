@@ -8,6 +8,7 @@ without a reference clip will not be spoken, and a service is not paid for them.
 from pathlib import Path
 
 from scripts import backends
+from scripts.backends.tts import Line, TtsBackend
 from scripts.common import audio
 from scripts.common.spoken_text import aloud
 from scripts.dialogues.speak import parts, say, silent, unspoken, voiceless
@@ -26,11 +27,11 @@ def speak_users(
     rows = sorted(read_rows(dialogues, Dialogue), key=lambda row: row.id)
     roles = {row.role for row in read_rows(voices, Voice)}
     users_speech.mkdir(parents=True, exist_ok=True)
-    backend = backends.load(user_tts) if rows else None
+    backend: TtsBackend = backends.load_for(rows, user_tts)
     results = []
     for some in parts(rows, "speak_users"):
         reasons = [silent(row) if row.role in roles else voiceless(row.role) for row in some]
-        lines = [
+        lines: list[list[Line]] = [
             [
                 (aloud(turn.user), backend.fixed_voice(row.language), row.language)
                 for turn in ([] if reason else row.turns)
@@ -43,6 +44,7 @@ def speak_users(
             reason = reason or unspoken(result)
             files = [] if reason else [f"{row.id}_{n}.flac" for n in range(1, len(result) + 1)]
             for file, sound in zip(files, result, strict=False):
+                assert not isinstance(sound, str), "it is the reason then"
                 audio.write(users_speech / file, sound, backend.rate)
             results.append(
                 SpokenUser(id=row.id, files=files, sample_rate=backend.rate, dropped=reason)

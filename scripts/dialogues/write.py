@@ -11,9 +11,10 @@ So a role always has `single` + `multi` rows.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scripts import backends
-from scripts.backends.llm import why_none
+from scripts.backends.llm import LlmBackend, why_none
 from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.dialogues.parse import Found, parse
 from scripts.rows.dialogues import Dialogue, in_shard
@@ -82,7 +83,7 @@ def write(
         for person in people
         for number, (mode, size) in enumerate(sizes)
     ]
-    model = backends.load(llm) if calls else None
+    model: LlmBackend = backends.load_for(calls, llm)
     for attempt in range(attempts):
         left = [call for call in calls if call.missing]
         # Together those with the same limit of tokens: it must not hang on other roles' calls.
@@ -182,7 +183,7 @@ def _take(call: Call, reply: str, shown: list[str], template: str) -> None:
 def _rows(call: Call, model: str, synthetic: bool) -> list[Dialogue]:
     """A row for every dialogue that the call was to bring."""
     person = call.person
-    common = {
+    common: dict[str, Any] = {
         "role": person.role,
         "mode": call.mode,
         "language": person.language,

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from scripts import backends
-from scripts.backends.judge import Metric, Pair, Scores, Side, Sound, read_metrics
+from scripts.backends.judge import JudgeBackend, Metric, Pair, Scores, Side, Sound, read_metrics
 from scripts.common.errors import UserError
 from scripts.common.spoken_text import aloud
 from scripts.rows.dialogues import Dialogue, Spoken
-from scripts.rows.jsonl import read_rows, write_rows
+from scripts.rows.jsonl import given, read_rows, write_rows
 from scripts.rows.judging import Verdict
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply
@@ -69,7 +69,7 @@ def judge(
                 people[dialogue.role],
                 clips=(sound(clips / file) for file in (voice.file, *voice.others)[:CLIPS]),
                 test=(
-                    (sound(answers / turn.audio, turn.seconds), turn.text)
+                    (sound(answers / given(turn.audio), turn.seconds), turn.text)
                     for turn in systems[dialogue.id].turns
                 ),
                 reference=(
@@ -80,7 +80,7 @@ def judge(
         )
     whole = False
     if pairs:
-        model = backends.load(judge)
+        model: JudgeBackend = backends.load(judge)
         whole, judged = model.integer_scores, model.judge(pairs, wanted)
         scores |= {pair.id: row for pair, row in zip(pairs, judged, strict=True)}
     write_rows(
@@ -147,14 +147,14 @@ def verdict(
         judge=name,
         role=dialogue.role,
         mode=dialogue.mode,
-        idx=dialogue.idx,
+        idx=given(dialogue.idx),
         language=dialogue.language,
         pool=dialogue.pool,
         metric=metric.id,
         score_test=score.test,
         score_ref=score.reference,
         rationale=score.rationale,
-        trials=score.trials,
+        trials=list(score.trials),
         version=score.version,
         system_version=reply.version,
         cut=score.cut,

@@ -15,7 +15,7 @@ import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import imageio_ffmpeg
 
@@ -126,6 +126,7 @@ def _call(
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
         told, process.stderr = process.stderr, None  # read here: communicate would keep all of it
+        assert told is not None
         words = pool.submit(_some, told)
         try:
             process.communicate(data, timeout=timeout)
@@ -145,7 +146,7 @@ def _alive(status: int, words: str) -> None:
     raise Failed(words, number.name)
 
 
-def _some(told: BinaryIO) -> bytes:
+def _some(told: IO[bytes]) -> bytes:
     """The first and the last words that ffmpeg tells: noise makes it tell of each frame, and a file
     may make it tell for ever, on one line or many."""
     with told:

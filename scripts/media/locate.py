@@ -136,13 +136,13 @@ def check(path: Path, sha256: str) -> None:
 def _sizes(deb: Path) -> Iterator[int]:
     """The bytes of each file in a Debian package, as its list has them."""
     command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
     try:
-        with subprocess.Popen(command, **pipes) as tool:
+        with subprocess.Popen(command, stdout=pipe, stderr=nowhere) as tool:
             try:
                 with tarfile.open(fileobj=tool.stdout, mode="r|") as archive:
                     while member := archive.next():
-                        archive.members.clear()  # it keeps them all
+                        archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all
                         yield member.size
             finally:
                 tool.kill()

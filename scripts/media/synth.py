@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from scripts import backends
+from scripts.backends.tts import TtsBackend
 from scripts.common.documents import check
 from scripts.common.errors import UserError
 from scripts.media.episode import Line
@@ -32,7 +33,7 @@ def lines(path: Path, tts: ModelSpec) -> tuple[str, list[Line], int]:
     UserError for a file that is not as described above.
     """
     episode = read(path)
-    backend = backends.load(tts)
+    backend: TtsBackend = backends.load(tts)
     cast, language = episode["cast"], episode["language"]
     said = [next(iter(line.items())) for line in episode["lines"]]
     handles = {role: {"voice": member["voice"]} for role, member in cast.items()}

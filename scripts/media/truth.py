@@ -11,7 +11,7 @@ import codecs
 import math
 import re
 import unicodedata
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -115,11 +115,10 @@ def read(path: Path, name: str = "") -> tuple[Turns, list[TruthLine]]:
     if path.with_suffix(".jsonl").exists():
         return turns, [row for _, row in _told(path.with_suffix(".jsonl"), _truth_line, FORM)]
     if path.with_suffix(".stm").exists():
-        said = [row for row in _stm(path, name, rows) if row.speaker is not None]
-        labels = same_people([(row.start, row.end, row.speaker) for row in said], turns)
+        said = [(row, row.speaker) for row in _stm(path, name, rows) if row.speaker is not None]
+        labels = same_people([(row.start, row.end, who) for row, who in said], turns)
         return turns, [
-            _line(row.start, row.end, labels.get(row.speaker, row.speaker), row.speaker, row.text)
-            for row in said
+            _line(row.start, row.end, labels.get(who, who), who, row.text) for row, who in said
         ]
     return turns, [_line(start, end, speaker, speaker, "") for start, end, speaker in turns]
 
@@ -159,7 +158,7 @@ def _of_one(path: Path, rows: list[tuple[int, Stretch]], name: str) -> list[Stre
     first = {row.file: number for number, row in reversed(rows)}
     name = unicodedata.normalize("NFC", name or path.stem)
     if name not in first and len(first) > 1:
-        one, other, *_ = sorted(first, key=first.get)
+        one, other, *_ = sorted(first, key=first.__getitem__)
         raise UserError(
             f"{path}, line {first[other]}: another recording ('{other}') than in line {first[one]}"
             f" ('{one}'), and none of the {len(first)} is named as the medium, '{name}'; keep the"
@@ -220,10 +219,10 @@ def _text(path: Path) -> str:
 def same_people(found: Turns, true: Turns) -> dict[str, str]:
     """{speaker of `found`: the speaker of `true` with whom they share most time, by name among
     equals}. Who talks only where `true` has nobody is left out."""
-    shared: dict[str, Counter[str]] = {}
+    shared: dict[str, dict[str, float]] = {}
     for start, end, speaker in found:
         for begin, stop, person in true:
             both = min(end, stop) - max(start, begin)
             if both > 0:
-                shared.setdefault(speaker, Counter())[person] += both
+                shared.setdefault(speaker, defaultdict(float))[person] += both
     return {name: max(sorted(times), key=times.__getitem__) for name, times in shared.items()}

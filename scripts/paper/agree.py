@@ -25,6 +25,7 @@ from scripts.paper.report.statistics import (
     rank_agreement,
 )
 from scripts.paper.report.versioned_verdicts import read_verdicts, without_version
+from scripts.rows.jsonl import given
 from scripts.rows.judging import Verdict
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
@@ -153,7 +154,10 @@ def of_judges(one: str, first: Scored, other: str, second: Scored) -> list[dict[
     items = sorted(set(first) & set(second))
     (ratios, replies), (ratios_2, replies_2) = _values(items, first), _values(items, second)
     leads = [
-        [np.sign(s.score_test - s.score_ref) for _, s in (scored[item] for item in items)]
+        [
+            np.sign(given(s.score_test) - given(s.score_ref))
+            for _, s in (scored[item] for item in items)
+        ]
         for scored in (first, second)
     ]
     rows = [
@@ -180,15 +184,16 @@ def same(pairs: np.ndarray) -> float | None:
 def _values(items: list[tuple], scored: Scored) -> tuple[list[float], list[float]]:
     """Ratios, and scores of the reply, of the items."""
     rows = [scored[item][1] for item in items]
-    return [ratio(row) for row in rows], [row.score_test for row in rows]
+    return [given(ratio(row)) for row in rows], [given(row.score_test) for row in rows]
 
 
 def _on_systems(systems: list[Hashable], x: list[float], y: list[float]) -> dict[str, Any]:
     """Rho of the systems' means of `x` and `y`, which are by item as `systems` is."""
     groups: dict[Hashable, list[tuple[float, float]]] = defaultdict(list)
     for system, *pair in zip(systems, x, y, strict=True):
-        groups[system].append(tuple(pair))
-    one, other = np.array([np.mean(own, axis=0) for own in groups.values()]).reshape(-1, 2).T
+        groups[system].append((pair[0], pair[1]))
+    means = np.array([np.mean(own, axis=0) for own in groups.values()]).reshape(-1, 2)
+    one, other = means.T.tolist()
     found = rank_agreement(one, other)
     return {
         **{"level": "systems", "measure": " ".join((RHO, RATIO)), "value": found.pop("rho")},

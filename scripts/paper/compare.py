@@ -11,6 +11,7 @@ from scripts.paper.report.published import PAPER_METRICS, read_published
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.scores import score_rows, with_overall
 from scripts.paper.report.statistics import spearman
+from scripts.rows.jsonl import given
 from scripts.workflow import stage
 
 HEADER = [
@@ -111,8 +112,8 @@ def _from_scores(table2: Path, table3: Path, verdicts: list) -> list[dict]:
         }
         for row in score_rows(verdicts, domains):
             place = shown.get((row["language"], row["domain"], row["system"]))
-            for cell in SCORES if place else ():
-                if row[cell] is not None:
+            for cell in SCORES:
+                if place and row[cell] is not None:
                     at = _place(name, row, f"From released scores (judge: {row['judge']})")
                     found.append(_row(at, cell, place[cell], row[cell], ROUNDED))
     return found
@@ -157,7 +158,7 @@ def _correlations(table5: Path, table4: Path, table2: Path) -> list[dict]:
     for row in read_published(table5):
         metric = row["metric"]
         names = [name for name in people[metric] if name in judge]
-        rho = spearman([people[metric][n] for n in names], [judge[n][metric] for n in names])
+        rho = given(spearman([people[metric][n] for n in names], [judge[n][metric] for n in names]))
         at = _place("Table 5", {"language": "Chinese"}, "Table 5 from Tables 4 and 2")
         found.append(_row(at, metric, row["spearman_rho"], rho, ROUNDED))
     return found

@@ -207,7 +207,7 @@ def judged(rows: list[dict]) -> list[dict]:
         target(
             f"identity better than chance, over {LEAST_SPEAKERS} speakers or more",
             f"{shown(identity)} (chance {shown(chance)}, n = {n or 0})",
-            None if identity is None else identity > chance and n >= LEAST_SPEAKERS,
+            None if identity is None else identity > chance and (n or 0) >= LEAST_SPEAKERS,
         ),
     ]
 

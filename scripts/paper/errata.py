@@ -81,8 +81,9 @@ def _correlations(table4: Path, table2: Path) -> dict[str, str]:
         metric: spearman_p([people[metric][n] for n in names], [judge[n][metric] for n in names])
         for metric in PAPER_METRICS
     }
-    least = min(p_values, key=p_values.get)
-    few = sum(p < 0.05 for p in p_values.values())
+    known = {metric: p for metric, p in p_values.items() if p is not None}
+    least = min(known, key=known.__getitem__)
+    few = sum(p < 0.05 for p in known.values())
     return {
         "where": "Section 5.4, Table 5",
         "printed": "strong correlations",

@@ -54,7 +54,7 @@ def figure2(
 def _about(dialogue: Dialogue, name: str) -> str:
     """Who talks, in which language, about what, and whether it is synthetic."""
     kind = "single-turn" if dialogue.mode == "single" else f"{len(dialogue.turns)} turns"
-    parts = [name, dialogue.language, kind, dialogue.subtask, f"written by {dialogue.model}"]
+    parts = [name, dialogue.language, kind, dialogue.subtask or "", f"written by {dialogue.model}"]
     if dialogue.synthetic:
         parts.append("the role's voice or script is synthetic")
     return "; ".join(parts)

@@ -76,7 +76,7 @@ def _draw(axes: Axes, counts: Counter, bars: list[tuple[str, str]]) -> None:
     axes.set_ylim(len(bars) - 0.5, -0.5)
     axes.set_xlim(right=1.12 * max(left, default=1) or 1)
     axes.set_xlabel("roles")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     if not counts:
         say_empty(axes, "this run plays no roles")
 

@@ -106,7 +106,8 @@ def judge_audit(
     given, gone = completed_probes(read_all(probes, Probe), chosen, wanted)
     asked, judged = by_version(given, gone), read_verdicts(verdicts, wanted)
     metrics = (*with_printed(expected["metrics"]), ALL)
-    rows, missing = [], Counter()
+    rows: list[dict[str, Any]] = []
+    missing: Counter = Counter()
     for judge in dict.fromkeys(row.judge for row in asked.verdicts):
         own = [row for row in asked.verdicts if row.judge == judge]
         base = {key(row): row for row in own if row.probe == "base"}
@@ -170,7 +171,7 @@ def _rows(
         whole = [pair for pair in chosen if not lack(pair)]
         found: dict[str, Any] = {}
         if whole and probe == "swapped":
-            both = both_ways(row for pair in whole for row in pair)
+            both = both_ways(row for pair in whole for row in pair if row)
             found = order_effect(both) if both else {}
         elif whole:
             found = figures(whole)

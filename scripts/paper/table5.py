@@ -68,9 +68,9 @@ def table5(
         read = read_verdicts(verdicts, Expected(test, **expected))
         notes = read.notes
         automatic_of = {
-            _item(row): ((row.system, row.judge), ratio(row))
+            _item(row): ((row.system, row.judge), score)
             for row in read.verdicts
-            if ratio(row) is not None
+            if (score := ratio(row)) is not None
         }
         rows += [
             _agreement(metric, "run", _pairs(metric, given, automatic_of)) for metric in metrics
@@ -105,7 +105,8 @@ def _pairs(
     metric: str, ratings: list[Rating], scores: dict[tuple, tuple[tuple[str, str], float]]
 ) -> list[tuple[float, float]]:
     """(mean rating, mean score) of each system, over the items that have both."""
-    human, automatic = defaultdict(list), defaultdict(dict)
+    human: dict[tuple[str, str], list[float]] = defaultdict(list)
+    automatic: dict[tuple[str, str], dict] = defaultdict(dict)
     for rating in ratings:
         item = _item(rating)
         if rating.metric == metric and item in scores:

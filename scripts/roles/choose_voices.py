@@ -16,10 +16,12 @@ import numpy as np
 
 from scripts import backends
 from scripts.backends.clusters import two_groups
+from scripts.backends.diarization import DiarizationBackend
+from scripts.backends.speaker import SpeakerBackend
 from scripts.common import audio
 from scripts.common.progress import progress
 from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
-from scripts.rows.jsonl import read_all, read_rows, write_rows
+from scripts.rows.jsonl import given, read_all, read_rows, write_rows
 from scripts.rows.roles import RefusedVoice, RoleSpeaker, Voice, roles_of
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
@@ -58,29 +60,29 @@ def choose_voices(
         for row in read_rows(path, Recording):
             media[row.id], folders[row.id] = row, folder
     talk: dict[str, list[Turn]] = defaultdict(list)
-    for row in read_all(turns, Turn):
-        talk[row.media].append(row)
+    for turn in read_all(turns, Turn):
+        talk[turn.media].append(turn)
     said = {row.id: row.text for row in read_all(transcripts, Transcript)}
     good = {row.id for row in read_all(quality, Quality) if row.dropped is None}
     role_of = roles_of(read_rows(speakers, RoleSpeaker))
-    played = {role["role"] for role in roles}
+    played: set[str] = {role["role"] for role in roles}
     usable: dict[str, list[Segment]] = defaultdict(list)
     refusals: list[RefusedVoice] = []
-    for row in sorted(read_all(segments, Segment), key=lambda row: row.id):
-        role = role_of.get((row.media, row.speaker))
-        if role not in played or row.dropped is not None or row.id not in good:
+    for clip in sorted(read_all(segments, Segment), key=lambda row: row.id):
+        whose = role_of.get((clip.media, clip.speaker))
+        if whose is None or whose not in played or clip.dropped is not None or clip.id not in good:
             continue
-        if said.get(row.id, "").strip():
-            usable[role].append(row)
+        if said.get(clip.id, "").strip():
+            usable[whose].append(clip)
         else:
             reason = "no words were recognised in it"
-            refusals.append(RefusedVoice(role=role, segment=row.id, dropped=reason))
+            refusals.append(RefusedVoice(role=whose, segment=clip.id, dropped=reason))
 
     def load(row: Segment) -> np.ndarray:
-        return audio.read(folders[row.media] / media[row.media].file, row.start, row.end)
+        return audio.read(folders[row.media] / given(media[row.media].file), row.start, row.end)
 
-    embedder = backends.load(speaker) if usable else None
-    diarizer = backends.load(diarization) if usable else None
+    embedder: SpeakerBackend = backends.load_for(usable, speaker)
+    diarizer: DiarizationBackend = backends.load_for(usable, diarization)
     rows: list[Voice] = []
     for role in progress(roles, len(roles), "choose voices"):
         own = usable.get(role["role"], [])
@@ -97,12 +99,12 @@ def choose_voices(
         samples, vectors = [samples[i] for i in kept], vectors[kept]
         likeness = mean_cosine(vectors)
         order = sorted(range(len(own)), key=lambda i: (-likeness[i], own[i].id))
-        pure = []
+        pure: list[int] = []
         for i in order:
             fault = "" if len(pure) > OTHERS else mixed(own[i], talk, samples[i], diarizer)
             if fault:
-                row = RefusedVoice(role=role["role"], segment=own[i].id, dropped=fault)
-                refusals.append(row)
+                refused_clip = RefusedVoice(role=role["role"], segment=own[i].id, dropped=fault)
+                refusals.append(refused_clip)
             elif len(pure) <= OTHERS:
                 pure.append(i)
         if not pure:
@@ -169,14 +171,16 @@ def mean_cosine(vectors: np.ndarray) -> np.ndarray:
     return np.round((units @ total - 1) / max(1, len(units) - 1), 9)
 
 
-def mixed(row: Segment, talk: dict[str, list[Turn]], samples: np.ndarray, diarizer) -> str:
+def mixed(
+    row: Segment, talk: dict[str, list[Turn]], samples: np.ndarray, diarizer: DiarizationBackend
+) -> str:
     """Why a clip is not of one speaker, or an empty string."""
     for turn in talk[row.media]:
         inside = min(turn.end, row.end) - max(turn.start, row.start)
         if turn.speaker != row.speaker and inside > TOLERANCE:
             return f"{turn.speaker} talks in it too"
     if row.end - row.start >= ALONE:
-        heard = {turn["speaker"] for turn in diarizer.diarize(samples)}
+        heard = {turn.speaker for turn in diarizer.diarize(samples)}
         if len(heard) > 1:
             return f"diarized by itself it holds {len(heard)} speakers"
     return ""

@@ -25,6 +25,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from scripts import backends
+from scripts.backends.llm import ChoosingLlm, LlmBackend, ScoringLlm, chooses, scores
 from scripts.common.progress import progress
 from scripts.common.prompts import Chat, Prompt, read_prompt
 from scripts.rows.corpus import Recording, Segment, Transcript, Turn
@@ -88,13 +89,14 @@ def identify(
         read_all(transcripts, Transcript),
         roles,
     )
-    names, tables = [], []
+    names: list[str] = []
+    tables: list[list[np.ndarray]] = []
     for spec in llms if found else []:
-        model = backends.load(spec)
+        model: LlmBackend = backends.load(spec)
         names.append(model.name)
-        if hasattr(model, "score"):
+        if scores(model):
             tables.append(likelihoods(model, told, found, shortlists(found, tables)))
-        else:
+        elif chooses(model):
             tables.append(choices(model, asked, found))
         del model
     rows = [
@@ -139,7 +141,7 @@ def shortlists(scenes: list[Scene], tables: list[list[np.ndarray]]) -> list[np.n
 
 
 def likelihoods(
-    model, prompts: dict[str, Prompt], scenes: list[Scene], asked: list[np.ndarray]
+    model: ScoringLlm, prompts: dict[str, Prompt], scenes: list[Scene], asked: list[np.ndarray]
 ) -> list[np.ndarray]:
     """Log-probability of each name for each speaker, (speakers, cast) a scene; rows sum to 1 as
     exp. A name that is not `asked` about, bool of the same shape, is as likely as the least likely
@@ -149,7 +151,7 @@ def likelihoods(
         for scene, mask in zip(scenes, asked, strict=True)
         for pair in hypotheses(prompts[scene.medium.language], scene, mask)
     ]
-    scores = iter([score["logprob"] for score in model.score(pairs)])
+    scores = iter([score.logprob for score in model.score(pairs)])
     tables = []
     for mask in asked:
         table = np.full(mask.shape, np.inf)
@@ -180,7 +182,9 @@ def hypotheses(prompt: Prompt, scene: Scene, asked: np.ndarray) -> list[tuple[Ch
     return pairs
 
 
-def choices(model, prompts: dict[str, Prompt], scenes: list[Scene]) -> list[np.ndarray]:
+def choices(
+    model: ChoosingLlm, prompts: dict[str, Prompt], scenes: list[Scene]
+) -> list[np.ndarray]:
     """Log-probability of each name as the model's answer for each speaker, (speakers, cast) a
     scene; rows sum to 1 less the share of somebody else. All names are alike for a speaker of whom
     nothing was understood, and where the model gives no answer."""
@@ -190,7 +194,7 @@ def choices(model, prompts: dict[str, Prompt], scenes: list[Scene]) -> list[np.n
     ]
 
 
-def chosen(model, prompt: Prompt, scene: Scene) -> np.ndarray:
+def chosen(model: ChoosingLlm, prompt: Prompt, scene: Scene) -> np.ndarray:
     """The table of `choices` of one scene."""
     language = scene.medium.language
     names = [role["name"] for role in scene.cast]
@@ -225,7 +229,8 @@ def stretch(scene: Scene, speaker: str) -> str:
     def worth(i: int) -> tuple[int, bool, int]:
         return int(np.abs(own - i).min()), not any(name in lines[i] for name in names), i
 
-    left, chosen = SHOWN, []
+    left = SHOWN
+    chosen: list[int] = []
     for i in sorted(range(len(lines)), key=worth):
         left -= len(lines[i]) + 5  # with a line break and a mark of a gap
         if left < 0 and chosen:

@@ -9,9 +9,10 @@ import re
 import unicodedata
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from scripts import backends
-from scripts.backends.llm import why_none
+from scripts.backends.llm import LlmBackend, why_none
 from scripts.common.errors import UserError
 from scripts.common.prompts import Prompt, read_prompt
 from scripts.common.tables import text_of
@@ -62,7 +63,7 @@ def profile(
             works = {key: lines for key, lines in scenes.items() if media[key].work == row["work"]}
             rows.append(gathered(row, works, names, synthetic))
     worded = [row for row in rows if not row.profile]
-    model = backends.load(llm) if worded else None
+    model: LlmBackend = backends.load_for(worded, llm)
     for language, prompt in prompts.items():
         mine = [row for row in worded if row.language == language]
         if mine:
@@ -106,13 +107,11 @@ def gathered(
         origin += f"; profile: {row['profile']}"
         if len(parts) == 1:
             flags.append("the profile file has no part 'Background:'")
+    known: dict[str, Any] = {
+        key: row[key] for key in ("role", "name", "work", "language", "gender", "pool")
+    }
     return Profile(
-        role=row["role"],
-        name=row["name"],
-        work=row["work"],
-        language=row["language"],
-        gender=row["gender"],
-        pool=row["pool"],
+        **known,
         profile=parts[0].strip(),
         background=parts[1].strip() if len(parts) > 1 else "",
         lines=lines,
@@ -155,7 +154,7 @@ def windows(row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str]
         for start in range(0, len(scene), WINDOW):
             part = scene[start : start + WINDOW]
             if any(role == row["role"] for role, _ in part):
-                said = [f"{names.get(role, '?')}: {line}" for role, line in part]
+                said = [f"{names.get(role or '', '?')}: {line}" for role, line in part]
                 found.append("\n".join(said))
     return found
 

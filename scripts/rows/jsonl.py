@@ -30,7 +30,15 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Value = TypeVar("Value")
 AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+def given(value: Value | None) -> Value:
+    """What only a row that was dropped may lack."""
+    if value is None:
+        raise ValueError("a row that was not dropped lacks a value")
+    return value
 
 
 def read_rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:

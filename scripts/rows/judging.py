@@ -8,11 +8,17 @@ from pydantic import Field
 
 from scripts.rows.jsonl import Language, Mode, Pool, Row
 
+Order = Literal["test first", "reference first"]  # which side a judge hears as A
+Form = Literal[
+    "base", "again", "swapped", "identical", "louder", "quieter", "silence", "longer", "spoken",
+    "written",
+]  # fmt: skip
+
 
 class Trial(Row):
     """One answer of a prompted judge: the integer scores it gave, by side."""
 
-    order: Literal["test first", "reference first"]  # which side it heard as A
+    order: Order
     sample: int  # repetition of the same question, from 0
     test: int
     reference: int
@@ -52,8 +58,5 @@ class Probe(Verdict):
     the rationale refers to the sides as the judge was given them.
     """
 
-    probe: Literal[
-        *("base", "again", "swapped", "identical", "louder", "quieter", "silence", "longer"),
-        *("spoken", "written"),
-    ]
+    probe: Form
     note: str | None = None  # e.g. "both sides lowered by 2.1 dB first"

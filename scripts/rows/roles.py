@@ -50,8 +50,7 @@ class RoleSpeaker(Row):
 
 def roles_of(rows: list[RoleSpeaker]) -> dict[tuple[str, str], str]:
     """The role of each (medium, speaker) that has one."""
-    known = [row for row in rows if row.role and row.dropped is None]
-    return {(row.media, row.speaker): row.role for row in known}
+    return {(row.media, row.speaker): row.role for row in rows if row.role and row.dropped is None}
 
 
 class Voice(Row):

@@ -19,7 +19,7 @@ def is_own(address: str, hosts: tuple[str, ...] = ()) -> bool:
     parts = names.split(address)
     if parts is None:
         return False
-    host = names.plain(parts.hostname)
+    host = names.plain(parts.hostname or "")
     named = {host, f"{host}:{parts.port}" if parts.port else host}
     return names.is_here(host) or bool(named & set(hosts))
 
@@ -34,7 +34,7 @@ def check_address(address: str, hosts: tuple[str, ...], who: str) -> None:
             f"{who}: the address of {parts.hostname} has a name, a password, a '#' or other signs "
             "in it that programs read in different ways; write https://host/path."
         )
-    host = names.plain(parts.hostname)
+    host = names.plain(parts.hostname or "")
     if host != parts.hostname:
         raise UserError(f"{who}: write '{host}' for '{parts.hostname}' in {address}.")
     if is_own(address, hosts):

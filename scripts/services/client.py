@@ -174,13 +174,14 @@ class _Work:
 
     async def call(self, key: str, call: Call) -> Result:
         """Send, and retry, until there is an answer or a reason why there is none."""
-        tried = Counter()
+        tried: Counter[str] = Counter()
         first = None  # time of the first attempt
         taken = 0.0  # seconds of attempts and of back-off
         while True:
             turn, most, usd = await self.place(key, call, tried["cut"])
             if turn.kept is not None:
                 return Result(*astuple(turn.kept))
+            assert turn.attempt is not None
             begun = time.monotonic()
             first = first or begun
             try:
@@ -246,8 +247,8 @@ class _Work:
         many = sum(most.get(unit, 0.0) for unit in prices.TOKENS)
         usd = prices.cost(client.prices, most, client.endpoint) if client.paid else 0.0
         begun = time.monotonic()
-        stage, caps = job.current().stage, self.rules.max_usd
-        request = (key, client.endpoint, stage, client.limits, caps, usd, many)
+        stage, caps, version = job.current().stage, self.rules.max_usd, client.version
+        request = (key, client.endpoint, stage, client.limits, caps, usd, many, version)
         while True:
             async with self.gate:
                 turn = await self.turn(request, begun)
@@ -260,9 +261,7 @@ class _Work:
         while True:
             if self.stop is not None:
                 raise self.stop
-            turn = await self.writer.write(
-                lambda: self.client.store.begin(*request, version=self.client.version)
-            )
+            turn = await self.writer.write(lambda: self.client.store.begin(*request))
             if not turn.wait or turn.elsewhere:
                 return turn
             if turn.closed and turn.wait > self.rules.deadline:

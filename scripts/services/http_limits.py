@@ -47,8 +47,9 @@ def limited(service: str):
 
     async def hook(response: Any) -> None:
         body, pieces = _body_of(response, service), response.stream
+        stream: Any = _kind(pieces, "AsyncByteStream")
 
-        class Through(_kind(pieces, "AsyncByteStream")):
+        class Through(stream):
             async def __aiter__(self) -> AsyncIterator[bytes]:
                 async for piece in unpacked(pieces, body):
                     yield piece
@@ -66,8 +67,9 @@ def limited_in_thread(service: str, seconds: float, clock: Callable[[], float] =
 
     def hook(response: Any) -> None:
         body, pieces, until = _body_of(response, service), response.stream, clock() + seconds
+        stream: Any = _kind(pieces, "SyncByteStream")
 
-        class Through(_kind(pieces, "SyncByteStream")):
+        class Through(stream):
             def __iter__(self) -> Iterator[bytes]:
                 for piece in pieces:
                     if clock() > until:

@@ -101,7 +101,7 @@ def _guard() -> None:
 
     logging.setLogRecordFactory(record)
     sys.excepthook = show
-    threading.excepthook = lambda end: end.exc_type is SystemExit or show(*end[:3])
+    threading.excepthook = lambda end: None if end.exc_type is SystemExit else show(*end[:3])
 
 
 def _written(key: str) -> list[Form]:

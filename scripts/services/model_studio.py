@@ -35,8 +35,10 @@ STATUS = {
     "Unsupported": 400,
 }
 # Fields of its reply about where to upload.
-PLACE = ("upload_host", "upload_dir", "policy", "signature", "oss_access_key_id")
-PLACE += ("x_oss_object_acl", "x_oss_forbid_overwrite")
+PLACE = (
+    *("upload_host", "upload_dir", "policy", "signature", "oss_access_key_id"),
+    *("x_oss_object_acl", "x_oss_forbid_overwrite"),
+)
 KNOWN = sorted(STATUS, key=len, reverse=True)
 
 

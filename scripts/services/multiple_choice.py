@@ -77,9 +77,10 @@ def shares(letter: str, tops: list[list], count: int) -> list[float]:
 def combine(rows: list[list[float] | None], weights: list[float] | None) -> list[float] | None:
     """One row from the rows of the groups and the weight of each group's best; None if one is
     missing."""
-    if weights is None or None in rows:
+    known = [row for row in rows if row is not None]
+    if weights is None or len(known) < len(rows):
         return None
-    pairs = zip(rows, weights, strict=True)
+    pairs = zip(known, weights, strict=True)
     return [weight * share / max(row) for row, weight in pairs for share in row]
 
 

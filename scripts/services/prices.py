@@ -61,7 +61,7 @@ def tokens(
     does in some services, count as written.
     """
     found: dict[str, float] = {}
-    if None not in (total, read, written):
+    if total is not None and read is not None and written is not None:
         written = max(written, total - read)
     for text, audio, whole, part in (
         (*TOKENS[0::2], read, heard),
@@ -82,13 +82,14 @@ def audio_among(rows: Any, name: str, whole: float | None) -> int | None:
     for each modality. None if unknown: it has other modalities, or does not add up."""
     if not isinstance(rows, list) or not rows:
         return None
-    told: dict[Any, list[int | None]] = {"AUDIO": [], "TEXT": []}
+    told: dict[str, list[int | None]] = {"AUDIO": [], "TEXT": []}
     for row in rows:
         told.setdefault(str(json_path.at(row, "modality")), []).append(json_path.number(row, name))
-    heard, texts = told.pop("AUDIO"), told.pop("TEXT")
-    if told or None in heard:
+    sums = {kind: sum(n for n in counts if n is not None) for kind, counts in told.items()}
+    if len(told) > 2 or None in told["AUDIO"]:
         return None
-    return sum(heard) if None in texts or sum(heard) + sum(texts) == whole else None
+    adds_up = None in told["TEXT"] or sums["AUDIO"] + sums["TEXT"] == whole
+    return sums["AUDIO"] if adds_up else None
 
 
 def widened(most: Mapping[str, float], cuts: int) -> dict[str, float]:

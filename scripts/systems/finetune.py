@@ -138,7 +138,7 @@ def build(
                 )
             person = people.get(dialogue.role)
             reason = reason_no_example(dialogue, heard.get(dialogue.id), person)
-            if reason:
+            if reason or person is None:
                 left[reason] += 1
                 continue
             row = example(dialogue, heard[dialogue.id], folder, person, prompts[dialogue.language])

@@ -7,11 +7,12 @@ only; the role prompt tells it who it is.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scripts import backends
-from scripts.backends.dialogue import Answer, Request
+from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.common import audio
 from scripts.common.prompts import Prompt, read_prompt
 from scripts.rows.dialogues import Dialogue, Spoken
@@ -55,29 +56,31 @@ def respond(
     people = {row.role: row for row in read_rows(profiles, Profile)}
     reference = {row.role: row for row in read_rows(voices, Voice)}
     heard = {row.id: row for row in read_rows(spoken, Spoken)}
-    rows, waiting, users = {}, {}, {}
-    for dialogue in sorted(read_rows(test, Dialogue), key=lambda row: row.id):
-        reason = reason_no_reply(dialogue, heard, people, reference)
-        rows[dialogue.id] = Reply(
-            id=dialogue.id,
+    rows: dict[str, Reply] = {}
+    waiting: dict[str, Request] = {}
+    users: dict[str, list[Path]] = {}
+    for asked in sorted(read_rows(test, Dialogue), key=lambda row: row.id):
+        reason = reason_no_reply(asked, heard, people, reference)
+        rows[asked.id] = Reply(
+            id=asked.id,
             system=name,
-            role=dialogue.role,
-            mode=dialogue.mode,
-            language=dialogue.language,
+            role=asked.role,
+            mode=asked.mode,
+            language=asked.language,
             turns=[],
             voice_mode="none" if reason else "",
             dropped=reason,
         )
         if reason is None:
-            person, voice = people[dialogue.role], reference[dialogue.role]
+            person, voice = people[asked.role], reference[asked.role]
             clip = audio.read(clips / voice.file)
-            waiting[dialogue.id] = first_request(
-                dialogue, person, prompts[dialogue.language], clip, voice.text
+            waiting[asked.id] = first_request(
+                asked, person, prompts[asked.language], clip, voice.text
             )
-            users[dialogue.id] = [speech / turn.user_audio for turn in heard[dialogue.id].turns]
+            users[asked.id] = [speech / turn.user_audio for turn in heard[asked.id].turns]
     answers.mkdir(parents=True, exist_ok=True)
     if waiting:
-        backend = backends.load(dialogue)
+        backend: DialogueBackend = backends.load(dialogue)
         for ident in [i for i in waiting if rows[i].language not in backend.languages]:
             rows[ident].offered = False
             rows[ident].dropped = f"{name} does not speak {rows[ident].language}"
@@ -88,7 +91,11 @@ def respond(
 
 
 def answer_all(
-    backend, waiting: dict[str, Request], users: dict[str, list[Path]], rows: dict, answers: Path
+    backend: DialogueBackend,
+    waiting: dict[str, Request],
+    users: dict[str, list[Path]],
+    rows: dict[str, Reply],
+    answers: Path,
 ) -> None:
     """Put the user's utterances (files, by dialogue) to the backend; fill the Reply `rows`."""
     number = 0
@@ -164,7 +171,7 @@ def first_request(
 
 def save_turn(answer: Answer, path: Path, rate: int) -> ReplyTurn:
     """Write the speech of an answer; its row. The real-time factor is latency / seconds."""
-    said = {"heard": answer.heard, "text": answer.text, "latency": answer.latency}
+    said: dict[str, Any] = {"heard": answer.heard, "text": answer.text, "latency": answer.latency}
     if answer.audio is None:
         return ReplyTurn(audio=None, **said)
     audio.write(path, answer.audio, rate)

@@ -106,10 +106,10 @@ def _why(number: int, log: Path, most: int, killed_before: int) -> str:
 def _out_of_memory(most: int, memory: dict[str, int], killed_before: int) -> str:
     killed = memory.get("killed", 0) > killed_before
     cause = "the kernel did it for want of memory" if killed else "mostly memory ran out"
-    total, free, most = (f"{size / GB:.1f} GB" for size in (memory["total"], memory["free"], most))
+    total, free, took = (f"{size / GB:.1f} GB" for size in (memory["total"], memory["free"], most))
     limit = f", and jobs here may use {memory['limit'] / GB:.1f} GB" if "limit" in memory else ""
     return (
-        f"killed (SIGKILL): {cause}. It took up to {most}; the machine has {total}, of which {free}"
+        f"killed (SIGKILL): {cause}. It took up to {took}; the machine has {total}, of which {free}"
         f" are free now{limit}. Run fewer jobs at once (--cores, --resources mem_mb=N), or choose a"
         " smaller model."
     )
@@ -135,8 +135,8 @@ def _memory(root: Path = Path("/")) -> dict[str, int]:
         )
         own = top / group.strip("/")
         folders = [own, *(folder for folder in own.parents if folder.is_relative_to(top))]
-        limits = [text.strip() for text in (_read(folder / limit) for folder in folders)]
-        limits = [int(text) for text in limits if text.isdigit() and int(text) < found["total"]]
+        texts = [_read(folder / limit).strip() for folder in folders]
+        limits = [int(text) for text in texts if text.isdigit() and int(text) < found["total"]]
         if limits:
             found["limit"] = min(limits)
         for folder in folders:
@@ -162,7 +162,7 @@ def _processor(root: Path = Path("/")) -> str:
 def _disks(log: Path) -> str:
     """Free space where a job writes: working directory, log, temporary files and shared memory."""
     places = {Path.cwd(), log.resolve().parent, Path(tempfile.gettempdir()), Path("/dev/shm")}
-    found = {}
+    found: dict[int, str] = {}
     for place in sorted(places):
         with contextlib.suppress(OSError):
             free = shutil.disk_usage(place).free

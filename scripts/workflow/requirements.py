@@ -206,6 +206,7 @@ def _named(path: Path) -> list[str]:
         for call in calls
         if getattr(call.func, "id", getattr(call.func, "attr", "")) == "path"
         and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
     ]
 
 

@@ -50,7 +50,7 @@ def serialize(value: Any, sound: bool = False) -> tuple[Any, bytes | None]:
             return {KIND: type(part).__name__, "of": plain(dict(_fields(part)))}
         raise TypeError(f"a {type(part).__name__} cannot be kept")
 
-    return plain(value), *(blobs or [None])
+    return plain(value), blobs[0] if blobs else None
 
 
 def deserialize(value: Any, blob: bytes | None, contract: Any) -> Any:
@@ -63,9 +63,9 @@ def deserialize(value: Any, blob: bytes | None, contract: Any) -> Any:
     if kind is None:
         return {key: deserialize(item, blob, contract) for key, item in value.items()}
     if kind == "flac":
-        return decoded(blob)
+        return decoded(blob or b"")
     if kind == "array":
-        return np.frombuffer(blob, value["dtype"]).reshape(value["shape"]).copy()
+        return np.frombuffer(blob or b"", value["dtype"]).reshape(value["shape"]).copy()
     inside = deserialize(value["of"], blob, contract)
     return tuple(inside) if kind == "tuple" else getattr(contract, kind)(**inside)
 

@@ -39,11 +39,12 @@ def run(function: Callable, job: Any = None) -> None:
         _enter(job)
         context = replace(context, config=job.config)
     if job is not None and job.log:
-        context = replace(context, screen=os.fdopen(os.dup(2), "w", buffering=1))
+        screen = os.fdopen(os.dup(2), "w", buffering=1)
+        context = replace(context, screen=screen)
         with Path(job.log[0]).open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        crash_report.continue_in_child(context.stage, Path(job.log[0]), context.screen)
+        crash_report.continue_in_child(context.stage, Path(job.log[0]), screen)
     try:
         if job is not None and job.log:
             context = replace(context, cache=cache_of(job))

@@ -9,6 +9,7 @@ import pytest
 
 from scripts import backends
 from scripts.backends import dialogue
+from scripts.backends.asr import Transcription
 from scripts.backends.dialogue import Answer, Request
 from scripts.backends.dialogue.cascade import load, speakable
 from scripts.backends.llm import NoReply
@@ -18,7 +19,7 @@ USER = np.ones(1600, np.float32) * 0.1
 
 class Ears:
     def transcribe(self, clips, language=None):
-        return [{"text": f"{len(clip)} in {language}", "language": language} for clip in clips]
+        return [Transcription(f"{len(clip)} in {language}", language) for clip in clips]
 
 
 class Brain:

@@ -9,10 +9,13 @@ import pytest
 
 from scripts import backends
 from scripts.backends import judge
+from scripts.backends.asr import Transcription
 from scripts.backends.judge import Pair, Side, Sound, read_metrics
 from scripts.backends.judge._gather import Measured
 from scripts.backends.judge._measures import Prosody
 from scripts.backends.judge.objective import FORMULAS, compare, load
+from scripts.backends.llm import Score
+from scripts.backends.quality import Ratings
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 
@@ -116,17 +119,17 @@ class Parts:
 
     def transcribe(self, clips, language=None):
         self.asked += [language] * len(clips)
-        return [{"text": self.words[len(clip)], "language": language} for clip in clips]
+        return [Transcription(self.words[len(clip)], language) for clip in clips]
 
     def rate(self, clips):
-        return [{"ovrl": 3.0, "sig": 3.0, "bak": 3.0} for _ in clips]
+        return [Ratings(3.0, 3.0, 3.0) for _ in clips]
 
     def embed(self, items):
         self.embedded += 1
         return np.ones((len(items), 1), np.float32)
 
     def score(self, pairs):
-        return [{"logprob": -float(len(str(chat))), "tokens": 2} for chat, _ in pairs]
+        return [Score(-float(len(str(chat))), 2) for chat, _ in pairs]
 
 
 def buzz(samples: int) -> np.ndarray:

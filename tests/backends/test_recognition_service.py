@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.backends import asr
+from scripts.backends.asr import Transcription
 from scripts.backends.asr.dashscope import guessed
 from scripts.common.audio import pcm
 from scripts.common.errors import UserError
@@ -33,11 +34,11 @@ def test_a_clip_is_sent_whole_and_heard_once():
     with ModelStudio(KEY, hears=lambda sound: [f"{len(sound)} bytes."]) as server:
         backend = load("asr", "dashscope", server)
         first = backend.transcribe([long, SPEECH, np.zeros(16_000, np.float32)], "English")
-        assert [item["text"] for item in first] == ["2400000 bytes.", "80000 bytes.", ""]
+        assert [item.text for item in first] == ["2400000 bytes.", "80000 bytes.", ""]
         assert sorted(server.sounds, key=len) == [pcm(SPEECH), pcm(long)]
         assert {str(task["parameters"]["language_hints"]) for task in server.tasks} == {"['en']"}
         again = load("asr", "dashscope", server).transcribe([SPEECH, long], "English")
-        assert [item["text"] for item in again] == ["80000 bytes.", "2400000 bytes."]
+        assert [item.text for item in again] == ["80000 bytes.", "2400000 bytes."]
         assert len(server.sounds) == 2
 
 
@@ -54,13 +55,13 @@ def test_a_clip_is_sent_whole_and_heard_once():
 def test_sentences_are_joined_as_their_language_is_written(sentences, language, text, told):
     with ModelStudio(KEY, hears=always(*sentences)) as server:
         (heard,) = load("asr", "dashscope", server).transcribe([SPEECH], language)
-    assert heard == {"text": text, "language": told}
+    assert heard == Transcription(text, told)
 
 
 def test_what_was_heard_holds_no_key_and_no_half_of_a_letter():
     with ModelStudio(KEY, hears=always(f"Your key is {KEY}.", "\ud83d")) as server:
         (heard,) = load("asr", "dashscope", server).transcribe([SPEECH], "English")
-    assert heard["text"] == "Your key is [DASHSCOPE_API_KEY]."
+    assert heard.text == "Your key is [DASHSCOPE_API_KEY]."
 
 
 @pytest.mark.parametrize("error", [RecursionError(), KeyError("text"), TypeError(), ValueError()])
@@ -85,7 +86,7 @@ def test_the_language_of_a_text_is_told_by_its_letters(characters, words):
 def test_a_clip_is_heard_in_spite_of_a_fault(fault):
     with ModelStudio(KEY, hears=always("Whole."), faults=[fault]) as server:
         (heard,) = load("asr", "dashscope", server).transcribe([SPEECH])
-        assert heard["text"] == "Whole." and not server.faults
+        assert heard.text == "Whole." and not server.faults
 
 
 def test_a_service_says_how_long_to_wait_before_it_opens_a_websocket():
@@ -102,9 +103,9 @@ def test_a_clip_that_is_refused_has_no_text_and_others_have(capsys):
     with ModelStudio(KEY, hears=always("Fine."), faults=[refusal] * 3) as server:
         backend = load("asr", "dashscope", server)
         (heard,) = backend.transcribe([SPEECH], "English")
-        assert heard == {"text": "", "language": "English"}
+        assert heard == Transcription("", "English")
         (heard,) = backend.transcribe([SPEECH[:20_000]], "English")
-        assert heard["text"] == "Fine."
+        assert heard.text == "Fine."
 
 
 def test_a_clip_that_cannot_be_had_is_no_silence(services):
@@ -114,4 +115,4 @@ def test_a_clip_that_cannot_be_had_is_no_silence(services):
         backend = load("asr", "dashscope", server)
         with pytest.raises(UserError, match="2.5 s has no text.*InternalError.*again"):
             backend.transcribe([SPEECH])
-        assert backend.transcribe([SPEECH])[0]["text"] == "Whole."
+        assert backend.transcribe([SPEECH])[0].text == "Whole."

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scripts import backends
 from scripts.backends import embedding, llm
+from scripts.backends.llm import Score
 from scripts.backends.llm.openvino import BLOCK, harmful, heads
 from scripts.backends.tts import _mandarin
 from scripts.common.errors import UserError
@@ -72,8 +73,8 @@ def test_company_changes_nothing_but_the_last_digits(chat_model):
     assert together[: len(pairs)] == together[len(pairs) :]
     for pair, found in itertools.islice(zip(pairs, together, strict=False), None, None, 3):
         (alone,) = chat_model.score([pair])
-        assert found["tokens"] == alone["tokens"]
-        assert found["logprob"] == pytest.approx(alone["logprob"], rel=0.03, abs=0.5)
+        assert found.tokens == alone.tokens
+        assert found.logprob == pytest.approx(alone.logprob, rel=0.03, abs=0.5)
 
 
 def test_scores_are_those_of_the_words_themselves(chat_model):
@@ -85,8 +86,8 @@ def test_scores_are_those_of_the_words_themselves(chat_model):
             (ask("What is the capital of France?", "The capital"), " is Paris"),
         ]
     )
-    assert whole["tokens"] == start["tokens"] + rest["tokens"]
-    assert whole["logprob"] == pytest.approx(start["logprob"] + rest["logprob"], abs=0.5)
+    assert whole.tokens == start.tokens + rest.tokens
+    assert whole.logprob == pytest.approx(start.logprob + rest.logprob, abs=0.5)
 
 
 def test_a_prompt_longer_than_the_model_reads_is_refused(chat_model):
@@ -96,7 +97,7 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(chat_model):
 
 def test_nothing_to_continue_scores_nothing(chat_model):
     scores = chat_model.score([(ask("Hello"), ""), (ask("Hello"), "")])
-    assert scores == [{"logprob": 0.0, "tokens": 0}] * 2
+    assert scores == [Score(0.0, 0)] * 2
 
 
 def test_what_several_prompts_begin_with_is_read_once():

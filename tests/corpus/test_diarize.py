@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
+from scripts.backends.diarization import SpeakerTurn
 from scripts.common import audio
 from scripts.corpus.diarize import diarize
 from scripts.rows.corpus import Turn
@@ -15,11 +16,11 @@ from tests.rows import recording
 
 def test_speakers_are_numbered_as_they_are_heard(tmp_path, monkeypatch):
     turns = [
-        {"start": 1.0, "end": 1.2, "speaker": "A", "overlap": True},
-        {"start": 1.0, "end": 1.2, "speaker": "B", "overlap": True},
-        {"start": 0.12345, "end": 1.0, "speaker": "B", "overlap": False},
-        {"start": 1.5, "end": 1.5001, "speaker": "C", "overlap": False},
-        {"start": 1.6, "end": 2.05, "speaker": "A", "overlap": False},
+        SpeakerTurn(1.0, 1.2, "A", True),
+        SpeakerTurn(1.0, 1.2, "B", True),
+        SpeakerTurn(0.12345, 1.0, "B", False),
+        SpeakerTurn(1.5, 1.5001, "C", False),
+        SpeakerTurn(1.6, 2.05, "A", False),
     ]
 
     class Diarizer:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from scripts import backends
+from scripts.backends.quality import Ratings
 from scripts.common import audio
 from scripts.corpus.rate import BATCH, judged, rate
 from scripts.rows.corpus import Quality
@@ -28,7 +31,7 @@ def test_each_kept_segment_is_rated_and_low_ones_say_why(tmp_path, monkeypatch):
 
         def rate(self, clips):
             assert 0 < len(clips) <= BATCH
-            return [{"ovrl": 2 + len(c) / 48_000, "sig": 3.0, "bak": 4.0} for c in clips]
+            return [Ratings(2 + len(c) / 48_000, 3.0, 4.0) for c in clips]
 
     monkeypatch.setattr(backends, "load", lambda spec: Loudness())
     audio.write(tmp_path / "m.flac", np.zeros(16_000 * 60, np.float32))
@@ -41,9 +44,9 @@ def test_each_kept_segment_is_rated_and_low_ones_say_why(tmp_path, monkeypatch):
 
 
 def test_the_reason_names_both_figures():
-    scores = {"ovrl": 2.7149, "sig": 3, "bak": 4}
+    scores = Ratings(2.7149, 3, 4)
     assert judged("s", scores, 3).dropped == "OVRL 2.71 is below 3.0"
-    assert judged("s", scores | {"ovrl": 2.9996}, 3).dropped is None
+    assert judged("s", replace(scores, ovrl=2.9996), 3).dropped is None
 
 
 def test_nothing_to_do_loads_no_model(tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scripts import backends
+from scripts.backends.asr import Transcription
 from scripts.common import audio
 from scripts.corpus.transcribe import BATCH, transcribe
 from scripts.rows.corpus import Transcript
@@ -37,7 +38,7 @@ def test_all_speech_is_transcribed_in_batches_of_one_language(tmp_path, monkeypa
         def transcribe(self, clips, language):
             calls.append((language, len(clips)))
             texts = [f" second \n {round(float(c.mean()) * 100)} " for c in clips]
-            return [{"text": text, "language": language} for text in texts]
+            return [Transcription(text, language) for text in texts]
 
     monkeypatch.setattr(backends, "load", lambda spec: Reader())
     steps = np.repeat(np.arange(60) / 100, 16_000).astype(np.float32)
@@ -63,7 +64,7 @@ def test_all_speech_is_transcribed_in_batches_of_one_language(tmp_path, monkeypa
 def test_a_segment_not_understood_keeps_an_empty_row(tmp_path, monkeypatch):
     class Deaf:
         def transcribe(self, clips, language):
-            return [{"text": "", "language": language} for _ in clips]
+            return [Transcription("", language) for _ in clips]
 
     monkeypatch.setattr(backends, "load", lambda spec: Deaf())
     audio.write(tmp_path / "en.flac", np.zeros(32_000, np.float32))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.backends.llm import Score
 from scripts.common.errors import UserError
 from scripts.dialogues.classify import classify
 from scripts.rows.dialogues import Dialogue, Exchange
@@ -27,7 +28,7 @@ class Scorer:
 
     def score(self, pairs):
         self.asked += 1
-        return [{"logprob": self.likelihood(chat, words), "tokens": 3} for chat, words in pairs]
+        return [Score(self.likelihood(chat, words), 3) for chat, words in pairs]
 
     def likelihood(self, chat, words):
         bias = -1.0 if words == " what happened" else -9.0

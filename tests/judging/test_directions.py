@@ -18,10 +18,13 @@ import yaml
 from parselmouth.praat import call
 
 from scripts import backends
+from scripts.backends.asr import Transcription
 from scripts.backends.judge import Pair, Side, Sound, read_metrics
 from scripts.backends.judge._gather import Models
 from scripts.backends.judge._measures import RATE, loudness
 from scripts.backends.judge.objective import Objective
+from scripts.backends.llm import Score
+from scripts.backends.quality import Ratings
 from scripts.common import audio
 from scripts.workflow import specs
 from tests.judging.talks import ROLES, Role
@@ -54,16 +57,16 @@ class Nothing:
     """Stands in for the models that a test does not need: everything is the same to it."""
 
     def rate(self, clips):
-        return [{"ovrl": 3.0, "sig": 3.0, "bak": 3.0} for _ in clips]
+        return [Ratings(3.0, 3.0, 3.0) for _ in clips]
 
     def embed(self, items):
         return np.ones((len(items), 1), np.float32)
 
     def score(self, pairs):
-        return [{"logprob": -1.0, "tokens": 1} for _ in pairs]
+        return [Score(-1.0, 1) for _ in pairs]
 
     def transcribe(self, clips, language=None):
-        return [{"text": "something", "language": language} for _ in clips]
+        return [Transcription("something", language) for _ in clips]
 
 
 class Reader(Nothing):
@@ -78,7 +81,7 @@ class Reader(Nothing):
         return side(hum(length if text else 0), text)
 
     def transcribe(self, clips, language=None):
-        return [{"text": self.texts[len(clip)], "language": language} for clip in clips]
+        return [Transcription(self.texts[len(clip)], language) for clip in clips]
 
 
 def side(speech: np.ndarray, text: str) -> Side:

@@ -12,7 +12,7 @@ import torch
 
 from scripts import backends
 from scripts.backends import asr
-from scripts.backends.asr import funasr, whisper
+from scripts.backends.asr import Transcription, funasr, whisper
 from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
 from scripts.workflow.model_spec import ModelSpec
@@ -55,7 +55,7 @@ def start(backend: str, folder, **options):
 
 
 def texts(model, clips, language=None):
-    return [item["text"] for item in model.transcribe(clips, language)]
+    return [item.text for item in model.transcribe(clips, language)]
 
 
 # --- the contract
@@ -88,7 +88,7 @@ def test_paraformer_meets_its_contract_in_chinese(load, hum, word_times):
 @pytest.mark.parametrize("backend", MODELS)
 def test_a_language_is_detected_clip_by_clip(load, hum, hiss, backend):
     heard = load("asr", backend, weights=MODELS[backend]).transcribe([hiss, hum])
-    assert [(item["language"], item["text"]) for item in heard] == [
+    assert [(item.language, item.text) for item in heard] == [
         ("Chinese", CHINESE),
         ("English", ENGLISH),
     ]
@@ -132,10 +132,10 @@ def test_an_unknown_language_is_refused_by_name(load, hum, backend):
 def test_times_go_on_after_the_first_window(load, hum):
     model = load("asr", "whisper", weights=TURBO, word_times=True)
     (heard,) = model.transcribe([np.tile(hum, 24)], "English")
-    firsts = [word["start"] for word in heard["words"] if word["word"] == "I"]
+    firsts = [word.start for word in heard.words if word.word == "I"]
     assert len(firsts) == 3
     assert 0 <= firsts[0] < 30 <= firsts[1] < 60 <= firsts[2] < 72
-    assert max(word["end"] for word in heard["words"]) <= 72
+    assert max(word.end for word in heard.words) <= 72
 
 
 def test_words_are_split_at_spaces_and_characters_and_marks_stay(load):
@@ -144,16 +144,16 @@ def test_words_are_split_at_spaces_and_characters_and_marks_stay(load):
     times = torch.arange(1, len(tokens) + 1) / 10
     segment = {"start": 0.0, "tokens": torch.tensor(tokens), "token_timestamps": times}
     words = model.words(segment, 9.0)
-    assert [word["word"] for word in words] == ["Well,", "Bob:", "你", "好。"]
-    assert words[0]["start"] == 0 and words[1]["start"] == words[0]["end"] == 0.6
+    assert [word.word for word in words] == ["Well,", "Bob:", "你", "好。"]
+    assert words[0].start == 0 and words[1].start == words[0].end == 0.6
 
 
 def test_whisper_writes_simplified_characters(load):
     model = load("asr", "whisper", weights=TURBO)
     tokens = model.tokenizer("這件事情說來話長", add_special_tokens=False)["input_ids"]
     segments = [{"tokens": torch.tensor(tokens)}]
-    assert model.result(segments, "Chinese", 1.0)["text"] == "这件事情说来话长"
-    assert model.result(segments, "English", 1.0)["text"] == "這件事情說來話長"
+    assert model.result(segments, "Chinese", 1.0).text == "这件事情说来话长"
+    assert model.result(segments, "English", 1.0).text == "這件事情說來話長"
 
 
 def test_a_clip_in_which_nobody_speaks_has_no_text(load, hum, monkeypatch):
@@ -206,7 +206,7 @@ def test_an_english_whisper_speaks_english_only(copied, hum):
         json.dumps(settings | {"is_multilingual": False})
     )
     model = start("whisper", folder)
-    assert model.transcribe([hum])[0]["language"] == "English"
+    assert model.transcribe([hum])[0].language == "English"
     with pytest.raises(UserError, match="does not speak Chinese; it speaks English"):
         model.transcribe([hum], "Chinese")
 
@@ -229,8 +229,8 @@ def test_a_chinese_paraformer_does_not_speak_english(load, tiny_model, hum):
         model.transcribe([hum], "English")
     folder = tiny_model("paraformer-zh")
     both = start("funasr", folder, languages=["English", "Chinese"])
-    assert both.transcribe([hum], "English")[0]["language"] == "English"
-    assert both.transcribe([hum])[0]["language"] == "Chinese"  # by its letters
+    assert both.transcribe([hum], "English")[0].language == "English"
+    assert both.transcribe([hum])[0].language == "Chinese"  # by its letters
     with pytest.raises(UserError, match="does not speak Klingon"):
         start("funasr", folder, languages=["Klingon"])
 
@@ -256,12 +256,12 @@ def test_sensevoices_tags_are_read_and_left_out(load, hum, monkeypatch):
         monkeypatch.setattr(model.net, "generate", answer)
         return model.transcribe([hum])[0]
 
-    assert spoken("zh") == {"text": "话", "language": "Chinese"}
-    assert spoken("en") == {"text": "話", "language": "English"}
+    assert spoken("zh") == Transcription("话", "Chinese")
+    assert spoken("en") == Transcription("話", "English")
     assert asked == ["auto", "auto"]
-    assert spoken("yue") == {"text": "话", "language": "Chinese"}
+    assert spoken("yue") == Transcription("话", "Chinese")
     assert asked[2:] == ["auto", "zh"]
-    assert spoken("nospeech")["text"] == ""
+    assert spoken("nospeech").text == ""
 
 
 def test_a_batch_without_a_word_is_empty_texts(load, hum, monkeypatch):
@@ -273,7 +273,7 @@ def test_a_batch_without_a_word_is_empty_texts(load, hum, monkeypatch):
     heard = model.transcribe([hum, hum])
     with torch.no_grad():
         bias.copy_(before)
-    assert heard == [{"text": "", "language": "Chinese", "words": []}] * 2
+    assert heard == [Transcription("", "Chinese", [])] * 2
 
 
 def test_long_clips_are_cut_where_they_are_quietest(hiss):
@@ -290,9 +290,9 @@ def test_long_clips_are_cut_where_they_are_quietest(hiss):
 def test_pieces_become_words():
     pieces = ["\u2581the", "\u2581riv", "er", ",", "\u2581", "我", "们", "。", "ok", "ay"]
     words = funasr.timed([(piece, i, i + 1) for i, piece in enumerate(pieces)], 9.5)
-    assert [word["word"] for word in words] == ["the", "river,", "我", "们。", "okay"]
-    assert (words[1]["start"], words[1]["end"]) == (1, 4)
-    assert words[-1]["end"] == 9.5
+    assert [word.word for word in words] == ["the", "river,", "我", "们。", "okay"]
+    assert (words[1].start, words[1].end) == (1, 4)
+    assert words[-1].end == 9.5
 
 
 # --- checkpoints that are not what they should be

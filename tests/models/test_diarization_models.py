@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.backends import diarization, quality, vad
-from scripts.backends.diarization import pyannote
+from scripts.backends.diarization import SpeakerTurn, pyannote
 from scripts.backends.quality import dnsmos
 from scripts.backends.vad import silero
 from scripts.common.errors import UserError
@@ -54,7 +54,7 @@ def crowd(tiny_model, tmp_path_factory):
 
 
 def turn(start, end, speaker, overlap=False):
-    return {"start": start, "end": end, "speaker": speaker, "overlap": overlap}
+    return SpeakerTurn(start, end, speaker, overlap)
 
 
 def test_pyannote_meets_its_contract(diarizer, hum):
@@ -64,7 +64,7 @@ def test_pyannote_meets_its_contract(diarizer, hum):
 def test_any_sound_of_the_tiny_model_is_one_speakers_to_its_end(diarizer, hum):
     (found,) = diarizer.diarize(np.tile(hum, 4))
     assert found["start"] < 0.1 and found["end"] == 12.0
-    assert found["speaker"] == A and not found["overlap"]
+    assert found.speaker == A and not found.overlap
     assert diarizer.diarize(np.tile(hum, 4)) == [found]
 
 
@@ -83,14 +83,14 @@ def test_next_to_nothing_is_no_trouble(diarizer, hum, samples):
 
 def test_two_speakers_at_once_are_both_kept_and_marked(crowd, hum):
     found = crowd.diarize(hum)
-    assert {turn["speaker"] for turn in found} == {A, B}
-    assert all(turn["overlap"] for turn in found)
+    assert {turn.speaker for turn in found} == {A, B}
+    assert all(turn.overlap for turn in found)
     diarization.accept(crowd, hum)
 
 
 def test_a_known_number_of_speakers_is_passed_on(tiny_model, crowd, hum, monkeypatch):
     monkeypatch.setattr(crowd, "bounds", {"max_speakers": 1})
-    assert {turn["speaker"] for turn in crowd.diarize(hum)} == {A}
+    assert {turn.speaker for turn in crowd.diarize(hum)} == {A}
     home = str(tiny_model("pyannote-community-1"))
     one = pyannote.load(weights=home, min_speakers=1, max_speakers=3, device="cpu")
     assert one.bounds == {"min_speakers": 1, "max_speakers": 3}
@@ -136,8 +136,8 @@ def test_turns_hold_each_moment_of_each_speaker_once(spans):
     for moment in range(-3, 40):
         talking = {who for start, end, who in spans if start <= moment < end and 0 <= moment < 30}
         now = [turn for turn in found if turn["start"] <= moment < turn["end"]]
-        assert sorted(turn["speaker"] for turn in now) == sorted(talking)
-        assert all(turn["overlap"] == (len(talking) > 1) for turn in now)
+        assert sorted(turn.speaker for turn in now) == sorted(talking)
+        assert all(turn.overlap == (len(talking) > 1) for turn in now)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from scripts import backends
-from scripts.backends.llm import accept, transformers, without_thoughts
+from scripts.backends.llm import Score, accept, transformers, without_thoughts
 from scripts.common.errors import UserError
 from scripts.dialogues.write import write
 from scripts.rows.dialogues import Dialogue
@@ -83,8 +83,8 @@ def test_company_makes_no_difference(model):
     pairs = [(chat, answer) for chat in CHATS for answer in ("Joe.", "It is I, your friend.")]
     alone = [model.score([pair])[0] for pair in pairs]
     for one, other in zip(model.score(pairs), alone, strict=True):
-        assert one["tokens"] == other["tokens"]
-        assert one["logprob"] == pytest.approx(other["logprob"], abs=1e-3)
+        assert one.tokens == other.tokens
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
 
 
 def test_scores_are_the_sum_over_the_continuation(model, monkeypatch):
@@ -95,8 +95,8 @@ def test_scores_are_the_sum_over_the_continuation(model, monkeypatch):
         logits = model.net(torch.tensor([prompt + tokens])).logits[0].log_softmax(-1)
     wanted = sum(logits[len(prompt) - 1 + i, token].item() for i, token in enumerate(tokens))
     (found,) = model.score([(BEGUN, answer)])
-    assert found == {"logprob": pytest.approx(wanted, abs=1e-3), "tokens": len(tokens)}
-    assert model.score([(CHAT, "")]) == [{"logprob": 0.0, "tokens": 0}]
+    assert found == Score(pytest.approx(wanted, abs=1e-3), len(tokens))
+    assert model.score([(CHAT, "")]) == [Score(0.0, 0)]
 
 
 def test_no_reply_is_longer_than_asked_for(qwen):

@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from scripts import backends
-from scripts.backends.llm import accept, vllm
+from scripts.backends.llm import Score, accept, vllm
 from scripts.common.errors import UserError
 from scripts.services import http_limits
 from scripts.workflow.model_spec import ModelSpec
@@ -121,7 +121,7 @@ def test_scores_are_those_of_the_continuation_after_the_chat(serve):
     pairs = [(CHAT, "Paris"), (BEGUN, " Joe"), (CHAT, "巴黎"), (CHAT, "")]
     for (_, text), found in zip(pairs, model.score(pairs), strict=True):
         wanted = sum(-0.5 - (byte & 15) / 2 for byte in text.encode())
-        assert found == {"logprob": pytest.approx(wanted), "tokens": len(text.encode())}
+        assert found == Score(pytest.approx(wanted), len(text.encode()))
     prompts = [bytes(r["prompt"]).decode() for r in asked(model)["asked"] if "echo" in r]
     start = "<system>Be brief.<user>Who are you?<assistant>"
     assert sorted(prompts) == sorted([start + "Paris", start + "I am Joe", start + "巴黎"])

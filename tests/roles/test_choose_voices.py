@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scripts import backends
+from scripts.backends.diarization import SpeakerTurn
 from scripts.common import audio
 from scripts.roles.choose_voices import choose_voices, mean_cosine
 from scripts.rows.jsonl import read_rows
@@ -34,7 +35,7 @@ class Crowded:
     def diarize(self, clip):
         loudness = round(float(np.abs(clip).max()), 2)
         names = ["A", "B"] if loudness in self.crowded else ["A"]
-        return [{"start": n, "end": n + 1, "speaker": s} for n, s in enumerate(names)]
+        return [SpeakerTurn(n, n + 1, s, False) for n, s in enumerate(names)]
 
 
 def run(tmp_path, monkeypatch, *, roles=ROLES[:1], crowded=(), turns=None, **changed):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from scripts import backends
+from scripts.backends.llm import Score
 from scripts.common.prompts import read_prompt
 from scripts.roles.identify import (
     LINES,
@@ -54,7 +55,7 @@ class NobodySaysTheirOwnName:
             own = [line for line in scene.splitlines() if line.startswith(f"Speaker {letter}:")]
             others = [line for line in scene.splitlines() if line not in own]
             count = sum(name in line for line in own) - sum(name in line for line in others)
-            results.append({"logprob": -20 - self.weight * count, "tokens": 10})
+            results.append(Score(-20 - self.weight * count, 10))
         return results
 
 

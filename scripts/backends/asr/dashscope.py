@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.backends.asr import RATE, audible, speaks
+from scripts.backends.asr import RATE, AsrBackend, Transcription, audible, speaks
 from scripts.common import job, json_path
 from scripts.common.audio import pcm
 from scripts.common.errors import UserError
@@ -41,7 +41,7 @@ def load(
     address: str = "https://dashscope.aliyuncs.com",
     key: str = "DASHSCOPE_API_KEY",
     version: str | None = None,
-):
+) -> AsrBackend:
     """Ask `model` at `address` with the key in the environment variable `key`."""
     return Paraformer(Client("asr/dashscope", model, address, key, version))
 
@@ -58,7 +58,7 @@ class Paraformer:
 
     def transcribe(
         self, clips: list[np.ndarray], language: str | None = None
-    ) -> list[dict[str, str]]:
+    ) -> list[Transcription]:
         """Text of each (n,) float32 clip and its language; see the contract.
 
         A clip that the service refuses to hear (its content filter) gets an empty text, and a word
@@ -85,7 +85,8 @@ class Paraformer:
         parts = {"audio": hashlib.sha256(sound).hexdigest(), "language_hints": hints}
 
         async def send(_: int) -> Response:
-            line, sentences = model_studio.Line(self.client), []
+            line = model_studio.Line(self.client)
+            sentences: list[str] = []
             session = self.audio.asr.recognize(
                 model=self.client.model,
                 format="pcm",
@@ -105,15 +106,12 @@ class Paraformer:
         most = {"audio second": billed(sound)}
         return Call(parts, send, most)
 
-    def merge_sentences(self, sentences: list[str], language: str | None) -> dict[str, str]:
+    def merge_sentences(self, sentences: list[str], language: str | None) -> Transcription:
         """One result of the sentences of a clip."""
         language = language or guessed("".join(sentences))
         parts = [sentence.strip() for sentence in sentences]
         text = ("" if language == "Chinese" else " ").join(part for part in parts if part)
-        return {
-            "text": self.simplify(text) if language == "Chinese" else text,
-            "language": language,
-        }
+        return Transcription(self.simplify(text) if language == "Chinese" else text, language)
 
 
 def hear(session: Any, sound: bytes, sentences: list[str]) -> None:

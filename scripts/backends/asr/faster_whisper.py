@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.backends.asr import RATE, audible, speaks
+from scripts.backends.asr import RATE, AsrBackend, Transcription, audible, speaks
 from scripts.backends.device import opened
 from scripts.common.progress import progress
 
@@ -38,7 +38,7 @@ HOP = 160  # samples a frame of features
 LANGUAGES = {"English": "en", "Chinese": "zh"}
 
 
-def load(weights: str = "whisper-base", threads: int = 2, device: str = "cpu"):
+def load(weights: str = "whisper-base", threads: int = 2, device: str = "cpu") -> AsrBackend:
     with opened("asr/faster_whisper", weights, device) as home:
         from faster_whisper import WhisperModel
 
@@ -80,7 +80,7 @@ class FasterWhisper:
 
     def transcribe(
         self, clips: list[np.ndarray], language: str | None = None
-    ) -> list[dict[str, str]]:
+    ) -> list[Transcription]:
         """Text of each (n,) float32 clip and its language; see the contract.
 
         Without a language, the likelier of English and Chinese is taken, clip by clip.
@@ -90,13 +90,10 @@ class FasterWhisper:
             found = pool.map(lambda clip: self._transcribe(clip, language), clips)
             return list(progress(found, len(clips), "clips heard"))
 
-    def _transcribe(self, clip: np.ndarray, language: str | None) -> dict[str, str]:
+    def _transcribe(self, clip: np.ndarray, language: str | None) -> Transcription:
         language = language or self._language(clip)
         text = self._text(clip, language)
-        return {
-            "text": self.simplify(text) if language == "Chinese" else text,
-            "language": language,
-        }
+        return Transcription(self.simplify(text) if language == "Chinese" else text, language)
 
     def _text(self, clip: np.ndarray, language: str) -> str:
         if not audible(clip):

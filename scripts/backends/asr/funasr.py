@@ -21,10 +21,11 @@ of a second. SenseVoice's marks of emotion and sounds are left out.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
-from scripts.backends.asr import RATE, audible, ideograph, speaks
+from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, ideograph, speaks
 from scripts.common.errors import UserError
 
 ENV = "torch"
@@ -49,7 +50,7 @@ def load(
     batch: int = 16,
     languages: list[str] | None = None,
     word_times: bool = False,
-):
+) -> AsrBackend:
     """Load weights/<weights>/; see the docstring of this file for the options."""
     from scripts.backends.device import opened
     from scripts.common.weights import pinned
@@ -104,7 +105,11 @@ class FunAsr:
         net.model.encoder.register_forward_hook(self.mask_padding)
         self.noise = (noise * dither / 2**15).astype(np.float32)  # dither is in 16-bit steps
 
-    def transcribe(self, clips: list[np.ndarray], language: str | None = None) -> list[dict]:
+    def transcribe(
+        self,
+        clips: list[np.ndarray],
+        language: str | None = None,
+    ) -> list[Transcription]:
         """Text of each (n,) float32 clip and its language; see the contract."""
         from scripts.backends.device import in_batches
 
@@ -123,13 +128,13 @@ class FunAsr:
             lambda part: len(part[2]),
             f"clips heard by {self.name}",
         )
-        heard: list[list[dict]] = [[] for _ in clips]
+        heard: list[list[Transcription]] = [[] for _ in clips]
         for (number, start, _), one in zip(parts, found, strict=True):
-            for word in one["words"]:
-                word["start"], word["end"] = (
-                    round(start / RATE + word[side], 2) for side in ("start", "end")
-                )
-            heard[number].append(one)
+            words = [
+                Word(word.word, *(round(start / RATE + time, 2) for time in (word.start, word.end)))
+                for word in one.words or []
+            ]
+            heard[number].append(replace(one, words=words))
         return [self.merge_parts(own, language) for own in heard]
 
     def mask_padding(self, encoder, inputs, output) -> tuple:
@@ -143,40 +148,35 @@ class FunAsr:
         self.encoded = (encoded, lengths)
         return (encoded, lengths, *rest)
 
-    def merge_parts(self, parts: list[dict], language: str | None) -> dict:
+    def merge_parts(self, parts: list[Transcription], language: str | None) -> Transcription:
         """One result of what was heard in the parts of a clip; the longest text says in what
         language it is."""
-        longest = max(parts, key=lambda part: len(part["text"]), default={})
-        language = language or longest.get("language", self.languages[0])
+        longest = max(parts, key=lambda part: len(part.text), default=None)
+        language = language or (longest.language if longest else self.languages[0])
         plain = self.simplify if language == "Chinese" else str
-        result = {
-            "text": plain(tidy(" ".join(part["text"] for part in parts))),
-            "language": language,
-        }
-        if self.word_times:
-            words = [word for part in parts for word in part["words"]]
-            result["words"] = [{**word, "word": plain(word["word"])} for word in words]
-        return result
+        text = plain(tidy(" ".join(part.text for part in parts)))
+        words = [replace(w, word=plain(w.word)) for part in parts for w in part.words or []]
+        return Transcription(text, language, words if self.word_times else None)
 
-    def hear(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
-        """{"text", "language", "words"} of each clip of at most LONGEST samples."""
+    def hear(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
+        """What is said in each clip of at most LONGEST samples; words without `word_times`: []."""
         noisy = [clip + self.noise[: len(clip)] for clip in clips]
         if self.kind == SENSEVOICE:
-            heard = self.sensevoice(noisy, CODES.get(language, "auto"))
+            heard = self.sensevoice(noisy, CODES.get(language or "", "auto"))
             # A third language is most often Chinese misheard: Cantonese is, and is written so.
-            others = [i for i, one in enumerate(heard) if one["language"] not in BOTH]
+            others = [i for i, one in enumerate(heard) if one.language not in BOTH]
             for i in others:
-                heard[i] = self.sensevoice([noisy[i]], "zh")[0] | {"language": "Chinese"}
+                heard[i] = replace(self.sensevoice([noisy[i]], "zh")[0], language="Chinese")
             return heard
         return self.paraformer(noisy, language)
 
-    def paraformer(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
+    def paraformer(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
         found = self.net.generate(clips, batch_size=len(clips))
         if len(found) < len(clips):  # FunASR gives up where no clip of a batch has a word
             found = [{"text": ""}] * len(clips)
         results = []
         for clip, one in zip(clips, found, strict=True):
-            words = []
+            words: list[Word] = []
             if self.word_times and one["text"]:
                 pieces = zip(one["text"].split(), one["timestamp"], strict=True)
                 words = timed(
@@ -185,10 +185,10 @@ class FunAsr:
                 )
             own = "Chinese" if any(map(ideograph, one["text"])) else "English"
             own = language or (own if own in self.languages else self.languages[0])
-            results.append({"text": one["text"], "language": own, "words": words})
+            results.append(Transcription(one["text"], own, words))
         return results
 
-    def sensevoice(self, clips: list[np.ndarray], code: str) -> list[dict]:
+    def sensevoice(self, clips: list[np.ndarray], code: str) -> list[Transcription]:
         """The language is that of SenseVoice's tag, or the tag itself if it is neither."""
         found = self.net.generate(clips, language=code, use_itn=True, batch_size=len(clips))
         encoded, lengths = self.encoded
@@ -198,11 +198,11 @@ class FunAsr:
             tags = TAG.findall(one["text"])
             tag = code if code != "auto" else (tags or ["nospeech"])[0]
             text = "" if "nospeech" in tags[:1] else TAG.sub("", one["text"]).strip()
-            words = []
+            words: list[Word] = []
             if self.word_times and text:
                 pieces = self.aligned(encoded[i, TAGS : int(lengths[i])])
                 words = timed(pieces, len(clip) / RATE)
-            results.append({"text": text, "language": names.get(tag, tag), "words": words})
+            results.append(Transcription(text, names.get(tag, tag), words))
         return results
 
     def aligned(self, encoded) -> list[tuple[str, float, float]]:
@@ -215,7 +215,8 @@ class FunAsr:
         with torch.inference_mode():
             path = self.net.model.ctc.argmax(encoded[None])[0].tolist()
         tokenizer, blank = self.net.kwargs["tokenizer"].sp, self.net.model.blank_id
-        pieces, before = [], blank
+        pieces: list[list] = []
+        before = blank
         for frame, number in enumerate(path):
             if number != blank and number == before:
                 pieces[-1][2] = (frame + 1) * FRAME
@@ -223,7 +224,7 @@ class FunAsr:
                 piece = tokenizer.id_to_piece(number)
                 pieces.append([piece, frame * FRAME, (frame + 1) * FRAME])
             before = number
-        return [tuple(piece) for piece in pieces if not TAG.search(piece[0])]
+        return [(word, start, end) for word, start, end in pieces if not TAG.search(word)]
 
 
 def cut(clip: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -239,10 +240,10 @@ def cut(clip: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return [*parts, (start, clip[start:])]
 
 
-def timed(pieces: list[tuple[str, float, float]], seconds: float) -> list[dict]:
+def timed(pieces: list[tuple[str, float, float]], seconds: float) -> list[Word]:
     """Words of pieces in SentencePiece's way of writing: "\u2581" begins one, and so does an
     ideograph; what is neither goes on with a word that is not Chinese."""
-    words: list[dict] = []
+    words: list[Word] = []
     new = True
     for piece, start, end in pieces:
         text = piece.replace("\u2581", "")
@@ -250,11 +251,11 @@ def timed(pieces: list[tuple[str, float, float]], seconds: float) -> list[dict]:
         if not text:
             continue
         marks = not any(letter.isalnum() for letter in text)
-        new = new or ideograph(text[0]) or (bool(words) and ideograph(words[-1]["word"][0]))
+        new = new or ideograph(text[0]) or (bool(words) and ideograph(words[-1].word[0]))
         if words and (marks or not new):
-            words[-1] |= {"word": words[-1]["word"] + text, "end": min(end, seconds)}
+            words[-1] = Word(words[-1].word + text, words[-1].start, min(end, seconds))
         else:
-            words.append({"word": text, "start": min(start, seconds), "end": min(end, seconds)})
+            words.append(Word(text, min(start, seconds), min(end, seconds)))
         new = False
     return words
 

@@ -22,10 +22,12 @@ in its batch may now and then change a word.
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from scripts.backends.asr import RATE, audible, ideograph, speaks
+from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, ideograph, speaks
 
 ENV = "torch"
 GPU = True
@@ -41,7 +43,7 @@ def load(
     device: str = "cuda",
     batch: int = 16,
     word_times: bool = False,
-):
+) -> AsrBackend:
     """Load weights/<weights>/; see the docstring of this file for the options."""
     from scripts.backends.device import opened
 
@@ -91,7 +93,11 @@ class Whisper:
         self.languages = list(self.marks) or ["English"]
         self.silence = settings.no_timestamps_token_id - 1  # the mark for "nobody speaks"
 
-    def transcribe(self, clips: list[np.ndarray], language: str | None = None) -> list[dict]:
+    def transcribe(
+        self,
+        clips: list[np.ndarray],
+        language: str | None = None,
+    ) -> list[Transcription]:
         """Text of each (n,) float32 clip and its language; see the contract."""
         import torch
 
@@ -106,7 +112,7 @@ class Whisper:
                 (self.short, [i for i in heard if len(clips[i]) <= WINDOW]),
             ):
                 found = in_batches(
-                    lambda part, work=work: work(part, language),
+                    partial(work, language=language),
                     [clips[i] for i in chosen],
                     self.batch,
                     len,
@@ -116,7 +122,7 @@ class Whisper:
                     results[i] = result
         return results
 
-    def short(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
+    def short(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
         """Hear clips of up to one window: the encoder runs once for all that is asked of it."""
         import torch
 
@@ -139,7 +145,7 @@ class Whisper:
                 found[i] = again[0]
         return self.results(found, languages, clips)
 
-    def long(self, clips: list[np.ndarray], language: str | None) -> list[dict]:
+    def long(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
         """Hear clips of more than one window; where nobody speaks, a window is passed over."""
         features, mask = self.features(clips, padding="longest", truncation=False)
         encoded = self.net.model.encoder(features[:, :, : self.extractor.nb_max_frames])
@@ -220,28 +226,27 @@ class Whisper:
         scores = logits[:, len(prompt) - 1 :].float().log_softmax(-1)
         return float(scores.gather(-1, wanted[..., None]).mean())
 
-    def results(self, found, languages: list[str], clips: list[np.ndarray]) -> list[dict]:
+    def results(self, found, languages: list[str], clips: list[np.ndarray]) -> list[Transcription]:
         return [
             self.result(segments, language, len(clip) / RATE)
             for segments, language, clip in zip(found, languages, clips, strict=True)
         ]
 
-    def result(self, segments: list[dict], language: str, seconds: float) -> dict:
+    def result(self, segments: list[dict], language: str, seconds: float) -> Transcription:
         tokens = [token for segment in segments for token in self.spoken(segment)]
         plain = self.simplify if language == "Chinese" else str
-        result = {
-            "text": plain(self.tokenizer.decode(tokens).strip()) if tokens else "",
-            "language": language,
-        }
-        if self.word_times:
-            words = [word for segment in segments for word in self.words(segment, seconds)]
-            result["words"] = [{**word, "word": plain(word["word"])} for word in words]
-        return result
+        text = plain(self.tokenizer.decode(tokens).strip()) if tokens else ""
+        if not self.word_times:
+            return Transcription(text, language)
+        words = [word for segment in segments for word in self.words(segment, seconds)]
+        return Transcription(text, language, [replace(w, word=plain(w.word)) for w in words])
 
-    def words(self, segment: dict, seconds: float) -> list[dict]:
+    def words(self, segment: dict, seconds: float) -> list[Word]:
         """The words of a segment; each token's time is where it ends."""
         end = self.net.generation_config.eos_token_id
-        found, part, start = [], [], min(round(float(segment["start"]), 2), seconds)
+        found: list[Word] = []
+        part: list[int] = []
+        start = min(round(float(segment["start"]), 2), seconds)
         for token, time in zip(
             segment["tokens"].tolist(), segment["token_timestamps"].tolist(), strict=True
         ):
@@ -251,10 +256,10 @@ class Whisper:
                 text = self.tokenizer.decode(part)
                 if text.endswith("\ufffd") or text.isspace():
                     continue  # the character, or the word, goes on in the next token
-                if found and not begins(text, found[-1]["word"]):
-                    found[-1] |= {"word": found[-1]["word"] + text.strip(), "end": stop}
+                if found and not begins(text, found[-1].word):
+                    found[-1] = replace(found[-1], word=found[-1].word + text.strip(), end=stop)
                 else:
-                    found.append({"word": text.strip(), "start": start, "end": stop})
+                    found.append(Word(text.strip(), start, stop))
                 part = []
             start = stop
         return found

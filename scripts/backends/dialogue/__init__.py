@@ -1,17 +1,10 @@
-"""Systems under test: speech in, speech out, in a role.
-
-A backend has
-- `voice_mode`: "cloned", "matched" or "own" (the system's voice cannot be chosen);
-- `rate`: samples a second of its replies;
-- `languages`: the languages it speaks; it gets no requests in others;
-- `reply(requests)`: a list of `Request` -> a list of `Answer`. `respond` calls it once for each
-  turn number with the requests of all dialogues, so a backend can work in batches; earlier turns
-  are in `history`.
-"""
+"""Systems under test: speech in, speech out, in a role."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -47,7 +40,28 @@ class Request:
     history: tuple[tuple[np.ndarray, Answer], ...] = field(default=())  # (user audio, answer)
 
 
-def accept(backend, request: Request) -> None:
+class DialogueBackend(Protocol):
+    """A system under test."""
+
+    @property
+    def voice_mode(self) -> str:
+        """One of "cloned", "matched" or "own" (the system's voice cannot be chosen)."""
+
+    @property
+    def rate(self) -> int:
+        """Samples a second of its replies."""
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Those that it speaks; it is never asked in another one."""
+
+    def reply(self, requests: list[Request]) -> list[Answer]:
+        """An answer to each request. `respond` calls this once for each turn number with the
+        requests of all dialogues, so a backend can work in batches; earlier turns are in
+        `history`."""
+
+
+def accept(backend: DialogueBackend, request: Request) -> None:
     """Check a backend against the contract on one request; raises AssertionError."""
     assert backend.voice_mode in ("cloned", "matched", "own")
     assert request.language in backend.languages and backend.reply([]) == []

@@ -21,8 +21,10 @@ import re
 import time
 
 from scripts import backends
-from scripts.backends.dialogue import Answer, Request
-from scripts.backends.llm import why_none
+from scripts.backends.asr import AsrBackend
+from scripts.backends.dialogue import Answer, DialogueBackend, Request
+from scripts.backends.llm import LlmBackend, why_none
+from scripts.backends.tts import TtsBackend, Voice
 from scripts.common.spoken_text import aloud
 from scripts.workflow.model_spec import ModelSpec
 
@@ -35,25 +37,27 @@ WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)"
 
 def load(
     asr: ModelSpec, llm: ModelSpec, tts: ModelSpec, role_prompt: bool = True, max_tokens: int = 40
-):
+) -> DialogueBackend:
     """Load the three parts (specs). `role_prompt` False leaves out who the role is: an ablation.
 
     `max_tokens` is the most that the language model may answer.
     """
-    parts = [backends.load(spec) for spec in (asr, llm, tts)]
-    return Cascade(*parts, role_prompt, max_tokens)
+    ear, mind, voice = (backends.load(spec) for spec in (asr, llm, tts))
+    return Cascade(ear, mind, voice, role_prompt, max_tokens)
 
 
 class Cascade:
     languages = ("English", "Chinese")
 
-    def __init__(self, asr, llm, tts, role_prompt: bool, max_tokens: int):
+    def __init__(
+        self, asr: AsrBackend, llm: LlmBackend, tts: TtsBackend, role_prompt: bool, max_tokens: int
+    ):
         self.asr, self.llm, self.tts = asr, llm, tts
         self.role_prompt = role_prompt
         self.max_tokens = max_tokens
         self.voice_mode = tts.voice_mode
         self.rate = tts.rate
-        self.voices = {}  # role -> the synthesiser's voice
+        self.voices: dict[str, Voice] = {}  # role -> the synthesiser's voice
 
     def reply(self, requests: list[Request]) -> list[Answer]:
         """Answer each request; see the contract in scripts/backends/dialogue/__init__.py."""
@@ -84,7 +88,7 @@ class Cascade:
             own = [i for i, request in enumerate(requests) if request.language == language]
             results = self.asr.transcribe([requests[i].user for i in own], language)
             for i, result in zip(own, results, strict=True):
-                heard[i] = result["text"]
+                heard[i] = result.text
         return heard
 
     def chat(self, request: Request, heard: str) -> list[dict[str, str]]:

@@ -19,7 +19,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from scripts.backends.dialogue import Request
+from scripts.backends.dialogue import DialogueBackend, Request
 from scripts.backends.dialogue.openai_audio import SpeechService, instruction
 from scripts.common import audio
 from scripts.common.json_path import mended, number
@@ -46,7 +46,7 @@ def load(
     version: str | None = None,
     voice: str = "Kore",
     max_tokens: int = 2048,
-):
+) -> DialogueBackend:
     """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
 
     `version` must be None or `model`, as the service says no other. A reply that is as long as
@@ -114,7 +114,10 @@ async def talk(
     for first in range(0, len(sound), CHUNK):
         piece = sound[first : first + CHUNK]
         await session.send_realtime_input(audio={"data": piece, "mime_type": kind})
-    begun, pieces, words, heard = time.perf_counter(), [], [], []
+    begun = time.perf_counter()
+    pieces: list[bytes] = []
+    words: list[str] = []
+    heard: list[str] = []
     await session.send_realtime_input(activity_end={})
     used, reason, meter = dict(most), "", Meter(service)
     async for message in received(session, pieces, words, heard):
@@ -139,8 +142,8 @@ async def talk(
     if used.get("output token", 0) + used.get("output audio token", 0) >= tokens and used != most:
         raise CallError("cut", "cut at its limit of tokens", raw=text, used=used)
     if not b"".join(pieces):
-        words = f"the reply's audio is empty {reason}".strip()
-        raise CallError("unusable", words, raw=text, used=used)
+        why = f"the reply's audio is empty {reason}".strip()
+        raise CallError("unusable", why, raw=text, used=used)
     value = {"text": text, "heard": "".join(heard).strip() or None, "seconds": seconds}
     return Response(value, used, "", b"".join(pieces))
 
@@ -185,7 +188,7 @@ def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:
 
     read, answered = number(told, "prompt_token_count"), number(told, "response_token_count")
     thought = number(told, "thoughts_token_count") if told["thoughts_token_count"] else 0
-    written = None if None in (answered, thought) else answered + thought
+    written = None if answered is None or thought is None else answered + thought
     listened = sound("prompt_tokens_details", read)
     spoken = sound("response_tokens_details", answered)
     total = number(told, "total_token_count")

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from scripts.backends.device import in_batches, pick
-from scripts.backends.dialogue import Answer, Request
+from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.common.errors import UserError
 from scripts.common.weights import loading, path
 
@@ -73,7 +73,7 @@ def load(
     max_tokens: int = 256,
     device: str = "cuda",
     batch: int = 8,
-):
+) -> DialogueBackend:
     """Load the model, its speech encoder (a Whisper) and its vocoder. A reply has at most
     `max_tokens` tokens of text and is cut there; `batch` requests are answered together."""
     device = pick(device, WHO)

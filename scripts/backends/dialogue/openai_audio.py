@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from scripts.backends.dialogue import Answer, Request
+from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.common import audio
 from scripts.common.audio import Sound
 from scripts.common.json_path import at, count, text
@@ -49,7 +49,7 @@ def load(
     version: str | None = None,
     voice: str = "alloy",
     max_tokens: int = 2048,
-):
+) -> DialogueBackend:
     """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
 
     `version` is the only one whose answers count (None: any); a reply that is cut at `max_tokens`
@@ -104,7 +104,8 @@ class SpeechService:
 
     def answer(self, result: Result) -> Answer:
         """The Answer of a call whose audio is kept as 16-bit numbers at `rate`."""
-        whole = result.blob[: len(result.blob) // 2 * 2]
+        blob = result.blob or b""
+        whole = blob[: len(blob) // 2 * 2]
         sound = np.frombuffer(whole, "<i2").astype(np.float32) / 32768
         said, heard, seconds = (result.value.get(name) for name in ("text", "heard", "seconds"))
         return Answer(sound, said or None, heard, seconds, version=result.version)
@@ -118,7 +119,7 @@ class OpenAIAudio(SpeechService):
         self.openai = connection(client)
 
     def answer(self, result: Result) -> Answer:
-        sound = decoded(result.blob, self.rate)
+        sound = decoded(result.blob or b"", self.rate)
         handle = {name: result.value[name] for name in ("id", "expires_at")}
         said, version = result.value["text"], result.version
         return Answer(sound, said, None, result.seconds, version=version, handle=handle)
@@ -140,7 +141,7 @@ class OpenAIAudio(SpeechService):
             if said is None:
                 words = f"an answer without speech: {short(written)}"
                 raise CallError("unusable", words, raw=written, used=used)
-            value = {"text": text(said, "transcript"), "id": text(said, "id")}
+            value: dict[str, Any] = {"text": text(said, "transcript"), "id": text(said, "id")}
             value["expires_at"] = count(said, "expires_at")
             value["earlier"] = ["audio" if known else "text" for known in ids]
             blob = checked(text(said, "data"), value["text"], used)
@@ -178,7 +179,7 @@ def turns(request: Request) -> dict[str, Any]:
         {
             "user": Sound(user).sha256(),
             "heard": answer.heard,
-            "reply": Sound(answer.audio).sha256(),
+            "reply": Sound(sound_of(answer)).sha256(),
             "text": answer.text,
         }
         for user, answer in request.history
@@ -194,7 +195,7 @@ def most_of(request: Request, max_tokens: int) -> dict[str, float]:
     """What a request uses at most; `max_tokens` may all be speech, which is dearer than text."""
     sounds = [request.user, *(user for user, _ in request.history)]
     seconds = sum(len(sound) for sound in sounds) / audio.RATE
-    seconds += sum(len(answer.audio) / RATE for _, answer in request.history)
+    seconds += sum(len(sound_of(answer)) / RATE for _, answer in request.history)
     said = [answer.text or "" for _, answer in request.history]
     return {
         "input token": most_tokens([instruction(request), *said]),
@@ -210,11 +211,17 @@ def usable(answer: Answer) -> str | None:
     return handle.get("id") if (handle.get("expires_at") or 0) > time.time() + AGE else None
 
 
+def sound_of(answer: Answer) -> np.ndarray:
+    """The speech of an earlier answer: a dialogue ends with the first that has none."""
+    assert answer.audio is not None
+    return answer.audio
+
+
 def messages(request: Request, ids: Iterable[str | None]) -> list[dict[str, Any]]:
     """The request as chat messages."""
-    found = [{"role": "system", "content": instruction(request)}]
+    found: list[dict[str, Any]] = [{"role": "system", "content": instruction(request)}]
     for (user, answer), known in zip(request.history, ids, strict=True):
-        said = {"audio": {"id": known}} if known else {"content": answer.text or ""}
+        said: dict[str, Any] = {"audio": {"id": known}} if known else {"content": answer.text or ""}
         found += [spoken(user), {"role": "assistant", **said}]
     return [*found, spoken(request.user)]
 

@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from scripts.backends.dialogue import Request
+from scripts.backends.dialogue import DialogueBackend, Request
 from scripts.backends.dialogue.openai_audio import RATE, SpeechService, instruction
 from scripts.common import audio
 from scripts.common.json_path import at, loads, mended, number, text
 from scripts.services import errors
 from scripts.services.client import CallError, Client, Response
+from scripts.services.errors import Kind
 from scripts.services.http_limits import Meter
 from scripts.services.openai_chat import connection, straight
 from scripts.services.prices import tokens as units_of
@@ -44,7 +45,7 @@ def load(
     version: str | None = None,
     voice: str = "marin",
     max_tokens: int = 2048,
-):
+) -> DialogueBackend:
     """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
 
     `version` is the only one whose answers count (None: any); a reply that is cut at `max_tokens`
@@ -139,8 +140,9 @@ def check(response: Any, said: str, used: dict[str, float]) -> None:
     reason = at(response, "status_details", "reason")
     error = at(response, "status_details", "error")
     if status == "incomplete":
-        kind = {"max_output_tokens": "cut", "content_filter": "refused"}.get(str(reason))
-        raise CallError(kind or "transient", f"an incomplete reply ({reason})", raw=said, used=used)
+        kinds: dict[str, Kind] = {"max_output_tokens": "cut", "content_filter": "refused"}
+        kind = kinds.get(f"{reason}", "transient")
+        raise CallError(kind, f"an incomplete reply ({reason})", raw=said, used=used)
     if status == "failed" and error:
         raise fault(error, used)
     if status != "completed":

@@ -57,7 +57,7 @@ def load(
     max_seconds: int = 60,
     device: str = "cuda",
     batch: int = 8,
-):
+) -> Omni:
     """Load the model. `voice` is Chelsie or Ethan; a reply has at most `max_tokens` tokens of
     text and `max_seconds` of speech, and is cut there. `batch` requests are answered together."""
     with opened(WHO, weights, device) as home:
@@ -113,7 +113,7 @@ class Omni:
         )
         for i, answer in zip(left, found, strict=True):
             answers[i] = answer
-        return answers
+        return [answer for answer in answers if answer is not None]
 
     def refuse(self, request: Request) -> Answer | None:
         """The answer to what cannot be heard."""
@@ -213,14 +213,14 @@ def seed(request: Request) -> int:
     """A number that depends on all that the model gets, and on nothing else."""
     heard = b"".join(sound.tobytes() for sound in sounds(request))
     texts = [instruction(request.role_prompt, request.manner)]
-    texts += [answer.text for _, answer in request.history]
+    texts += [answer.text or "" for _, answer in request.history]
     return int(content_id(*texts, heard.hex()), 16)
 
 
 def speaks(ends: list[int]) -> Callable:
     """A logits processor that raises Silent where every reply ends before its first word: the
     package's speech part fails on that with an error of its tensors."""
-    begun = []
+    begun: list[bool] = []
 
     def look(ids, scores):
         if not begun:

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from scripts.backends.device import pick
-from scripts.backends.dialogue import qwen25_omni
+from scripts.backends.dialogue import DialogueBackend, qwen25_omni
 from scripts.common.errors import UserError
 
 ENV = "torch"
@@ -31,7 +31,7 @@ def load(
     max_seconds: int = 60,
     device: str = "cuda",
     batch: int = 8,
-):
+) -> DialogueBackend:
     """Load the model `weights` with the adapter in the folder `adapter`; other options as in
     dialogue/qwen25_omni."""
     pick(device, "dialogue/speechrole_agent")

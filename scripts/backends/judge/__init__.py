@@ -1,9 +1,5 @@
 """Judges: pairwise scores from 1 to 10 for a system's reply and the reference (paper, 4.2).
 
-A backend has
-- `integer_scores`: whether its scores are integers, as those of a judge that is asked once are;
-- `judge(pairs, metrics)`: a list of `Pair` and a list of `Metric` -> for each pair a list, in the
-  order of `metrics`, of `Scores`.
 A missing verdict is `Scores` with None and a reason: never a zero. Audio comes as `Sound`, which is
 read lazily: a judge whose answers are stored reads none.
 """
@@ -12,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from scripts.common.audio import Sound
 from scripts.common.paths import ROOT
@@ -21,7 +18,8 @@ from scripts.rows.judging import Trial
 KEPT = {"judge": 64}
 
 __all__ = [
-    *("Metric", "Pair", "Scores", "Side", "Sound", "Trial", "accept", "read_metrics"),
+    *("JudgeBackend", "Metric", "Pair", "Scores", "Side", "Sound", "Trial", "accept"),
+    "read_metrics",
 ]
 
 
@@ -79,7 +77,18 @@ def read_metrics(path: Path) -> list[Metric]:
     return [Metric(**row) for row in read_table(path, "metrics")]
 
 
-def accept(backend, pair: Pair) -> None:
+class JudgeBackend(Protocol):
+    """A judge."""
+
+    @property
+    def integer_scores(self) -> bool:
+        """Whether its scores are whole numbers, as those of a judge who is asked once for one."""
+
+    def judge(self, pairs: list[Pair], metrics: list[Metric]) -> list[list[Scores]]:
+        """For each pair the scores of each metric, in the order of `metrics`."""
+
+
+def accept(backend: JudgeBackend, pair: Pair) -> None:
     """Check a backend against the contract on one pair; raises AssertionError."""
     assert backend.integer_scores in (True, False)
     metrics = read_metrics(ROOT / "config/metrics.tsv")

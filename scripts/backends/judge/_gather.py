@@ -6,12 +6,16 @@ A side is measured as a whole: the turns of a dialogue in a row, half a second a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from scripts.backends.asr import AsrBackend
+from scripts.backends.embedding import EmbeddingBackend
 from scripts.backends.judge import Pair, Side, _measures
 from scripts.backends.judge._measures import RATE, Prosody
+from scripts.backends.llm import ScoringLlm
+from scripts.backends.quality import QualityBackend
+from scripts.backends.speaker import SpeakerBackend
 from scripts.common.audio import Sound
 from scripts.common.progress import progress
 
@@ -58,19 +62,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Models:
-    """What measures; each as its contract in scripts/backends says."""
+    """What measures."""
 
-    asr: Any
-    quality: Any
-    speaker: Any
-    embedding: Any
-    llm: Any
+    asr: AsrBackend
+    quality: QualityBackend
+    speaker: SpeakerBackend
+    embedding: EmbeddingBackend
+    llm: ScoringLlm
 
 
 def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
     """Measure each side of a pair, beside its role."""
     clips = [concatenated(side.audio) for _, side in sides]
-    meant = [None if None in side.text else " ".join(side.text) for _, side in sides]
+    meant = [
+        None if None in side.text else " ".join(text or "" for text in side.text)
+        for _, side in sides
+    ]
     heard = hear(clips, meant, [pair.language for pair, _ in sides], models.asr)
     found = [
         Measured(language=pair.language, heard=text, meant=own)
@@ -96,8 +103,8 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
             found[i],
             seconds=len(clip) / RATE,
             pauses=sum(_measures.gaps(turn.samples, LONGEST_PAUSE) for turn in sides[i][1].audio),
-            ovrl=quality["ovrl"],
-            sig=quality["sig"],
+            ovrl=quality.ovrl,
+            sig=quality.sig,
             **speaker,
             **likelihood,
             **near,
@@ -111,7 +118,7 @@ def concatenated(sounds: tuple[Sound, ...]) -> np.ndarray:
     return np.concatenate(parts[:-1]).astype(np.float32)
 
 
-def hear(clips: list, meant: list[str | None], languages: list[str], asr) -> list[str]:
+def hear(clips: list, meant: list[str | None], languages: list[str], asr: AsrBackend) -> list[str]:
     """What is heard in each clip; empty for silence. A text's own language is what is expected."""
     heard = [""] * len(clips)
     expected = [
@@ -126,11 +133,11 @@ def hear(clips: list, meant: list[str | None], languages: list[str], asr) -> lis
         ]
         results = asr.transcribe([clips[i] for i in chosen], language)
         for i, result in zip(chosen, results, strict=True):
-            heard[i] = result["text"] if _measures.units(result["text"]) else ""
+            heard[i] = result.text if _measures.units(result.text) else ""
     return heard
 
 
-def speakers(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]:
+def speakers(pairs: list[Pair], speech: list[np.ndarray], speaker: SpeakerBackend) -> list[dict]:
     """`speaker_similarity`, `prosody` and `role_prosody` of each clip of speech."""
     known = {}  # a role's clips come with each of its pairs
     rows = []
@@ -151,7 +158,7 @@ def speakers(pairs: list[Pair], speech: list[np.ndarray], speaker) -> list[dict]
     return rows
 
 
-def likelihoods(pairs: list[Pair], texts: list[str], llm) -> list[dict]:
+def likelihoods(pairs: list[Pair], texts: list[str], llm: ScoringLlm) -> list[dict]:
     """The four `logprob_...` of each text."""
     requests = [
         (name, chat, text)
@@ -160,7 +167,7 @@ def likelihoods(pairs: list[Pair], texts: list[str], llm) -> list[dict]:
     ]
     scores = llm.score([(chat, text) for _, chat, text in requests])
     found = [
-        (name, score["logprob"] / max(1, score["tokens"]))
+        (name, score.logprob / max(1, score.tokens))
         for (name, _, _), score in zip(requests, scores, strict=True)
     ]
     size = len(found) // max(1, len(pairs))
@@ -184,7 +191,7 @@ def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:
     }
 
 
-def nearness(pairs: list[Pair], texts: list[str], embedding) -> list[dict]:
+def nearness(pairs: list[Pair], texts: list[str], embedding: EmbeddingBackend) -> list[dict]:
     """`near_question`, `near_lines` and `near_profile` of each text.
 
     Each is how much higher a cosine is than the text's mean cosine to UNRELATED sentences: some

@@ -20,6 +20,7 @@ from scripts.backends.judge._bodies import Encoded, Form, escaped
 from scripts.backends.judge._protocol import TEST, Read, Unusable
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
+from scripts.rows.judging import Order
 from scripts.services.client import Call, CallError, Client, Response, Result
 from scripts.services.prices import widened
 
@@ -33,8 +34,13 @@ OVERHEAD = 100  # tokens of a request beside its texts and audio
 class Service(Protocol):
     """What a backend says of its service."""
 
-    parameters: Mapping[str, Any]  # JSON: all that is asked for beside the messages
-    rate: float  # tokens of a second of audio, at most
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """All that is asked for beside the messages, as JSON."""
+
+    @property
+    def rate(self) -> float:
+        """The most tokens that a second of audio is."""
 
     def request(self, system: str, parts: Sequence[str | bytes], tokens: int) -> httpx.Request:
         """What its SDK sends: a message of texts and WAV files, answered by at most `tokens`."""
@@ -114,7 +120,8 @@ class Listening:
     def judge(self, pairs: list[Pair], metrics: list[Metric]) -> list[list[Scores]]:
         """Score both sides of each pair on each metric; all of it is asked at once."""
         groups = [(group, self.protocol.last(group)) for group in self.protocol.groups(metrics)]
-        calls, plans = [], []
+        calls: list[Call] = []
+        plans = []
         for pair in pairs:
             trials = self.trials(pair)
             tests, references = (self.clips(side.audio) for side in (pair.test, pair.reference))
@@ -126,7 +133,7 @@ class Listening:
             for trials, cut in plans
         ]
 
-    def trials(self, pair: Pair) -> list[tuple[str, int]]:
+    def trials(self, pair: Pair) -> list[tuple[Order, int]]:
         """Order and sample of each time that a pair is judged."""
         first = pair.sample * self.samples
         return [
@@ -140,7 +147,7 @@ class Listening:
         pair: Pair,
         tests: list[Clip],
         references: list[Clip],
-        trials: list[tuple[str, int]],
+        trials: list[tuple[Order, int]],
         groups: list[tuple[list[Metric], str]],
     ) -> Iterator[Call]:
         """The calls about a pair: trial by trial, in each the metrics of `groups`, with what is
@@ -151,8 +158,8 @@ class Listening:
             a, b = (tests, references) if order == TEST else (references, tests)
             begin = [texts[0], *(clip.key for clip in a), texts[1], *(clip.key for clip in b)]
             for group, last in groups:
-                fills = (ready[0], *a, ready[1], *b, ready[2] + escaped(last))
-                asked = Asked(fills, self.most(fills), group)
+                fills: list[bytes | Clip] = [ready[0], *a, ready[1], *b, ready[2] + escaped(last)]
+                asked = Asked(tuple(fills), self.most(fills), group)
                 parts = {
                     "system": self.protocol.system,
                     "message": [*begin, texts[2], last],
@@ -220,7 +227,7 @@ class Listening:
 
     def scores(
         self,
-        trials: list[tuple[str, int]],
+        trials: list[tuple[Order, int]],
         cut: int,
         groups: list[list[Metric]],
         results: Iterator[Result],
@@ -245,7 +252,7 @@ class Listening:
         return [Answer(read, result.version) for read in reads]
 
 
-def combine_trials(trials: list[tuple[str, int]], answers: list[Answer], cut: int) -> Scores:
+def combine_trials(trials: list[tuple[Order, int]], answers: list[Answer], cut: int) -> Scores:
     """The scores of one metric: means over its trials if all of them were answered, else None."""
     given, words, missing = [], [], []
     for (order, sample), answer in zip(trials, answers, strict=True):
@@ -267,7 +274,8 @@ def combine_trials(trials: list[tuple[str, int]], answers: list[Answer], cut: in
             reason = f"{len(missing)} of {len(trials)} answers are missing ({listed})"
     versions = sorted({answer.version for answer in answers if answer.version})
     return Scores(
-        *scores,
+        scores[0],
+        scores[1],
         rationale="\n".join(words),
         raw=raw,
         reason=reason,

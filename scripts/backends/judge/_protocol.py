@@ -24,10 +24,12 @@ from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.common.prompts import PLACE, Prompt, read_prompt
+from scripts.rows.judging import Order
 
 PER_METRIC, JOINT = "per_metric", "joint"
 ORDERS = ("paper", "both", "random")
-TEST, REFERENCE = "test first", "reference first"
+TEST: Order = "test first"
+REFERENCE: Order = "reference first"
 
 DATA = ("name", "work", "profile", "question")  # places that are filled with fenced data
 LAST = {PER_METRIC: {"metric"}, JOINT: {"metrics", "ids"}}  # places after the audio
@@ -78,7 +80,8 @@ class Protocol:
             ),
             "turns": str(len(pair.questions)),
         }
-        return tuple(_filled(part, places) for part in self.parts)
+        first, second, third = (_filled(part, places) for part in self.parts)
+        return first, second, third
 
     def last(self, metrics: Sequence[Metric]) -> str:
         """The part of the message about the metrics."""
@@ -120,7 +123,7 @@ def load(name: str, prompts: Mapping[str, str]) -> Protocol:
     return Protocol(name, prompt)
 
 
-def orders(order: str, pair: str, sample: int) -> tuple[str, ...]:
+def orders(order: str, pair: str, sample: int) -> tuple[Order, ...]:
     """Which side is A, for each time that one sample of a pair is asked for."""
     if order == "both":
         return (TEST, REFERENCE)

@@ -16,7 +16,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scripts.backends.judge import _protocol
+from scripts.backends.judge import JudgeBackend, _protocol
 from scripts.backends.judge._bodies import recorded
 from scripts.backends.judge._listening import Listening
 from scripts.common.json_path import at, number
@@ -51,7 +51,7 @@ def load(
     thinking: int | None = None,
     prompt_per_metric: str = "config/prompts/judge_per_metric.md",
     prompt_joint: str = "config/prompts/judge_joint.md",
-):
+) -> JudgeBackend:
     """Ask the service's `model` with the key that the environment variable `key` holds.
 
     `version`: the modelVersion that its answers must have. `protocol`: per_metric or joint (one
@@ -145,5 +145,5 @@ def spent_by(usage: Any, most: Mapping[str, float]) -> dict[str, float]:
     heard = prices.audio_among(at(usage, "promptTokensDetails"), "tokenCount", read)
     written = number(usage, "candidatesTokenCount")
     thought = 0 if at(usage, "thoughtsTokenCount") is None else number(usage, "thoughtsTokenCount")
-    whole = None if None in (written, thought) else written + thought
+    whole = None if written is None or thought is None else written + thought
     return prices.tokens(most, read, heard, whole, total=number(usage, "totalTokenCount"))

@@ -49,7 +49,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from scripts import backends
-from scripts.backends.judge import Metric, Pair, Scores
+from scripts.backends.judge import JudgeBackend, Metric, Pair, Scores
 from scripts.backends.judge._gather import Measured, Models, gather
 from scripts.backends.judge._measures import error_rate, exclaimed, ramp, repeated, share_in, units
 from scripts.backends.llm import must_score
@@ -69,12 +69,11 @@ Parts = tuple[float, str]  # x of the docstring, and what it was made of
 
 def load(
     asr: ModelSpec, quality: ModelSpec, speaker: ModelSpec, embedding: ModelSpec, llm: ModelSpec
-):
+) -> JudgeBackend:
     """Load the models that measure (specs). Raises UserError for an llm that cannot score."""
     specs = (asr, quality, speaker, embedding, llm)
-    models = Models(*(backends.load(spec) for spec in specs))
-    must_score(models.llm, "judge/objective")
-    return Objective(models)
+    ear, rater, voices, meaning, model = (backends.load(spec) for spec in specs)
+    return Objective(Models(ear, rater, voices, meaning, must_score(model, "judge/objective")))
 
 
 class Objective:
@@ -107,7 +106,8 @@ def compare(metric: str, test: Measured, reference: Measured) -> Scores:
     if metric not in FORMULAS:
         reason = f"{metric} has no formula in scripts/backends/judge/objective.py"
         return Scores(None, None, "", reason=reason)
-    scores, words = [], []
+    scores: list[float | None] = []
+    words = []
     for side in (test, reference):
         part, why = FORMULAS[metric](side) if side.heard else (0.0, "nothing is heard")
         scores.append(None if math.isnan(part) else round(1 + 9 * part, 2))
@@ -115,7 +115,7 @@ def compare(metric: str, test: Measured, reference: Measured) -> Scores:
     rationale = f"test: {words[0]}; reference: {words[1]}"
     if None in scores:
         return Scores(None, None, rationale, reason="too little voiced speech to measure")
-    return Scores(*scores, rationale)
+    return Scores(scores[0], scores[1], rationale)
 
 
 def adherence(side: Measured) -> Parts:

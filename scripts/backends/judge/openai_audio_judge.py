@@ -15,7 +15,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scripts.backends.judge import _protocol
+from scripts.backends.judge import JudgeBackend, _protocol
 from scripts.backends.judge._bodies import recorded
 from scripts.backends.judge._listening import Listening
 from scripts.common.json_path import text
@@ -43,7 +43,7 @@ def load(
     max_tokens: int = 1024,
     prompt_per_metric: str = "config/prompts/judge_per_metric.md",
     prompt_joint: str = "config/prompts/judge_joint.md",
-):
+) -> JudgeBackend:
     """Ask the service's `model` with the key that the environment variable `key` holds.
 
     `version`: the model that its answers must name. `protocol`: per_metric or joint (one call for

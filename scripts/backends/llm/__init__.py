@@ -1,25 +1,14 @@
 """Language models. A chat is a list of {"role": "system" | "user" | "assistant", "content": str}.
 
-A backend has
-- `name`: what tables call it;
-- `generate(chats, max_tokens, seed=0, temperature=0.0)` -> one reply a chat. If the last message is
-  the assistant's, it is continued, and only the continuation is returned (a service can only be
-  asked to begin that way: a reply that does not is returned whole). Temperature 0 is greedy. A
-  service's missing reply is a `NoReply`;
-
-and at least one of
-- `score(pairs)`: pairs of (chat, continuation) -> a list of {"logprob": float, "tokens": int}, the
-  summed natural log-probability of the continuation's tokens after the chat;
-- `choose(chats, options)` -> for each chat the natural log-probabilities of the `options` (texts)
-  as the answer, normalised to sum to 1; None, with the reason printed, if there is no answer. If
-  the last message is the assistant's, the answer begins with it.
-
-Local models score; services, which do not return likelihoods of given texts, choose.
+A backend generates, and it scores or it chooses: local models score; services, which do not return
+likelihoods of given texts, choose.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Protocol, TypeGuard
 
 from scripts.backends.replies import without_thoughts
 from scripts.common.errors import UserError
@@ -32,10 +21,61 @@ Chat = list[dict[str, str]]
 class NoReply(str):
     """An empty reply, and the `reason` why there is none."""
 
+    reason: str
+
     def __new__(cls, reason: str):
         reply = super().__new__(cls, "")
         reply.reason = reason
         return reply
+
+
+@dataclass(frozen=True)
+class Score:
+    """The summed natural log-probability of a continuation, and how many tokens it has."""
+
+    logprob: float
+    tokens: int
+
+
+class LlmBackend(Protocol):
+    """A language model."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    def generate(
+        self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
+    ) -> list[str]:
+        """A reply to each chat. A last message of the assistant's is continued, and only its
+        continuation is returned (a service can only be asked to begin so: what begins otherwise
+        comes whole). Temperature 0 is greedy. Where a service gives no reply, it is a `NoReply`."""
+
+
+class ScoringLlm(LlmBackend, Protocol):
+    """A model that tells how likely texts are."""
+
+    def score(self, pairs: list[tuple[Chat, str]]) -> list[Score]:
+        """Of each continuation after its chat."""
+
+
+class ChoosingLlm(LlmBackend, Protocol):
+    """A model that tells which of several answers it would give."""
+
+    def choose(self, chats: list[Chat], options: list[str]) -> list[list[float] | None]:
+        """For each chat the natural log-probabilities of the `options` as the answer, which sum to
+        1; None, and why is printed, where there is no answer. A last message of the assistant's is
+        how the answer begins."""
+
+
+def scores(model: LlmBackend) -> TypeGuard[ScoringLlm]:
+    """Whether a model tells how likely texts are."""
+    return hasattr(model, "score")
+
+
+def chooses(model: LlmBackend) -> TypeGuard[ChoosingLlm]:
+    """Whether a model tells which of several answers it would give."""
+    return hasattr(model, "choose")
 
 
 def why_none(reply: str) -> str | None:
@@ -43,14 +83,15 @@ def why_none(reply: str) -> str | None:
     return getattr(reply, "reason", None)
 
 
-def must_score(model, who: str) -> None:
-    """Raise UserError if the model cannot score texts, which `who` needs."""
-    if not hasattr(model, "score"):
+def must_score(model: LlmBackend, who: str) -> ScoringLlm:
+    """The model; UserError if it cannot score texts, which `who` needs."""
+    if not scores(model):
         raise UserError(
             f"{who} compares how likely texts are, which '{model.name}' does not tell: it is a "
             "service that only answers. Choose an llm that runs here, such as llm/openvino, "
             "llm/transformers or llm/vllm."
         )
+    return model
 
 
 def begun(chat: Chat) -> tuple[Chat, bool]:
@@ -66,18 +107,20 @@ def answer_in(reply: str) -> str:
     return NoReply("its tokens were used up in thought") if reply.strip() and not said else said
 
 
-def accept(backend) -> None:
+def accept(backend: LlmBackend) -> None:
     """Check a backend against the contract; raises AssertionError."""
     chat = [{"role": "user", "content": "What is the capital of France? One word."}]
     first, second = backend.generate([chat, chat], max_tokens=8)
     assert isinstance(first, str) and first == second
     assert backend.generate([], max_tokens=8) == []
-    assert hasattr(backend, "score") or hasattr(backend, "choose")
-    if hasattr(backend, "score"):
-        right, wrong = backend.score([(chat, "Paris"), (chat, "Banana bread")])
-        assert right["tokens"] >= 1 and wrong["logprob"] < right["logprob"] <= 0
+    assert scores(backend) or chooses(backend)
+    if scores(backend):
+        paris, bread = backend.score([(chat, "Paris"), (chat, "Banana bread")])
+        assert paris.tokens >= 1 and bread.logprob < paris.logprob <= 0
         assert backend.score([]) == []
-    if hasattr(backend, "choose"):
-        ((wrong, right),) = backend.choose([chat], ["Banana bread", "Paris"])
+    if chooses(backend):
+        (found,) = backend.choose([chat], ["Banana bread", "Paris"])
+        assert found is not None
+        wrong, right = found
         assert wrong < right <= 0 and abs(math.exp(wrong) + math.exp(right) - 1) < 1e-6
         assert backend.choose([], ["Paris"]) == []

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scripts.backends.llm import Chat, NoReply, begun
+from scripts.backends.llm import Chat, ChoosingLlm, NoReply, begun
 from scripts.backends.replies import without_thoughts
 from scripts.common.json_path import at, text
 from scripts.services import multiple_choice
@@ -52,7 +52,7 @@ def load(
     token_limit: str = "max_tokens",
     logprobs: bool = True,
     extra: dict | None = None,
-):
+) -> ChoosingLlm:
     """Ask `model` at `address` with the key in the environment variable `key`.
 
     `version` is the only one whose answers count (None: any). `temperature` None leaves it to the
@@ -114,9 +114,9 @@ class Chats:
         answers = iter(self.pick(flat))
         found = [[next(answers) for _ in own] for own in parts]
         finals = [
-            (number, multiple_choice.firsts(parts[number], rows))
+            (number, multiple_choice.firsts(parts[number], known))
             for number, rows in enumerate(found)
-            if len(rows) > 1 and None not in rows
+            if len(rows) == len(known := [row for row in rows if row is not None]) > 1
         ]
         last = self.chosen([(asked[number][0], some) for number, some in finals]) if finals else []
         weights = {number: row for (number, _), row in zip(finals, last, strict=True)}

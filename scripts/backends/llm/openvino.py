@@ -19,7 +19,7 @@ from collections.abc import Callable
 from os.path import commonprefix
 from pathlib import Path
 
-from scripts.backends.llm import answer_in
+from scripts.backends.llm import Chat, Score, ScoringLlm, answer_in
 from scripts.common.errors import UserError
 from scripts.common.progress import progress
 
@@ -36,7 +36,7 @@ def load(
     batch: int = 16,
     context: int = 32_768,
     repetition_penalty: float = 1.0,
-):
+) -> ScoringLlm:
     """Load weights/<weights>/; at most `batch` chats are answered together on `threads` threads.
 
     `context` is the most tokens that the model can read. A `repetition_penalty` above 1 makes
@@ -78,7 +78,7 @@ class ChatModel:
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
         self.template = environment.from_string(template)
 
-    def prompt(self, chat: list[dict[str, str]]) -> list[int]:
+    def prompt(self, chat: Chat) -> list[int]:
         """Tokens up to where the assistant speaks, or to the end of what it has begun to say."""
         begun = chat[-1]["content"] if chat[-1]["role"] == "assistant" else ""
         messages = chat[:-1] if begun else chat
@@ -96,7 +96,7 @@ class ChatModel:
 
     def generate(
         self,
-        chats: list[list[dict[str, str]]],
+        chats: list[Chat],
         max_tokens: int,
         seed: int = 0,
         temperature: float = 0.0,
@@ -109,7 +109,7 @@ class ChatModel:
         results = self.ask(prompts, prompts, max_new_tokens=max_tokens, **choice)
         return [answer_in(self.tokenizer.decode(result.generated_ids)) for result in results]
 
-    def score(self, pairs: list[tuple[list[dict[str, str]], str]]) -> list[dict]:
+    def score(self, pairs: list[tuple[Chat, str]]) -> list[Score]:
         """Log-probability and number of tokens of each continuation; see the contract."""
         prompts = [self.prompt(chat) for chat, _ in pairs]
         answers = [self.tokens(continuation) for _, continuation in pairs]
@@ -120,7 +120,7 @@ class ChatModel:
             # The last is of the one new token; before it are those of all that was not shared.
             found = result.generated_log_probs[-1 - len(answer) : -1]
             assert len(found) == len(answer)
-            scores.append({"logprob": float(sum(found)), "tokens": len(answer)})
+            scores.append(Score(float(sum(found)), len(answer)))
         return scores
 
     def ask(self, prompts: list[list[int]], texts: list[list[int]], **options) -> list:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 
-from scripts.backends.llm import Chat, answer_in, begun
+from scripts.backends.llm import Chat, Score, ScoringLlm, answer_in, begun
 from scripts.common.errors import UserError
 
 ENV = "torch"
@@ -34,7 +34,7 @@ def load(
     context: int | None = None,
     repetition_penalty: float = 1.0,
     thinking: bool = False,
-):
+) -> ScoringLlm:
     """Load weights/<weights>/; at most `batch` chats are answered together.
 
     `context` is the most tokens of a prompt with its reply, by default what the model was made for.
@@ -94,7 +94,7 @@ class ChatModel:
         prompts = [self.prompt(chat, max_tokens) for chat in chats]
         return in_batches(work, prompts, self.batch, len, f"replies of {self.name}")
 
-    def score(self, pairs: list[tuple[Chat, str]]) -> list[dict]:
+    def score(self, pairs: list[tuple[Chat, str]]) -> list[Score]:
         """Log-probability and number of tokens of each continuation; see the contract."""
         from scripts.backends.device import in_batches
 
@@ -196,7 +196,7 @@ class ChatModel:
         texts = self.tokenizer.batch_decode(found[:, ids.shape[1] :], skip_special_tokens=True)
         return [answer_in(text) for text in texts]
 
-    def likelihood(self, texts: list[tuple[list[int], list[int]]]) -> list[dict]:
+    def likelihood(self, texts: list[tuple[list[int], list[int]]]) -> list[Score]:
         """Score of each (prompt, answer); only an answer's own places get a row of logits."""
         import torch
 
@@ -218,7 +218,7 @@ class ChatModel:
         scores = []
         for _, answer in texts:
             own, found = found[: len(answer)], found[len(answer) :]
-            scores.append({"logprob": min(0.0, float(sum(own))), "tokens": len(answer)})
+            scores.append(Score(min(0.0, float(sum(own))), len(answer)))
         return scores
 
 
@@ -255,6 +255,6 @@ def merged(chat: Chat) -> Chat:
     first = next((message for message in rest if message["role"] == "user"), None)
     if said and first is None:
         return [{"role": "user", "content": "\n\n".join(said)}, *rest]
-    if said:
+    if said and first is not None:
         first["content"] = "\n\n".join([*said, first["content"]])
     return rest

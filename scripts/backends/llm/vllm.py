@@ -34,7 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scripts.backends.llm import Chat, answer_in, begun
+from scripts.backends.llm import Chat, Score, ScoringLlm, answer_in, begun
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.json_path import mended
@@ -64,7 +64,7 @@ def load(
     thinking: bool = False,
     startup: int = 900,
     extra: Sequence[str] = (),
-):
+) -> ScoringLlm:
     """Serve weights/<weights>/ with `command`; at most `batch` requests are under way at once.
 
     `context` is the most tokens of a prompt with its reply (by default the model's), `gpu_memory`
@@ -75,7 +75,7 @@ def load(
 
     With `address` (http://host:port) that server is asked for the model that it calls `weights`.
     """
-    manner = {"batch": batch, "penalty": repetition_penalty, "thinking": thinking}
+    manner: dict[str, Any] = {"batch": batch, "penalty": repetition_penalty, "thinking": thinking}
     keys.learn(os.environ.get("VLLM_API_KEY", ""), "VLLM_API_KEY")
     if address:
         addresses.must_be_own(address, "llm/vllm")
@@ -251,7 +251,7 @@ class Client:
 
         return self.each(work, chats, f"replies of {self.name}")
 
-    def score(self, pairs: list[tuple[Chat, str]]) -> list[dict]:
+    def score(self, pairs: list[tuple[Chat, str]]) -> list[Score]:
         """Log-probability and number of tokens of each continuation; see the contract."""
         chats = list({repr(chat): chat for chat, _ in pairs}.values())
         texts = list(dict.fromkeys(text for _, text in pairs))
@@ -286,11 +286,11 @@ class Client:
         )
         return found["tokens"]
 
-    def likelihood(self, text: tuple[list[int], list[int]]) -> dict:
+    def likelihood(self, text: tuple[list[int], list[int]]) -> Score:
         """Score of a (prompt, answer): the server tells how likely each token of a text was."""
         prompt, answer = text
         if not answer:
-            return {"logprob": 0.0, "tokens": 0}
+            return Score(0.0, 0)
         found = self.openai.completions.create(
             model=self.name,
             prompt=[*prompt, *answer],
@@ -306,7 +306,7 @@ class Client:
                 f"llm/vllm: the server at {self.address} does not tell how likely a prompt's "
                 "tokens are (`echo` with `logprobs`); scores need a vLLM."
             )
-        return {"logprob": min(0.0, float(sum(own))), "tokens": len(answer)}
+        return Score(min(0.0, float(sum(own))), len(answer))
 
     def each(self, work: Callable, items: Sequence, label: str) -> list:
         """`work` on each item, some at once, in order; the first error ends it."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scripts.backends.quality import QualityBackend, Ratings
 from scripts.common import weights
 
 ENV = ("core", "torch")
@@ -29,7 +30,7 @@ CALIBRATION = {
 }
 
 
-def load(threads: int = 2):
+def load(threads: int = 2) -> QualityBackend:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -44,15 +45,15 @@ class Dnsmos:
     def __init__(self, session):
         self.session = session
 
-    def rate(self, clips: list[np.ndarray]) -> list[dict[str, float]]:
-        """Mean over each clip's windows of {"ovrl", "sig", "bak"}, from about 1 to 5.
+    def rate(self, clips: list[np.ndarray]) -> list[Ratings]:
+        """Mean over each clip's windows, from about 1 to 5.
 
         Raises ValueError, naming the clip by its position, for one that is empty, not finite or
         outside [-1, 1].
         """
         return [self._rate(checked(clip, position)) for position, clip in enumerate(clips)]
 
-    def _rate(self, clip: np.ndarray) -> dict[str, float]:
+    def _rate(self, clip: np.ndarray) -> Ratings:
         parts = windows(clip)
         raw = np.concatenate(
             [
@@ -64,7 +65,7 @@ class Dnsmos:
             name: float(np.polyval(CALIBRATION[name], raw[:, column]).mean())
             for column, name in enumerate(("sig", "bak", "ovrl"))
         }
-        return {name: scores[name] for name in ("ovrl", "sig", "bak")}
+        return Ratings(**scores)
 
 
 def checked(clip: np.ndarray, position: int) -> np.ndarray:

@@ -35,6 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.backends.device import in_batches, pick
+from scripts.backends.separation import SeparationBackend
 from scripts.common.errors import UserError
 from scripts.common.weights import loading, path, pinned
 
@@ -56,7 +57,7 @@ def load(
     shifts: int = 1,
     device: str = "cuda",
     batch: int | None = None,
-):
+) -> SeparationBackend:
     device = pick(device, WHO)
     batch = batch or (
         1 if device == "cpu" else 8

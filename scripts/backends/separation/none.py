@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from scripts.backends.separation import SeparationBackend
+
 ENV = ("core", "torch")
 GPU = False
 
 
-def load():
+def load() -> SeparationBackend:
     return Unchanged()
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scripts.backends.separation import SeparationBackend
 from scripts.common import weights
 
 ENV = "core"
@@ -26,7 +27,7 @@ CHUNK = (FRAMES - 1) * HOP / RATE  # seconds that give 512 frames
 OVERLAP = 0.5  # seconds in which one chunk fades into the next
 
 
-def load(threads: int = 1):
+def load(threads: int = 1) -> SeparationBackend:
     import torch
     from safetensors.torch import load_file
 

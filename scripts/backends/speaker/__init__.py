@@ -1,13 +1,10 @@
-"""Speaker embeddings.
-
-A backend has `embed(clips)`: a list of n arrays (m,) float32 at 16 kHz -> (n, d) float32 with rows
-of length 1, so that a product of two rows is their cosine similarity.
-"""
+"""Speaker embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import Protocol
 
 import numpy as np
 
@@ -20,7 +17,15 @@ SHORTEST = 8_000  # samples; a shorter clip is repeated up to half a second
 CPU_BATCH = 1
 
 
-def accept(backend, speech: np.ndarray) -> None:
+class SpeakerBackend(Protocol):
+    """A model of voices."""
+
+    def embed(self, clips: list[np.ndarray]) -> np.ndarray:
+        """(n, d) float32 of n clips (m,) float32 at 16 kHz, with rows of length 1: a product of two
+        is their cosine similarity."""
+
+
+def accept(backend: SpeakerBackend, speech: np.ndarray) -> None:
     """Check a backend against the contract on (n,) 16 kHz `speech`; raises AssertionError."""
     half = len(speech) // 2
     vectors = backend.embed([speech, speech[:half]])
@@ -50,8 +55,8 @@ def embed_alike(
 
     def work(chosen: list[np.ndarray]) -> list[np.ndarray]:
         rows: list[np.ndarray] = []
-        for _, alike in groupby(chosen, key=lambda clip: frames(len(clip))):
-            alike = list(alike)
+        for _, group in groupby(chosen, key=lambda clip: frames(len(clip))):
+            alike = list(group)
             stack = np.zeros((len(alike), max(map(len, alike))), np.float32)
             for row, clip in zip(stack, alike, strict=True):
                 row[: len(clip)] = clip

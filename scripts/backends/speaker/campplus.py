@@ -18,6 +18,7 @@ from functools import cache
 
 import numpy as np
 
+from scripts.backends.speaker import SpeakerBackend
 from scripts.common.weights import loading, path
 
 ENV = ("core", "torch")
@@ -30,7 +31,7 @@ BLOCKS = ((12, 1), (24, 2), (16, 2))  # dense layers and their dilation
 SEGMENT = 100  # frames that a context-aware mask looks at beside the whole clip
 
 
-def load(weights: str = "campplus", threads: int = 1):
+def load(weights: str = "campplus", threads: int = 1) -> SpeakerBackend:
     import torch
     from safetensors.torch import load_file
 
@@ -73,9 +74,9 @@ class Network:
         import torch
 
         x = self.normed(self.conv(mels.mT[:, None], "head.conv1", padding=1), "head.bn1")
-        for layer in ("head.layer1", "head.layer2"):
-            x = self.residual(x, f"{layer}.0", stride=2)
-            x = self.residual(x, f"{layer}.1", stride=1)
+        for part in ("head.layer1", "head.layer2"):
+            x = self.residual(x, f"{part}.0", stride=2)
+            x = self.residual(x, f"{part}.1", stride=1)
         x = self.normed(self.conv(x, "head.conv2", stride=(2, 1), padding=1), "head.bn2")
         x = self.conv(x.flatten(1, 2), "xvector.tdnn.linear", stride=2, padding=2)
         x = self.normed(x, "xvector.tdnn.nonlinear.batchnorm")

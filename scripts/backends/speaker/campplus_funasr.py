@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.backends.device import opened
-from scripts.backends.speaker import CPU_BATCH, embed_alike
+from scripts.backends.speaker import CPU_BATCH, SpeakerBackend, embed_alike
 from scripts.common.weights import pinned
 
 ENV = "torch"
@@ -29,7 +29,7 @@ GPU = True
 NAME = "speaker/campplus_funasr"
 
 
-def load(weights: str = "campplus-zh-cn", device: str = "cuda", batch: int = 64):
+def load(weights: str = "campplus-zh-cn", device: str = "cuda", batch: int = 64) -> SpeakerBackend:
     """Load the model in weights/<weights>/, computing up to `batch` clips at once on a GPU."""
     with opened(NAME, weights, device) as home:
         return Campplus(home, device, batch)

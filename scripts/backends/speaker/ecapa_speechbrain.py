@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.backends.device import opened
-from scripts.backends.speaker import CPU_BATCH, embed_alike
+from scripts.backends.speaker import CPU_BATCH, SpeakerBackend, embed_alike
 from scripts.common.weights import pinned
 
 ENV = "torch"
@@ -26,7 +26,7 @@ GPU = True
 NAME = "speaker/ecapa_speechbrain"
 
 
-def load(weights: str = "ecapa-voxceleb", device: str = "cuda", batch: int = 32):
+def load(weights: str = "ecapa-voxceleb", device: str = "cuda", batch: int = 32) -> SpeakerBackend:
     """Load the model in weights/<weights>/, computing up to `batch` clips at once on a GPU."""
     with opened(NAME, weights, device) as home:
         return Ecapa(home, device, batch)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.backends.device import opened
-from scripts.backends.speaker import embed_alike
+from scripts.backends.speaker import SpeakerBackend, embed_alike
 from scripts.common.weights import pinned
 
 ENV = "torch"
@@ -29,7 +29,9 @@ RATE = 16_000
 UNUSED = ("objective.weight", "masked_spec_embed")  # in training only
 
 
-def load(weights: str = "wavlm-base-plus-sv", device: str = "cuda", batch: int = 16):
+def load(
+    weights: str = "wavlm-base-plus-sv", device: str = "cuda", batch: int = 16
+) -> SpeakerBackend:
     """Load the model in weights/<weights>/, computing up to `batch` clips at once."""
     with opened(NAME, weights, device) as home:
         return WavLM(home, device, batch)

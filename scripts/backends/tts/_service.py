@@ -51,7 +51,7 @@ class TtsService(ABC):
         wrong = [reason or self.silent.get(key) for reason, key in zip(wrong, keys, strict=True)]
         for reason in filter(None, wrong):
             raise ValueError(reason)
-        return [decoded(result.blob) for result in results]
+        return [decoded(result.blob or b"") for result in results]
 
     def call(self, text: str, voice: str, language: str) -> Call:
         async def send(_: int) -> Response:

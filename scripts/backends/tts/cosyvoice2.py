@@ -40,6 +40,7 @@ from unittest import mock
 import numpy as np
 
 from scripts.backends.device import opened
+from scripts.backends.tts import TtsBackend
 from scripts.backends.tts._cloning import Cloning, Piece
 from scripts.common.errors import UserError
 from scripts.common.weights import pinned
@@ -60,7 +61,7 @@ def load(
     user_text_chinese: str | None = None,
     device: str = "cuda",
     batch: int = 16,
-):
+) -> TtsBackend:
     """Load weights/<weights>/ on `device`; `batch` pieces are spoken together."""
     users = {
         "English": (user_clip_english, user_text_english),
@@ -207,7 +208,8 @@ class CosyVoice2(Cloning):
         chances = chance([piece.seed for piece in some], MOST * max(sizes)).to(self.device)
         least = LEAST * torch.tensor(sizes, device=self.device)
         recent = torch.full((len(some), self.ras["win_size"]), -1, device=self.device)
-        results, over, cache = [[] for _ in some], [False] * len(some), None
+        results: list[list] = [[] for _ in some]
+        over, cache = [False] * len(some), None
         for step in range(MOST * max(sizes)):
             state = lm.llm.model.model(
                 inputs_embeds=inputs,

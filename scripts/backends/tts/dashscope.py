@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.backends.tts import TtsBackend
 from scripts.backends.tts._service import TtsService, pieces
 from scripts.common.audio import Sound, pcm
 from scripts.common.errors import UserError
@@ -49,7 +50,7 @@ def load(
     rate: int = 24_000,
     user_voice_english: str = "longxiaochun_v2",
     user_voice_chinese: str = "longxiaochun_v2",
-):
+) -> TtsBackend:
     """Ask `model` at `address` with the key in the environment variable `key`."""
     client = Client("tts/dashscope", model, address, key, version)
     return CosyVoice(client, rate, {"English": user_voice_english, "Chinese": user_voice_chinese})
@@ -92,7 +93,8 @@ class CosyVoice(TtsService):
         return {"voice": voice, "rate": self.rate}
 
     async def send(self, text: str, voice: str, language: str) -> tuple[bytes, float | None]:
-        line, heard = model_studio.Line(self.client), []
+        line = model_studio.Line(self.client)
+        heard: list[bytes] = []
         session = self.audio.tts.connect(
             model=self.client.model,
             voice=voice,

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from scripts.backends.device import pick
+from scripts.backends.tts import TtsBackend
 from scripts.backends.tts._cloning import Cloning, Piece
 from scripts.common.audio import RATE
 from scripts.common.errors import UserError
@@ -59,7 +60,7 @@ def load(
     steps: int = 32,
     device: str = "cuda",
     batch: int = 8,
-):
+) -> TtsBackend:
     """Load weights/<weights>/<model>/ and weights/<vocoder>/ on `device`."""
     device = pick(device, NAME)
     home, voices = path(weights), path(vocoder)
@@ -194,7 +195,8 @@ class F5(Cloning):
             for piece, text, mel in zip(some, texts, heard, strict=True)
         ]
         # What the network makes of a text depends on the padding after it, so it reads each alone.
-        reader, embedded = self.net.transformer, {True: [], False: []}
+        reader = self.net.transformer
+        embedded: dict[bool, list] = {True: [], False: []}
         for text, length in zip(texts, lengths, strict=True):
             numbers = list_str_to_idx([text], self.net.vocab_char_map).to(self.device)
             for without in (True, False):

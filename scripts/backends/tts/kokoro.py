@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scripts.backends.tts import TtsBackend
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT, sha256_of
 from scripts.workflow.model_spec import ModelSpec
@@ -37,7 +38,7 @@ def load(
     threads: int = 2,
     user_voice_english: str = "af_bella",
     user_voice_chinese: str = "zf_xiaoyi",
-):
+) -> TtsBackend:
     """Load weights/<weights>/; as many lines at a time are spoken as there are `threads`.
 
     `speaker` compares voices.

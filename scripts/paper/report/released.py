@@ -245,18 +245,15 @@ def _verdict(cell: Cell, known: dict[str, dict[str, str]], metrics: Sequence[str
                 "to 10. Mend the row or remove it: missing scores are counted, none is guessed."
             )
     role = known[cell.role]
+    known_of_it: dict[str, Any] = {key: role[key] for key in ("role", "language", "pool")}
+    known_of_it |= {"mode": cell.mode, "metric": metric, **scores}
     return Verdict(
         id=f"{role['role']}/{cell.mode}/{idx}",
         system=cell.system.strip(),
         judge=cell.judge,
-        role=role["role"],
-        mode=cell.mode,
         idx=idx,
-        language=role["language"],
-        pool=role["pool"],
-        metric=metric,
         rationale="",
-        **scores,
+        **known_of_it,
     )
 
 

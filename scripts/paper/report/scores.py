@@ -123,7 +123,7 @@ def _scores(verdicts: list[Verdict], metrics: Sequence[str]) -> dict[str, Any]:
     roles, values = matrix(verdicts, metrics)
     sums, counts = cluster_totals(roles, values)
     scored = counts.sum(axis=0).astype(int)
-    absent = Counter(verdict.metric for verdict in verdicts if ratio(verdict) is None)
+    absent: Counter[str] = Counter(verdict.metric for verdict in verdicts if ratio(verdict) is None)
     row: dict[str, Any] = dict.fromkeys(header(metrics)[len(PLACE) :])
     for column, metric in enumerate(metrics):
         row[f"{metric}_n"], row[f"{metric}_missing"] = int(scored[column]), absent[metric]

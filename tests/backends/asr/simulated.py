@@ -1,5 +1,6 @@
 """Simulated speech recognition: a line of its own for each clip."""
 
+from scripts.backends.asr import Transcription
 from tests.backends.simulation import count, draw
 
 ENV = "core"
@@ -19,4 +20,4 @@ class Recogniser:
     def transcribe(self, clips, language=None):
         count("transcribe", len(clips))
         spoken = language or "English"
-        return [{"text": f"{WORDS[spoken]} {draw(c) % 10**6}.", "language": spoken} for c in clips]
+        return [Transcription(f"{WORDS[spoken]} {draw(c) % 10**6}.", spoken) for c in clips]

@@ -1,5 +1,6 @@
 """Simulated diarization: six speakers, five seconds each in turn; a short clip is of one."""
 
+from scripts.backends.diarization import SpeakerTurn
 from tests.backends.simulation import count
 
 ENV = "core"
@@ -21,6 +22,6 @@ class Diarization:
         ends = [TURN * n for n in range(1, turns)] + [seconds]
         starts = [0.0, *ends[:-1]]
         return [
-            {"start": start, "end": end, "speaker": f"s{n % SPEAKERS}", "overlap": False}
+            SpeakerTurn(start, end, f"s{n % SPEAKERS}", False)
             for n, (start, end) in enumerate(zip(starts, ends, strict=True))
         ]
