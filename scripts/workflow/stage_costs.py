@@ -35,9 +35,20 @@ class StageCost:
     stored: Callable[[Part], tuple[float, float, float]] = lambda own: (SELDOM, 0.0, 0.0)
 
 
+def _media(own: Part) -> tuple[float, float]:
+    return own.media * MEDIUM, own.media
+
+
+def _clips(own: Part) -> tuple[float, float]:
+    return own.clips, own.clips / CLIP
+
+
+def _rows(items: float, kept: float, files: int = 1) -> tuple[float, float, float]:
+    return files, items * ROW, items * kept
+
+
 def _clip_rows(own: Part) -> tuple[float, float, float]:
-    rows = own.clips / CLIP * ROW / 3
-    return 1, rows, rows
+    return _rows(own.clips / CLIP / 3, ROW)
 
 
 def _judged(own: Part, items: float, turns: float) -> Amounts:
@@ -54,95 +65,79 @@ def _judged(own: Part, items: float, turns: float) -> Amounts:
 OTHER = StageCost()  # a rule without models
 COSTS = {
     "fetch": StageCost(
-        work=lambda own: {"tts": (0.0, 0.0)},  # of episodes, which are few
-        stored=lambda own: (own.media, 0.0, 0.0),
+        lambda own: {"tts": (0.0, 0.0)},  # of episodes, which are few
+        lambda own: (own.media, 0.0, 0.0),
     ),
-    "extract": StageCost(stored=lambda own: (own.media, own.media * MEDIUM * FLAC["corpus"], 0.0)),
+    "extract": StageCost(stored=lambda own: (own.media, _media(own)[0] * FLAC["corpus"], 0.0)),
     "separate": StageCost(
-        work=lambda own: {"separation": (own.media * MEDIUM, own.media)},
-        stored=lambda own: (own.media, own.media * MEDIUM * FLAC["corpus"], 0.0),
+        lambda own: {"separation": _media(own)},
+        lambda own: (own.media, _media(own)[0] * FLAC["corpus"], 0.0),
     ),
-    "diarize": StageCost(
-        work=lambda own: {"diarization": (own.media * MEDIUM, own.media)}, stored=_clip_rows
-    ),
-    "segment": StageCost(
-        work=lambda own: {"vad": (own.media * MEDIUM, own.media)}, stored=_clip_rows
-    ),
-    "rate": StageCost(
-        work=lambda own: {"quality": (own.clips, own.clips / CLIP)}, stored=_clip_rows
-    ),
-    "transcribe": StageCost(
-        work=lambda own: {"asr": (own.clips, own.clips / CLIP)}, stored=_clip_rows
-    ),
+    "diarize": StageCost(lambda own: {"diarization": _media(own)}, _clip_rows),
+    "segment": StageCost(lambda own: {"vad": _media(own)}, _clip_rows),
+    "rate": StageCost(lambda own: {"quality": _clips(own)}, _clip_rows),
+    "transcribe": StageCost(lambda own: {"asr": _clips(own)}, _clip_rows),
     "identify": StageCost(
-        work=lambda own: {
-            "llm": (own.media * SPEAKERS * CAST * SCORED, own.media * SPEAKERS * CAST)
-        }
+        lambda own: {"llm": (own.media * SPEAKERS * CAST * SCORED, own.media * SPEAKERS * CAST)}
     ),
     "choose_voices": StageCost(
-        work=lambda own: dict.fromkeys(("speaker", "diarization"), (own.clips, own.clips / CLIP)),
-        stored=lambda own: (
-            6 * own.roles,
-            own.roles * 6 * CLIP * FLAC["corpus"],
-            own.clips / CLIP * VECTOR,
-        ),
+        lambda own: {"speaker": _clips(own), "diarization": _clips(own)},
+        lambda own: (6 * own.roles, own.roles * 6 * CLIP * FLAC["corpus"], _clips(own)[1] * VECTOR),
     ),
-    "profile": StageCost(work=lambda own: {"llm": (own.roles * PROFILE, own.roles)}),
+    "profile": StageCost(lambda own: {"llm": (own.roles * PROFILE, own.roles)}),
     "write": StageCost(
-        work=lambda own: {"llm": (own.tokens, own.written / max(1, own.params.get("batch", 1)))},
-        stored=lambda own: (1, own.written * ROW, own.written * ROW),
+        lambda own: {"llm": (own.tokens, own.written / max(1, own.params.get("batch", 1)))},
+        lambda own: _rows(own.written, ROW),
     ),
     "classify": StageCost(
-        work=lambda own: {"llm": (own.written * CLASS, own.written)},
-        stored=lambda own: (1, own.written * ROW, own.written * ROW),
+        lambda own: {"llm": (own.written * CLASS, own.written)}, lambda own: _rows(own.written, ROW)
     ),
     "deduplicate": StageCost(
-        work=lambda own: {"embedding": (own.written, own.written)},
-        stored=lambda own: (2, own.written * ROW, own.written * VECTOR),
+        lambda own: {"embedding": (own.written, own.written)},
+        lambda own: _rows(own.written, VECTOR, files=2),
     ),
-    "split": StageCost(stored=lambda own: (3, own.written * ROW, 0.0)),
+    "split": StageCost(stored=lambda own: _rows(own.written, 0.0, files=3)),
     "speak_users": StageCost(
-        work=lambda own: {"tts": (own.spoken * USER, own.spoken)},
-        # Its outputs are temporary.
-        stored=lambda own: (0, 0.0, own.spoken * USER * FLAC["speech"]),
+        lambda own: {"tts": (own.spoken * USER, own.spoken)},
+        lambda own: (0, 0.0, own.spoken * USER * FLAC["speech"]),  # its outputs are temporary
     ),
     "speak": StageCost(
-        work=lambda own: {
+        lambda own: {
             "tts": (own.spoken * ROLE, own.spoken)
             if own.separate_user_tts
             else (own.spoken * (USER + ROLE), own.spoken * 2)
         },
-        stored=lambda own: (
+        lambda own: (
             own.lines + 1,
             own.spoken * ((USER + ROLE) * FLAC["speech"] + ROW),
             own.spoken * (ROLE if own.separate_user_tts else USER + ROLE) * FLAC["speech"],
         ),
     ),
     "finetune": StageCost(
-        work=lambda own: {
+        lambda own: {
             "finetune": (own.trained * float(own.params["settings"].get("epochs", 1)), 0.0)
         },
-        stored=lambda own: (20, 3 * ADAPTER, 0.0),
+        lambda own: (20, 3 * ADAPTER, 0.0),
     ),
     "respond": StageCost(
-        work=lambda own: {
+        lambda own: {
             "asr": (own.tested * USER, own.turns),
             "llm": (own.turns * REPLY, own.turns),
             "tts": (own.tested * ROLE, own.turns),
             "dialogue": (own.tested * ROLE, own.turns),
         },
-        stored=lambda own: (
+        lambda own: (
             own.turns + 1,
             own.tested * (ROLE * FLAC["speech"] + ROW),
             own.tested * ROLE * FLAC["speech"],
         ),
     ),
     "judge": StageCost(
-        work=lambda own: _judged(own, own.tested, own.turns),
-        stored=lambda own: (1, own.tested * own.metrics * ROW, own.tested * own.metrics * ROW),
+        lambda own: _judged(own, own.tested, own.turns),
+        lambda own: _rows(own.tested * own.metrics, ROW),
     ),
     "probe": StageCost(
-        work=lambda own: {
+        lambda own: {
             **_judged(own, own.params["number"] * PROBES, own.params["number"] * PROBES),
             "tts": (own.params["number"] * 2 * ADDED, own.params["number"] * 2),
         }
