@@ -9,13 +9,13 @@ import json
 import math
 import re
 
-from scripts.dialogues.parse import HAN
 from tests.backends.simulation import count, draw
 
 ENV = "core"
 GPU = False
 
 ASKED = re.compile(r"Write (\d+) (single|multi)-turn")
+HAN = re.compile(r"[\u4e00-\u9fff]")
 TOPICS = 2133
 QUESTION = {
     "English": "What do you think today of the thing that is called {}?",
