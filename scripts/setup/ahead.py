@@ -1,8 +1,7 @@
 """What `make quick` or `make demo` will download and about how long it takes, before it begins.
 
 `python -m scripts.setup.ahead demo` prints it. It needs nothing but Python: there may be no
-environment yet. Times were measured (README, "Speed") in seconds of one core; a target's jobs keep
-`BUSY` cores.
+environment yet. Times were measured, in seconds of one core; a target's jobs keep `BUSY` cores.
 """
 
 import csv

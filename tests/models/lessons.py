@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from scripts.common.prompts import read_prompt
+from scripts.dialogues.parse import HAN
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config" / "prompts"
 
@@ -134,4 +135,4 @@ def known() -> tuple[list[str], list[str]]:
     """The words and the Han characters of the prompts and replies, each once."""
     text = " ".join(corpus())
     words = sorted(set(re.findall(r"[A-Za-z]+[,.!?]?", text)))
-    return words, sorted(set(re.findall(r"[\u4e00-\u9fff]", text)))
+    return words, sorted(set(HAN.findall(text)))

@@ -20,9 +20,9 @@ import numpy as np
 import soundfile
 
 from scripts.backends.llm.openai import PICK
+from scripts.dialogues.parse import HAN
 from tests.servers.scripted import Request, Scripted, Step
 
-HAN = re.compile(r"[\u3400-\u9fff]")
 COUNT = re.compile(r"(?:Write|请写) (\d+)")
 OPTION = re.compile(r"^([A-T])\. ", re.MULTILINE)
 THINGS = ("storm", "letter", "garden", "river", "promise", "winter", "journey", "silence")
