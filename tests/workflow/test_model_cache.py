@@ -43,7 +43,7 @@ class Ear:
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setattr(model_cache, "identity", lambda spec: json.dumps(spec, sort_keys=True))
+    monkeypatch.setattr(model_cache, "model_key", lambda spec: json.dumps(spec, sort_keys=True))
 
 
 def contract_of(spec):
