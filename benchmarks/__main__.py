@@ -1,6 +1,7 @@
 """Every benchmark, or the named ones, one after the other: `python -m benchmarks [NAME ...]`.
 
-Each is a process of its own. All of them run; the status is 1 if one missed a target or broke.
+Each runs in its own process. All of them run; the exit status is 1 if one missed a target or
+failed.
 """
 
 from __future__ import annotations

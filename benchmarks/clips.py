@@ -1,7 +1,7 @@
-"""Cutting clips beside one ffmpeg a clip (`python -m benchmarks.clips`).
+"""Cutting clips against one ffmpeg per clip (`python -m benchmarks.clips`).
 
 100 clips of 3 to 10 s of one recording of 20 minutes. The stages read a clip's samples out of the
-recording's FLAC (scripts/common/audio.py) and write those that are wanted as files.
+recording's FLAC (scripts/common/audio.py) and write the chosen ones as files.
 """
 
 from __future__ import annotations

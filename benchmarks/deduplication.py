@@ -1,10 +1,10 @@
-"""The comparison of dialogues beside other ways to find near-duplicates.
+"""Near-duplicate detection against other methods.
 
 `python -m benchmarks.deduplication`. The 1,600 dialogues of a role as vectors of 384 numbers: most
-are far from each other, some are copies of others with a little noise, and 150 are near-identical,
-which miners that keep the nearest 100 of each row do not expect. Times are of the comparison,
-`near_duplicates`, without reading, embedding and writing; the others get the same vectors. All
-have one thread. Brute force is a loop over all pairs in the order of the rows.
+are far from each other, some are noisy copies, and 150 are near-identical, which breaks miners that
+keep the nearest 100 of each row. Times are of `near_duplicates` alone, without reading, embedding
+and writing; the others get the same vectors. All use one thread. Brute force is a loop over all
+pairs in the order of the rows.
 
     recall    share of the near-duplicate pairs that the miner names, or of which SemHash drops one
 """

@@ -1,7 +1,7 @@
-"""Speed and size of the run in this folder, against what the demo promises.
+"""Speed and size of the run in this folder against the demo's targets.
 
-`python -m benchmarks.demo`; without a finished run there is nothing to tell. Times and memory of
-jobs are Snakemake's own (logs/*/*.tsv); the run with nothing to do is timed here.
+`python -m benchmarks.demo`; it needs a finished run. Times and memory of
+jobs are Snakemake's own (logs/*/*.tsv); the no-op run is timed here.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Who speaks when, on the recordings of dialogues.tsv (`python -m benchmarks.diarization`).
+"""Diarization error on the recordings of dialogues.tsv (`python -m benchmarks.diarization`).
 
-Not among those that `make bench` runs: half an hour the first time, most of it for taking the music
-out, whose result is kept in .cache/benchmarks. The peer is senko as its package runs it, of the
-version whose feature extractor needs no AVX-512. A figure a recording: DER without a collar, with
-overlap, as corpus_quality counts it; and after all of them what they come to.
+Not part of `make bench`: it takes half an hour the first time, mostly for removing music, which is
+cached in .cache/benchmarks. The peer is the package senko, in the version whose feature extractor
+needs no AVX-512. One figure a recording, and the total: DER without a collar, with overlap, as in
+corpus_quality.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Extraction beside plain ffmpeg, and two files at once (`python -m benchmarks.extraction`).
+"""Extraction against plain ffmpeg, and two files at once (`python -m benchmarks.extraction`).
 
-The medium is 20 minutes of stereo AAC beside a picture, in MP4. Plain ffmpeg is told what anyone
-tells it, -vn -ac 1 -ar 16000, and writes WAV; the stage checks the file and its sound as well and
-writes FLAC.
+The medium is 20 minutes of stereo AAC with video, in MP4. Plain ffmpeg runs with the usual options,
+-vn -ac 1 -ar 16000, and writes WAV; the stage also checks the file and its sound, and writes FLAC.
 
-ffmpeg since version 7 reads, decodes, converts and writes in threads of their own and so may keep
-more than one core busy with a single file: what two at once can gain is less than half.
+Since version 7, ffmpeg reads, decodes, converts and writes in separate threads and may use more
+than one core for a single file: two at once gain less than half.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What all benchmarks share: the shortest time of several sides, a line a figure, the exit status.
+"""Shared by all benchmarks: best-of-n timing, one line a figure, the exit status.
 
     name   ours   peer   ratio   target   met | missed
 
-Both sides are measured in one run. `ratio` is ours / peer: of seconds a small one is good, of
-things done a second a large one. A figure without a target is only told.
+Both sides are measured in one run. `ratio` is ours / peer: small is good for seconds, large for
+throughput. A figure without a target is only printed.
 """
 
 from __future__ import annotations

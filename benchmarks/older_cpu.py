@@ -1,11 +1,12 @@
 """Runs a command as on a CPU that has AVX2 but not AVX-512, VNNI or AMX.
 
-`python -m benchmarks.older_cpu snakemake all`; exits as the command does. What asks the CPU what it
-can do (OpenVINO, oneDNN, PyTorch, numpy, OpenBLAS) gets AVX2's answer, by a small library that is
-compiled here and loaded into every process of the command (older_cpu.c); settings such as
-ONEDNN_MAX_CPU_ISA reach one library each. Code that was compiled for a newer CPU and does not ask
-runs on, so this measures times and is no proof that an older CPU runs everything. glibc chooses its
-memcpy before. Needs a C compiler, x86-64, Linux 4.12 and a CPU whose flags name `cpuid_fault`.
+`python -m benchmarks.older_cpu snakemake all`; exits as the command does. Libraries that query CPU
+features (OpenVINO, oneDNN, PyTorch, numpy, OpenBLAS) see those of AVX2, through a small library
+that is compiled here and preloaded into every process of the command (older_cpu.c); settings such
+as ONEDNN_MAX_CPU_ISA affect one library each. Code compiled for a newer CPU that does not query
+still runs, so this measures times and does not prove that an older CPU runs everything. glibc
+chooses its memcpy earlier. Needs a C compiler, x86-64, Linux 4.12 and a CPU whose flags name
+`cpuid_fault`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The workflow beside its own scripts run bare (`python -m benchmarks.pipeline`).
+"""Overhead of the workflow over its bare scripts (`python -m benchmarks.pipeline`).
 
 The corpus of tests/config/toy.yaml, seven stages one after the other, each a rule. Bare: the same
 stages with the same arguments as `python -m scripts.<phase>.<stage>`, a process each. Both sides
-start in an empty folder; downloaded packages lie in the cache before either begins. The target is
-1.25 times the bare run and 2 s, which is what Snakemake's own start takes.
+start in an empty folder, with downloaded packages cached. The target is 1.25 times the bare run
+plus 2 s for Snakemake's start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""DNSMOS beside the speechmos package, in CPU seconds (`python -m benchmarks.quality`).
+"""DNSMOS against the speechmos package, in CPU seconds (`python -m benchmarks.quality`).
 
 The same clips as in benchmarks/models/quality.py. The package computes a mel spectrogram and a
-second score (P.808) for every window; ours does not, and all else is the same.
+second score (P.808) for every window; ours does not; everything else is equal.
 """
 
 from __future__ import annotations

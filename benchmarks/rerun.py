@@ -1,11 +1,11 @@
-"""A run with nothing to do, and one that is killed (`python -m benchmarks.rerun`).
+"""A no-op run and a killed run (`python -m benchmarks.rerun`).
 
-A made-up workflow whose rules have what the rules of rules/ have: a script that is a stage, logs,
-benchmarks, params with a hash of code, resources; chains of five. Settings are profiles/default.
+A synthetic workflow whose rules are like those of rules/: a stage as script, logs, benchmarks,
+params with a code digest, resources; chains of five. Settings are profiles/default.
 
-    nothing to do           1,000 and 5,000 files are there, beside a workflow of one file
-    jobs of a killed run    kill -9 of Snakemake and its jobs in mid-run, then the rest; beside the
-                            jobs of a run that nobody disturbs. Those under way are done again.
+    nothing to do           1,000 and 5,000 existing files, against a workflow of one file
+    jobs of a killed run    kill -9 of Snakemake and its jobs in mid-run, then the rest; against the
+                            jobs of an undisturbed run. Jobs that were running are repeated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The paper's size, simulated: tests/config/scale.yaml on this machine (`make scale`; 30 minutes).
+"""The paper's scale, simulated: tests/config/scale.yaml on this machine (`make scale`; 30 minutes).
 
 98 roles, 90 media, 157,000 dialogues written and some 111,000 kept, nine systems, 56,448 judge
-calls, with models that only write rows (tests/backends/). Then one role with a film of its own is
-added, and all that the models are asked for by then must be its own; then one system, and the jobs
-that would run must be its own or the tables'. Works in a temporary folder (TMPDIR; 10 GB).
+calls, with dummy models (tests/backends/). Then one role with its own film is added, and the models
+may be asked only for its items; then one system, and only its jobs and the tables' may run. Works
+in a temporary folder (TMPDIR; 10 GB).
 """
 
 from __future__ import annotations

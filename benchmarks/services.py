@@ -1,7 +1,7 @@
-"""The client of services against its ideal, an SDK's serial loop and a killed run.
+"""The service client against the ideal rate, an SDK's serial loop and a killed run.
 
-`python -m benchmarks.services`; a minute. A local server, a process of its own, answers as Gemini
-does after LATENCY seconds; 32 calls are under way at once, each with two clips of 480 KB. The judge
+`python -m benchmarks.services`; a minute. A local server, in its own process, answers like
+Gemini after LATENCY seconds; 32 calls are in flight, each with two clips of 480 KB. The judge
 is the real backend judge/gemini.
 
     calls a second             beside the ideal, 32 / LATENCY, and beside google-genai's client, one

@@ -1,8 +1,8 @@
-"""Table 2 of the paper's size, beside a plain loop (`python -m benchmarks.statistics`).
+"""Table 2 at the paper's size, against a plain loop (`python -m benchmarks.statistics`).
 
-392 items, 8 metrics, 8 systems: 25,088 invented score pairs. How long the whole table takes
-(reading, checking, 10,000 resamples of roles, writing) and its memory, and how long the resampling
-alone takes for one system, beside plain Python (100 resamples, times 100).
+392 items, 8 metrics, 8 systems: 25,088 synthetic score pairs. Time and memory of the whole table
+(reading, checking, 10,000 resamples of roles, writing), and time of the resampling alone for one
+system, against plain Python (100 resamples, times 100).
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def local(path):
 
 
 def project(path):
-    """`local`, as an input of a rule, which may contain no braces: Snakemake reads them as wildcards."""
+    """`local` as an input of a rule, refused with braces: Snakemake reads them as wildcards."""
     if not fits(path):
         raise WorkflowError(f"the file '{path}' has braces in its name; rename it.")
     return local(path)

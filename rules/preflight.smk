@@ -51,9 +51,9 @@ def send_arrays():
         slurm_arrays.use(workflow.executor_settings, {rule.name for rule in workflow.rules})
 
 
-# Snakemake has no hook that knows the jobs in a dry run, and none before it creates environments. So
-# `announce` follows its own step that finds the jobs, only in the main process (jobs run in others)
-# and only if jobs are to run (--report and --summary find them, too).
+# Snakemake has no hook that knows the jobs in a dry run, and none before it creates environments.
+# So `announce` follows its own step that finds the jobs, only in the main process (jobs run in
+# others) and only if jobs are to run (--report and --summary find them, too).
 with faults_told():
     find_jobs = guards.part(workflow, "_build_dag")
     for name in (

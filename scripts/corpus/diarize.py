@@ -1,7 +1,7 @@
 """Diarization: who speaks when, by numbered speakers that are local to their medium.
 
 Paper, section 3.1: "groups the original audiovisual audio into segments corresponding to different
-speakers"; which character a number is, is the business of `identify`.
+speakers"; `identify` finds out which character a number is.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ def diarize(vocals: Path, recordings: Path, turns: Path, diarization: ModelSpec)
     """Write the turns of every recording whose vocals lie in the folder `vocals`.
 
     recordings: rows of `Recording`; turns: rows of `Turn`, by medium and start. Speakers are
-    called speaker_0, speaker_1 ... in the order in which they are first heard. A dropped or silent
+    called speaker_0, speaker_1 ... in order of first appearance. A dropped or silent
     recording has no turns.
     """
     rows = sorted(read_rows(recordings, Recording), key=lambda row: row.id)
@@ -36,7 +36,7 @@ def diarize(vocals: Path, recordings: Path, turns: Path, diarization: ModelSpec)
 def to_rows(recording: Recording, turns: list[SpeakerTurn]) -> list[Turn]:
     """A backend's turns (see the contract) as rows that end with the recording.
 
-    A turn of less than a millisecond is nothing once rounded and gives no row.
+    A turn that rounds to 0 ms gives no row.
     """
     names: dict[str, str] = {}
     rows = []

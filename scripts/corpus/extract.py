@@ -1,14 +1,14 @@
 """Extract: the sound of each medium as mono 16 kHz FLAC (paper, section 3.1).
 
 One audio track is decoded: the one that media.tsv names, else the container's default, else the
-first; if that has no sound, or only for less than half of the film, the next that has. The times
-are the film's: where a track begins late or has a hole, silence is written. Channels that cancel
-each other out are read from the loudest. Sound above full scale (floats) is turned down until
-nothing is cut off; samples that are no numbers are silent.
+first; if it is silent, or shorter than half the film, the next one that is not. Times are those of
+the film: a late start or a gap of a track is filled with silence. If the channels cancel each other
+out, the loudest is used. Sound above full scale (floats) is attenuated so that nothing clips; NaN
+samples become silence.
 
-Container metadata is left behind, so no later step can read a title (a note for people names the
-tracks). A medium is taken for hostile until ffmpeg has read it: playlists are refused by what they
-hold, containers and protocols come from short lists, and time, memory and size are bounded.
+Container metadata is discarded, so no later step can read a title (a note for people names the
+tracks). Media are untrusted until ffmpeg has read them: playlists are refused by content,
+containers and protocols are allow-listed, and time, memory and size are bounded.
 """
 
 import re
@@ -26,29 +26,29 @@ from scripts.workflow import stage
 AT_ONCE = 2  # files; one keeps not quite two cores busy
 LONGEST = 6 * 3600  # seconds of one medium
 LARGEST = 64 * 1024**3  # bytes of one medium
-SHORT = 0.5  # of the film's length: another track is looked at if one is shorter
-SILENCE = -70.0  # dB of full scale: a peak below this is no sound
-MISSING = 1.0  # seconds that may lack to what the container says before a note is made
-HOLE = 1.0  # seconds of silence put into holes before a note is made
-# dB that the mono mix may lie below its channels. Unlike channels lose 3 to 6 dB in the mix, and
-# one alone 6; only a channel and its own negative lose as much as this.
+SHORT = 0.5  # of the film's length: if a track is shorter, others are tried
+SILENCE = -70.0  # dBFS: a peak below this is silence
+MISSING = 1.0  # seconds that may be missing from the stated length without a note
+HOLE = 1.0  # seconds of gaps without a note
+# dB that the mono mix may be below its channels. Uncorrelated channels lose 3 to 6 dB in the mix,
+# a single active one 6; only a channel and its inverse lose as much as this.
 CANCELLED = 20.0
-# dB above full scale that are let be, cut off: lossy codecs overshoot by themselves in loud places.
-# Codecs that hold the samples themselves do not.
+# dB above full scale that are clipped as is: lossy codecs overshoot in loud passages, lossless ones
+# do not.
 OVERSHOOT = 1.0
 FLOATS = re.compile("pcm_f|wavpack")
-HEADROOM = 0.5  # dB, for what the change of the rate adds
-# Beyond these, dB, the peak is a click in damaged data, for which no sound is turned down: so far
-# above full scale no lossy codec is, and at least a thousandth of real sound comes this near to it.
+HEADROOM = 0.5  # dB, for overshoot of resampling
+# dB beyond which a peak is a click in damaged data, and sound is not attenuated for it: no lossy
+# codec goes so far above full scale, and a thousandth of real sound comes this near its peak.
 CLICK = 12.0
 NEAR = -50.0
-# How the files begin that make a player open other files or addresses.
+# Magic bytes of files that make a player open other files or URLs.
 PLAYLISTS = re.compile(
     rb"#EXT|ffconcat|file +['\"]|\[playlist\]|\[reference\]|<\?xml|<mpd|<asx|<smil|<playlist"
     rb"|rtsptext|smtext|v=0\s|https?://",
     re.IGNORECASE,
 )
-# What ffmpeg tells -> what a person can do.
+# Messages of ffmpeg -> what a user can do.
 FAULTS = {
     "moov atom not found": "it is cut short, or no MP4 at all: it has no index; copy it again.",
     "not on whitelist": "its format is not one of the containers that are read; convert it first.",
@@ -64,9 +64,8 @@ def extract(media: Path, index: Path, audio: Path, recordings: Path) -> None:
 
     Writes <id>.flac (mono, 16 kHz, 16 bit) into `audio` and one Recording a medium, in the order of
     `index`. A medium without usable sound has `file` None and the reason in `dropped`. The `note`
-    of others says if less could be decoded than the container says, and names holes, other tracks,
-    channels that cancel each other out and sound above full scale. Raises OSError if the disk is
-    full or ffmpeg was killed.
+    of others reports a decoded length below the container's, gaps, other tracks, cancelling
+    channels and sound above full scale. Raises OSError if the disk is full or ffmpeg was killed.
     """
     audio.mkdir(parents=True, exist_ok=True)
     rows = read_rows(index, Medium)
@@ -98,7 +97,7 @@ def _recording(row: Medium, media: Path, audio: Path) -> Recording:
 
 
 def _decode(source: Path, target: Path, wanted: str = "") -> tuple[float, str | None]:
-    """Decode a track of `source` into `target`: its seconds, and what is to be said of it."""
+    """Decode a track of `source` into `target`; its length in seconds and a note."""
     _refuse(source)
     told = tracks.probe(source)
     half, other = (target.with_name(f".{part}-{target.name}") for part in ("part", "other"))
@@ -117,15 +116,15 @@ def _decode(source: Path, target: Path, wanted: str = "") -> tuple[float, str | 
 def _first_with_sound(
     source: Path, told: tracks.Recording, wanted: str, half: Path, other: Path
 ) -> tuple[tracks.Track, Heard, list[str]]:
-    """Decode tracks in their order until one has sound for a good part of the film; the longest if
-    none has. Raises UserError if there is no sound at all."""
+    """Decode tracks in order until one has sound for a good part of the film, or take the longest.
+    Raises UserError if there is no sound at all."""
     errors: list[UserError] = []
     short: dict[float, tracks.Track] = {}
     fitting = tracks.order(told.tracks, wanted)
     for track in fitting:
         try:
             heard, notes = _levelled(source, told, track, half, other)
-        except ffmpeg.Failed as error:  # e.g. a codec that is not known
+        except ffmpeg.Failed as error:  # e.g. an unknown codec
             errors.append(error)
             continue
         if heard.seconds and heard.peak >= SILENCE:
@@ -159,7 +158,7 @@ def _levelled(
             louder = 0
         one = f"pan=mono|c0=c{louder}"
         alone = decode(source, told, track, other, LONGEST, ",".join([*changes, one]))
-        # Not so if what the mix lacks is only hiss above 8 kHz.
+        # Unless the mix lacks only hiss above 8 kHz.
         if alone.mean >= heard.mean + CANCELLED and alone.peak >= SILENCE:
             other.replace(half)
             stereo = len(heard.peaks) == 2
@@ -169,7 +168,7 @@ def _levelled(
             changes.append(one)
     over = max(heard.peaks, default=0.0)
     allowed = 0.0 if FLOATS.match(track.codec) else OVERSHOOT
-    if over > allowed and heard.peak > -0.05:  # it was cut off
+    if over > allowed and heard.peak > -0.05:  # it clipped
         above = f"its peak is {over:.1f} dB above full scale"
         clicks = [*notes, f"{above} where it is damaged; it is cut off there"]
         if allowed and over > CLICK:
@@ -186,19 +185,19 @@ def _levelled(
 
 
 def _cancelled(heard: Heard) -> bool:
-    """Whether the mix of channels lies far below them: the samples or, if these are few, the
-    loudest of them."""
+    """Whether the mix is far below its channels: in most samples or, if these are few, in the
+    loudest."""
     if len(heard.peaks) < 2 or max(heard.peaks) < SILENCE:
         return False
-    # Above full scale the mix was cut off, and lies below for that.
+    # Above full scale the mix was clipped, and is lower for that reason.
     mean, peak = (min(0.0, max(levels, default=0.0)) for levels in (heard.means, heard.peaks))
     return heard.mean < mean - CANCELLED or heard.peak < peak - CANCELLED
 
 
 def _times(told: tracks.Recording, track: tracks.Track, heard: Heard) -> list[str]:
-    """Notes on what is missing and on holes."""
+    """Notes on missing sound and gaps."""
     notes, said = [], told.seconds
-    # A track may end before the others do: that alone does not say that the file is cut.
+    # A track may end before the others: that alone does not mean a truncated file.
     if said and not heard.jumped and (told.streams == 1 or heard.cut):
         if said - heard.seconds > MISSING:
             notes.append(f"the container says {said:.1f} s, {heard.seconds:.1f} s could be decoded")
@@ -211,7 +210,7 @@ def _times(told: tracks.Recording, track: tracks.Track, heard: Heard) -> list[st
 
 
 def _others(told: tracks.Recording, track: tracks.Track, wanted: str) -> list[str]:
-    """A note on the tracks that are not used."""
+    """A note on the unused tracks."""
     if len(told.tracks) < 2:
         return []
     before = tracks.order(told.tracks, wanted)
@@ -222,7 +221,7 @@ def _others(told: tracks.Recording, track: tracks.Track, wanted: str) -> list[st
 
 
 def _refuse(source: Path) -> None:
-    """Refuse what is missing, empty, far too large or a playlist, before ffmpeg sees it."""
+    """Refuse a missing, empty or far too large file or a playlist before ffmpeg reads it."""
     if not source.is_file():
         raise UserError("the file does not exist; run the rule fetch again.")
     size = source.stat().st_size
@@ -239,7 +238,7 @@ def _refuse(source: Path) -> None:
 
 
 def _within(folder: Path, name: str) -> Path:
-    """`folder`/`name`, refused if it lies elsewhere."""
+    """`folder`/`name`, refused if it is outside `folder`."""
     path = folder / name
     if path.parent.resolve() != folder.resolve() or path.name != name:
         raise UserError(f"'{name}' is not a file name in {folder}.")

@@ -1,10 +1,10 @@
-"""Fetch: the media of one batch, and what is known about who speaks in them.
+"""Fetch: the media of one batch, and the ground truth about who speaks in them.
 
 The paper (section 3.1) starts from films, series and games without saying how they were obtained;
-a row of config/media.tsv says where a medium comes from (scripts/media/locate.py). Dialogues of the
-game are joined into an episode with music under it and filmed, and a written episode is spoken
-first, so that every later step has real work and a known truth. The truth goes to a folder that
-only corpus_quality reads.
+a row of config/media.tsv gives a medium's location (scripts/media/locate.py). Dialogues of the game
+are joined into an episode, mixed with music and made into a film, and written episodes are
+synthesised, so that every later step has real work and a known truth. The truth goes into a folder
+that only corpus_quality reads.
 """
 
 import errno
@@ -34,10 +34,10 @@ def fetch(
 ) -> None:
     """Get the media of `rows` (rows of media.tsv) into the folders `media` and `truth`.
 
-    `index` receives one Medium a row, by id, which is the digest of the location (and track):
-    titles go no further. One that cannot be had keeps its row with the reason in `dropped`, which
-    is printed too; it never stops the others. `tts` is the spec of the backend that speaks written
-    episodes. Raises OSError if the disk is full.
+    `index` receives one Medium a row, by id, a digest of the location (and track): titles go no
+    further. An unavailable medium keeps its row with the reason in `dropped`, which is printed too,
+    and never stops the others. `tts` is the spec of the backend that speaks written episodes.
+    Raises OSError if the disk is full.
     """
     media.mkdir(parents=True, exist_ok=True)
     truth.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _medium(name: str, row: dict[str, str], tts: ModelSpec, media: Path, known: 
 
 
 def _get(name: str, row: dict[str, str], tts: ModelSpec, media: Path, known: Path) -> str:
-    """Put the medium into `media` and its truth into `known`; the name of its file."""
+    """Put the medium into `media` and its truth into `known`; returns the file name."""
     kind, package, rest = locate.split(row["location"])
     if kind == "synth":
         path = locate.own(rest)
@@ -108,7 +108,7 @@ def _film(
     name: str, row: dict[str, str], title: str, lines: list[episode.Line], rate: int,
     picture: Path | None, media: Path, known: Path,
 ) -> str:  # fmt: skip
-    """Join lines, lay the row's music under them, film them and write the truth."""
+    """Join lines, mix in the row's music, make a film and write the truth."""
     speech, turns = episode.join(lines, rate, name)
     speech = resample(speech, rate, episode.RATE)
     sound = speech[:, None]
@@ -116,7 +116,7 @@ def _film(
         music = episode.load_music(_music(row["music"]), name)
         sound = episode.under(speech, music, turns, episode.RATE, _snr(row))
     peak = max(float(abs(sound).max()), float(abs(speech).max()))
-    scale = min(1.0, 0.99 / peak)  # only a mix that would clip is turned down, as a whole
+    scale = min(1.0, 0.99 / peak)  # a mix that would clip is attenuated as a whole
     episode.film(media / f"{name}.mp4", sound * scale, title, picture)
     stem = normalise(resample(speech * scale, episode.RATE, RATE), 0.99)
     write_truth(known, name, [(t.start, t.end, t.speaker) for t in turns], turns, stem)
@@ -142,7 +142,7 @@ def _snr(row: dict[str, str]) -> float:
 def _copy(
     name: str, row: dict[str, str], path: Path, in_package: bool, media: Path, known: Path
 ) -> str:
-    """Link or copy a finished medium; its truth is the row's, or lies beside it in its package."""
+    """Link or copy a finished medium; its truth is in the row, or beside it in its package."""
     suffix = path.suffix.lower()
     target = media / (name + suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else f"{name}.bin")
     try:

@@ -1,16 +1,16 @@
 """Segments: stretches in which one person speaks, cut to the length of a clip (3 to 10 s).
 
 Paper, section 3.1: "clean 3-10 second single-speaker clips"; it leaves open how they are cut. Here
-the turns of all speakers are laid over each other and what detected speech lies where one person
-talks alone is cut into clips so that, in this order, the least speech is lost, no cut falls inside
-speech, clips hold little silence, and clips are of even length. So a short piece joins a neighbour
-of the same speaker (nobody else between, a pause of at most `join_gap`) instead of being lost.
+the turns of all speakers are overlaid, and detected speech where one person talks alone is cut into
+clips such that, in this order, the least speech is lost, no cut falls inside speech, clips contain
+little silence, and clips are of even length. So a short piece joins a neighbour of the same speaker
+(nobody else in between, a pause of at most `join_gap`) instead of being lost.
 
-A turn ends where a model that hears some hundred milliseconds puts it, often inside a word; an end
-inside detected speech is first moved to the nearest pause within .25 s.
+Diarization models place turn ends with a resolution of some hundred milliseconds, often inside a
+word; an end inside detected speech is first moved to the nearest pause within .25 s.
 
-Everything else keeps a row that says why it is no clip. The rows of a medium are disjoint, and
-their speech adds up to the speech detected in its turns.
+Everything else keeps a row with the reason why it is not a clip. The rows of a medium are disjoint,
+and their speech adds up to the speech detected in its turns.
 """
 
 from bisect import bisect_right
@@ -32,11 +32,13 @@ from scripts.rows.jsonl import content_id, given, read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-Span = tuple[int, int]  # start and end in milliseconds: whole numbers, so that sums are exact
+Span = tuple[int, int]  # start and end in milliseconds: integers, so that sums are exact
 
-CLIP_COST = 500  # ms: a pause longer than this parts two clips where both are long enough
-CUT_EVERY = 1000  # ms: where pauses are too few, speech may be cut at its quietest moment in each
-FRAME = 20  # ms over which loudness is taken
+CLIP_COST = 500  # ms: a longer pause separates two clips if both are long enough
+CUT_EVERY = (
+    1000  # ms: without enough pauses, speech may be cut at its quietest moment in each such block
+)
+FRAME = 20  # ms: window of the loudness
 EDGE = 250  # ms by which the end of a turn may be moved (the usual tolerance of diarization)
 
 
@@ -54,7 +56,7 @@ class Stretch(NamedTuple):
 
     start: int
     end: int
-    speaker: str  # the one who began first, where several talk
+    speaker: str  # the one who began first, if several talk
     alone: bool
 
 
@@ -71,8 +73,8 @@ def segment(
     """Write the segments of every recording, by medium and start.
 
     vocals: folder of mono 16 kHz FLAC, named by the rows of `recordings`; shortest, longest and
-    join_gap are seconds. A medium without turns has no rows. Raises UserError for limits between
-    which no clip fits.
+    join_gap are seconds. A medium without turns has no rows. Raises UserError for limits that no
+    clip can satisfy.
     """
     if not 0 < shortest < longest:
         raise UserError(
@@ -110,12 +112,12 @@ def cut(
 ) -> list[Segment]:
     """The segments of one medium, by start.
 
-    speech: detected speech, sorted and disjoint; samples: (n,) at 16 kHz, looked at only to find
+    speech: detected speech, sorted and disjoint; samples: (n,) at 16 kHz, used only to find
     quiet places inside long speech.
     """
     rows: list[Segment] = []
     runs: list[tuple[str, list[Span]]] = []
-    joinable = False  # may the next piece join the last run?
+    joinable = False  # whether the next piece may join the last run
 
     def add_segment(start: int, end: int, speaker: str, spoken: int, dropped: str | None) -> None:
         times = {"start": start / 1000, "end": end / 1000, "speech": spoken / 1000}
@@ -148,7 +150,7 @@ def cut(
 
 
 def snapped(turn: Turn, speech: list[Span]) -> Talk:
-    """A turn whose ends were moved to pauses near by. It may have vanished into its neighbour."""
+    """A turn with its ends moved to nearby pauses. It may become empty."""
     start, end = (to_pause(to_ms(time), speech) for time in (turn.start, turn.end))
     return Talk(start, end, turn.speaker, turn.overlap)
 
@@ -156,7 +158,7 @@ def snapped(turn: Turn, speech: list[Span]) -> Talk:
 def to_pause(time: int, speech: list[Span]) -> int:
     """The nearer edge of the speech around `time`, if it is less than EDGE away.
 
-    It never changes the order of two times, so turns that were apart stay apart.
+    It preserves the order of times, so disjoint turns stay disjoint.
     """
     number = bisect_right(speech, time, key=lambda span: span[1])
     if number == len(speech) or speech[number][0] >= time:
@@ -166,7 +168,7 @@ def to_pause(time: int, speech: list[Span]) -> int:
 
 
 def stretches(talks: list[Talk]) -> list[Stretch]:
-    """The time covered by turns, in order, parted wherever the one who talks changes."""
+    """The time covered by turns, in order, split wherever the speaker changes."""
     waiting = sorted(talks, reverse=True)
     edges = sorted({time for talk in talks for time in (talk.start, talk.end)})
     talking: list[Talk] = []
@@ -190,11 +192,10 @@ def stretches(talks: list[Talk]) -> list[Stretch]:
 
 
 def best_clips(pieces: list[Span], samples: np.ndarray, limits: Limits) -> list[list[Span]]:
-    """Part a run of pieces of one speaker into clips of at most `longest`.
+    """Split a run of pieces of one speaker into clips of at most `longest`.
 
-    Parts that cannot reach `shortest` are as short as they are. The costs of the module's docstring
-    are added up over all ways to part the run, each prefix's best way being kept (dynamic
-    programming).
+    Parts that cannot reach `shortest` stay short. Minimises the costs of the module's docstring by
+    dynamic programming over the prefixes of the run.
     """
     if pieces[-1][1] - pieces[0][0] > limits.longest:
         block = max(FRAME, min(CUT_EVERY, limits.shortest // 2))
@@ -219,8 +220,8 @@ def best_clips(pieces: list[Span], samples: np.ndarray, limits: Limits) -> list[
 
 
 def cost(clip: list[Span], cut_inside: bool, shortest: int) -> tuple[int, int, int, int]:
-    """What a clip costs: speech lost, a cut inside speech, silence (and being one clip more),
-    and its length squared, which is least in sum where lengths are even."""
+    """The cost of a clip: speech lost, a cut inside speech, silence (plus a cost per clip), and its
+    length squared, whose sum is least for even lengths."""
     length = clip[-1][1] - clip[0][0]
     spoken = total(clip)
     lost = spoken if length < shortest else 0
@@ -228,7 +229,7 @@ def cost(clip: list[Span], cut_inside: bool, shortest: int) -> tuple[int, int, i
 
 
 def cuttable(piece: Span, samples: np.ndarray, block: int) -> Iterator[Span]:
-    """A piece of speech, parted at the quietest moment of every `block` milliseconds."""
+    """A piece of speech, split at the quietest moment of every `block` milliseconds."""
     start, end = piece
     step = FRAME * audio.RATE // 1000
     cuts = [start]

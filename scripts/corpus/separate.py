@@ -1,7 +1,7 @@
-"""Separation: the voices of every recording, without music and effects.
+"""Separation: the vocals of every recording, without music and effects.
 
-Paper, section 3.1 "Audio Cleaning and Segmentation" (it uses the Emilia framework, whose first
-step this is). Everything after it works on the vocals.
+Paper, section 3.1 "Audio Cleaning and Segmentation" (it uses the Emilia framework, of which this is
+the first step). All later steps work on the vocals.
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ def separate(
     """Write the vocals of each recording in the folder `audio` to the folder `vocals`.
 
     recordings: rows of `Recording`; separated: the same rows, `file` now names the vocals
-    (mono 16 kHz FLAC). A dropped recording passes through as it is. Vocals are scaled down only
-    where they would clip.
+    (mono 16 kHz FLAC). A dropped recording passes through unchanged. Vocals are scaled down only if
+    they would clip.
     """
     vocals.mkdir(parents=True, exist_ok=True)
     rows = sorted(read_rows(recordings, Recording), key=lambda row: row.id)

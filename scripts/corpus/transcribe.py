@@ -1,8 +1,8 @@
-"""Transcripts of everything that was said, in the language of the recording.
+"""Transcripts of all speech, in the language of the recording.
 
 Paper, section 3.1: clips are transcribed by Whisper (it prints `whisper-medium-v3`, which is not a
-published checkpoint). Segments that were dropped as clips are transcribed too, where they hold
-speech: they are the context by which a speaker is recognised.
+published checkpoint). Segments that were dropped as clips are transcribed too, if they contain
+speech: they are the context for identifying a speaker.
 """
 
 from collections import defaultdict
@@ -28,7 +28,7 @@ def transcribe(
     """Write one row of `Transcript` for each segment that holds speech, by medium and start.
 
     vocals: folder of mono 16 kHz FLAC, named by the rows of `recordings`. A segment in which
-    nothing was understood has an empty text.
+    nothing was recognised has an empty text.
     """
     media = {row.id: row for row in read_rows(recordings, Recording)}
     spoken = [row for row in read_rows(segments, Segment) if row.speech > 0]

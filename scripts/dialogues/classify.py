@@ -1,13 +1,12 @@
 """Sorts dialogues by the eight sub-tasks of the paper's Figure 4.
 
 The paper does not say how; here a language model is asked what the user's first question is about,
-and of the eight answers that the prompt file words, the likeliest wins. Some wordings are likelier
-than others whatever the question, so that from each log-probability that of the same wording after
-a question of no content is taken off (contextual calibration, Zhao et al. 2021, arXiv:2102.09690).
+and the most likely of the eight answers in the prompt file wins. Some wordings are more likely than
+others whatever the question, so the log-probability of the same wording after a content-free
+question is subtracted (contextual calibration, Zhao et al. 2021, arXiv:2102.09690).
 
-A service, which does not tell the likelihood of wordings, chooses among the sub-tasks by their
-names and wordings. Its choice is taken as it is: it names a letter, and letters have no wording
-that could be likelier than another's.
+Services do not return likelihoods of given texts, so they choose among the sub-tasks by name and
+wording. No calibration is needed: the answer is a letter, not a wording.
 """
 
 import csv
@@ -24,18 +23,17 @@ from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-NEUTRAL = "..."  # a question of no content
+NEUTRAL = "..."  # a content-free question
 
 
 def classify(
     drafts: Path, prompt: Path, task_types: Path, classified: Path, llm: ModelSpec
 ) -> None:
-    """Set `subtask` of every usable dialogue; rows dropped before pass on as they are.
+    """Set `subtask` of every usable dialogue; rows dropped before are passed on unchanged.
 
-    `prompt` asks about {question} ({answer}, the role's first, may stand there too) and words each
-    sub-task under "# Labels"; `task_types` is the paper's table of them. A question that a service
-    does not answer leaves its row without a sub-task. Raises UserError where the two do not name
-    the same.
+    `prompt` asks about {question} (and optionally {answer}, the role's first) and words each
+    sub-task under "# Labels"; `task_types` is the paper's table of them. If a service does not
+    answer, the row has no sub-task. Raises UserError if the two name different sub-tasks.
     """
     asked = read_prompt(prompt, {"question"}, {"answer"})
     labels = _labels(asked, prompt, task_types)
@@ -55,7 +53,7 @@ def classify(
 
 
 def _labels(asked: Prompt, prompt: Path, task_types: Path) -> dict[str, str]:
-    """sub-task: its wording, for exactly the sub-tasks of the table, in its order."""
+    """{sub-task: wording}, for exactly the sub-tasks of the table, in its order."""
     with Path(task_types).open(encoding="utf-8", newline="") as file:
         names = [row["subtask"] for row in csv.DictReader(file, delimiter="\t")]
     worded = dict(asked.lists.get("Labels", []))
@@ -71,7 +69,7 @@ def _labels(asked: Prompt, prompt: Path, task_types: Path) -> dict[str, str]:
 def _told(
     model: ScoringLlm, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
 ) -> list[str]:
-    """The label whose wording each (question, answer) makes likelier most."""
+    """The label whose wording gains most likelihood from each (question, answer)."""
     neutral, *found = _scores(model, asked, labels, [(NEUTRAL, NEUTRAL), *firsts])
     return [max(labels, key=lambda name: scores[name] - neutral[name]) for scores in found]
 
@@ -79,7 +77,7 @@ def _told(
 def _chosen(
     model: ChoosingLlm, asked: Prompt, labels: dict[str, str], firsts: list[tuple[str, str]]
 ) -> list[str | None]:
-    """The label that the model chooses for each (question, answer); None where it gives none."""
+    """The label that the model chooses for each (question, answer); None without an answer."""
     options = [f"{words} ({name})" for name, words in labels.items()]
     found = model.choose(_chats(asked, firsts), options)
     names = list(labels)

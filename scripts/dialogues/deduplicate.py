@@ -1,10 +1,10 @@
-"""Keeps one of dialogues that say nearly the same (paper, section 3.1).
+"""Keeps one of each group of near-duplicate dialogues (paper, section 3.1).
 
 Near-duplicates are pairs whose embeddings have a cosine above the language's threshold. Dialogues
-are gone through in the order of their ids, which are hashes, and one is kept unless it is too near
-to one that was kept already: the result does not depend on the order of the file, no two kept ones
-are near-duplicates, and each dropped one names the kept one that it is nearest to. All pairs are
-compared, in blocks of a matrix product: no pair is lost in a crowd of near-identical dialogues.
+are processed in the order of their ids, which are hashes, and each is kept unless it is too close
+to one already kept: the result does not depend on the order of the file, no two kept dialogues are
+near-duplicates, and each dropped one names the nearest kept one. All pairs are compared, in blocks
+of a matrix product, so no pair is missed among many near-identical dialogues.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ from scripts.rows.jsonl import read_all, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-BLOCK = 512  # rows compared with as many at a time: 1 MB of cosines
+BLOCK = 512  # rows and columns of a block: 1 MB of cosines
 COMPARE = ("dialogue", "first_question")
 WITHIN = ("role", "language")
 
@@ -38,11 +38,11 @@ def deduplicate(
 ) -> None:
     """Sort the shard's dialogues into `kept` and `dropped`; the counts of the two add up.
 
-    Rows that were dropped before pass on to `dropped` as they are. `compare`: the whole dialogue
+    Rows that were dropped before go to `dropped` unchanged. `compare`: the whole dialogue
     or its first question only. `within`: dialogues of the same role, single-turn and multi-turn
     together, or of all roles of a language. `classified` is the shard's file or, for the latter,
     the files of all shards. `embeddings` and `thresholds` are by language. Raises UserError for
-    another word.
+    other values.
     """
     _check("compare", compare, COMPARE)
     _check("within", within, WITHIN)
@@ -74,7 +74,7 @@ def deduplicate(
 
 
 def text(row: Dialogue, compare: str) -> str:
-    """What of a dialogue is compared."""
+    """The text of a dialogue that is compared."""
     if compare == "first_question":
         return row.turns[0].user
     return "\n".join(f"{turn.user}\n{turn.role}" for turn in row.turns)
@@ -85,8 +85,8 @@ def near_duplicates(
 ) -> list[tuple[int, float] | None]:
     """For each row of (n, d) unit `vectors`: None if it is kept, else (keeper, cosine).
 
-    A row is kept unless its cosine to a row kept before it is above `threshold`; the keeper named
-    is the nearest one, the earliest of equals. Uses O(block * (block + d)) memory beside the input.
+    A row is kept unless its cosine to an earlier kept row is above `threshold`; its keeper is the
+    nearest one, the earliest of equals. Uses O(block * (block + d)) memory besides the input.
     """
     result: list[tuple[int, float] | None] = [None] * len(vectors)
     kept: list[int] = []
@@ -101,8 +101,8 @@ def near_duplicates(
             better = highest > best
             best[better], keeper[better] = highest[better], some[at[better]]
         inside = rows @ rows.T
-        # Rows of this block that are kept: certainly those that are near to none before them; the
-        # others in their order, since it matters which before them are kept.
+        # Rows of this block that are kept: first those that are near no earlier row; the others in
+        # order, as it depends on which earlier ones are kept.
         fresh = (best <= threshold) & ~np.tril(inside > threshold, -1).any(axis=1)
         for i in np.flatnonzero(~fresh):
             among = np.where(fresh[:i], inside[i, :i], -np.inf)

@@ -1,10 +1,10 @@
-"""Reads dialogues out of a language model's reply, leniently, and says what is wrong with each.
+"""Parses dialogues from a language model's reply, leniently, with what is wrong with each.
 
-JSON is taken as it is, wherever it stands. Where that does not give every dialogue that the reply
-speaks of, quotes of other kinds are read as JSON's, and then fences, trailing commas and missing
-brackets are mended (json-repair); a mended line counts only if it stands in the reply from one end
-to the other, so none that was cut short, by the reply's end or by a comma, is taken for whole. What
-the dialogues must be is checked with pydantic.
+Valid JSON is used wherever it occurs. If that does not give every dialogue that the reply mentions,
+other kinds of quotes are read as JSON's, and then fences, trailing commas and missing brackets are
+repaired (json-repair); a repaired line counts only if the reply contains it from end to end, so
+that no line truncated by the reply's end or a comma passes as complete. The form of the dialogues
+is checked with pydantic.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from scripts.common.spoken_text import aloud
 from scripts.rows.dialogues import Exchange
 from scripts.rows.jsonl import fault_of
 
-END = "\u2404"  # put behind the reply: where it turns up inside a line, that line was cut off
+END = "\u2404"  # appended to the reply: a line that contains it was truncated
 FENCE = re.compile(r"^\s*```.*$", re.MULTILINE)
 HAN = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+")
 NAMED = re.compile(r"[\[{,\"'“‘「『]\s*dialogue\s*[\"'”’」』]?\s*[:：]", re.IGNORECASE)
 QUOTES = "\"'“”‘’「」『』"
-# What follows a line that is whole; and what no line has in it but one that ran on, or one whose
-# escapes could not be read.
+# What follows a complete line; and what occurs only in a line that ran on or has broken escapes.
 NAME = rf"[{QUOTES}]?\s*(?:dialogue|user|role|context)\s*[{QUOTES}]?\s*[:：]"
 AFTER = rf"(?:[}}\]](?=\s*(?:[}}\],\[{{]|$))|,\s*(?:[}}\]]|{NAME})|$)"
 SWALLOWED = re.compile(rf"[{QUOTES}]\s*[}}\]]|\\")
@@ -63,8 +62,8 @@ class Found:
 def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str) -> list[Found]:
     """The dialogues in `reply`, usable or not; an empty list means that there are none.
 
-    `excerpts` are those the model saw, in the order of their numbers; `prompt` is the text of the
-    prompt file: a question that stands there already (the example's) is no new dialogue.
+    `excerpts` are those shown to the model, in order of their numbers; `prompt` is the text of the
+    prompt file: a question copied from it (the example's) is no new dialogue.
     """
     reply = _unpacked(reply)
     start = START.search(reply)
@@ -84,7 +83,7 @@ def parse(reply: str, mode: str, language: str, excerpts: list[str], prompt: str
 
 
 def _unpacked(reply: str) -> str:
-    """The text of a reply that is one string of JSON, as of JSON that was packed twice."""
+    """The text of a reply that is one JSON string, as in doubly encoded JSON."""
     try:
         value = loads(reply)
     except ValueError:
@@ -93,8 +92,8 @@ def _unpacked(reply: str) -> str:
 
 
 def _dialogues(value: Any) -> list[dict]:
-    """All objects with a field "dialogue", in order, however the reply nested them; names are read
-    in small letters and without blanks."""
+    """All objects with a field "dialogue", in order, at any nesting; keys are lower-cased and
+    stripped."""
     found, left = [], [value]
     while left:
         value = left.pop()
@@ -115,7 +114,7 @@ def _dialogues(value: Any) -> list[dict]:
 
 
 def _plain(item: dict) -> dict[str, Any]:
-    """An object by its names in small letters; None for what is then there twice."""
+    """An object with lower-cased keys; None for keys that then occur twice."""
     names = Counter(str(name).strip().casefold() for name in item)
     plain = {str(name).strip().casefold(): value for name, value in item.items()}
     return {name: value if names[name] == 1 else None for name, value in plain.items()}
@@ -162,9 +161,9 @@ def _fault(
 
 
 def _stands(who: str, line: str, text: str) -> bool:
-    """Whether a line that was mended stands in the reply behind its name and up to where its string
-    ends: with the quote that it began with, before a bracket, or a comma and another name. Where a
-    line without quotes ends nobody can say."""
+    """Whether the reply contains a repaired line from its key to the end of its string: the quote
+    that it began with, before a bracket, or a comma and another key. The end of an unquoted line is
+    unknown."""
     forms = {line, json.dumps(line)[1:-1], json.dumps(line, ensure_ascii=False)[1:-1]}
     either = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
     whole = "|".join(rf"{first}\s*(?:{either})\s*{last}" for first, last in PAIRS.items())
@@ -182,9 +181,9 @@ def speaks(line: str, language: str) -> bool:
 
 
 def _context(value: Any, excerpts: list[str]) -> str:
-    """The script that a dialogue draws on: the excerpts named by number, or the reply's words.
+    """The script that a dialogue draws on: the excerpts given by number, or the reply's words.
 
-    A reply that says neither was given all the excerpts, so these are its context.
+    Without either, all excerpts that were shown are its context.
     """
     words = " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
     words = words.replace(END, "").strip()

@@ -1,10 +1,10 @@
-"""Speaks dialogues: the role's lines in the role's voice, the user's in one fixed voice.
+"""Synthesises dialogues: the role's lines in the role's voice, the user's in one fixed voice.
 
-Paper, section 3.2, where the two are of different models (CosyVoice2 and a service's voice). Then
-the users' lines are spoken first, by speak_users, and brought to the rate of the roles' model here.
-Each utterance is a FLAC file of its own at that rate, named in the row: <dialogue>_<turn>_user.flac
-and <dialogue>_<turn>_role.flac. Nothing is cut short. A line that cannot be spoken drops its
-dialogue, with the reason, and no other.
+Paper, section 3.2, which uses two models (CosyVoice2 and a service's voice). If they differ,
+speak_users synthesises the users' lines first, and here they are resampled to the rate of the
+roles' model. Each utterance is a FLAC file at that rate, named in the row:
+<dialogue>_<turn>_user.flac and <dialogue>_<turn>_role.flac. Nothing is truncated. A line that
+cannot be synthesised drops its dialogue, with the reason, and no other.
 """
 
 import json
@@ -25,9 +25,9 @@ from scripts.rows.roles import Voice
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-TOGETHER = 32  # dialogues whose speech is held in memory at once
+TOGETHER = 32  # dialogues with their speech in memory at once
 
-Sound = np.ndarray | str  # the sound of a line, or why there is none
+Sound = np.ndarray | str  # the audio of a line, or why there is none
 
 
 def speak(
@@ -43,8 +43,8 @@ def speak(
     """Write the speech of each dialogue into `speech` and a Spoken row into `spoken`.
 
     `clips` is the folder of the reference clips that `voices` names; a role's voice is made from
-    its clip once. `users` are the rows of speak_users, `users_speech` their folder; where there are
-    none, `tts` speaks the users' lines as well as the roles'.
+    its clip once. `users` are the rows of speak_users, `users_speech` their folder; without them
+    `tts` speaks the users' lines as well.
     """
     rows = sorted(read_rows(dialogues, Dialogue), key=lambda row: row.id)
     references = {row.role: row for row in read_rows(voices, Voice)}
@@ -78,14 +78,14 @@ def speak(
 
 
 def parts(rows: list[Dialogue], label: str) -> Iterator[list[Dialogue]]:
-    """Some dialogues at a time, with a word on the screen now and then."""
+    """Batches of dialogues, with progress on the screen."""
     starts = range(0, len(rows), TOGETHER)
     for first in progress(starts, len(starts), label):
         yield rows[first : first + TOGETHER]
 
 
 def say(backend: TtsBackend, lines: list[Line]) -> list[Sound]:
-    """The sound of each line, or why there is none."""
+    """The audio of each line, or why there is none."""
     if not lines:
         return []
     try:
@@ -95,35 +95,35 @@ def say(backend: TtsBackend, lines: list[Line]) -> list[Sound]:
 
 
 def unspoken(sounds: list[Sound]) -> str | None:
-    """Why a dialogue with these sounds cannot be used, if it cannot."""
+    """Why a dialogue with these results cannot be used, or None."""
     faults = [sound for sound in sounds if isinstance(sound, str)]
     faults += ["a line has no sound" for sound in sounds if not len(sound)]
     return f"cannot be spoken: {faults[0]}" if faults else None
 
 
 def silent(row: Dialogue) -> str | None:
-    """Why a dialogue is not spoken that has a line of which nothing is said aloud."""
+    """Why a dialogue is dropped: a line of it has nothing to say aloud; or None."""
     lines = [line for turn in row.turns for line in (turn.user, turn.role)]
     mute = [line for line in lines if not aloud(line)]
     return f"cannot be spoken: there is nothing to say in {mute[0]!r}" if mute else None
 
 
 def voiceless(role: str) -> str:
-    """Why the dialogues of a role without a reference clip are not spoken."""
+    """Why the dialogues of a role without a reference clip are dropped."""
     return f"no reference voice of role '{role}'"
 
 
 def _hindrance(
     row: Dialogue, made: dict[str, dict[str, Any]], said: dict[str, SpokenUser] | None
 ) -> str | None:
-    """Why there is no use in speaking a dialogue's lines."""
+    """Why a dialogue's lines need not be synthesised, or None."""
     if row.role not in made:
         return voiceless(row.role)
     return silent(row) or (said[row.id].dropped if said is not None else None)
 
 
 def _lines(row: Dialogue, voice: dict[str, Any], users: TtsBackend | None) -> list[Line]:
-    """User and role in turn; of the role alone without a model for users."""
+    """The lines of user and role in turn; without a users' voice only the role's."""
     lines: list[Line] = []
     for turn in row.turns:
         if users is not None:
@@ -154,7 +154,7 @@ def _keep(
     made: dict[str, dict[str, Any]],
     speech: Path,
 ) -> Spoken:
-    """Write a dialogue's sounds, user and role in turn, unless it is dropped; its row."""
+    """Write a dialogue's audio, user and role in turn, unless it is dropped; returns its row."""
     turns = []
     pairs = [] if reason else zip(sounds[::2], sounds[1::2], strict=True)
     for number, pair in enumerate(pairs, start=1):

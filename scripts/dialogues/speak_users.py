@@ -1,8 +1,8 @@
-"""Speaks the users' lines of dialogues in one fixed voice, where a model of its own has it.
+"""Synthesises the users' lines of dialogues in one fixed voice, if they have their own model.
 
 Paper, section 3.2: the users' voice is a service's, the roles' are cloned by a model on a GPU. The
-two cannot share a job, so this one comes first and `speak` takes its files over. Dialogues of roles
-without a reference clip will not be spoken, and a service is not paid for them.
+two cannot share a job, so this runs first and `speak` takes over its files. Dialogues of roles
+without a reference clip will be dropped, so no service is paid for them.
 """
 
 from pathlib import Path

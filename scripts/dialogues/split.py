@@ -1,13 +1,13 @@
 """Splits dialogues into train, out_of_domain and test (paper, section 3.3, Table 1).
 
-Of each role, `single` single-turn and `multi` multi-turn dialogues are taken out for the test
-split; the rest goes to the role's own pool. The paper's test items are curated: those that
-config/test_items.tsv names (role, mode, id) come first, in the table's order; what is still missing
-is filled up by id, which is a hash. A role with too few dialogues has a smaller test, and says so.
+`single` single-turn and `multi` multi-turn dialogues of each role form the test split; the rest
+goes to the role's pool. The paper's test items are curated: those in config/test_items.tsv (role,
+mode, id) come first, in the table's order; the remainder is filled up by id, which is a hash. A
+role with too few dialogues has fewer test items, with a message.
 
 As near-duplicates were dropped before, no test dialogue of a role is a near-duplicate of one of its
-training dialogues: by the whole dialogue or by the first question, whichever was compared; and the
-same across roles if they were compared within a language.
+training dialogues, by the whole dialogue or the first question, whichever was compared; and across
+roles, if they were compared within a language.
 """
 
 from collections import defaultdict
@@ -33,8 +33,8 @@ def split(
 ) -> None:
     """Write each of the kept dialogues to exactly one split; `idx` numbers a role's test items.
 
-    More items named than `single` or `multi` are all taken. Raises UserError where the table names
-    a dialogue that the shard's role does not have.
+    Named items are all taken, even if more than `single` or `multi`. Raises UserError if the table
+    names a dialogue that the shard's role does not have.
     """
     rows = sorted(read_rows(kept, Dialogue), key=lambda row: (row.role, row.mode, row.id))
     groups: dict[tuple[str, str], list[Dialogue]] = defaultdict(list)

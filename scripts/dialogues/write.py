@@ -1,11 +1,11 @@
 """Writes single-turn and multi-turn dialogues for each role (paper, section 3.1, Figures 6 to 9).
 
-Every call asks for `batch` dialogues about one kind of question, from other stretches of the
-script; what a call shows is drawn by hashes of the seed, the role and the number of the call, so
-neither the order of roles nor the number of shards changes it. A call whose reply lacks usable
-dialogues is asked again for those, with another draw (greedy decoding would answer the same prompt
-in the same way), up to `attempts` times; then its places keep the last raw reply and the reason.
-So a role always has `single` + `multi` rows.
+Every call asks for `batch` dialogues about one kind of question, from varying script excerpts,
+drawn by hashes of the seed, the role and the call number, so neither the order of roles nor the
+number of shards matters. A call with too few usable dialogues is repeated for the missing ones with
+another draw (greedy decoding would repeat itself on the same prompt), up to `attempts` times; then
+the missing rows keep the last raw reply and the reason. So a role always has `single` + `multi`
+rows.
 """
 
 import re
@@ -24,18 +24,20 @@ from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
 PLACES = {"count", "name", "work", "profile", "script"}
-TOKENS = {"single": 120, "multi": 280}  # the longest reply, for each dialogue asked for
-DRAWN = {"task", "opening"}  # places of a prompt's list of tasks
-ANEW = re.compile(r"\s*(?:[^\"\[{]*[:：]\s*)?(?:```\w*\s*)?[\[{]")  # "Here it is:", and the JSON
+TOKENS = {"single": 120, "multi": 280}  # longest reply, for each dialogue requested
+DRAWN = {"task", "opening"}  # placeholders filled from a prompt's list of tasks
+ANEW = re.compile(
+    r"\s*(?:[^\"\[{]*[:：]\s*)?(?:```\w*\s*)?[\[{]"
+)  # e.g. "Here it is:", then the JSON
 
 
 @dataclass
 class Call:
-    """One request: `wanted` dialogues of a role, and what became of it so far."""
+    """One request for `wanted` dialogues of a role, and its results so far."""
 
     person: Profile
     mode: str
-    number: int  # among the calls of this role, single-turn ones first
+    number: int  # within the role, single-turn calls first
     wanted: int
     found: list[Found] = field(default_factory=list)
     raw: str = ""
@@ -65,8 +67,8 @@ def write(
 ) -> None:
     """Write `single` and `multi` dialogues for each role of the shard that has a voice.
 
-    `excerpts` is how many stretches of script a call shows. Raises UserError where a prompt file
-    lacks a part or a place.
+    `excerpts` is the number of script excerpts in a call. Raises UserError if a prompt file lacks a
+    part or a placeholder.
     """
     prompts = {
         ("single", "English"): read_prompt(single_english, PLACES, DRAWN),
@@ -86,7 +88,7 @@ def write(
     model: LlmBackend = backends.load_for(calls, llm)
     for attempt in range(attempts):
         left = [call for call in calls if call.missing]
-        # Together those with the same limit of tokens: it must not hang on other roles' calls.
+        # Calls with the same token limit go together: it must not depend on other roles' calls.
         for kind in sorted({(call.mode, call.missing) for call in left}, reverse=True):
             group = [call for call in left if (call.mode, call.missing) == kind]
             asked = [prompts[call.mode, call.person.language] for call in group]
@@ -103,7 +105,7 @@ def write(
 
 
 def _people(profiles: list[Profile], voices: dict[str, Voice], shard: str) -> list[Profile]:
-    """The shard's roles that can be given a voice, by role id."""
+    """The shard's roles that have a voice, by role id."""
     mine = [person for person in profiles if in_shard(person.role, shard)]
     for person in mine:
         if person.role not in voices:
@@ -112,13 +114,13 @@ def _people(profiles: list[Profile], voices: dict[str, Voice], shard: str) -> li
 
 
 def _sizes(total: int, batch: int) -> list[int]:
-    """How many dialogues each call asks for."""
+    """The number of dialogues that each call asks for."""
     return [min(batch, total - first) for first in range(0, total, batch)]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """What one call is about: a kind of question and stretches of script, in their order."""
+    """The content of one call: a kind of question and script excerpts, in order."""
 
     task: str
     opening: str  # how the question begins
@@ -126,7 +128,7 @@ class Draw:
 
 
 def _draw(call: Call, number: int, prompt: Prompt, excerpts: int, seed: int) -> Draw:
-    """The draw with this number of a role: tasks in turn, script by hash."""
+    """Draw number `number` of a role: tasks in turn, script by hash."""
     role, script = call.person.role, call.person.excerpts or call.person.lines
     order = sorted(range(len(script)), key=lambda index: content_id(seed, role, number, index))
     shown = [script[index] for index in sorted(order[:excerpts])]
@@ -135,7 +137,7 @@ def _draw(call: Call, number: int, prompt: Prompt, excerpts: int, seed: int) -> 
 
 
 def _ask(model, calls: list[Call], prompts: list[Prompt], draws: list[Draw], seed: int) -> None:
-    """Send calls of one mode that miss as many dialogues, and sort out the replies."""
+    """Send calls of one mode that lack the same number of dialogues, and parse the replies."""
     asked = list(zip(calls, prompts, draws, strict=True))
     chats = [_chat(prompt, call, draw) for call, prompt, draw in asked]
     longest = calls[0].missing * TOKENS[calls[0].mode]
@@ -159,15 +161,14 @@ def _chat(prompt: Prompt, call: Call, draw: Draw) -> Chat:
 
 
 def _whole(last: dict[str, str], reply: str) -> str:
-    """A reply with the beginning that it was given, unless the model began anew by itself, or gave
-    none."""
+    """A reply with its given beginning, unless the model repeated that or gave no reply."""
     if last["role"] != "assistant" or why_none(reply) or ANEW.match(reply):
         return reply
     return last["content"] + reply
 
 
 def _take(call: Call, reply: str, shown: list[str], template: str) -> None:
-    """Keep the usable dialogues of a reply, at most as many as were missing."""
+    """Take the usable dialogues of a reply, at most as many as are missing."""
     found = parse(reply, call.mode, call.person.language, shown, template)
     good = [dialogue for dialogue in found if not dialogue.fault][: call.missing]
     faults = [dialogue.fault for dialogue in found if dialogue.fault]
@@ -181,7 +182,7 @@ def _take(call: Call, reply: str, shown: list[str], template: str) -> None:
 
 
 def _rows(call: Call, model: str, synthetic: bool) -> list[Dialogue]:
-    """A row for every dialogue that the call was to bring."""
+    """A row for every dialogue that the call asked for."""
     person = call.person
     common: dict[str, Any] = {
         "role": person.role,

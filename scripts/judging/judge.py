@@ -1,7 +1,7 @@
 """Scores each reply of a system beside the reference, metric by metric (paper, section 4.2).
 
-The reference of a test dialogue is its own role speech, as `speak` made it from the written
-dialogue. A judge gives both sides a number from 1 to 10.
+The reference of a test dialogue is its own role speech, synthesised by `speak` from the written
+dialogue. A judge scores both sides from 1 to 10.
 """
 
 from collections.abc import Iterable
@@ -41,11 +41,11 @@ def judge(
     """Write a Verdict row for each test dialogue and each metric of the table `metrics`.
 
     `answers`, `speech` and `clips` hold the audio that the Reply, Spoken and Voice rows name.
-    A dialogue without a whole reply or a reference gets no scores but the reason. `name` is the
-    judge's in the config, `judge` its spec.
+    A dialogue without a complete reply or a reference gets the reason instead of scores. `name` is
+    the judge's in the config, `judge` its spec.
     """
     wanted = read_metrics(metrics)
-    sound = cache(Sound)  # a file that is in several pairs is one sound
+    sound = cache(Sound)  # a file in several pairs is one Sound
     systems = {row.id: row for row in read_rows(replies, Reply)}
     references = {row.id: row for row in read_rows(spoken, Spoken)}
     people = {row.role: row for row in read_rows(profiles, Profile)}
@@ -78,15 +78,15 @@ def judge(
                 ),
             )
         )
-    whole = False
+    integer_scores = False
     if pairs:
         model: JudgeBackend = backends.load(judge)
-        whole, judged = model.integer_scores, model.judge(pairs, wanted)
+        integer_scores, judged = model.integer_scores, model.judge(pairs, wanted)
         scores |= {pair.id: row for pair, row in zip(pairs, judged, strict=True)}
     write_rows(
         verdicts,
         (
-            verdict(dialogue, systems[dialogue.id], name, metric, score, whole)
+            verdict(dialogue, systems[dialogue.id], name, metric, score, integer_scores)
             for dialogue in dialogues
             for metric, score in zip(wanted, scores[dialogue.id], strict=True)
         ),
@@ -111,7 +111,7 @@ def pair_of(
     test: Iterable[tuple[Sound, str | None]],
     reference: Iterable[tuple[Sound, str | None]],
 ) -> Pair:
-    """What a judge gets: both sides (sound and text of each turn) and who the role is."""
+    """The input of a judge: both sides (audio and text of each turn) and the role."""
     return Pair(
         id=dialogue.id,
         language=dialogue.language,
@@ -127,17 +127,17 @@ def pair_of(
 
 
 def verdict(
-    dialogue: Dialogue, reply: Reply, name: str, metric: Metric, score: Scores, whole: bool
+    dialogue: Dialogue, reply: Reply, name: str, metric: Metric, score: Scores, integer_scores: bool
 ) -> Verdict:
     """The row of one metric of one dialogue; a score is given for both sides or for none.
 
-    A pair in which one is not a number from 1 to 10 (a whole one, if the judge's scale is
-    `integer_scores`) is missing, and says so: never clamped.
+    A pair with a score that is not a number from 1 to 10 (an integer, for judges with
+    `integer_scores`) is missing, with the reason: never clamped.
     """
     for value in (score.test, score.reference):
         off = isinstance(value, bool) or (value is not None and not 1 <= value <= 10)
-        if off or (whole and value is not None and value % 1):
-            kind = "whole numbers" if whole else "scores"
+        if off or (integer_scores and value is not None and value % 1):
+            kind = "whole numbers" if integer_scores else "scores"
             reason = f"the judge gave {score.test} and {score.reference}, not {kind} from 1 to 10"
             score = replace(score, test=None, reference=None, reason=reason)
             break

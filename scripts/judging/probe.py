@@ -1,25 +1,25 @@
-"""Asks a judge about pairs that were changed on purpose, so that its answers can be audited.
+"""Probes a judge with perturbed pairs, to audit its scores.
 
-A few items of the run are judged as they are and again with one thing changed that should not
-change a score, or should swap the two. What comes of it is table `judge_audit`:
+Some items of the run are judged unchanged and with one perturbation that should not change a score,
+or should swap the two. Table `judge_audit` evaluates the result:
 
-base       the pair as it is
-again      the same, asked anew (another sample number)
-swapped    the reference in the place of the reply, and the reply in that of the reference
+base       the original pair
+again      the same pair again (another sample number)
+swapped    reply and reference exchanged
 identical  the reply against itself
-louder     the reply 6 dB louder. Where it would go beyond full scale both sides are lowered first,
-           by as much as keeps it whole; the row says by how much. Nothing is clipped
+louder     the reply 6 dB louder. If that would exceed full scale, both sides are attenuated first;
+           the row says by how much. Nothing is clipped
 quieter    the reply 6 dB quieter
 silence    one second of silence before the reply
-longer     a sentence that adds nothing, spoken at the end of the reply; its text is longer too
-spoken     an order to give this answer ten points, spoken at the end of the reply; its text has it
-written    an order to give both answers ten points, in writing, at the end of the last question;
-           and one to give this answer ten, at the end of the reply's text alone (some judges
-           read it)
+longer     a sentence without content, spoken at the end of the reply and added to its text
+spoken     an instruction to give this answer ten points, spoken at the end of the reply and added
+           to its text
+written    an instruction to give both answers ten points, at the end of the last question's text,
+           and one to give this answer ten, at the end of the reply's text (some judges read it)
 
-The written order names both sides, because the question is one and the judge hears the tested
-system now as A, now as B. Sentences are spoken by a speech synthesiser in the role's voice, cloned
-or the nearest it has, at the level of what they follow (or less, if that is beyond full scale).
+The instruction in the question names both sides, because they share the question and the tested
+system may be A or B. Sentences are synthesised in the role's voice, cloned or the nearest stock
+voice, at the level of the preceding speech (or lower, to stay within full scale).
 """
 
 from collections import Counter
@@ -47,7 +47,7 @@ from scripts.workflow.model_spec import ModelSpec
 
 GAIN = 10 ** (6 / 20)  # of 6 dB
 SILENCE = np.zeros(audio.RATE, np.float32)
-PAUSE = np.zeros(audio.RATE * 3 // 10, np.float32)  # before what is added
+PAUSE = np.zeros(audio.RATE * 3 // 10, np.float32)  # before an added sentence
 PADDING = {
     "English": "And that is all there is to say about it for now.",
     "Chinese": "关于这件事，现在要说的就是这些了。",
@@ -65,7 +65,8 @@ FLIPPED: dict[Order, Order] = {"test first": "reference first", "reference first
 
 @dataclass(frozen=True)
 class Item:
-    """A system's whole reply to a test dialogue; `answers`, `speech`: folders of both's audio."""
+    """A system's complete reply to a test dialogue; `answers`, `speech`: folders of both's
+    audio."""
 
     dialogue: Dialogue
     reply: Reply
@@ -76,7 +77,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Variant:
-    """What the judge gets of an item for one probe."""
+    """The judge's input for one item and probe."""
 
     probe: Form
     pair: Pair
@@ -103,10 +104,10 @@ def probe(
 
     `answers` are the folders of the files of `replies`, one each in the same order, and `speech`
     those of `spoken`; `clips` is that of `voices`. `name` is the judge's in the config, `judge`
-    its spec and `tts` that of the synthesiser. All is asked in one call of the judge. Without a
-    whole reply, or with `number` 0, no model is loaded and the file is empty.
+    its spec and `tts` that of the synthesiser. All pairs go to the judge in one call. Without a
+    complete reply, or with `number` 0, no model is loaded and the file is empty.
     """
-    chosen = choose(whole_replies(replies, answers, test, spoken, speech), number)
+    chosen = choose(complete_replies(replies, answers, test, spoken, speech), number)
     if not chosen:
         write_rows(probes, [])
         return
@@ -135,7 +136,7 @@ def probe(
     write_rows(probes, rows)
 
 
-def whole_replies(
+def complete_replies(
     replies: list[Path],
     answers: list[Path],
     test: list[Path],
@@ -157,13 +158,13 @@ def whole_replies(
     ]
 
 
-def choose(whole: Sequence[Item], count: int) -> list[Item]:
+def choose(items: Sequence[Item], count: int) -> list[Item]:
     """At most `count` items, of each language in turn, by hash.
 
-    Neither shards nor the order matter, and what one more role or system brings only takes places:
-    nothing is chosen that was not chosen without it.
+    Shards and order do not matter, and a further role or system only displaces items: the others
+    are still chosen from the same ones.
     """
-    order = sorted(whole, key=lambda item: content_id(item.reply.system, item.dialogue.id))
+    order = sorted(items, key=lambda item: content_id(item.reply.system, item.dialogue.id))
     taken: Counter[str] = Counter()
     turns = []
     for item in order:
@@ -187,7 +188,7 @@ def sentences(
 
 
 def pair(item: Item, person: Profile, voice: Voice, clips: Path, sound) -> Pair:
-    """The pair as the rule judge gives it to the judge."""
+    """The pair as the stage `judge` passes it to the judge."""
     return pair_of(
         item.dialogue,
         person,
@@ -201,7 +202,7 @@ def pair(item: Item, person: Profile, voice: Voice, clips: Path, sound) -> Pair:
 
 
 def variants(own: Pair, padding: np.ndarray, order: np.ndarray) -> list[Variant]:
-    """The pair in every form; `padding` and `order` are what is added, (n,) float32 at 16 kHz."""
+    """The pair for every probe; `padding` and `order` are the added sentences, (n,) at 16 kHz."""
     side, language = own.test, own.language
     first, *rest = side.audio
     *before, last = side.audio
@@ -225,7 +226,7 @@ def variants(own: Pair, padding: np.ndarray, order: np.ndarray) -> list[Variant]
 
 
 def louder(own: Pair) -> Variant:
-    """The reply 6 dB louder; both sides are lowered first where it would be beyond full scale."""
+    """The reply 6 dB louder; both sides are attenuated first if it would exceed full scale."""
     peak = GAIN * max(float(np.abs(s.samples).max(initial=0.0)) for s in own.test.audio)
     if peak <= 1:
         return Variant("louder", replace(own, test=_scaled(own.test, GAIN)))
@@ -235,7 +236,7 @@ def louder(own: Pair) -> Variant:
 
 
 def flipped(score: Scores) -> Scores:
-    """The scores of a swapped pair, each given back to the side that it is of."""
+    """The scores of a swapped pair, swapped back."""
     trials = tuple(
         Trial(
             order=FLIPPED[trial.order],
@@ -255,7 +256,7 @@ def _scaled(side: Side, factor: float) -> Side:
 
 
 def _followed(sound: Sound, more: np.ndarray) -> Sound:
-    """`more` after the sound, at its level (root mean square) or below, never beyond full scale."""
+    """`more` after the sound, at its level (root mean square) or lower, within full scale."""
     samples = sound.samples
     loudness, own = (float(np.sqrt(np.mean(np.square(x)))) for x in (samples, more))
     more = audio.normalise(more * np.float32(loudness / own), 1.0)
@@ -263,7 +264,7 @@ def _followed(sound: Sound, more: np.ndarray) -> Sound:
 
 
 def _longer(texts: tuple[str | None, ...], more: str) -> tuple[str | None, ...]:
-    """The texts of a side with `more` after the last, where the system gives one."""
+    """The texts of a side with `more` after the last, if it has one."""
     *before, last = texts
     return (*before, None if last is None else f"{last} {more}")
 

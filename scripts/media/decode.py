@@ -1,10 +1,9 @@
-"""Decodes one audio track to mono 16 kHz FLAC and tells how long and how loud it is.
+"""Decodes one audio track to mono 16 kHz FLAC and measures its length and levels.
 
-ffmpeg does it in two steps of one run. The first makes mono 16 kHz samples; its filters are built
-anew whenever channels or rate change on the way, so each build tells its own numbers. The second
-(-dec: what the first wrote, decoded again) never changes its form: it keeps the film's times and
-writes silence where the timestamps leave a hole. It takes no sound away and stretches none:
-samples that follow each other are the same as without it.
+One ffmpeg run in two steps. The first makes mono 16 kHz samples; its filter graph is rebuilt
+whenever channels or rate change, and each build reports its own levels. The second (-dec: the first
+one's output, decoded again) has a constant format: it keeps the film's times and fills timestamp
+gaps with silence. It removes and stretches nothing: consecutive samples are the same as without it.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from scripts.common.audio import RATE
 from scripts.media import ffmpeg, ogg, tracks
 
 BLOCK = 4608  # samples: the largest FLAC block that every player must read, and the fastest
-# Seconds. Less is no hole: timestamps are rounded, and encoders begin a little before zero.
+# Seconds. Less is not a gap: timestamps are rounded, and encoders start a little before zero.
 SHORTEST_HOLE = 0.1
-LONGEST_HOLE = 3600  # a longer jump is a new clock, not a hole
-# Each build tells the mean level of the channels (of every eighth frame: that is enough and takes
-# an eighth of the time), their peaks, then level, peak and number of the mono samples.
+LONGEST_HOLE = 3600  # a longer jump is a new clock, not a gap
+# Each build reports the mean level of the channels (of every eighth frame: enough, and it takes
+# an eighth of the time), their peaks, then level, peak and count of the mono samples.
 MONO = (
     "asplit[every][some];[some]aselect='not(mod(n,8))',"
     "astats@some=measure_perchannel=RMS_level:measure_overall=none,anullsink;"
     "[every]astats=measure_perchannel=Peak_level:measure_overall=Peak_level+Number_of_NaNs,"
     f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
 )
-NUMBERS = "aeval='if(isnan(val(ch)),0,val(ch))':c=same"  # what is no number is silent
+NUMBERS = "aeval='if(isnan(val(ch)),0,val(ch))':c=same"  # NaN becomes silence
 # 0 holds where the sound written so far ends: clocks that go back take nothing away.
 ONWARD = "asetpts='st(1,max(PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)'"
 HOLES = (
@@ -40,7 +39,7 @@ HOLES = (
     f"aresample=async=1:first_pts=0:min_hard_comp={SHORTEST_HOLE / 2}"
 )
 TOLD = re.compile(r"\[(?:Parsed_(?:astats|volumedetect)_\d+|astats@some) @ \w+\] \[info\] (.*)")
-# ffmpeg's words if nothing at all was decoded.
+# ffmpeg's message if nothing at all was decoded.
 NOTHING = "Nothing was written into output file"
 # The file ends before it should, or its clock jumps.
 CUT = re.compile(r"^\[in#0[^\n]*\] (?:\[error\]|\[warning\] Packet corrupt)", re.MULTILINE)
@@ -49,11 +48,11 @@ JUMP = re.compile(r"^\[[^\n]*\] \[warning\] timestamp discontinuity", re.MULTILI
 
 @dataclass
 class Heard:
-    """What was decoded: `seconds` of the file written, `filled` of them silence put into holes.
+    """The result of decoding: `seconds` written, `filled` of them silence in gaps.
 
-    Levels are in dB of full scale: `peak` and `mean` of the mono samples and what one in a thousand
-    reaches (`often`), `peaks` and `means` of each channel before they were mixed (one for all, if
-    their number changed on the way).
+    Levels are in dBFS: `peak` and `mean` of the mono samples and the level that one in a thousand
+    reaches (`often`), `peaks` and `means` of each channel before mixing (one for all, if their
+    number changed).
     """
 
     seconds: float = 0.0
@@ -63,7 +62,7 @@ class Heard:
     often: float = -math.inf
     peaks: list[float] = field(default_factory=list)
     means: list[float] = field(default_factory=list)
-    nans: bool = False  # some samples are no numbers, as floats can be
+    nans: bool = False  # some float samples are NaN
     cut: bool = False
     jumped: bool = False
     lost: int = 0  # links of a chain that could not be read
@@ -158,7 +157,7 @@ def _flac() -> list[str]:
 
 
 def _bytes(longest: float) -> int:
-    """More than FLAC of so many seconds needs."""
+    """An upper bound on the bytes of FLAC of that length."""
     return int((longest + 2) * RATE * 2) + 65_536
 
 

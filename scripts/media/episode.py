@@ -1,9 +1,9 @@
-"""Joins spoken lines into an episode whose every turn is known, and films it.
+"""Joins spoken lines into an episode with known turns, and makes a film of it.
 
-Lines keep the loudness they were recorded with. The gaps between them are drawn from hashes, so an
-episode is the same in every run. Nobody talks over another: overlap is not made up. Music lies
-under the speech at a stated ratio: mean power of the speech to that of the music, both over the
-true turns and after mixing down to mono.
+Lines keep their recorded loudness. The gaps between them are drawn from hashes, so an episode is
+the same in every run. There is no overlapping speech. Music is mixed in at a given ratio of the
+mean power of the speech to that of the music, both over the true turns and after mixing down to
+mono.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Runs ffmpeg (the static binary of the imageio-ffmpeg wheel) with limits.
 
-Nothing that ffmpeg reads can make it open another file or the network: only the protocols file,
-pipe and subfile (a stretch of a file) are allowed, and `read` gives the options that also narrow
-the container formats. What ffmpeg tells also holds words of the file (titles); each line that is
-its own begins with what kind it is, as "[error]", so that a title is never taken for a fault.
+No input can make ffmpeg open another file or the network: only the protocols file, pipe and subfile
+(a byte range of a file) are allowed, and the options of `read` also restrict the container formats.
+ffmpeg's output includes text of the file (titles); its own lines start with their level, as
+"[error]", so a title is never taken for an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONTAINERS = (
     "wav,w64,flac,mp3,ogg,aac,aiff,caf,au,ac3,eac3,dts,amr,wv,tta"
 )
 MEMORY = 4 * 1024**3  # bytes of address space
-FIRST, LAST = 8 * 1024**2, 1024**2  # bytes that are kept of what ffmpeg tells
+FIRST, LAST = 8 * 1024**2, 1024**2  # bytes of ffmpeg's output that are kept
 PIECE = 64 * 1024  # bytes that are read of it at once
 
 
@@ -36,7 +36,7 @@ FAULT = re.compile(r"^(?:\[[^\]\n]*\] )*\[(?:error|fatal|panic)\] (.*)$", re.MUL
 AFTER = re.compile(
     r"Terminating thread|Task finished|Nothing was written|Cannot initialize a stand"
 )
-# Signals that it dies of by no fault of what it reads, and what they mostly mean.
+# Signals that kill it through no fault of the input, and their usual causes.
 KILLED = {
     signal.SIGKILL: "mostly memory ran out; run fewer jobs at once",
     signal.SIGTERM: "somebody or a scheduler ended it; run again",
@@ -47,8 +47,8 @@ DISK_FULL = 256 - errno.ENOSPC  # the exit status: ffmpeg ends with the negative
 
 
 class Failed(UserError):
-    """ffmpeg ended with an error, or `died_of` a signal: its last words on it, and in `told` all
-    errors, a line each."""
+    """ffmpeg ended with an error, or `died_of` a signal: its last error, and in `told` all errors,
+    one a line."""
 
     def __init__(self, words: str, died_of: str = ""):
         faults = [fault.strip() for fault in FAULT.findall(words)]
@@ -59,7 +59,7 @@ class Failed(UserError):
 
 
 def read(path: Path, span: tuple[int, int] | None = None) -> list[str]:
-    """The options that open a recording; an odd file name is never taken for an address.
+    """The options that open a recording; an odd file name is never taken for a URL.
 
     `span` opens only the bytes from the first to before the second number.
     """

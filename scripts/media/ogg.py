@@ -1,7 +1,7 @@
-"""Finds the links of a chained Ogg file: recordings that were joined by writing one after another.
+"""Finds the links of a chained Ogg file, a concatenation of recordings.
 
-ffmpeg reads such a file only as long as channels and codec stay as they are, so each link is
-read as a file of its own (RFC 3533: all streams of a link begin before its first other page).
+ffmpeg reads such a file only while channels and codec stay the same, so each link is read as a
+separate file (RFC 3533: all streams of a link begin before its first other page).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import BinaryIO
 MARK = b"OggS"
 HEADER = 27  # bytes of a page before the lengths of its parts
 BEGINS = 2  # the flag of a page that begins a stream
-MOST = 1000  # links; more is no recording, and each costs two runs of ffmpeg
+MOST = 1000  # links: more is not a recording, and each takes two runs of ffmpeg
 PAGES = 5_000_000  # looked at: some hours of film
 
 
 def links(path: Path) -> list[tuple[int, int]]:
-    """The first byte and the end of each link; one that holds all, if `path` is no chained Ogg."""
+    """The first byte and the end of each link; a single one if `path` is not a chained Ogg."""
     size = path.stat().st_size
     starts, at, begun, pages = [0], 0, True, 0  # begun: the page before begins a stream
     with path.open("rb") as file:

@@ -2,8 +2,8 @@
 
 A line is <type> <file> <channel> <start> <length> <words> <subtype> <speaker> <confidence>
 <look-ahead>; older files lack the last or the last two. It is read as md-eval reads it: turns are
-the lines of type SPEAKER, and what NOSCORE names is left out of scoring; here it is exactly as long
-as it says, and what is NON-LEX (laughs, coughs) is scored.
+the lines of type SPEAKER, and NOSCORE stretches are excluded from scoring; here at exactly their
+stated length, and NON-LEX (laughs, coughs) is scored.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ HYPHEN = "write a hyphen for a blank in a name"
 def parse(line: str) -> Stretch | None:
     """A turn or an unscored stretch; None for a line of another type.
 
-    Raises ValueError with the fault: an unknown type, a count of fields or a field that cannot be,
-    as a blank in a name makes it.
+    Raises ValueError with the fault: an unknown type, a wrong number of fields or an invalid field,
+    e.g. due to a blank in a name.
     """
     words = fields(line.split(";;")[0])
     kind = words[0].upper()

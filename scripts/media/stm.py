@@ -1,14 +1,14 @@
 """STM, the reference transcripts of NIST's scorers: what is said, by whom and when.
 
 A line is <file> <channel> <speaker> <start> <end> [<label>] <text>, times in seconds (infmts of
-sclite, github.com/usnistgov/SCTK). What is not a plain word in a text is read so:
+sclite, github.com/usnistgov/SCTK). Markup in a text is read as follows:
 
 - `{ a / b / @ }`: either is right; @ is no word at all. Such groups may hold others.
 - `(word)` and `%word` may be left out, and so may `{word}`, as TED-LIUM marks a noise.
 - `<mark>` and `[mark]` are no words, nor is the number of a pronunciation, as in `and(2)`.
 
-A text of ignore_time_segment_in_scoring says that this stretch is not to be scored;
-inter_segment_gap is nobody's name.
+The text ignore_time_segment_in_scoring excludes a stretch from scoring; the speaker
+inter_segment_gap marks a gap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scripts.media.stretch import Stretch, fields, seconds
 FORM = "<file> 1 <speaker> <start> <end> <text>"
 IGNORED = "ignore_time_segment_in_scoring"
 GAP = "inter_segment_gap"
-DEEPEST = 50  # groups in each other
+DEEPEST = 50  # nesting of groups
 NOTHING = "@"  # the text of a line without words
 MARK = re.compile(r"<[^<>]*>|\[[^][]*\]|(?<=\w)\(\d+\)")
 OPTIONAL = re.compile(r"[(（]([^()（）]*)[)）]|(?<![^\s{/(])%([^\s{}]+)")

@@ -1,4 +1,4 @@
-"""A stretch of a recording that a line of RTTM or STM tells of."""
+"""A stretch of a recording, from a line of RTTM or STM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 class Stretch:
     """Seconds `start` to `end` of the recording `file`, in which `speaker` says `text`.
 
-    speaker None: the stretch is to be left out of scoring.
+    speaker None: the stretch is excluded from scoring.
     """
 
     file: str

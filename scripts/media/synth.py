@@ -1,7 +1,7 @@
 """Speaks a written episode (config/episodes/*.yaml) with a text-to-speech backend's own voices.
 
-For languages of which no recording with several speakers may be had. What it makes is synthetic and
-every row about it says so. The file:
+For languages without an available multi-speaker recording. The result is synthetic, and every row
+about it says so. The file:
 
     title: ...
     language: Chinese

@@ -1,7 +1,7 @@
-"""Reads what ffmpeg tells of a recording before it decodes it: its length and its audio tracks.
+"""Probes a recording with ffmpeg before decoding it: its length and its audio tracks.
 
-Lines of the right shape only are read: what the file says of itself (a title that reads like a
-stream) stands further in, behind a key, or on a line without ffmpeg's own beginning.
+Only lines of the right form are parsed: text from the file (such as a title that looks like a
+stream) is indented further, follows a key, or is on a line without ffmpeg's own prefix.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ class Track:
 
 @dataclass
 class Recording:
-    """What is known of a recording: `seconds` as the container says, None if it says nothing."""
+    """The properties of a recording: `seconds` from the container, None if it has none."""
 
     opened: list[str]  # the options that open it
     format: str
     seconds: float | None = None
-    streams: int = 0  # of any kind, but for pictures of a cover
+    streams: int = 0  # of any kind, except cover art
     tracks: list[Track] = field(default_factory=list)
 
 
 def probe(path: Path, span: tuple[int, int] | None = None) -> Recording:
-    """What ffmpeg tells of `path`. Raises ffmpeg.Failed if it can read nothing in it."""
+    """The properties of `path`. Raises ffmpeg.Failed if ffmpeg cannot read it."""
     opened = ffmpeg.read(path, span)
     told = parse(ffmpeg.look(opened), opened)
     if not all(track.channels for track in told.tracks) or not told.tracks:
@@ -72,7 +72,7 @@ def probe(path: Path, span: tuple[int, int] | None = None) -> Recording:
 def parse(words: str, opened: list[str]) -> Recording:
     """Read ffmpeg's `words` about its first input."""
     told, begin, last = Recording(opened, ""), 0.0, None
-    tracks: dict[int, Track] = {}  # a stream of two programs is told twice
+    tracks: dict[int, Track] = {}  # a stream of two programs is listed twice
     seen = set()
     for line in words.split("\n"):  # not splitlines: titles may hold other ends of a line
         if found := INPUT.match(line):
@@ -108,7 +108,7 @@ def _track(stream: int, language: str, rest: str, begin: float) -> Track:
 
 
 def _shown(words: str) -> str:
-    """Words of the file as they can stand in a note."""
+    """Text of the file, made fit for a note."""
     return "".join(letter if letter.isprintable() else " " for letter in words).strip()[:SHOWN]
 
 

@@ -1,8 +1,8 @@
-"""What is known about who says what in a medium, kept beside it for scoring the corpus phase.
+"""Ground truth of a medium (who says what, when), kept beside it to score the corpus phase.
 
 Three files a medium in results/corpus/truth/{batch}/: <id>.rttm (turns, and NOSCORE for stretches
-that are not to be scored), <id>.jsonl (TruthLine rows: the written text) and <id>.flac (the speech
-alone, mono 16 kHz, for SI-SDR). Each may be missing: not everything is known about every medium.
+excluded from scoring), <id>.jsonl (TruthLine rows: the written text) and <id>.flac (the speech
+alone, mono 16 kHz, for SI-SDR). Each file may be missing.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _line(start: float, end: float, speaker: str, character: str, text: str) -> 
 
 
 def _rttm(path: Path, name: str) -> list[Stretch]:
-    """The turns of a recording in an RTTM file, and what of it is not to be scored."""
+    """The turns and unscored stretches of a recording in an RTTM file."""
     rows = _of_one(path, _told(path, rttm.parse, rttm.FORM), name)
     if not any(row.speaker is not None for row in rows):
         raise UserError(
@@ -202,7 +202,7 @@ def _told(path: Path, parse: Callable[[str], Told | None], form: str) -> list[tu
 
 
 def _text(path: Path) -> str:
-    """A file's text, UTF-8 or what says of itself that it is UTF-16; NFC, without unseen marks."""
+    """A file's text, UTF-8 or UTF-16 with a byte order mark; NFC, without invisible characters."""
     try:
         data = path.read_bytes()
         wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

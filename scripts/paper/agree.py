@@ -2,7 +2,7 @@
 
 A handful of systems says little about a judge (table5: none of the paper's correlations is
 significant); items say more. Items of one role are not independent, so intervals on items are
-Student's t of the jackknife's pseudo-values, a role left out at a time.
+Student's t intervals of jackknife pseudo-values, leaving out one role at a time.
 """
 
 from collections import defaultdict
@@ -97,7 +97,7 @@ def agree(
             ]
         for one, other in combinations(names, 2):
             if without_version(one) == without_version(other):
-                continue  # versions of one judge, which share no item
+                continue  # versions of one judge share no item
             found = of_judges(one, scored[one, metric], other, scored[other, metric])
             rows += [{"metric": metric} | row for row in found]
     rows = [dict.fromkeys(HEADER) | row for row in rows]
@@ -204,7 +204,7 @@ def _on_systems(systems: list[Hashable], x: list[float], y: list[float]) -> dict
 def _on_items(
     measure: tuple[str, str], statistic: Callable, values: np.ndarray, items: list[tuple]
 ) -> dict[str, Any]:
-    """A statistic of `values`, (2 or more, items), with its interval over roles."""
+    """A statistic of `values`, (2 or more, items), with an interval over roles."""
     values = values.reshape(len(values), -1)
     clusters = np.array([role for _, role, _, _ in items])
     low, high = jackknife_interval(statistic, values, clusters) or (None, None)
@@ -216,7 +216,7 @@ def _on_items(
 
 
 def _item(row: Rating | Verdict) -> tuple:
-    """What a rating and the verdicts of all judges share: an item has one version of a system."""
+    """The key that a rating and all judges' verdicts share: an item has one version of a system."""
     return without_version(row.system), row.role, row.mode, row.idx
 
 

@@ -1,4 +1,4 @@
-"""Printed against recomputed, cell by cell: what published material gives when counted again."""
+"""Printed against recomputed figures, cell by cell, from published material."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +24,8 @@ COLUMNS = {
     **{"difference": "Difference", "agrees": "Agrees"},
 }
 SCORES = with_overall(PAPER_METRICS)
-ROUNDED = 0.00055  # two figures of three decimals, the last of which may be rounded either way
-FROM_CELLS = 0.001  # a mean of cells that were rounded themselves
+ROUNDED = 0.00055  # two figures of three decimals, each rounded either way
+FROM_CELLS = 0.001  # a mean of rounded cells
 
 
 def compare(
@@ -42,7 +42,7 @@ def compare(
     roles: list[dict],
     metrics: Sequence[str] = (),
 ) -> None:
-    """Every printed cell that the `released` scores or other printed cells give, and both values.
+    """Every printed cell that can be recomputed from `released` scores or other printed cells.
 
     The tables are those of config/published; `metrics` are the names that released scores may use.
     A difference above the cell's tolerance is red.
@@ -135,7 +135,7 @@ def _overall(path: Path, table: str) -> list[dict]:
 
 
 def _from_domains(table2: Path, table3: Path, counts: dict[tuple[str, str], int]) -> list[dict]:
-    """Rows of Table 2 whose system is in Table 3: its two domains, weighed by their roles."""
+    """Rows of Table 2 whose system is in Table 3: its two domains, weighted by their roles."""
     pools = {"in_domain": "train", "out_of_domain": "out_of_domain"}
     parts = {(r["language"], r["system"], r["domain"]): r for r in read_published(table3)}
     found = []
@@ -177,7 +177,7 @@ def _sums(table1: Path, counts: dict[tuple[str, str], int]) -> list[dict]:
             "speech_hours": row["user_hours"] + row["character_hours"],
         }
         for cell, value in parts.items():
-            # Hours are printed with two decimals, and so are the two they are the sum of.
+            # Hours are printed with two decimals, and so are their two summands.
             found.append(_row(at, cell, row[cell], value, 0.011 if "hours" in cell else ROUNDED))
     return found
 

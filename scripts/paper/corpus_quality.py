@@ -1,4 +1,4 @@
-"""How good the corpus phase is: what it found in each medium against what is known about it.
+"""Quality of the corpus phase: its results for each medium against the ground truth.
 
 The paper reports no such figures; people verified its clips. This is the only stage that reads
 the truth (scripts/media/truth.py). A part of the truth that is missing leaves its cells empty.
@@ -101,7 +101,7 @@ def corpus_quality(
 
     The lists have one entry a batch, in the order of `batches`. truth, audio and vocals are
     folders; the others are JSON lines of the row types of the same names. `identities` is one file,
-    or none where nobody was looked for: the table then leaves out who was recognised, and says so.
+    or none if no roles were identified: the table then leaves that out, and says so.
     """
     found = read_all(identities, Identity)
     rows: list[dict] = []
@@ -178,7 +178,7 @@ def batch_rows(batch: Batch, identities: list[Identity]) -> list[dict]:
 
 
 def judged(rows: list[dict]) -> list[dict]:
-    """The targets as rows: what was wanted, what was reached, and whether that is enough."""
+    """The targets as rows: target, value, and whether it was met."""
     media = [row for row in rows if row["batch"] == TARGET_BATCH and row["kind"] == "medium"]
     media = [row for row in media if row.get("true_speakers") is not None]
     totals = [row for row in rows if row["batch"] == TARGET_BATCH and row["kind"] == "batch"]

@@ -1,8 +1,8 @@
-"""How systems differ, and how sure that is: paired tests, ranks, and other scales than the ratio.
+"""Differences between systems: paired tests, ranks, and other scales than the ratio.
 
 The paper's score is the mean of test / reference. A ratio of scores from 1 to 10 is skewed and has
-no upper bound, so beside it stand the mean of its logarithm, the mean difference and how often a
-system wins against the reference.
+no upper bound, so the mean of its logarithm, the mean difference and how often a system wins
+against the reference are given as well.
 """
 
 from collections.abc import Sequence
@@ -153,7 +153,7 @@ def pair_rows(
 
 
 def rank_rows(means: dict[str, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
-    """Each system's place by overall and its interval, over the roles that all systems share."""
+    """Each system's rank by overall and its interval, over the roles that all systems share."""
     shared = sorted(set.intersection(*map(set, means.values()))) if means else []
     if not shared:
         return []

@@ -1,4 +1,4 @@
-"""Where the paper's text and its data disagree, each with the evidence."""
+"""Disagreements between the paper's text and its data, with evidence."""
 
 from pathlib import Path
 from statistics import mean
@@ -39,7 +39,7 @@ def errata(
 
 
 def _names(path: Path) -> list[dict[str, str]]:
-    """Roles whose printed name is not the one of the released data."""
+    """Roles whose printed name differs from the released data."""
     return [
         {
             "where": f"Table {6 if number < 50 else 7}, row {number + 1}",
@@ -57,7 +57,7 @@ def _overall(path: Path, table: str) -> list[dict[str, str]]:
     found = []
     for row in read_published(path):
         cells = mean(row[metric] for metric in PAPER_METRICS)
-        # Each cell may be off by half of its last digit, and so may their mean.
+        # Each cell may be off by half its last digit, and so may their mean.
         if abs(row["overall"] - cells) > 0.0005:
             names = [row["language"], row.get("domain", ""), row["system"], "overall"]
             found.append(

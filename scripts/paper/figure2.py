@@ -18,7 +18,7 @@ def figure2(
     figure_tex: Path,
     roles: list[dict[str, str]],
 ) -> None:
-    """Show the test dialogue with the lowest id of each category; say which category has none.
+    """Show the test dialogue with the lowest id of each category, and name categories without one.
 
     A category is found from the dialogue's sub-task by `task_types` (the printed Figure 4).
     """
@@ -52,7 +52,7 @@ def figure2(
 
 
 def _about(dialogue: Dialogue, name: str) -> str:
-    """Who talks, in which language, about what, and whether it is synthetic."""
+    """Role, language, topic, and whether the dialogue is synthetic."""
     kind = "single-turn" if dialogue.mode == "single" else f"{len(dialogue.turns)} turns"
     parts = [name, dialogue.language, kind, dialogue.subtask or "", f"written by {dialogue.model}"]
     if dialogue.synthetic:

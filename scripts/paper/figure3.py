@@ -1,4 +1,4 @@
-"""Figure 3: how long users and roles speak at a time."""
+"""Figure 3: utterance lengths of users and roles."""
 
 from pathlib import Path
 from statistics import median
@@ -25,8 +25,8 @@ def figure3(
 ) -> None:
     """Count the utterances of this run by length, second by second, and draw their shares.
 
-    The paper's figure is a picture; of it `published` has the typical range of each speaker, as
-    its text tells, which is shaded. csv: `run` rows hold counts, `printed` rows the range only.
+    The paper gives only a picture; `published` has the typical range of each speaker from its text,
+    which is shaded. csv: `run` rows hold counts, `printed` rows the range only.
     """
     turns = [turn for row in read_all(spoken, Spoken) if not row.dropped for turn in row.turns]
     seconds = {
@@ -49,7 +49,7 @@ def figure3(
 
 
 def _count(seconds: list[float]) -> list[int]:
-    """How many last [0, 1) s, [1, 2) s, ..."""
+    """The number of utterances of [0, 1) s, [1, 2) s, ..."""
     counts = [0] * (int(max(seconds, default=-1)) + 1)
     for value in seconds:
         counts[int(value)] += 1

@@ -1,4 +1,4 @@
-"""Figure 4: how dialogues spread over the eight sub-tasks of three major task categories."""
+"""Figure 4: distribution of dialogues over the eight sub-tasks of three major categories."""
 
 from collections import Counter
 from pathlib import Path
@@ -56,7 +56,7 @@ def figure4(
 
 
 def _share(row: dict[str, Any], counts: Counter, total: int) -> dict[str, Any]:
-    """This run's row of a printed row's sub-task; no percentage of no dialogues."""
+    """This run's row for a printed row's sub-task; no percentage without dialogues."""
     count = counts[row["subtask"]]
     return {
         "category": row["category"],

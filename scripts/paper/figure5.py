@@ -25,7 +25,7 @@ def figure5(
     roles: list[dict[str, str]],
     media: list[dict[str, str]],
 ) -> None:
-    """Count the printed roles and those that this run plays, and draw both side by side.
+    """Count the printed roles and those of this run, and draw both side by side.
 
     `roles` and `media` are the rows of roles.tsv and media.tsv. csv: one row a source, language,
     category and gender that occurs.
@@ -62,7 +62,7 @@ def figure5(
 
 
 def _draw(axes: Axes, counts: Counter, bars: list[tuple[str, str]]) -> None:
-    """A bar a language and category, one part a gender, its number beside it."""
+    """A bar for each language and category, stacked by gender, with counts."""
     genders = [*GENDERS, *sorted({gender for *_, gender in counts} - set(GENDERS))]
     left = [0] * len(bars)
     for gender in genders:

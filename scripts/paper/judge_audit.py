@@ -1,8 +1,8 @@
-"""The judge audit: what a judge's scores do when nothing that they are about has changed.
+"""The judge audit: how a judge's scores react to changes that should not matter.
 
-Each probe (scripts/judging/probe.py) is compared with the same item's `base`. A judge worth
-trusting gives a reply and itself the same scores, the same pair the same scores again, both sides
-their scores in either order, and takes no notice of loudness, silence, padding or orders.
+Each probe (scripts/judging/probe.py) is compared with the same item's `base`. A trustworthy judge
+gives a reply and itself equal scores, repeats its scores for the same pair, keeps them when the
+sides are swapped, and ignores loudness, silence, padding and injected instructions.
 """
 
 from collections import Counter
@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.judging.probe import choose, whole_replies
+from scripts.judging.probe import choose, complete_replies
 from scripts.paper.report.expected import Expected, completed_probes
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.probe_statistics import (
     Pair,
     again,
     both_ways,
+    incomparable,
     key,
-    lack,
     order_effect,
     same_reply,
     shifts,
@@ -114,7 +114,7 @@ def judge_audit(
         for name in (*CHANGED, "identical", "again", "swapped"):
             pairs = [(base.get(key(row)), row) for row in own if row.probe == name]
             rows += _rows(judge, name, pairs, metrics)
-            missing.update((judge, name, why) for why in map(lack, pairs) if why)
+            missing.update((judge, name, why) for why in map(incomparable, pairs) if why)
     for judge in dict.fromkeys(row.judge for row in judged.verdicts):
         rows += _orders([row for row in judged.verdicts if row.judge == judge], metrics)
     label = CHANGED | CHECKS
@@ -154,9 +154,9 @@ def judge_audit(
 def _chosen(
     replies: list[Path], test: list[Path], spoken: list[Path], number: int
 ) -> list[tuple[Dialogue, str]]:
-    """The items that the judges were probed with: test dialogue and system."""
+    """The probed items: test dialogue and system."""
     folders = [[path.with_suffix("") for path in paths] for paths in (replies, spoken)]
-    whole = whole_replies(replies, folders[0], test, spoken, folders[1])
+    whole = complete_replies(replies, folders[0], test, spoken, folders[1])
     return [(item.dialogue, item.reply.system) for item in choose(whole, number)]
 
 
@@ -168,7 +168,7 @@ def _rows(
     rows = []
     for metric in metrics:
         chosen = [pair for pair in pairs if metric in (ALL, pair[1].metric)]
-        whole = [pair for pair in chosen if not lack(pair)]
+        whole = [pair for pair in chosen if not incomparable(pair)]
         found: dict[str, Any] = {}
         if whole and probe == "swapped":
             both = both_ways(row for pair in whole for row in pair if row)
@@ -180,7 +180,7 @@ def _rows(
 
 
 def _orders(verdicts: list[Verdict], metrics: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a judge whose verdicts were asked for in both orders; of others, none."""
+    """The rows of a judge that was asked in both orders; none for others."""
     rows = []
     for metric in metrics:
         chosen = [v for v in verdicts if metric in (ALL, v.metric) and v.trials]
@@ -222,7 +222,7 @@ def _title(judges: dict[str, ModelSpec]) -> str:
 
 
 def _about(probes: list[Probe], judges: dict[str, ModelSpec]) -> list[str]:
-    """What was asked, of whom, and how little it is."""
+    """Notes on the judges, the probes and the small sample."""
     notes = [f"{note} {OF_STAND_INS}" for note in stand_ins(judges)]
     if not probes:
         return [*notes, "Nothing was asked: `judge_audit.items` is 0, or no system replied."]

@@ -37,9 +37,9 @@ def table1(
 ) -> None:
     """Count this run's dialogues and seconds of speech beside the printed figures.
 
-    csv: one row a split and source (`printed` or `run`). Of this run it also counts the samples
-    whose speech could not be made, those of a synthetic role, and those spoken by a voice that
-    was matched, not cloned; these are empty in printed rows.
+    csv: one row a split and source (`printed` or `run`). For this run it also counts samples
+    without speech, those of a synthetic role, and those in a matched instead of a cloned voice;
+    these are empty in printed rows.
     """
     speech = {row.id: row for row in read_all(spoken, Spoken)}
     splits = {"train": train, "out_of_domain": out_of_domain, "test": test}

@@ -31,8 +31,8 @@ def table2(
 
     Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
-    systems, `ablations` names for an ablated system the one it was made from. `expected` names the
-    systems, judges and metrics that each of the `test` dialogues has verdicts of. Raises UserError
+    systems, `ablations` maps an ablated system to its original. `expected` names the systems,
+    judges and metrics that each of the `test` dialogues should have verdicts of. Raises UserError
     if more than `max_missing` of a system's scores are missing. csv columns:
     scripts.paper.report.scores.header, domain `all`.
     """

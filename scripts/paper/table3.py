@@ -1,4 +1,4 @@
-"""Table 3: the same scores for roles of the training pool and for roles held out."""
+"""Table 3: scores of training-pool roles and of held-out roles."""
 
 from pathlib import Path
 

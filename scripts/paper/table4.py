@@ -1,4 +1,4 @@
-"""Table 4: mean scores by people."""
+"""Table 4: mean human ratings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def table4(
     roles: list[str],
     metrics: Sequence[str] = (),
 ) -> None:
-    """The printed means, and this run's where ratings were given.
+    """The printed means, and this run's if it has ratings.
 
     A mean is over all ratings of a metric and system. `systems`, `roles` and `metrics` are the
     names a rating may use. csv: one row a metric, system and source; counts are empty where

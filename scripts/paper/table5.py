@@ -1,4 +1,4 @@
-"""Table 5: do people and the judge rank the systems alike?"""
+"""Table 5: rank correlation between human ratings and the judge."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -44,7 +44,7 @@ def table5(
     """Spearman's rho between mean human and mean automatic scores of systems, per metric.
 
     Sources: `printed`, `recomputed` from the printed Tables 4 (`human`) and 2 (`automatic`,
-    Chinese), and `run` where ratings of this run were given; its automatic means are over the
+    Chinese), and `run` if this run has ratings; its automatic means are over the
     rated items, and a system with several versions counts as several. `test` and `expected` are
     as in table2. p is two-sided over all permutations (empty above nine systems), the interval by
     Fisher's z with variance 1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
@@ -97,14 +97,14 @@ def _agreement(metric: str, source: str, pairs: list[tuple[float, float]]) -> di
 
 
 def _item(row: Rating | Verdict) -> tuple:
-    """What a rating and a verdict share: system, item and metric."""
+    """The key of a rating and a verdict: system, item and metric."""
     return without_version(row.system), row.role, row.mode, row.idx, row.metric
 
 
 def _pairs(
     metric: str, ratings: list[Rating], scores: dict[tuple, tuple[tuple[str, str], float]]
 ) -> list[tuple[float, float]]:
-    """(mean rating, mean score) of each system, over the items that have both."""
+    """(mean rating, mean score) of each system, over items with both."""
     human: dict[tuple[str, str], list[float]] = defaultdict(list)
     automatic: dict[tuple[str, str], dict] = defaultdict(dict)
     for rating in ratings:
@@ -117,7 +117,7 @@ def _pairs(
 
 
 def _notes(rows: list[dict[str, Any]], ratings: int, lost: int) -> list[str]:
-    """What the figures say, and what they do not."""
+    """Notes on what the figures do and do not show."""
     notes = []
     for source in ("recomputed", "run"):
         found = [row for row in rows if row["source"] == source and row.get("p_exact") is not None]

@@ -2,11 +2,10 @@
 
 Paper, section 3.2: CAM++ embeddings, highest mean cosine to all other clips of the role. With unit
 vectors u and their sum S that mean is (u . S - 1) / (n - 1), so it costs O(N D), not O(N^2 D).
-A clip in which more than one speaker is found is refused as a reference, and the next best is
-taken: first by the medium's own turns, then by diarizing the clip by itself where it is long enough
-for that (`ALONE` seconds). A diarized speaker whose clips fall into two groups of voices is refused
-with all its clips: two people were taken for one, and the clip most like the others would be the
-wrong person's as likely as not.
+A clip with more than one speaker is rejected and the next best is taken: first by the medium's own
+turns, then by diarizing the clip itself if it is long enough (`ALONE` seconds). A diarized speaker
+whose clips form two groups of voices is rejected with all clips: two people were taken for one, and
+the most central clip may well be the wrong person's.
 """
 
 from collections import defaultdict
@@ -26,9 +25,9 @@ from scripts.rows.roles import RefusedVoice, RoleSpeaker, Voice, roles_of
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-ALONE = 5.0  # seconds: a shorter clip holds too few windows to tell two speakers apart by itself
-OTHERS = 5  # further clips kept of each role: how the role sounds, for the judge
-TOLERANCE = 0.2  # seconds of another speaker's turn at a clip's edge that count as inexactness
+ALONE = 5.0  # seconds: a shorter clip has too few windows to tell two speakers apart
+OTHERS = 5  # further clips of each role, for the judge
+TOLERANCE = 0.2  # seconds of another speaker's turn at a clip's edge that are tolerated
 
 
 def choose_voices(
@@ -46,12 +45,12 @@ def choose_voices(
     speaker: ModelSpec,
     diarization: ModelSpec,
 ) -> None:
-    """Write one `Voice` a role that has a usable clip, its clips as FLAC, and what was refused.
+    """Write one `Voice` a role that has a usable clip, its clips as FLAC, and rejected clips.
 
     recordings, vocals, turns ... are lists in the same order of batches; roles are the rows of
-    roles.tsv that are played. Clips are named by their segment's id, never by the role. A clip in
-    which no words were recognised is refused: nothing could be cloned from it. A role with a single
-    clip gets it, with a flag.
+    roles.tsv that are played. Clips are named by their segment's id, never by the role. A clip
+    without recognised words is rejected: it cannot be cloned from. A role with a single clip gets
+    it, with a flag.
     """
     clips.mkdir(parents=True, exist_ok=True)
     folders = {}
@@ -140,7 +139,8 @@ def choose_voices(
 def of_one_person(
     clips: list[Segment], vectors: np.ndarray
 ) -> tuple[list[Segment], list[int], list[str]]:
-    """The clips of speakers who sound like one person, their places, and why others are refused."""
+    """The clips of speakers that sound like one person, their indices, and why others are
+    rejected."""
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, clip in enumerate(clips):
         places[clip.media, clip.speaker].append(place)
@@ -167,7 +167,7 @@ def mean_cosine(vectors: np.ndarray) -> np.ndarray:
     Rounded to 9 decimals, so that equal clips tie whatever the order of the sums.
     """
     units = vectors.astype(np.float64)
-    total = np.ones(len(units)) @ units  # a product is twice as fast as sum(axis=0)
+    total = np.ones(len(units)) @ units  # a matrix product is twice as fast as sum(axis=0)
     return np.round((units @ total - 1) / max(1, len(units) - 1), 9)
 
 

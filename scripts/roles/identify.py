@@ -1,21 +1,21 @@
 """Finds out which role each diarized speaker is, by two language models (paper, section 3.2).
 
-The paper asks GPT-4.1 and DeepSeek-V3 for the name, and so are services asked here: they read the
-scene around a speaker's lines and choose among the work's cast and "somebody else", which takes its
-part of the probability.
+The paper asks GPT-4.1 and DeepSeek-V3 for the name. Services are asked the same way here: they read
+the scene around a speaker's lines and choose among the work's cast and "somebody else", which takes
+its share of the probability.
 
-Small models, when asked, take the name that a speaker calls somebody else for the speaker's own. So
-a model that can tell how likely a text is (`score`) is not asked: it is told "Speaker A is Joe",
-once for each name of the cast, and how likely it finds what is then said around Speaker A is that
-name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL 2022, arXiv
-2108.04106). All names score the same text, so a name's length or rareness is no matter. As this
-costs much, each model after the first scores only the few names that those before it find likeliest
-for a speaker: name the smallest model first.
+Small models, when asked, confuse the name of the person addressed with the speaker's own. So a
+model that can score texts (`score`) is not asked but told "Speaker A is Joe", once for each name of
+the cast; the likelihood of the lines around Speaker A given that is the name's score (a noisy
+channel: Bayes' rule with equal priors; Min et al., ACL 2022, arXiv 2108.04106). All names score the
+same text, so the length and rarity of a name do not matter. As this is expensive, each model after
+the first scores only the few names that the earlier models rank highest for a speaker: list the
+smallest model first.
 
-Speakers and names are matched one to one so that the sum of log-probabilities is highest (linear
-sum assignment), as two speakers of one medium are two people; where there are more speakers than
-names, those who are likeliest somebody else go without. The mean over the models decides.
-Nothing here is a fact before people have looked: `verify` joins their decisions.
+Speakers and names are matched one to one to maximise the sum of log-probabilities (linear sum
+assignment), as two speakers of one medium are two people; with more speakers than names, those most
+likely to be somebody else get none. The mean over the models decides. Nothing here is final before
+people have looked: `verify` applies their decisions.
 """
 
 from collections import defaultdict
@@ -36,12 +36,12 @@ from scripts.workflow.model_spec import ModelSpec
 
 PLACES = {"work", "cast", "speaker", "name"}
 ASKED_PLACES = {"work", "cast", "speaker", "lines"}
-LINES = 6  # scored for each speaker and name: what this stage costs is in proportion
+LINES = 6  # scored for each speaker and name: the cost of this stage is proportional
 LONGEST = 110  # characters of a line
 SHORTLIST = 3  # names that a second model scores for a speaker
 QUOTES = 3  # of a speaker, as evidence for people
 LABEL = {"English": "Speaker {}: {}", "Chinese": "说话人{}：{}"}
-SHOWN = 6000  # characters of a scene that a model is asked about
+SHOWN = 6000  # characters of a scene shown to a model
 SOMEBODY = {"English": "somebody else", "Chinese": "其他人"}
 COMMA = {"English": ", ", "Chinese": "、"}
 
@@ -70,15 +70,15 @@ def identify(
     llms: list[ModelSpec],
     roles: list[dict],
 ) -> None:
-    """Write one `Identity` for each speaker of a medium whose work has roles, by medium; none if
-    there is no model to find out by.
+    """Write one `Identity` for each speaker of a medium whose work has roles, by medium; none
+    without models.
 
     recordings ... are lists in the same order of batches; roles are all rows of roles.tsv; english
     and chinese are prompt files for models that score, choice_english and choice_chinese for those
     that choose; llms are specs, loaded one after the other.
     """
     told = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
-    asked = {
+    choosing = {
         "English": read_prompt(choice_english, ASKED_PLACES),
         "Chinese": read_prompt(choice_chinese, ASKED_PLACES),
     }
@@ -97,7 +97,7 @@ def identify(
         if scores(model):
             tables.append(likelihoods(model, told, found, shortlists(found, tables)))
         elif chooses(model):
-            tables.append(choices(model, asked, found))
+            tables.append(choices(model, choosing, found))
         del model
     rows = [
         row
@@ -114,7 +114,7 @@ def scenes(
     transcripts: list[Transcript],
     roles: list[dict],
 ) -> list[Scene]:
-    """The media in which somebody is looked for and somebody speaks, by id."""
+    """The media with a cast and with speakers, by id."""
     text = {row.id: row.text for row in transcripts if row.text}
     lines, talk = defaultdict(list), defaultdict(list)
     for row in sorted(segments, key=lambda row: row.start):
@@ -131,29 +131,29 @@ def scenes(
 
 
 def shortlists(scenes: list[Scene], tables: list[list[np.ndarray]]) -> list[np.ndarray]:
-    """Which names a model is to score, bool (speakers, cast) a scene: all, or after the tables of
-    other models the `SHORTLIST` that they find likeliest for each speaker."""
+    """Which names a model scores, bool (speakers, cast) a scene: all, or the `SHORTLIST` that the
+    `tables` of earlier models rank highest for each speaker."""
     if not tables:
         return [np.ones((len(scene.speakers), len(scene.cast)), bool) for scene in scenes]
     means = [np.mean(own, axis=0) for own in zip(*tables, strict=True)]
-    # The rank of each name for its speaker, 0 the likeliest.
+    # The rank of each name for its speaker, 0 the most likely.
     return [np.argsort(np.argsort(-mean, kind="stable")) < SHORTLIST for mean in means]
 
 
 def likelihoods(
-    model: ScoringLlm, prompts: dict[str, Prompt], scenes: list[Scene], asked: list[np.ndarray]
+    model: ScoringLlm, prompts: dict[str, Prompt], scenes: list[Scene], shortlist: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Log-probability of each name for each speaker, (speakers, cast) a scene; rows sum to 1 as
-    exp. A name that is not `asked` about, bool of the same shape, is as likely as the least likely
-    one that is. All is put to the model in one call, which reads what prompts share once."""
+    """Log-probability of each name for each speaker, (speakers, cast) a scene; probabilities of a
+    row sum to 1. A name outside `shortlist`, bool of the same shape, gets the lowest value within
+    it. All prompts go to the model in one call, which reads shared prefixes once."""
     pairs = [
         pair
-        for scene, mask in zip(scenes, asked, strict=True)
+        for scene, mask in zip(scenes, shortlist, strict=True)
         for pair in hypotheses(prompts[scene.medium.language], scene, mask)
     ]
     scores = iter([score.logprob for score in model.score(pairs)])
     tables = []
-    for mask in asked:
+    for mask in shortlist:
         table = np.full(mask.shape, np.inf)
         table[mask] = [next(scores) for _ in range(mask.sum())]
         table = np.where(mask, table, table.min(axis=1, keepdims=True))
@@ -161,17 +161,16 @@ def likelihoods(
     return tables
 
 
-def hypotheses(prompt: Prompt, scene: Scene, asked: np.ndarray) -> list[tuple[Chat, str]]:
-    """What a model is told and what is then said: each speaker with each name that is `asked`
-    about, bool (speakers, cast)."""
+def hypotheses(prompt: Prompt, scene: Scene, shortlist: np.ndarray) -> list[tuple[Chat, str]]:
+    """(chat, continuation) of each speaker with each name in `shortlist`, bool (speakers, cast)."""
     language = scene.medium.language
     letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
     names = [role["name"] for role in scene.cast]
     cast = COMMA[language].join(names)
     pairs = []
-    for speaker, wanted in zip(scene.speakers, asked, strict=True):
+    for speaker, wanted in zip(scene.speakers, shortlist, strict=True):
         lines = telling(scene, speaker, names)
-        # Where nothing was understood this is empty, and all names are alike.
+        # Empty if nothing was recognised: all names are then equally likely.
         said = "\n".join(LABEL[language].format(letters[who], text) for who, text in lines)
         places = {"work": scene.medium.work, "cast": cast, "speaker": letters[speaker]}
         pairs += [
@@ -186,8 +185,8 @@ def choices(
     model: ChoosingLlm, prompts: dict[str, Prompt], scenes: list[Scene]
 ) -> list[np.ndarray]:
     """Log-probability of each name as the model's answer for each speaker, (speakers, cast) a
-    scene; rows sum to 1 less the share of somebody else. All names are alike for a speaker of whom
-    nothing was understood, and where the model gives no answer."""
+    scene; rows sum to 1 less the share of somebody else. All names are equally likely for a speaker
+    without recognised lines and if the model gives no answer."""
     return [
         chosen(model, prompts[scene.medium.language], scene)
         for scene in progress(scenes, len(scenes), f"identify with {model.name}")
@@ -200,25 +199,24 @@ def chosen(model: ChoosingLlm, prompt: Prompt, scene: Scene) -> np.ndarray:
     names = [role["name"] for role in scene.cast]
     table = np.full((len(scene.speakers), len(names)), -np.log(len(names)))
     heard = {speaker for speaker, _, _ in scene.lines}
-    asked = [number for number, speaker in enumerate(scene.speakers) if speaker in heard]
+    numbers = [number for number, speaker in enumerate(scene.speakers) if speaker in heard]
     places = {"work": scene.medium.work, "cast": COMMA[language].join(names)}
     chats = [
         prompt.chat(**places, speaker=str(number + 1), lines=stretch(scene, scene.speakers[number]))
-        for number in asked
+        for number in numbers
     ]
     found = model.choose(chats, [*names, SOMEBODY[language]])
-    for number, row in zip(asked, found, strict=True):
+    for number, row in zip(numbers, found, strict=True):
         if row is not None:
             table[number] = row[:-1]
     return table
 
 
 def stretch(scene: Scene, speaker: str) -> str:
-    """At most `SHOWN` characters of the scene, in order, speakers numbered (the answers to choose
-    from have letters); "..." stands for what is left out.
+    """At most `SHOWN` characters of the scene, in order, with numbered speakers (the answers to
+    choose from have letters); "..." marks omissions.
 
-    Lines count the more the nearer they are to one of the speaker's; of equally near ones, those in
-    which a name is said.
+    Lines closer to one of the speaker's are preferred; of equally close ones, those with a name.
     """
     numbers = {name: number for number, name in enumerate(scene.speakers, 1)}
     label = LABEL[scene.medium.language]
@@ -232,7 +230,7 @@ def stretch(scene: Scene, speaker: str) -> str:
     left = SHOWN
     chosen: list[int] = []
     for i in sorted(range(len(lines)), key=worth):
-        left -= len(lines[i]) + 5  # with a line break and a mark of a gap
+        left -= len(lines[i]) + 5  # with a line break and an omission mark
         if left < 0 and chosen:
             break
         chosen.append(i)
@@ -243,9 +241,9 @@ def stretch(scene: Scene, speaker: str) -> str:
 
 
 def telling(scene: Scene, speaker: str, names: list[str]) -> list[tuple[str, str]]:
-    """At most `LINES` lines that the speaker says, answers or is answered by, in their order.
+    """At most `LINES` lines that the speaker says, replies to or is replied to by, in order.
 
-    Those in which a name is said come first, each with the lines before and after it.
+    Lines with a name are preferred, each with the lines before and after it.
     """
     lines = [(who, text[:LONGEST]) for who, _, text in scene.lines]
     near = {
@@ -303,7 +301,7 @@ def softmax(row: np.ndarray) -> list[float]:
 
 
 def quotes(scene: Scene, speaker: str) -> list[Evidence]:
-    """The speaker's longest lines, clips first: what a person hears there is this speaker."""
+    """The speaker's longest lines, clips first, so that a person can listen to the speaker."""
     mine = [(row, text) for name, row, text in scene.lines if name == speaker]
     mine.sort(key=lambda pair: (pair[0].dropped is not None, -len(pair[1]), pair[0].start))
     return [

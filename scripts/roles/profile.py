@@ -1,8 +1,8 @@
 """Writes each role's profile, background and lines (paper, section 3.1, "Role Metadata").
 
-Where roles.tsv names files, as the paper takes them from ChatHaruhi and RoleLLM, they are used: the
-profile as it stands, the script's lines and stretches. Otherwise all comes from what the role says
-in the transcripts, and a language model words profile and background. `origin` keeps which.
+Files named in roles.tsv are used, as the paper uses those of ChatHaruhi and RoleLLM: the profile
+verbatim, the script's lines and excerpts. Otherwise everything comes from the role's lines in the
+transcripts, and a language model writes profile and background. `origin` records which.
 """
 
 import re
@@ -24,11 +24,13 @@ from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
 PLACES = {"name", "work", "lines"}
-LINES = 20  # of a role, the longest ones
-SHOWN = 12  # of them to the model
+LINES = 20  # longest lines of a role
+SHOWN = 12  # of them shown to the model
 WINDOW = 6  # consecutive lines of a scene in one excerpt
 TOKENS = 160
-ANEW = re.compile(r"^\W*(?:Profile|性格)\W*[:：]\W*", re.IGNORECASE)  # not from the name on
+ANEW = re.compile(
+    r"^\W*(?:Profile|性格)\W*[:：]\W*", re.IGNORECASE
+)  # the model started over instead of continuing
 BACKGROUND = re.compile(r"^\W*(?:Background|背景)\W*[:：]\W*", re.MULTILINE | re.IGNORECASE)
 
 
@@ -47,8 +49,8 @@ def profile(
     """Write one `Profile` a role that has a reference voice, by role id.
 
     roles are the rows of roles.tsv: those of a pool are described, all are named in excerpts;
-    english and chinese are prompt files. Raises UserError where a role's files do not exist, are
-    not UTF-8 or never name the role: a profile of somebody else.
+    english and chinese are prompt files. Raises UserError if a role's files do not exist, are not
+    UTF-8 or never mention the role (somebody else's profile).
     """
     prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     spoken = {row.role: row for row in read_rows(voices, Voice)}
@@ -77,7 +79,7 @@ Scene = list[tuple[str | None, str]]  # (role or None, what was said), in time o
 def scenes_of(
     segments: list[Segment], transcripts: list[Transcript], role_of: dict[tuple[str, str], str]
 ) -> dict[str, Scene]:
-    """What is said in each medium, in order, with the role where it is known."""
+    """The lines of each medium, in order, with the role if known."""
     text = {row.id: row.text for row in transcripts if row.text}
     scenes: dict[str, Scene] = defaultdict(list)
     for row in sorted(segments, key=lambda row: (row.media, row.start)):
@@ -89,7 +91,7 @@ def scenes_of(
 def gathered(
     row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str], synthetic: bool
 ) -> Profile:
-    """A role's lines and excerpts, and its profile where a file holds one."""
+    """A role's lines and excerpts, and its profile if it has a file."""
     script = own_file(row, "script")
     text = own_file(row, "profile")
     mine = [line for scene in scenes.values() for role, line in scene if role == row["role"]]
@@ -123,7 +125,7 @@ def gathered(
 
 
 def own_file(row: dict[str, str], key: str) -> str | None:
-    """The text of a role's script or profile file; None where roles.tsv names none."""
+    """The text of a role's script or profile file; None without one in roles.tsv."""
     if not row[key]:
         return None
     try:
@@ -141,14 +143,14 @@ def own_file(row: dict[str, str], key: str) -> str | None:
 
 
 def longest(lines: list[str]) -> list[str]:
-    """At most `LINES` different lines, the longest, in the order in which they are said."""
+    """The `LINES` longest distinct lines, in spoken order."""
     different = list(dict.fromkeys(lines))
     chosen = set(sorted(different, key=lambda line: (-len(line), line))[:LINES])
     return [line for line in different if line in chosen]
 
 
 def windows(row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str]) -> list[str]:
-    """Stretches of `WINDOW` lines in which the role speaks, speakers named where known."""
+    """Excerpts of `WINDOW` lines in which the role speaks, with known speakers named."""
     found = []
     for _, scene in sorted(scenes.items()):
         for start in range(0, len(scene), WINDOW):
@@ -160,10 +162,10 @@ def windows(row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str]
 
 
 def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
-    """Have the model word profile and background of `rows`, of one language, in one call.
+    """Have the model write profile and background of `rows`, of one language, in one call.
 
-    A reply without a background leaves it empty, one without anything leaves the lines to speak for
-    the role; both are flagged.
+    Without a background in the reply it stays empty, and without anything the role has only its
+    lines; both are flagged.
     """
     chats = [
         prompt.chat(name=row.name, work=row.work, lines="\n".join(row.lines[:SHOWN]))
@@ -184,7 +186,7 @@ def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
 
 
 def whole(text: str) -> str:
-    """Text up to the end of its last whole sentence, on one line."""
+    """Text up to the end of its last complete sentence, on one line."""
     line = " ".join(text.split())
     end = max(line.rfind(mark) for mark in ".!?。！？")
     return line[: end + 1] if end >= 0 else ""

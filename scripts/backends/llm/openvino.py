@@ -26,7 +26,7 @@ from scripts.common.progress import progress
 ENV = "core"
 GPU = False
 
-BLOCK = 32  # tokens: what is kept of a prompt is kept in blocks of so many
+BLOCK = 32  # tokens a block of the prompt cache
 READ = 512  # tokens read at once
 
 

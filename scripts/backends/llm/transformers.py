@@ -9,8 +9,9 @@ accelerate; 8B parameters take 16 GB of a GPU, and some GB more for what is read
 bfloat16 on a GPU, float32 on the CPU. Where the template refuses a system message, it is put before
 the first user message. Chats are answered side by side; the order of the arithmetic follows the
 company a chat is in, so that in bfloat16 a greedy reply may now and then differ by a word. What is
-drawn at a temperature above 0 hangs on the seed and the chat alone, among the 50 likeliest tokens;
-the rest of what a checkpoint's generation_config.json recommends (top_p and so on) is not used.
+sampled at a temperature above 0 depends on the seed and the chat only, among the 50 likeliest
+tokens; the rest of what a checkpoint's generation_config.json recommends (top_p and so on) is not
+used.
 """
 
 from __future__ import annotations

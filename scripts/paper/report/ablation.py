@@ -1,4 +1,4 @@
-"""What taking something from a system does: its PeC and KC beside the whole system's.
+"""Ablations: PeC and KC of an ablated system beside those of the full system.
 
 A judge that sees who a role is must rank a system without its role prompt lower on personality
 and knowledge consistency; the tables say so whichever way it falls.
@@ -42,10 +42,10 @@ def ablation_section(verdicts: list[Verdict], ablations: dict[str, str]) -> Sect
 def ablation_rows(verdicts: list[Verdict], ablations: dict[str, str]) -> list[dict[str, Any]]:
     """PeC and KC of each ablated system beside the system it was made from, item by item.
 
-    One row an ablation, judge, metric and language (and both together, where there are two); of a
-    system with several versions each is one of its own. Only items scored for both systems count.
-    `missing` is the number of items that lack a score of either. `lower_in` is the number of items
-    in which the ablated system scores lower. With n = 0 the scores are None.
+    One row an ablation, judge, metric and language (plus both together, if there are two); each
+    version of a system is a system of its own. Only items scored for both systems count. `missing`
+    is the number of items without a score of either, `lower_in` the number of items with a lower
+    score of the ablated system. With n = 0 the scores are None.
     """
     languages = [name for name in LANGUAGES if any(v.language == name for v in verdicts)]
     groups = [*languages, "both"] if len(languages) > 1 else languages
@@ -62,7 +62,7 @@ def ablation_rows(verdicts: list[Verdict], ablations: dict[str, str]) -> list[di
 
 
 def _versions(verdicts: list[Verdict], system: str) -> list[str]:
-    """The names under which a system has scores; its own, where it has none."""
+    """The names under which a system has scores, or its own without any."""
     found = dict.fromkeys(v.system for v in verdicts if without_version(v.system) == system)
     return list(found) or [system]
 

@@ -1,6 +1,6 @@
-"""What can be said about one medium: what the corpus phase found against the truth, where known.
+"""Measures of one medium: results of the corpus phase against the ground truth, where known.
 
-The truth of a medium is up to three files (scripts/media/truth.py); what is missing is not scored.
+The truth of a medium is up to three files (scripts/media/truth.py); missing parts are not scored.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from scripts.rows.corpus import Recording, Segment, Turn
 from scripts.rows.jsonl import given, read_rows
 from scripts.rows.roles import Identity
 
-DROPPED = "dropped: "  # the counts of dropped segments are named so, with the reason
-SLACK = 0.5  # seconds by which a turn may go beyond the sound before that is told
+DROPPED = "dropped: "  # prefix of the counts of dropped segments, before the reason
+SLACK = 0.5  # seconds by which a turn may exceed the audio without a note
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Batch:
 
 @dataclass
 class Scores:
-    """Counts, and (sum, weight) pairs of rates and means; what is unknown is not in here.
+    """Counts, and (sum, weight) pairs of rates and means; unknown values are absent.
 
     `notes` are sentences about what could not be scored.
     """
@@ -59,7 +59,7 @@ class Scores:
             self.set(name, corpus_scores.add([self.pairs.get(name), pair]))
 
     def cells(self) -> dict[str, float | None]:
-        """One number by name; a pair becomes its ratio."""
+        """Numbers by name; pairs become ratios."""
         counts: dict[str, float | None] = {
             name: round(number, 3) for name, number in self.counts.items()
         }
@@ -67,10 +67,10 @@ class Scores:
 
 
 def measure(batch: Batch, recording: Recording, identities: list[Identity]) -> Scores:
-    """Everything that can be said about one recording.
+    """All measures of one recording.
 
-    What the truth says is not to be scored, and what lies beyond the end of the sound, is left out
-    of every comparison with the truth but that of the sound itself.
+    Stretches that the truth excludes from scoring, and those beyond the end of the audio, are left
+    out of every comparison with the truth except that of the audio itself.
     """
     turns = [(t.start, t.end, t.speaker) for t in batch.turns if t.media == recording.id]
     segments = [row for row in batch.segments if row.media == recording.id]
@@ -96,7 +96,7 @@ def measure(batch: Batch, recording: Recording, identities: list[Identity]) -> S
 
 
 def speakers(turns: corpus_scores.Turns, unscored: list[Span]) -> int:
-    """How many people speak where it is scored."""
+    """The number of speakers in the scored stretches."""
     return len({speaker for _, _, speaker in corpus_scores.without(turns, unscored)})
 
 
@@ -107,7 +107,7 @@ def compare_turns(
     turns: corpus_scores.Turns,
     unscored: list[Span],
 ) -> None:
-    """DER, the number of people who speak, and how much of the sound is not scored."""
+    """DER, number of speakers, and the unscored share of the audio."""
     whole = recording.duration
     scored = sum(end - start for start, end, _ in corpus_scores.without([(0, whole, "")], unscored))
     result.counts["unscored"] = whole - scored
@@ -120,7 +120,7 @@ def compare_turns(
 
 
 def count_clips(result: Scores, segments: list[Segment], rated: dict[str, str | None]) -> None:
-    """Segments, clips, and the dropped ones by reason; figures in a reason are left out."""
+    """Segments, clips, and dropped segments by reason, without the figures in it."""
     reasons = [row.dropped or rated[row.id] for row in segments]
     result.counts["segments"] = len(segments)
     result.counts["clips"] = reasons.count(None)
@@ -136,7 +136,7 @@ def compare_text(
     texts: dict[str, str],
     unscored: list[Span],
 ) -> None:
-    """WER or CER, where the text of every true line is known.
+    """WER or CER, if the text of every true line is known.
 
     A line or segment counts where at least half of it is scored.
     """
@@ -165,7 +165,7 @@ def compare_names(
     identities: list[Identity],
     unscored: list[Span],
 ) -> None:
-    """Right names and agreement of the models, over the speakers that have candidates."""
+    """Correct names and agreement of the models, over speakers with candidates."""
     said = [(line.start, line.end, line.speaker) for line in lines]
     people = same_people(
         corpus_scores.without(turns, unscored), corpus_scores.without(said, unscored)

@@ -1,7 +1,7 @@
-"""Scores of a transcript, a diarization, a separation and named speakers against the truth.
+"""Scores of transcripts, diarization, separation and speaker names against the ground truth.
 
-Each is returned as a pair (sum, weight), so that the score of many media is the sum of sums over
-the sum of weights. None: there is nothing to score against.
+Each is a pair (sum, weight), so that the score of many media is the sum of sums over the sum of
+weights. None: nothing to score against.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from scripts.media import stm
 
-MANY = 2**40  # more than all words of a text
+MANY = 2**40  # more than the words of any text
 
 Turns = list[tuple[float, float, str]]  # start and end in seconds, speaker
 Span = tuple[float, float]  # start and end in seconds
@@ -22,7 +22,7 @@ Pair = tuple[float, float]
 
 
 def without(turns: Turns, spans: Iterable[Span]) -> Turns:
-    """What is left of turns outside `spans`."""
+    """The parts of turns outside `spans`."""
     for begin, stop in spans:
         cut = [
             part
@@ -38,15 +38,14 @@ def diarization_error(
 ) -> Pair | None:
     """Missed, false and confused speech, and all true speech, in seconds; their ratio is the DER.
 
-    Scored are the `seconds` of the sound without the stretches `unscored`, however far turns reach;
-    turns of one speaker that overlap are one. forgiving: leaves out .25 s on both sides of every
-    true boundary, and overlapped speech, as NIST's evaluations did. Speakers are mapped to the true
-    ones as suits the score best.
+    The `seconds` of the audio are scored except for the stretches `unscored`; overlapping turns of
+    one speaker are merged. forgiving: excludes .25 s on both sides of every true boundary, and
+    overlapped speech, as NIST's evaluations did. Speakers are mapped to the true ones optimally.
     """
     from pyannote.core import Segment, Timeline
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    # The library's collar is the whole width about a boundary.
+    # The library's collar is the full width around a boundary.
     metric = DiarizationErrorRate(collar=0.5 if forgiving else 0.0, skip_overlap=forgiving)
     parts = metric(
         _annotation(true),
@@ -68,7 +67,7 @@ def _annotation(turns: Turns):
 
 
 def _joined(turns: Turns) -> Turns:
-    """Turns of one speaker that overlap, as one: nobody speaks twice at once."""
+    """Overlapping turns of one speaker, merged."""
     joined: dict[str, list[Span]] = {}
     for start, end, speaker in sorted(turns):
         own = joined.setdefault(speaker, [])
@@ -84,7 +83,7 @@ def word_error(true: str, heard: str) -> Pair | None:
 
     Both texts go through the English normaliser of Whisper (lower case, no punctuation, no fillers,
     contractions and numbers written one way), but American and British spelling are not unified.
-    Of the true text's alternatives (scripts/media/stm.py) those count that suit the score best.
+    Of the true text's alternatives (scripts/media/stm.py) the best-scoring ones count.
     """
     return _errors(true, heard, _words)
 
@@ -104,8 +103,8 @@ def _normaliser():
 def character_error(true: str, heard: str) -> Pair | None:
     """Substituted, deleted and inserted characters, and true characters; their ratio is the CER.
 
-    Only letters, ideographs and digits count, full width made half width, in lower case. Of the
-    true text's alternatives those count that suit the score best.
+    Only letters, ideographs and digits count, in half width and lower case. Of the true text's
+    alternatives the best-scoring ones count.
     """
     return _errors(true, heard, _characters)
 
@@ -116,12 +115,12 @@ def _characters(text: str) -> list[str]:
 
 
 def _errors(true: str, heard: str, split: Callable[[str], list[str]]) -> Pair | None:
-    """Errors and true words (or characters) of the best way to align `heard` with the true text.
+    """Errors and true words (or characters) of the best alignment of `heard` with the true text.
 
-    Our own, as no library that we found scores a reference with alternatives. It is Levenshtein's
-    row by row: after each true word, row[n] is the cost of aligning all up to it with the first n
-    heard words. An error costs MANY and a true word -1, so that of ways with as many errors the
-    one with most true words counts.
+    Our own, as no library that we found scores references with alternatives. Levenshtein's
+    algorithm row by row: after each true word, row[n] is the cost of aligning everything up to it
+    with the first n heard words. An error costs MANY and a true word -1, so of alignments with
+    equal errors the one with most true words wins.
     """
     numbers: dict[str, int] = {}
     words = np.array([numbers.setdefault(word, len(numbers)) for word in split(heard)], np.int64)
@@ -141,7 +140,7 @@ def _errors(true: str, heard: str, split: Callable[[str], list[str]]) -> Pair | 
 
     try:
         parts = stm.pieces(true)
-    except ValueError:  # a brace that is only a sign: no text of STM
+    except ValueError:  # a literal brace: not STM text
         parts = [true]
     best = int(follow(parts, inserted)[-1])
     errors = -(-best // MANY)

@@ -1,4 +1,4 @@
-"""How figures look, and how they are written: the same bytes from the same data."""
+"""Style and output of figures: the same data gives the same bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "pdf.fonttype": 42,
-    "text.parse_math": False,  # names are words, with dollars in them or not
+    "text.parse_math": False,  # names are plain text, even with dollar signs
     "svg.hashsalt": "speechrole",
     "hatch.linewidth": 0.6,
 }

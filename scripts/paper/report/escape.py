@@ -1,7 +1,7 @@
-"""Text for pages in GitHub markdown and in LaTeX: what people and models wrote is never markup.
+"""Escaping of text for GitHub markdown and LaTeX, so that untrusted text is never markup.
 
-Names, replies, reasons and versions come from others. On a page they are words: no tag, link,
-image or command in them does anything. Only `code` in single backticks is kept as such.
+Names, replies, reasons and versions come from elsewhere. On a page they are plain text: tags,
+links, images and commands in them have no effect. Only `code` in single backticks is kept.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 TEX = {
     "\\": r"\textbackslash{}",
     **{sign: "\\" + sign for sign in "&%$#_{}"},
-    # At the beginning of a row \\ and \midrule would take these for their argument.
+    # At the start of a row, \\ and \midrule would take these as their argument.
     **{sign: f"{{{sign}}}" for sign in "[]*"},
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -24,10 +24,9 @@ TEX = {
     "≥": r"$\ge$",
     "±": r"$\pm$",
 }
-# Of no shape, or turning the words after them around.
+# Invisible characters, and those that reverse the text direction.
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-# One backtick on either side: longer runs pair by rules of their own. In a table a bar ends a cell
-# in code too.
+# Single backticks only: longer runs pair by other rules. In a table a bar ends a cell even in code.
 CODE = re.compile(r"(?<!`)`([^`|\\]+)`(?!`)")
 SIGNS = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")  # _ inside a word is no markup
 ENTITY = re.compile(r"&(?=#?\w+;)")
@@ -45,7 +44,7 @@ def md_inline(text: str) -> str:
 
 
 def md_paragraph(text: str) -> str:
-    """`text` as a paragraph of markdown of its own."""
+    """`text` as a paragraph of markdown."""
     text = md_inline(text)
     begun = BEGINNING.match(text)
     if begun is None:
@@ -55,7 +54,7 @@ def md_paragraph(text: str) -> str:
 
 
 def tex_text(text: str) -> str:
-    """`text` with TeX's special signs escaped and `code` as \\texttt."""
+    """`text` with TeX's special characters escaped and `code` as \\texttt."""
     escaped = "".join(TEX.get(sign, sign) for sign in _one_line(text))
     return re.sub(r"`([^`]*)`", r"\\texttt{\1}", escaped)
 
@@ -65,6 +64,6 @@ def _one_line(text: str) -> str:
 
 
 def _md_plain(text: str) -> str:
-    """Words without code: the signs escaped, and addresses no links."""
+    """Text without code, with special characters escaped and URLs not linked."""
     text = ADDRESS.sub(r"\\", SIGNS.sub(r"\\\g<0>", text))
     return ENTITY.sub("&amp;", text).replace("<", "&lt;").replace(">", "&gt;")

@@ -25,7 +25,7 @@ AnyVerdict = TypeVar("AnyVerdict", bound=Verdict)
 
 @dataclass(frozen=True)
 class Expected:
-    """What a run judges: files of its test dialogues, and names as the config has them."""
+    """What a run judges: files of its test dialogues, and names from the config."""
 
     test: Sequence[Path] = ()
     systems: Sequence[str] = ()
@@ -39,7 +39,7 @@ NOTHING = Expected()
 def completed(verdicts: list[Verdict], expected: Expected) -> tuple[list[Verdict], list[str]]:
     """The verdicts with a row without scores for each that is gone, and notes about those.
 
-    Raises UserError for a verdict that is there twice, or on what this run does not judge. Without
+    Raises UserError for a duplicate verdict and for one that this run does not judge. Without
     test dialogues nothing is expected and nothing is checked.
     """
     if not expected.test:
@@ -57,7 +57,7 @@ def completed(verdicts: list[Verdict], expected: Expected) -> tuple[list[Verdict
 def completed_probes(
     probes: list[Probe], items: Iterable[tuple[Dialogue, str]], expected: Expected
 ) -> tuple[list[Probe], list[str]]:
-    """As `completed`, of the probes of chosen `items`: (dialogue, system) each."""
+    """Like `completed`, for the probes of the chosen `items` (dialogue, system)."""
     if not expected.test:
         return probes, []
     wanted = {}
@@ -73,8 +73,8 @@ def completed_probes(
 def _blanks(
     dialogue: Dialogue, expected: Expected, silent: Set[tuple[str, str]]
 ) -> Iterator[Verdict]:
-    """A row without scores for each system, judge and metric of a dialogue. `silent`: systems and
-    the languages that they do not speak."""
+    """A row without scores for each system, judge and metric of a dialogue. `silent`: (system,
+    language) pairs that are not spoken."""
     for system in expected.systems:
         for judge in expected.judges:
             for metric in expected.metrics:
@@ -108,7 +108,7 @@ def _by_key(rows: list[AnyVerdict]) -> dict[tuple, AnyVerdict]:
 def _filled(
     there: dict[tuple, AnyVerdict], wanted: dict[tuple, AnyVerdict]
 ) -> tuple[list[AnyVerdict], list[str]]:
-    """The rows that are there and, for those that are not, the blank ones; notes about the gaps."""
+    """The existing rows plus blank ones for those missing, and notes about the gaps."""
     for key, row in there.items():
         if key not in wanted:
             raise UserError(
@@ -131,7 +131,7 @@ def _key(row: Verdict) -> tuple:
 
 
 def _place(row: Verdict) -> str:
-    """The folder of a row's file; of a probe, the file."""
+    """The folder of a row's file, or the file of a probe."""
     end = "probes.jsonl" if isinstance(row, Probe) else row.system
     return f"results/judging/{row.judge}/{end}"
 

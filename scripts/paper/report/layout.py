@@ -1,7 +1,7 @@
-"""Writes a table three times: csv for programs (unrounded), md and tex for people (rounded).
+"""Writes a table as csv for programs (unrounded) and as md and tex for people (rounded).
 
 The tex is a fragment: it needs the packages booktabs, graphicx (wide grids are shrunk to the line)
-and xcolor (for what is red) and, where the text is Chinese, XeLaTeX.
+and xcolor (for red cells) and, for Chinese text, XeLaTeX.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scripts.common.cells import defused
 from scripts.paper.report.escape import md_inline, md_paragraph, tex_text
 
 EMPTY = "–"
-WIDE = 8  # a grid with more columns is shrunk to the width of the line
+WIDE = 8  # a grid with more columns is shrunk to the line width
 MARKS = {
     "md": {"best": "**{}**", "second": "<ins>{}</ins>", "red": "🟥 {}", "": "{}"},
     "tex": {
@@ -65,8 +65,8 @@ def write_table(
 
     csv: all keys of the rows (or those in `header`), floats unrounded, None and NaN as empty
     cells.
-    md and tex: by default one grid of the rows with `columns` (default: every key, named as it
-    is), rounded to `digits`; `sections` replaces it by other grids. Notes are sentences, one a
+    md and tex: by default one grid of the rows with `columns` (default: every key, as is), rounded
+    to `digits`; `sections` replaces it by other grids. Notes are sentences, one a
     paragraph; `code` in backticks is kept as such. With no rows, `columns` or `header` must be
     given, and the files say that there are none.
     """
@@ -82,8 +82,8 @@ def write_table(
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path, header: Sequence[str]) -> None:
-    """Write the `header` columns of `rows`: floats unrounded, None and NaN as empty cells, and no
-    text that a spreadsheet would take for a formula."""
+    """Write the `header` columns of `rows`: floats unrounded, None and NaN as empty cells, text
+    protected against spreadsheet formulas."""
     with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = DictWriter(file, header, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
@@ -108,7 +108,7 @@ def markdown(title: str, sections: Sequence[Section], notes: Sequence[str]) -> s
 def latex(title: str, sections: Sequence[Section], notes: Sequence[str]) -> str:
     """The page as LaTeX: one float a section, the notes under the last.
 
-    The title stands as plain text, not as a caption: it carries the paper's own number.
+    The title is plain text, not a caption: it has the paper's own number.
     """
     parts = [f"% {title}: needs booktabs, graphicx and xcolor; Chinese text needs XeLaTeX."]
     for number, section in enumerate(sections, start=1):
@@ -149,7 +149,7 @@ def _tabular(section: Section) -> str:
 
 
 def _grid(section: Section, form: str, escape: Any) -> list[list[str]]:
-    """The cells of a section as marked text."""
+    """The cells of a section as text with marks."""
     marks = _marks(section)
     return [
         [
@@ -185,7 +185,7 @@ def _csv(value: Any) -> Any:
     if _absent(value):
         return ""
     if isinstance(value, str):
-        # A bare \r is not quoted by the writer, and would end the row.
+        # The writer does not quote a lone \r, which would end the row.
         return defused(value.replace("\r\n", "\n").replace("\r", "\n"))
     return value
 

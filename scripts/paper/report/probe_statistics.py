@@ -1,4 +1,4 @@
-"""Figures of a judge audit: verdicts on changed pairs beside those on the pairs as they are."""
+"""Statistics of a judge audit: verdicts on perturbed pairs against those on the originals."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scripts.paper.report.statistics import cluster_totals, t_interval
 from scripts.rows.jsonl import given
 from scripts.rows.judging import Probe, Trial, Verdict
 
-Pair = tuple[Probe | None, Probe]  # the pair as it is, and as it was changed
+Pair = tuple[Probe | None, Probe]  # the original pair, and the perturbed one
 Reading = tuple[float, float]  # scores of the reply and of the reference
 FIRST, SECOND = "test first", "reference first"
 
 
 def readings(row: Verdict) -> dict[tuple[str, int], Reading]:
-    """What the judge gave, by the order in which it heard the sides and the sample.
+    """The judge's scores, by the order of the sides and the sample.
 
-    A judge that keeps no trials was given the pair once: the reply first, but where it was swapped.
+    A judge without trials was given the pair once: reply first, unless swapped.
     """
     if row.trials:
         return {(trial.order, trial.sample): _scores(trial) for trial in row.trials}
@@ -28,7 +28,7 @@ def readings(row: Verdict) -> dict[tuple[str, int], Reading]:
 
 
 def shifts(pairs: list[Pair]) -> dict[str, float | None]:
-    """How the scores moved."""
+    """Statistics of the score shifts."""
     moved, other = (
         np.array([getattr(row, side) - getattr(base, side) for base, row in pairs])
         for side in ("score_test", "score_ref")
@@ -42,7 +42,7 @@ def shifts(pairs: list[Pair]) -> dict[str, float | None]:
 
 
 def same_reply(pairs: list[Pair]) -> dict[str, float | None]:
-    """How far the scores of a reply and itself are apart, answer by answer."""
+    """Differences between the scores of a reply and itself, answer by answer."""
     found = [
         (row.role, test - reference if order == FIRST else reference - test)
         for _, row in pairs
@@ -57,7 +57,7 @@ def same_reply(pairs: list[Pair]) -> dict[str, float | None]:
 
 
 def again(pairs: list[Pair]) -> dict[str, float | None]:
-    """How far two scores of the same reply are apart."""
+    """Differences between repeated scores of the same reply."""
     apart = np.array([given(row.score_test) - given(given(base).score_test) for base, row in pairs])
     return {
         "agree": float((apart == 0).mean()),
@@ -78,7 +78,7 @@ def both_ways(rows: Iterable[Verdict]) -> list[tuple[str, Reading, Reading]]:
 
 
 def order_effect(found: list[tuple[str, Reading, Reading]]) -> dict[str, float | None]:
-    """Whether both orders have one winner, and how many points being A is worth."""
+    """How often both orders agree on the winner, and how many points being A is worth."""
     first, second = (np.array([pair[i] for pair in found], float) for i in (1, 2))
     leads = [np.sign(two[:, 0] - two[:, 1]) for two in (first, second)]
     gaps = (first[:, 0] - first[:, 1] + second[:, 1] - second[:, 0]) / 2
@@ -86,7 +86,7 @@ def order_effect(found: list[tuple[str, Reading, Reading]]) -> dict[str, float |
     return agree | _mean("gap", [role for role, *_ in found], gaps)
 
 
-def lack(pair: Pair) -> str | None:
+def incomparable(pair: Pair) -> str | None:
     """Why two rows cannot be compared, or None."""
     base, row = pair
     if row.score_test is None:

@@ -18,7 +18,7 @@ SYSTEMS = (  # of Tables 2 and 3
     *("Qwen3-8B", "Llama-3.1-8B", "Mistral-7B", "Alibaba Cloud API"),
     *("LLaMA-Omni", "Qwen2.5-Omni", "GPT-4o Audio", "SpeechRole-Agent"),
 )
-JUDGE = "gemini-2.5-pro"  # who gave the printed scores (section 4.2)
+JUDGE = "gemini-2.5-pro"  # gave the printed scores (section 4.2)
 STAND_IN = "objective"  # the backend of the embedded judge
 
 
@@ -28,12 +28,12 @@ def with_printed(metrics: Iterable[str]) -> tuple[str, ...]:
 
 
 def as_printed(system: str) -> str:
-    """A system's name as the paper spells it: models of the config have no spaces in theirs."""
+    """A system's name as the paper spells it; names in the config have no spaces."""
     return {name.replace(" ", "-"): name for name in SYSTEMS}.get(system, system)
 
 
 def stand_ins(judges: dict[str, ModelSpec]) -> list[str]:
-    """A sentence that names the judges (specs by name) that are embedded; none where none is."""
+    """A sentence that names the embedded judges (specs by name), if there are any."""
     names = [f"`{name}`" for name, spec in judges.items() if spec.backend == STAND_IN]
     if not names:
         return []

@@ -1,4 +1,4 @@
-"""People's scores of this run's test items: config/human_ratings.tsv."""
+"""Human ratings of this run's test items: config/human_ratings.tsv."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Rating:
 def read_ratings(
     path: Path, systems: Collection[str], roles: Collection[str], metrics: Collection[str]
 ) -> list[Rating]:
-    """Read the ratings; a table with a header only holds none.
+    """Read the ratings; a table with only a header has none.
 
-    Systems that the paper prints get its spelling. Raises UserError for a malformed row, an unknown
+    Systems of the paper get its spelling. Raises UserError for a malformed row, an unknown
     system, role or metric, and an item that one rater scored twice.
     """
     ratings: dict[tuple, Rating] = {}

@@ -1,10 +1,10 @@
-"""Scores that others released: CSV files, and folders in the layout of the paper's authors.
+"""Released scores: CSV files, and folders in the layout of the paper's authors.
 
 A CSV (or a .tsv, with tabs) has one row a score pair, with the columns of `COLUMNS` and perhaps one
 `judge`. A folder has a file {system}/{single|multi}/{role}.json with a list of the role's items; an
 item is an object with "<metric>_results": {"score": [test, reference], ...} for each metric, in one
-of two shapes: flat, where its "idx" counts, or each in a list of its own, where
-"idx" is always 0 and the position counts.
+of two shapes: flat, where its "idx" counts, or each in a list of its own, where "idx" is always 0
+and the position counts.
 
 Nothing doubtful is taken: a file with one such score is refused, naming the place. One of the
 paper's metrics that an item lacks is missing, and counted as such.
@@ -35,8 +35,8 @@ from scripts.rows.judging import Verdict
 COLUMNS = ("system", "role", "mode", "idx", "metric", "score_test", "score_ref")
 JUDGE = "not stated"
 MODES = ("single", "multi")
-SEPARATORS = {".csv": ",", ".tsv": "\t"}  # by the end of a file's name
-LIKE_SCORES = re.compile(r"\.(?:json|csv|tsv)", re.IGNORECASE)  # packed or not
+SEPARATORS = {".csv": ",", ".tsv": "\t"}  # by file extension
+LIKE_SCORES = re.compile(r"\.(?:json|csv|tsv)", re.IGNORECASE)  # compressed or not
 NAMES = {  # as the released files spell them
     "Instruction_Adherence": "IA",
     "Conversational_Coherence": "CC",
@@ -47,12 +47,12 @@ NAMES = {  # as the released files spell them
     "Personality_Consistency": "PeC",
     "Knowledge_Consistency": "KC",
 }
-RESULTS = "_results"  # at the end of a metric's key in the authors' files
+RESULTS = "_results"  # suffix of a metric's key in the authors' files
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One score pair as it was given, and where."""
+    """One score pair as given, and its place."""
 
     where: str
     system: str
@@ -76,7 +76,7 @@ def files_of(path: Path) -> list[Path]:
     found = []
     for file in sorted(path.glob("**/*")):
         parts = file.relative_to(path).parts
-        # What nobody sees in a folder, and what macOS and others keep there.
+        # Hidden files, and metadata of macOS and others.
         hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
         if hidden or file.parent.name.lower() not in MODES or not LIKE_SCORES.search(file.name):
             continue
@@ -113,11 +113,11 @@ def read_scores(
 def read_released(
     paths: list[Path], roles: list[dict[str, str]], metrics: Sequence[str] = PAPER_METRICS
 ) -> list[Verdict]:
-    """The score pairs of all files as Verdict rows; `roles` say what language and pool a role has.
+    """The score pairs of all files as Verdict rows; `roles` give a role's language and pool.
 
-    A role may go by `role` or, if it has that column, by `role_as_printed`. Raises UserError for a
-    score that is not a whole number from 1 to 10, an unknown role, mode or metric, an item that
-    is there twice, a file that is given twice, and a file of another form.
+    A role is found by `role` or, if it has that column, by `role_as_printed`. Raises UserError for
+    a score that is not an integer from 1 to 10, an unknown role, mode or metric, a duplicate item
+    or file, and a file in another format.
     """
     known = {row.get("role_as_printed") or row["role"]: row for row in roles}
     known |= {row["role"]: row for row in roles}
@@ -170,7 +170,7 @@ def _table(path: Path) -> Iterator[Cell]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a CSV or TSV file that are not empty, with the line in which each ends."""
+    """The non-empty rows of a CSV or TSV file, with the line number of each row's end."""
     text = io.StringIO(text_of(path), newline="")
     reader = csv.reader(text, delimiter=SEPARATORS[path.suffix.lower()])
     for cells in reader:
@@ -179,7 +179,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _item_file(path: Path) -> Iterator[Cell]:
-    """The items of a role by a system, in either of the authors' shapes."""
+    """The items of a role and system, in either of the authors' shapes."""
     try:
         items = json.loads(text_of(path), object_pairs_hook=lambda pairs: _object(pairs, path))
     except (ValueError, RecursionError) as error:
@@ -204,8 +204,8 @@ def _item_file(path: Path) -> Iterator[Cell]:
 
 
 def _object(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    """A JSON object; json.loads alone would take the last of two scores of one name."""
-    pairs = [(mended(name), value) for name, value in pairs]  # it may stand in a message
+    """A JSON object without duplicate keys, of which json.loads would take the last."""
+    pairs = [(mended(name), value) for name, value in pairs]  # it may appear in a message
     names = [name for name, _ in pairs]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -258,7 +258,7 @@ def _verdict(cell: Cell, known: dict[str, dict[str, str]], metrics: Sequence[str
 
 
 def _whole(value: Any) -> int | None:
-    """A whole number given as one, as text or as 8.0; None for anything else."""
+    """An integer, given as such, as text or as 8.0; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The page of Tables 6 and 7: who the roles are and which split each belongs to."""
+"""The page of Tables 6 and 7: the roles and their splits."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def write_roles(
 ) -> None:
     """Write the csv, md and tex (`outputs`) of half of the roles, `part` 1 or 2.
 
-    `roles` and `media` are the rows of roles.tsv and media.tsv. The printed roles are cut where
-    the paper cuts them, this run's in halves.
+    `roles` and `media` are the rows of roles.tsv and media.tsv. The printed roles are divided where
+    the paper divides them, this run's in halves.
     """
     origin = [
         row
@@ -59,7 +59,7 @@ def write_roles(
 
 
 def played(roles: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The roles that dialogues are made for: those of a pool."""
+    """The roles with dialogues: those of a pool."""
     return [role for role in roles if role["pool"]]
 
 

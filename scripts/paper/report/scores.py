@@ -1,4 +1,4 @@
-"""From verdicts to scores: the mean of test / reference (paper, section 4.2) and its interval."""
+"""Scores from verdicts: the mean of test / reference (paper, section 4.2) and its interval."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def score_rows(
 
 
 def ratio(verdict: Verdict) -> float | None:
-    """score_test / score_ref, None where one of them is missing."""
+    """score_test / score_ref, None if one is missing."""
     if verdict.score_test is None or verdict.score_ref is None:
         return None
     return verdict.score_test / verdict.score_ref
@@ -95,7 +95,7 @@ def refuse_missing(verdicts: list[Verdict], most: float) -> None:
 
 
 def missing_notes(verdicts: list[Verdict]) -> list[str]:
-    """How many of each judge's scores are missing, and why; nothing of a judge that lacks none."""
+    """Sentences on each judge's missing scores and the reasons, if there are any."""
     notes = []
     for judge in dict.fromkeys(v.judge for v in verdicts):
         own = [v for v in verdicts if v.judge == judge and v.offered]
@@ -107,7 +107,7 @@ def missing_notes(verdicts: list[Verdict]) -> list[str]:
 
 
 def missing_rows(verdicts: list[Verdict]) -> list[dict[str, Any]]:
-    """How many scores are missing, by language, system, metric and reason."""
+    """Counts of missing scores by language, system, metric and reason."""
     counts = Counter(
         (v.language, v.system, v.metric, v.dropped or "no reason given")
         for v in verdicts
@@ -156,7 +156,7 @@ def overall_added(means: np.ndarray) -> np.ndarray:
 def matrix(
     verdicts: list[Verdict], metrics: Sequence[str] = PAPER_METRICS
 ) -> tuple[list[str], np.ndarray]:
-    """The role of each item, and the ratios as (items, metrics) with NaN where one is missing."""
+    """The role of each item, and the ratios as (items, metrics), NaN if missing."""
     items = {verdict.id: verdict.role for verdict in verdicts}
     place = {name: number for number, name in enumerate(items)}
     values = np.full((len(items), len(metrics)), np.nan)

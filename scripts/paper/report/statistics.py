@@ -1,10 +1,10 @@
-"""How sure a score is: intervals and tests over roles, rank correlation, agreement of raters.
+"""Statistics: intervals and tests over roles, rank correlation, agreement of raters.
 
 Items of one role share its voice, profile and language model prompt, so they are not independent:
-what counts is the mean of each role, and what is drawn again is whole roles (A. C. Cameron et al.,
-"Bootstrap-Based Improvements for Inference with Clustered Errors", 2008). With few roles the
-bootstrap covers too little, so that the interval of a score is Student's t of role means.
-Everything here is seeded and gives the same numbers in every run.
+the unit is the role's mean, and resampling draws roles (A. C. Cameron et al., "Bootstrap-Based
+Improvements for Inference with Clustered Errors", 2008). With few roles the bootstrap's coverage is
+too low, so the interval of a score is Student's t of role means. Everything is seeded and
+reproducible.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TIE = 1e-9
 DRAWS = 10_000
 FEWEST = 5  # clusters, for an interval
 ENOUGH = 20  # clusters, for a bootstrap
-FLIPPED = 16  # clusters, up to which all signs are tried
+FLIPPED = 16  # clusters up to which all sign patterns are tried
 
 
 def cluster_totals(
@@ -29,8 +29,8 @@ def cluster_totals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums and counts per cluster, each of shape (clusters, columns).
 
-    `values` has shape (items, columns); NaN is a missing value, counted nowhere. Clusters are
-    ordered by their names' text, so that the order of the items does not matter.
+    `values` has shape (items, columns); NaN is a missing value, not counted. Clusters are sorted by
+    name, so that the order of the items does not matter.
     """
     names = sorted(set(clusters), key=str)
     place = {name: number for number, name in enumerate(names)}
@@ -47,8 +47,8 @@ def resampled_means(
 ) -> np.ndarray:
     """Means of each column in `draws` resamples of the clusters, shape (draws, columns).
 
-    A draw takes as many clusters as there are, with replacement, and all their items. Where the
-    drawn clusters have no value in a column, its mean is NaN.
+    A draw takes as many clusters as there are, with replacement, and all their items. The mean of a
+    column without values in the drawn clusters is NaN.
     """
     size = len(sums)
     taken = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
@@ -102,7 +102,7 @@ def jackknife_interval(
 
 
 def sign_flip_p(differences: np.ndarray, seed: int = 0) -> np.ndarray | None:
-    """Two-sided p of each column of paired differences, (clusters, columns), by flips of sign.
+    """Two-sided p of each column of paired differences, (clusters, columns), by sign flips.
 
     A cluster's signs are flipped together: all patterns up to 16 clusters, else 9,999 random ones.
     None with fewer than two clusters.
@@ -131,7 +131,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 def rank_intervals(means: np.ndarray, level: float = 0.95) -> list[tuple[int, int]]:
     """The middle `level` of each system's rank (1 = highest) in resampled `means` (draws, systems).
 
-    Systems that share a place share its best rank. The draws must be of the same clusters for all.
+    Tied systems share the best rank. The draws must be of the same clusters for all.
     """
     ranks = rankdata(-means, axis=1, method="min")
     bounds = np.quantile(
@@ -143,7 +143,7 @@ def rank_intervals(means: np.ndarray, level: float = 0.95) -> list[tuple[int, in
 def krippendorff_alpha(ratings: np.ndarray) -> float | None:
     """Krippendorff's alpha, ordinal, of `ratings` (raters, items); NaN is an item not rated.
 
-    None where nobody shares an item, or all ratings are the same.
+    None if no item has two raters, or all ratings are equal.
     """
     import krippendorff
 
@@ -156,7 +156,7 @@ def krippendorff_alpha(ratings: np.ndarray) -> float | None:
 def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
     """Spearman's rho of two equally long lists (ties share their mean rank).
 
-    None where it is not defined: fewer than two values, or all values of a list equal.
+    None if undefined: fewer than two values, or all values of a list equal.
     """
     if len(x) != len(y):
         raise ValueError(f"lists of {len(x)} and {len(y)} values cannot be paired")

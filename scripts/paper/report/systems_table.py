@@ -1,4 +1,4 @@
-"""The page of Tables 2 and 3: printed scores and this run's, never in one ranking."""
+"""The page of Tables 2 and 3: printed scores and this run's, never ranked together."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def write_comparison(
         key=lambda row: LANGUAGES.index(row["language"]),
     )
     made_up = {row.id for row in read_all(test, Dialogue) if row.synthetic}
-    # A run has systems of its own; without them the scores were released by somebody.
+    # A run has systems of its own; without them the scores are released ones.
     own = SOURCES["run"] if systems else RELEASED
     shown = [row | _labels(row, verdicts, made_up, own) for row in rows]
     names = {key: name for key, name in NAMES.items() if key != "domain" or len(domains) > 1}
@@ -103,10 +103,10 @@ def write_comparison(
 
 
 def cut_notes(verdicts: list[Verdict]) -> list[str]:
-    """How many pieces of audio a judge heard only the beginning of, if there are any."""
+    """A note on audio of which a judge heard only the beginning, if there is any."""
     notes = []
     for judge in dict.fromkeys(verdict.judge for verdict in verdicts):
-        parts: dict[tuple[str, str], int] = {}  # a metric's verdict counts its whole item's
+        parts: dict[tuple[str, str], int] = {}  # each metric's verdict has the count of its item
         for v in verdicts:
             if v.judge == judge:
                 parts[v.system, v.id] = max(v.cut, parts.get((v.system, v.id), 0))
@@ -120,7 +120,7 @@ def cut_notes(verdicts: list[Verdict]) -> list[str]:
 
 
 def describe(spec: ModelSpec) -> str:
-    """A model's spec in words: its backend and options, those of the models inside it too."""
+    """A model's spec in words: backend and options, nested models included."""
     options = [
         f"{key}: {describe(value) if isinstance(value, ModelSpec) else value}"
         for key, value in spec.options.items()
@@ -137,7 +137,7 @@ def _printed_rows(published: Path, domain: str, columns: list[str]) -> list[dict
 def _labels(
     row: dict[str, Any], verdicts: list[Verdict], made_up: set[str], own: str
 ) -> dict[str, str]:
-    """Whose row it is, in words; a row in which every item is synthetic says so."""
+    """The labels of a row: system, judge and source, and whether every item is synthetic."""
     label = own if row["source"] == "run" else SOURCES[row["source"]]
     items = {
         verdict.id
@@ -171,7 +171,7 @@ def _intervals(rows: list[dict[str, Any]], scores: Sequence[str]) -> list[Sectio
 
 
 def _interval(row: dict[str, Any], score: str) -> str:
-    """'low to high; bootstrap (scored / missing)', a dash for an interval that cannot be had."""
+    """'low to high; bootstrap (scored / missing)', a dash without an interval."""
     low, high = row[f"{score}_lo"], row[f"{score}_hi"]
     span = EMPTY if low is None else f"{low:.3f} to {high:.3f}"
     drawn = ""

@@ -1,8 +1,8 @@
 """Verdicts, kept apart by the version of the system and of the judge.
 
-A service may answer with another model under the same name from one day to the next. What it says
-it was is in each verdict; scores of two versions are scores of two systems, or of two judges, and
-are never in one mean. Every table reads its verdicts through here.
+A service may change the model behind a name from one day to the next. The version that it states is
+in each verdict; scores of two versions are scores of two systems, or two judges, and are never
+averaged. Every table reads its verdicts through this module.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AnyVerdict = TypeVar("AnyVerdict", bound=Verdict)
 
 @dataclass(frozen=True)
 class VersionedVerdicts(Generic[AnyVerdict]):
-    """Verdicts whose `system` and `judge` tell versions apart, and what a reader must know."""
+    """Verdicts with versions in `system` and `judge`, and notes for the reader."""
 
     verdicts: list[AnyVerdict]
     notes: list[str]
@@ -46,9 +46,9 @@ def by_version(
     """Verdicts with systems spelled as printed and, where a system or a judge has more than one
     version, as "name [version]". `notes` are what a reader must know already.
 
-    A note for each that has, which is printed as a warning too. A verdict without scores and
-    without a version is counted with the version that gave most; one with scores and without a
-    version is of a version of its own, "version not stated".
+    Each of those gets a note, which is also printed as a warning. A verdict without scores and
+    version counts with the most frequent version; one with scores but no version has the version
+    "version not stated".
     """
     systems = _versions((v.system, v.system_version, v) for v in verdicts)
     judges = _versions((v.judge, v.version, v) for v in verdicts)
@@ -82,7 +82,7 @@ def without_version(name: str) -> str:
 def _versions(
     rows: Iterable[tuple[str, str | None, Verdict]],
 ) -> dict[str, list[tuple[str, int]]]:
-    """(version, scores) of each name that has more than one version, the one with most first."""
+    """(version, scores) of each name with several versions, the most frequent first."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for name, version, verdict in rows:
         if version or _scored(verdict):
@@ -95,7 +95,7 @@ def _versions(
 
 
 def _label(found: list[tuple[str, int]] | None, version: str | None, verdict: Verdict) -> str:
-    """What follows a name; nothing where there is one version only."""
+    """The suffix of a name; empty if there is only one version."""
     if found is None:
         return ""
     stated = version or (UNKNOWN if _scored(verdict) else found[0][0])
