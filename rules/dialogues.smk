@@ -163,8 +163,8 @@ rule speak:
         dialogues="results/dialogues/{split}/{shard}.jsonl",
         voices="results/roles/voices.jsonl",
         clips="results/roles/voices",
-        users="results/dialogues/speech/users/{split}/{shard}.jsonl" if APART else [],
-        users_speech="results/dialogues/speech/users/{split}/{shard}" if APART else [],
+        users=["results/dialogues/speech/users/{split}/{shard}.jsonl"] if APART else [],
+        users_speech=["results/dialogues/speech/users/{split}/{shard}"] if APART else [],
     output:
         spoken="results/dialogues/speech/{split}/{shard}.jsonl",
         speech=directory("results/dialogues/speech/{split}/{shard}"),
