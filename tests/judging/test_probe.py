@@ -98,7 +98,7 @@ def run(tmp_path, monkeypatch):
             clips=tmp_path,
             metrics=TABLE,
             name="ruler",
-            backend="judge",
+            judge="judge",
             tts="tts",
             number=number,
         )
