@@ -18,7 +18,6 @@ from scripts.workflow.stage import ABOUT
 
 ROOT = Path(__file__).resolve().parents[1]
 PHASES = ["corpus", "roles", "dialogues", "systems", "judging", "paper"]
-FILES = {phase: phase for phase in PHASES} | {"analyses": "paper"}  # of rules/ -> its phase
 PYTHON = sorted(
     path for folder in ("scripts", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
@@ -28,17 +27,18 @@ BINDING = ("input", "output", "params")
 
 
 def rules() -> dict[str, tuple[str, dict[str, list[str]], str]]:
-    """rule -> (phase, {section: its names}, text) of every rule that runs a script."""
+    """rule -> (phase, {section: its names}, text) of every rule that runs a stage."""
     found = {}
-    for file, phase in FILES.items():
-        text = (ROOT / f"rules/{file}.smk").read_text("utf-8")
+    for file in sorted(ROOT.glob("rules/*.smk")):
+        text = file.read_text("utf-8")
         for block in re.split(r"^(?=rule )", text, flags=re.MULTILINE)[1:]:
             name = re.match(r"rule (\w+):", block).group(1)
             parts = SECTION.split(block)[1:]
             sections = dict(zip(parts[::2], parts[1::2], strict=True))
-            if "script" in sections:
+            phase = re.search(r"scripts/(\w+)/", sections.get("script", ""))
+            if phase and phase[1] in PHASES:
                 names = {key: NAMED.findall(body) for key, body in sections.items()}
-                found[name] = (phase, names, block)
+                found[name] = (phase[1], names, block)
     return found
 
 
