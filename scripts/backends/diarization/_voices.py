@@ -30,7 +30,7 @@ Span = tuple[float, float, str]
 @dataclass(frozen=True)
 class Local:
     """The network's output for each window of `length` frames: `talks` (windows, length, speakers)
-    0 or 1, with speakers numbered separately in each; `first`, the frame of the recording at which each
+    0 or 1, with speakers numbered separately in each; `first`, the recording's frame at which each
     begins; `count` (frames,), the rounded mean number of simultaneous speakers."""
 
     talks: np.ndarray
@@ -126,8 +126,7 @@ def windows_of(local: Local, start: int, end: int) -> list[tuple[int, int]]:
 def frames_of(
     stretches: list, windows: list[tuple[int, int, int]], labels: np.ndarray, length: int
 ) -> np.ndarray:
-    """(length,) the speaker of each frame, from the stretch's window with the nearest middle; -1:
-    none."""
+    """(length,) each frame's speaker, from its stretch's window with the nearest middle, or -1."""
     who = np.full(length, -1)
     for number in dict.fromkeys(number for _, _, number in windows):
         start, end = stretches[number]
@@ -141,9 +140,8 @@ def frames_of(
 def others(local: Local, who: np.ndarray, people: int) -> np.ndarray:
     """(frames,) the second speaker where two talk at once, else -1.
 
-    A speaker of one of the network's windows is identified as the person who mostly talks where
-    that speaker talks alone, if that is a second or more; overlap counts where most windows agree
-    on it.
+    A speaker of a window is taken for the person who mostly talks where that speaker is alone, if
+    for a second or more; overlap counts where most windows agree on it.
     """
     votes, total = np.zeros((len(who), people)), np.zeros(len(who))
     for first, talks in zip(local.first, local.talks, strict=True):
