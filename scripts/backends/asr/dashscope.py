@@ -1,4 +1,4 @@
-"""Paraformer realtime v2 of Alibaba Cloud Model Studio: Chinese and English (used in the paper).
+"""Paraformer realtime v2 of Alibaba Cloud Model Studio: Chinese and English (as in the paper).
 
 https://help.aliyun.com/zh/model-studio/paraformer-real-time-speech-recognition-python-sdk, called
 over a websocket through Alibaba's SDK. Billed by seconds of audio; the clips go to Alibaba, under
