@@ -1,14 +1,13 @@
-"""Paraformer realtime v2 of Alibaba Cloud Model Studio: Chinese and English (paper: a cascade's).
+"""Paraformer realtime v2 of Alibaba Cloud Model Studio: Chinese and English (as in the paper).
 
-https://help.aliyun.com/zh/model-studio/paraformer-real-time-speech-recognition-python-sdk, asked
-over a websocket by Alibaba's SDK. It bills the seconds of audio; the clips are sent to Alibaba,
-under the terms of Model Studio. Needs dashscope, opencc-python-reimplemented, and a key in the
-environment.
+https://help.aliyun.com/zh/model-studio/paraformer-real-time-speech-recognition-python-sdk, called
+over a websocket through Alibaba's SDK. Billed by seconds of audio; the clips go to Alibaba, under
+Model Studio's terms. Needs dashscope, opencc-python-reimplemented, and a key in the environment.
 
-A clip is sent as fast as the connection takes it, and what the service calls ended sentences is
-joined. It does not say which language it heard: that is told from the letters. Options: `model`;
-`address`, the service's, of another region or of a server that speaks its protocol (its HTTP and
-its websocket addresses are derived from it); `key`, the name of the environment variable.
+Clips are sent as fast as the connection allows; the sentences that the service marks as ended are
+joined. The service does not report the language, so it is guessed from the script of the text.
+Options: `model`; `address` of the service, of another region or of a server with the same protocol
+(HTTP and websocket addresses are derived from it); `key`, the name of the environment variable.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ ENV = ("api", "core", "torch")
 GPU = False
 
 CODES = {"English": "en", "Chinese": "zh"}
-FRAME = 12_800  # bytes a message, as in the SDK
+FRAME = 12_800  # bytes per message, as in the SDK
 
 
 def load(
@@ -61,8 +60,8 @@ class Paraformer:
     ) -> list[Transcription]:
         """Text of each (n,) float32 clip and its language; see the contract.
 
-        A clip that the service refuses to hear (its content filter) gets an empty text, and a word
-        on the screen. Raises UserError for one that it could not hear, however often it was asked.
+        A clip that the service's content filter refuses gets an empty text and a printed message.
+        Raises UserError for a clip that has no result after all retries.
         """
         speaks("asr/dashscope", language, CODES)
         heard = [number for number, clip in enumerate(clips) if audible(clip)]
@@ -99,7 +98,7 @@ class Paraformer:
             except Exception as error:
                 raise model_studio.fault(error, begun=bool(sentences)) from error
             finally:
-                line.cut()  # ends the thread, too, if time is up
+                line.cut()  # also ends the thread after a timeout
             told = json_path.number(session.usage, "duration")
             return Response(sentences, used_or_reserved({"audio second": told}, most))
 
@@ -107,7 +106,7 @@ class Paraformer:
         return Call(parts, send, most)
 
     def merge_sentences(self, sentences: list[str], language: str | None) -> Transcription:
-        """One result of the sentences of a clip."""
+        """One transcription from the sentences of a clip."""
         language = language or guessed("".join(sentences))
         parts = [sentence.strip() for sentence in sentences]
         text = ("" if language == "Chinese" else " ").join(part for part in parts if part)
@@ -115,10 +114,9 @@ class Paraformer:
 
 
 def hear(session: Any, sound: bytes, sentences: list[str]) -> None:
-    """Send 16-bit PCM at 16 kHz; the sentences that are heard in it go into `sentences`, as they
-    come.
+    """Send 16-bit PCM at 16 kHz; recognised sentences are appended to `sentences` as they arrive.
 
-    What comes is read while the sound is sent: a service that refuses says so at once.
+    Results are read while the audio is sent, so that a refusal is noticed at once.
     """
     with session, DaemonThreadPool(1) as pool:
         sent = pool.submit(feed, session, sound)
@@ -135,13 +133,13 @@ def feed(session: Any, sound: bytes) -> None:
 
 
 def billed(sound: bytes) -> int:
-    """Seconds of 16-bit PCM at 16 kHz; a part of a second is billed as a whole one."""
+    """Billed seconds of 16-bit PCM at 16 kHz, rounded up."""
     return math.ceil(len(sound) / 2 / RATE)
 
 
 def guessed(text: str) -> str:
-    """The language of a transcript: Chinese if it has a Chinese character for every two words in
-    Latin letters, for a Chinese sentence may have English names in it."""
+    """The language of a transcript: Chinese if it has at least one Chinese character for every two
+    words in Latin letters, since Chinese sentences may contain English names."""
     characters = sum("\u3400" <= letter <= "\u9fff" for letter in text)
     words = len("".join(c if c.isascii() else " " for c in text).split())
     return "Chinese" if characters and characters >= words / 2 else "English"

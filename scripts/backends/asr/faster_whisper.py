@@ -1,19 +1,19 @@
-"""Whisper by faster-whisper (CTranslate2), English and Chinese, on clips of a few seconds.
+"""Whisper by faster-whisper (CTranslate2), English and Chinese, for clips of a few seconds.
 
-Radford et al., 2022 (MIT); default size: base, Systran's conversion of OpenAI's checkpoint. The
-paper uses larger ones: any folder with a Whisper that CTranslate2 can read will do.
+Radford et al., 2022 (MIT); default: base, Systran's conversion of OpenAI's checkpoint. The paper
+uses larger ones; any Whisper that CTranslate2 can read works.
 
-Whisper always hears 30 s, most of it silence for a short clip, and that is nearly all of its work.
-Here it hears 15 s, or the clip and 5 s more. Cut that short it now and then repeats itself or
-rambles; such a reply (see `doubtful`) is made again with the whole 30 s and a wider beam, and the
-likelier of the two is kept. Clips longer than a window go the usual way. Every clip is heard on
-its own and without random sampling, so its text never depends on its neighbours.
+Whisper's encoder always takes 30 s, mostly silence for a short clip, and that is nearly all of the
+work. Here it takes 15 s, or the clip plus 5 s if that is longer. With so little padding it
+sometimes repeats itself or rambles; it is then run again (see `doubtful`) on the full 30 s with a
+wider beam, and the likelier result is kept. Clips of more than 25 s go through faster-whisper's own
+long form. Each clip is decoded alone, without sampling, so its text never depends on others.
 
 Options: `weights`, a name in config/weights.tsv or config/hub_weights.tsv (faster-whisper-large-v3)
-or the path (with a /) of a folder; `threads`, CPU threads: so many clips are
-heard at a time, each by one, which is nearly twice as fast as two threads for one clip; `device`,
-here "cpu" unless said (int8), or "cuda" (float16; other numbers, so a word may differ). Needs
-faster-whisper; opencc-python-reimplemented for simplified characters; torch for "cuda".
+or the path (with a /) of a folder; `threads`, the number of clips transcribed in parallel, one CPU
+thread each (nearly twice as fast as two threads for one clip); `device`, "cpu" by default (int8) or
+"cuda" (float16; a word may differ). Needs faster-whisper; opencc-python-reimplemented for
+simplified characters; torch for "cuda".
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from scripts.common.progress import progress
 ENV = ("core", "torch")
 GPU = True
 
-WHOLE = 30  # seconds: the window that the model was trained with
+WHOLE = 30  # seconds: the window that the model was trained on
 SHORT, MARGIN = 15, 5  # seconds
-BEAM, SECOND_BEAM = 1, 5  # greedy at first; of the second attempt
-HOP = 160  # samples a frame of features
+BEAM, SECOND_BEAM = 1, 5  # beam sizes: greedy first, then for the second attempt
+HOP = 160  # samples per feature frame
 LANGUAGES = {"English": "en", "Chinese": "zh"}
 
 
@@ -59,14 +59,14 @@ def load(weights: str = "whisper-base", threads: int = 2, device: str = "cpu") -
 
 @dataclass(frozen=True)
 class Heard:
-    """One attempt: mean log-probability a token, how far the text repeats itself, and the model's
-    probability that nobody speaks."""
+    """One attempt: mean log-probability per token, compression ratio (high for repetitive text) and
+    probability of no speech."""
 
     text: str
     logprob: float
     compression: float
     no_speech: float
-    endless: bool  # cut off at the most tokens that so short a clip can hold
+    endless: bool  # cut off at the token limit for a clip of this length
 
 
 class FasterWhisper:
@@ -83,7 +83,7 @@ class FasterWhisper:
     ) -> list[Transcription]:
         """Text of each (n,) float32 clip and its language; see the contract.
 
-        Without a language, the likelier of English and Chinese is taken, clip by clip.
+        If no language is given, each clip gets the likelier of English and Chinese.
         """
         speaks("asr/faster_whisper", language, LANGUAGES)
         with ThreadPoolExecutor(self.threads) as pool:
@@ -110,7 +110,7 @@ class FasterWhisper:
     def _hear(self, clip: np.ndarray, language: str, seconds: float, beam: int) -> Heard:
         tokenizer = self._tokenizer(language)
         prompt = self.net.get_prompt(tokenizer, [], without_timestamps=True)
-        # Nobody says more than eight tokens a second.
+        # Nobody speaks more than eight tokens per second.
         most = int(8 * len(clip) / RATE) + 16
         (result,) = self.net.model.generate(
             self._encode(clip, seconds),
@@ -132,7 +132,7 @@ class FasterWhisper:
         )
 
     def _encode(self, clip: np.ndarray, seconds: float):
-        """The encoder's output for the clip, with silence after it up to `seconds`."""
+        """The encoder's output for the clip, padded with silence to `seconds`."""
         frames = int(seconds * RATE) // HOP // 2 * 2
         padded = np.pad(clip, (0, max(0, frames * HOP - len(clip))))
         features = self.net.feature_extractor(padded, padding=HOP)[None, :, :frames]
@@ -161,7 +161,7 @@ class FasterWhisper:
 
 
 def doubtful(heard: Heard) -> bool:
-    """Whisper's own tests for a failed attempt: unlikely, or repeating itself."""
+    """Whisper's own tests (unlikely or repetitive text), and whether the token limit was hit."""
     return heard.endless or heard.logprob < -1 or heard.compression > 2.4
 
 

@@ -1,21 +1,21 @@
-"""Paraformer and SenseVoice by FunASR: Chinese, and Chinese and English.
+"""Paraformer (Chinese) and SenseVoice (Chinese and English) by FunASR.
 
 Gao et al., 2022 and Shi et al., 2023: https://huggingface.co/funasr/paraformer-zh, a
 SeACo-Paraformer of 220M parameters, Chinese with some English words, no punctuation. FunAudioLLM,
 2024: https://huggingface.co/FunAudioLLM/SenseVoiceSmall, 234M parameters, Chinese, Cantonese,
-English, Japanese and Korean, with punctuation and figures for numbers. Both under the FunASR model
-licence 1.1. Which of the two a folder holds is read from its config.yaml.
+English, Japanese and Korean, with punctuation and numbers as digits. Both under the FunASR model
+licence 1.1. config.yaml tells which of the two a folder holds.
 
-Needs torch, torchaudio, funasr and opencc-python-reimplemented; either takes 1 GB of a GPU.
-Always float32, as FunASR runs them. Options: `weights`, `device`, `batch` (clips heard together),
-`languages` (what the model speaks; by default Chinese for a Paraformer, both for a SenseVoice; an
-English Paraformer wants `languages: [English]`) and `word_times` (bool: each word's start and end).
+Needs torch, torchaudio, funasr and opencc-python-reimplemented; each takes 1 GB of GPU memory.
+Always float32, as in FunASR. Options: `weights`, `device`, `batch` (clips per batch), `languages`
+(that the model supports; by default Chinese for a Paraformer, both for a SenseVoice; an English
+Paraformer needs `languages: [English]`) and `word_times` (bool: start and end of each word).
 
-A clip of more than 30 s is cut where it is quietest, and the texts of its parts are joined; the
-packages' own way, a second model that looks for speech, is not used. The faint noise that FunASR
-adds to clips (where config.yaml says `dither`) is the same for every clip, so that a text does not
-depend on chance or on the clip's company; the times of a Paraformer's words may, by some hundredths
-of a second. SenseVoice's marks of emotion and sounds are left out.
+A clip of more than 30 s is cut where it is quietest and the texts of its parts are joined, instead
+of FunASR's way, a second model for voice activity detection. The dither that FunASR adds to clips
+(if config.yaml sets `dither`) is the same for every clip, so a text depends neither on chance nor
+on the rest of the batch; a Paraformer's word times may shift by some hundredths of a second.
+SenseVoice's tags for emotion and sounds are dropped.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ GPU = True
 
 BOTH = ("English", "Chinese")
 SENSEVOICE = "SenseVoiceSmall"
-# What config.yaml calls the models; these two know when their words are said.
+# The models' names in config.yaml; these two can give word times.
 TIMED = ("SeacoParaformer", "BiCifParaformer")
 LANGUAGES = {SENSEVOICE: BOTH, "Paraformer": ("Chinese",)} | dict.fromkeys(TIMED, ("Chinese",))
 CODES = {"English": "en", "Chinese": "zh"}
 TAG = re.compile(r"<\|(\w+)\|>")
 CHINESE = "[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
-TAGS = 4  # before SenseVoice's text: language, emotion, sound, figures for numbers
-FRAME = 0.06  # seconds between two outputs of either encoder
+TAGS = 4  # before SenseVoice's text: language, emotion, sound, numbers as digits
+FRAME = 0.06  # seconds per output frame of either encoder
 LONGEST, SEARCH, QUIET = 30 * RATE, 10 * RATE, RATE // 5  # samples
 
 
@@ -81,7 +81,7 @@ def load(
             log_level="ERROR",
             ncpu=torch.get_num_threads(),
         )
-        # FunASR only prints what a checkpoint lacks, and goes on with random weights.
+        # FunASR only prints which weights a checkpoint lacks, and leaves them random.
         state = torch.load(file, weights_only=True, mmap=True, map_location="cpu")
         state = state.get("state_dict", state)
         missing = sorted(set(net.model.state_dict()) - set(state))
@@ -103,7 +103,7 @@ class FunAsr:
         self.simplify = OpenCC("t2s").convert
         noise = np.random.default_rng(0).standard_normal(LONGEST)
         net.model.encoder.register_forward_hook(self.mask_padding)
-        self.noise = (noise * dither / 2**15).astype(np.float32)  # dither is in 16-bit steps
+        self.noise = (noise * dither / 2**15).astype(np.float32)  # dither is in units of 16-bit PCM
 
     def transcribe(
         self,
@@ -138,8 +138,8 @@ class FunAsr:
         return [self.merge_parts(own, language) for own in heard]
 
     def mask_padding(self, encoder, inputs, output) -> tuple:
-        """Keep what the encoder puts out, with zeros for the padding of shorter clips: Paraformer's
-        count of characters looks one frame ahead, into it."""
+        """Keep the encoder's output, with zeros for padding: Paraformer counts characters by
+        looking one frame ahead, into it."""
         import torch
 
         encoded, lengths, *rest = output
@@ -149,8 +149,7 @@ class FunAsr:
         return (encoded, lengths, *rest)
 
     def merge_parts(self, parts: list[Transcription], language: str | None) -> Transcription:
-        """One result of what was heard in the parts of a clip; the longest text says in what
-        language it is."""
+        """One transcription from the parts of a clip; its language is that of the longest text."""
         longest = max(parts, key=lambda part: len(part.text), default=None)
         language = language or (longest.language if longest else self.languages[0])
         plain = self.simplify if language == "Chinese" else str
@@ -159,11 +158,11 @@ class FunAsr:
         return Transcription(text, language, words if self.word_times else None)
 
     def hear(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
-        """What is said in each clip of at most LONGEST samples; words without `word_times`: []."""
+        """Transcribe clips of at most LONGEST samples; words are [] without `word_times`."""
         noisy = [clip + self.noise[: len(clip)] for clip in clips]
         if self.kind == SENSEVOICE:
             heard = self.sensevoice(noisy, CODES.get(language or "", "auto"))
-            # A third language is most often Chinese misheard: Cantonese is, and is written so.
+            # A third language is mostly misheard Chinese: Cantonese is, and its text is in Chinese.
             others = [i for i, one in enumerate(heard) if one.language not in BOTH]
             for i in others:
                 heard[i] = replace(self.sensevoice([noisy[i]], "zh")[0], language="Chinese")
@@ -172,7 +171,7 @@ class FunAsr:
 
     def paraformer(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
         found = self.net.generate(clips, batch_size=len(clips))
-        if len(found) < len(clips):  # FunASR gives up where no clip of a batch has a word
+        if len(found) < len(clips):  # FunASR stops if no clip of a batch has a word
             found = [{"text": ""}] * len(clips)
         results = []
         for clip, one in zip(clips, found, strict=True):
@@ -189,7 +188,7 @@ class FunAsr:
         return results
 
     def sensevoice(self, clips: list[np.ndarray], code: str) -> list[Transcription]:
-        """The language is that of SenseVoice's tag, or the tag itself if it is neither."""
+        """The language is that of SenseVoice's tag; for other languages, the tag itself."""
         found = self.net.generate(clips, language=code, use_itn=True, batch_size=len(clips))
         encoded, lengths = self.encoded
         names = {tag: name for name, tag in CODES.items()} | {"nospeech": self.languages[0]}
@@ -206,9 +205,9 @@ class FunAsr:
         return results
 
     def aligned(self, encoded) -> list[tuple[str, float, float]]:
-        """SenseVoice's pieces of words and their times, by the frames in which it puts them out.
+        """SenseVoice's word pieces and their times: the frames at which CTC emits them.
 
-        FunASR's own alignment fails where the text, cut into pieces anew, outnumbers the frames.
+        FunASR's own alignment fails if the text, tokenised again, has more tokens than frames.
         """
         import torch
 
@@ -228,8 +227,8 @@ class FunAsr:
 
 
 def cut(clip: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Parts of at most LONGEST samples and where each begins; cut where a fifth of a second in the
-    last ten seconds of a part is quietest."""
+    """Parts of at most LONGEST samples, each with its start; a part is cut at the quietest fifth of
+    a second in its last ten seconds."""
     parts, start = [], 0
     while len(clip) - start > LONGEST:
         last = clip[start + LONGEST - SEARCH : start + LONGEST]
@@ -241,8 +240,8 @@ def cut(clip: np.ndarray) -> list[tuple[int, np.ndarray]]:
 
 
 def timed(pieces: list[tuple[str, float, float]], seconds: float) -> list[Word]:
-    """Words of pieces in SentencePiece's way of writing: "\u2581" begins one, and so does an
-    ideograph; what is neither goes on with a word that is not Chinese."""
+    r"""Words from SentencePiece pieces: "\u2581" and every ideograph begin a new word; other pieces
+    continue a word that is not Chinese."""
     words: list[Word] = []
     new = True
     for piece, start, end in pieces:
@@ -261,5 +260,5 @@ def timed(pieces: list[tuple[str, float, float]], seconds: float) -> list[Word]:
 
 
 def tidy(text: str) -> str:
-    """A text without the spaces between Chinese characters and marks."""
+    """The text without spaces between Chinese characters and punctuation."""
     return re.sub(f"(?<={CHINESE}) (?={CHINESE})", "", " ".join(text.split()))

@@ -1,22 +1,20 @@
 """Whisper by Hugging Face transformers, English and Chinese.
 
-Radford et al., 2022. Sources: https://huggingface.co/openai/whisper-large-v3-turbo (MIT), which
-listens in the paper's cascades; https://huggingface.co/openai/whisper-large-v3 and
-https://huggingface.co/openai/whisper-medium (Apache-2.0). For the corpus the paper prints
-`whisper-medium-v3`, which is no checkpoint that exists: medium has no third version. whisper-medium
-and whisper-large-v3 are the two it may mean. Any multilingual Whisper in this layout will do; an
-English-only one for English.
+Radford et al., 2022. Sources: https://huggingface.co/openai/whisper-large-v3-turbo (MIT), the
+recogniser of the paper's cascades; https://huggingface.co/openai/whisper-large-v3 and
+https://huggingface.co/openai/whisper-medium (Apache-2.0). For the corpus the paper names
+`whisper-medium-v3`, which does not exist (medium has no version 3): it means either whisper-medium
+or whisper-large-v3. Any multilingual Whisper in this layout works; an English-only one for English.
 
-Needs torch, transformers and opencc-python-reimplemented; turbo takes 2 GB of a GPU, large 4.
-float16 on a GPU, float32 on the CPU. Options: `weights`, `device`, `batch` (clips heard together)
-and `word_times` (bool: every word's start and end, from the cross-attention; several times slower).
+Needs torch, transformers and opencc-python-reimplemented; turbo takes 2 GB of GPU memory, large 4.
+float16 on a GPU, float32 on the CPU. Options: `weights`, `device`, `batch` (clips per batch) and
+`word_times` (bool: start and end of each word, from the cross-attention; several times slower).
 
-Clips of up to 30 s are heard in batches, greedily and without random sampling. One in which the
-model finds nobody speaking gets no text, by Whisper's own test; one whose text repeats itself is
-heard again with five beams. Longer clips go through Whisper's own long form, window by window,
-without the text before as a prompt. Not like the original: no rise of temperature after a failed
-attempt, and a detected language is the likelier of English and Chinese. In float16 a clip's company
-in its batch may now and then change a word.
+Clips of up to 30 s are transcribed in batches by greedy decoding. A clip without speech, by
+Whisper's own test, gets no text; one whose text repeats itself is decoded again with five beams.
+Longer clips go through Whisper's own long form, window by window, without the previous text as a
+prompt. Unlike the original: no temperature fallback after a failed attempt, and a detected language
+is the likelier of English and Chinese. In float16 the rest of the batch may change a word.
 """
 
 from __future__ import annotations
@@ -33,9 +31,9 @@ ENV = "torch"
 GPU = True
 
 LANGUAGES = {"English": "en", "Chinese": "zh"}
-WINDOW = 30 * RATE  # samples that Whisper hears at once
+WINDOW = 30 * RATE  # samples of Whisper's input
 NO_SPEECH, UNLIKELY, REPEATING = 0.6, -1.0, 2.4  # Whisper's own thresholds
-BEAMS = 5  # of the second attempt
+BEAMS = 5  # for the second attempt
 
 
 def load(
@@ -63,7 +61,7 @@ def load(
             use_safetensors=True,
             dtype=torch.float32 if device == "cpu" else torch.float16,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are named here, not in a table on the screen
+            ignore_mismatched_sizes=True,  # reported below, instead of in a printed table
         )
         if found["missing_keys"]:
             raise ValueError(f"it lacks {sorted(found['missing_keys'])[:3]}")
@@ -86,12 +84,12 @@ class Whisper:
         self.simplify = OpenCC("t2s").convert
         settings = net.generation_config
         marks = getattr(settings, "lang_to_id", {})
-        # An English-only Whisper has no marks of languages.
+        # An English-only Whisper has no language tokens.
         self.marks = {
             name: marks[f"<|{code}|>"] for name, code in LANGUAGES.items() if f"<|{code}|>" in marks
         }
         self.languages = list(self.marks) or ["English"]
-        self.silence = settings.no_timestamps_token_id - 1  # the mark for "nobody speaks"
+        self.silence = settings.no_timestamps_token_id - 1  # the <|nospeech|> token
 
     def transcribe(
         self,
@@ -123,10 +121,10 @@ class Whisper:
         return results
 
     def short(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
-        """Hear clips of up to one window: the encoder runs once for all that is asked of it."""
+        """Transcribe clips of up to one window; the encoder runs once per batch."""
         import torch
 
-        # One by one: a batch of spectra does not fit a CPU's cache, and takes three times as long.
+        # One by one: a batch of spectra exceeds a CPU's cache and takes three times as long.
         parts = [self.features([clip], padding="max_length") for clip in clips]
         features, mask = map(torch.cat, zip(*parts, strict=True))
         encoded = self.net.model.encoder(features).last_hidden_state
@@ -146,7 +144,7 @@ class Whisper:
         return self.results(found, languages, clips)
 
     def long(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
-        """Hear clips of more than one window; where nobody speaks, a window is passed over."""
+        """Transcribe clips of more than one window; windows without speech are skipped."""
         features, mask = self.features(clips, padding="longest", truncation=False)
         encoded = self.net.model.encoder(features[:, :, : self.extractor.nb_max_frames])
         languages, _ = self.begin(encoded.last_hidden_state, language)
@@ -161,7 +159,7 @@ class Whisper:
         return self.results(found, languages, clips)
 
     def features(self, clips: list[np.ndarray], **padding):
-        """(clips, mels, frames) log mel energies and (clips, frames) what of them is clip."""
+        """Log mel spectrograms (clips, mels, frames) and their padding masks (clips, frames)."""
         found = self.extractor(
             clips,
             sampling_rate=RATE,
@@ -173,7 +171,7 @@ class Whisper:
         return found.input_features.to(self.net.dtype), found.attention_mask
 
     def begin(self, encoded, language: str | None) -> tuple[list[str], list[float]]:
-        """Each clip's language, and how likely it is that nobody speaks, by the first token."""
+        """Each clip's language and the probability of no speech, from the first token's logits."""
         import torch
 
         start = torch.full((len(encoded), 1), self.net.generation_config.decoder_start_token_id)
@@ -187,7 +185,7 @@ class Whisper:
         return [self.languages[i] for i in best.tolist()], silence
 
     def generate(self, languages: list[str], mask, encoded=None, **inputs) -> list[list[dict]]:
-        """Each clip's segments: what transformers' Whisper calls one, see its `generate`."""
+        """Each clip's segments, as returned by transformers' Whisper (see its `generate`)."""
         from transformers.modeling_outputs import BaseModelOutput
 
         if encoded is not None:
@@ -198,7 +196,7 @@ class Whisper:
             prompt = {"language": codes, "task": "transcribe"}
         return self.net.generate(
             attention_mask=mask,
-            return_timestamps=encoded is None,  # the long form goes by them
+            return_timestamps=encoded is None,  # needed by the long form
             return_segments=True,
             return_token_timestamps=self.word_times,
             temperature=0.0,
@@ -207,12 +205,12 @@ class Whisper:
         )["segments"]
 
     def spoken(self, segment: dict) -> list[int]:
-        """The tokens of a segment that are text."""
+        """The text tokens of a segment."""
         end = self.net.generation_config.eos_token_id
         return [token for token in segment["tokens"].tolist() if token < end]
 
     def likelihood(self, encoded, language: str, tokens: list[int]) -> float:
-        """Mean log-probability of a clip's text, given what comes before each of its tokens."""
+        """Mean log-probability of the tokens of a clip's text."""
         import torch
 
         settings = self.net.generation_config
@@ -242,7 +240,7 @@ class Whisper:
         return Transcription(text, language, [replace(w, word=plain(w.word)) for w in words])
 
     def words(self, segment: dict, seconds: float) -> list[Word]:
-        """The words of a segment; each token's time is where it ends."""
+        """The words of a segment; a token's timestamp is its end."""
         end = self.net.generation_config.eos_token_id
         found: list[Word] = []
         part: list[int] = []
@@ -255,7 +253,7 @@ class Whisper:
                 part.append(token)
                 text = self.tokenizer.decode(part)
                 if text.endswith("\ufffd") or text.isspace():
-                    continue  # the character, or the word, goes on in the next token
+                    continue  # the next token continues the character or the word
                 if found and not begins(text, found[-1].word):
                     found[-1] = replace(found[-1], word=found[-1].word + text.strip(), end=stop)
                 else:
@@ -266,13 +264,13 @@ class Whisper:
 
 
 def begins(text: str, before: str) -> bool:
-    """Whether a piece of text begins a new word after the word `before`."""
+    """Whether a token's text begins a new word after the word `before`."""
     if not any(letter.isalnum() for letter in text):
-        return False  # a mark of punctuation belongs to the word before
+        return False  # punctuation belongs to the word before
     return text[0].isspace() or ideograph(text[0]) or ideograph(before[0])
 
 
 def repeats(text: str) -> bool:
-    """Whisper's own test for a text that runs in circles."""
+    """Whisper's own test for a repetitive text."""
     written = text.encode()
     return len(written) > REPEATING * len(zlib.compress(written))

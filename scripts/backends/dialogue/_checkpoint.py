@@ -1,4 +1,4 @@
-"""Reads parameters of a checkpoint by name, and puts them into a network or says what is amiss."""
+"""Reads parameters of a checkpoint by name and loads them into a network, or reports mismatches."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ INDEX = "model.safetensors.index.json"
 
 
 def tensors(home: Path, prefix: str) -> dict:
-    """The tensors of the folder `home` whose name begins with `prefix`, by the rest of the name.
+    """The tensors in folder `home` whose names start with `prefix`, keyed by the rest of the name.
 
-    The folder holds model.safetensors, or several such files and the index of them.
+    The folder has model.safetensors, or several such files and their index.
     """
     from safetensors import safe_open
 
@@ -29,9 +29,9 @@ def tensors(home: Path, prefix: str) -> dict:
 
 
 def fill(network, state: dict, what: str):
-    """`network` with the parameters of `state`, ready to run; `what` it is, for the error.
+    """`network` with the parameters of `state`, in eval mode; `what` names it in errors.
 
-    Raises ValueError that names what is missing, unexpected or of another shape.
+    Raises ValueError naming parameters that are missing, unexpected or of another shape.
     """
     wanted = network.state_dict()
     shapes = [
@@ -45,7 +45,7 @@ def fill(network, state: dict, what: str):
 
 
 def demand(what: str, missing, unexpected, shapes) -> None:
-    """Raise ValueError if one of the three collections of names holds any."""
+    """Raise ValueError unless all three collections of names are empty."""
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
     said = [
         f"{kind}: {', '.join(sorted(names)[:3])}" + (", ..." if len(names) > 3 else "")

@@ -1,14 +1,14 @@
-"""LLaMA-Omni's speech adaptor: some frames of the speech encoder become one input of the model."""
+"""LLaMA-Omni's speech adaptor: stacks frames of the speech encoder into inputs of the model."""
 
 from __future__ import annotations
 
 from torch import nn
 
-HIDDEN = 2048  # in no config: the published adaptor's inner width
+HIDDEN = 2048  # hidden width of the published adaptor; no config has it
 
 
 class SpeechAdaptor(nn.Module):
-    """Puts `stack` frames that follow one another into one vector, and maps it to `width`."""
+    """Concatenates `stack` consecutive frames and projects them to `width`."""
 
     def __init__(self, frame_width: int, stack: int, width: int):
         super().__init__()
@@ -17,7 +17,7 @@ class SpeechAdaptor(nn.Module):
         self.linear2 = nn.Linear(HIDDEN, width)
 
     def forward(self, frames):
-        """(batch, time, frame_width) -> (batch, time // stack, width); the rest is left out."""
+        """(batch, time, frame_width) -> (batch, time // stack, width); the rest is dropped."""
         batch, time, _ = frames.shape
         whole = time - time % self.stack
         stacked = frames[:, :whole].reshape(batch, whole // self.stack, -1)

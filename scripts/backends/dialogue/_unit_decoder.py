@@ -1,8 +1,7 @@
-"""LLaMA-Omni's speech decoder: units of speech from what the language model has in mind.
+"""LLaMA-Omni's speech decoder: discrete speech units from the language model's hidden states.
 
-For each token that the language model writes, its last hidden state is repeated `upsample` times
-(25); causal Llama layers turn the row into a unit or a blank for each place, all at once; the units
-are what is left by CTC's rule.
+The last hidden state of each generated token is repeated `upsample` times (25); causal Llama layers
+predict a unit or a blank for every position at once, and the CTC rule leaves the units.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from torch import nn
 
 
 class UnitDecoder(nn.Module):
-    """`config` is the language model's LlamaConfig with the published keys of the decoder.
+    """`config` is the language model's LlamaConfig with the decoder's published keys.
 
-    `ctc_decoder_config` is a text, "(layers,width,heads,inner width)". The rotary embedding is the
-    language model's, heads of the same size or not.
+    `ctc_decoder_config` is a string, "(layers,width,heads,inner width)". The rotary embedding has
+    the language model's settings, whether or not the heads have the same size.
     """
 
     def __init__(self, config):
@@ -29,18 +28,18 @@ class UnitDecoder(nn.Module):
         own.hidden_size, own.intermediate_size, own.head_dim = width, inner, width // heads
         own.num_hidden_layers = layers
         own.num_attention_heads = own.num_key_value_heads = heads
-        own._attn_implementation = "sdpa"  # causal where it is given no mask
+        own._attn_implementation = "sdpa"  # causal if there is no mask
         self.upsample = config.ctc_upsample_factor
         self.blank = config.unit_vocab_size
         self.input_proj = nn.Linear(config.hidden_size, width)
         self.layers = nn.ModuleList(LlamaDecoderLayer(own, i) for i in range(layers))
         self.output_proj = nn.Linear(width, config.unit_vocab_size + 1)
-        self.rotary = LlamaRotaryEmbedding(own)  # holds no parameters
+        self.rotary = LlamaRotaryEmbedding(own)  # has no parameters
 
     def forward(self, states):
-        """(batch, tokens, model width) -> (batch, tokens * upsample) numbers of units or blank.
+        """(batch, tokens, model width) -> (batch, tokens * upsample) unit numbers or blanks.
 
-        What is padded on the right changes nothing on its left: each place looks back only.
+        Padding on the right has no effect on what is left of it, since attention is causal.
         """
         import torch
 
@@ -53,5 +52,5 @@ class UnitDecoder(nn.Module):
 
 
 def collapse(places: list[int], blank: int) -> list[int]:
-    """CTC's rule: neighbours that are equal count once, then blanks are taken out."""
+    """The CTC rule: merge equal neighbours, then remove blanks."""
     return [unit for unit, _ in groupby(places) if unit != blank]

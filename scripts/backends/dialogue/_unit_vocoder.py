@@ -1,8 +1,8 @@
-"""A unit HiFi-GAN: sound from discrete units of speech, their durations included.
+"""Unit HiFi-GAN: a vocoder for discrete speech units that also predicts their durations.
 
 Polyak et al., Interspeech 2021 (HiFi-GAN on units); Lee et al., ACL 2022 (durations). Layout of
-fairseq's CodeHiFiGANVocoder: config.json and a pickle {"generator": state dict} in which
-convolutions are split into direction and length (weight norm); they are fused on loading.
+fairseq's CodeHiFiGANVocoder: config.json and a pickle {"generator": state dict} whose convolutions
+have weight normalisation, which is fused on loading.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from scripts.backends.dialogue._checkpoint import fill
 from scripts.common.errors import UserError
 from scripts.common.weights import pinned
 
-SLOPE = 0.1  # of the leaky ReLUs, but for the last, which has PyTorch's own
-FILES = ("model.pt", "g_00500000")  # as the hub names it, as fairseq's own page does
+SLOPE = 0.1  # of the leaky ReLUs, except the last, which has PyTorch's default
+FILES = ("model.pt", "g_00500000")  # its name on the hub and on fairseq's page
 
 
 def load_vocoder(home: Path) -> UnitVocoder:
-    """The vocoder in the folder `home`, in float32. Raises UserError for another kind of one."""
+    """The float32 vocoder in folder `home`. Raises UserError if it needs more than units."""
     config = json.loads((home / "config.json").read_text("utf-8"))
     file = next((home / name for name in FILES if (home / name).exists()), None)
     if file is None:
@@ -40,7 +40,7 @@ def load_vocoder(home: Path) -> UnitVocoder:
 
 
 def fuse_weight_norm(state: dict) -> dict:
-    """A state dict with each weight_g (length) and weight_v (direction) made one weight."""
+    """A state dict with each weight_g (norm) and weight_v (direction) fused into one weight."""
     plain = {}
     for name, tensor in state.items():
         if name.endswith("weight_v"):
@@ -81,7 +81,7 @@ class UnitVocoder(nn.Module):
         self.conv_post = nn.Conv1d(channels, 1, 7, padding=3)
 
     def forward(self, units):
-        """(n,) numbers of units, n > 0 -> (samples,) in -1..1 at `rate`."""
+        """(n,) unit numbers, n > 0 -> (samples,) in -1..1 at `rate`."""
         rows = self.dict(units)  # (n, width)
         signal = rows.repeat_interleave(self.dur_predictor(rows), dim=0).T[None]
         signal = self.conv_pre(signal)  # (1, channels, time)
@@ -93,7 +93,7 @@ class UnitVocoder(nn.Module):
 
 
 class Residual(nn.Module):
-    """Pairs of convolutions, the first of each dilated, with a way around each pair."""
+    """Pairs of convolutions, the first one dilated, with a residual connection around each."""
 
     def __init__(self, channels: int, kernel: int, dilations: list[int]):
         super().__init__()
@@ -115,7 +115,7 @@ class Residual(nn.Module):
 
 
 class Durations(nn.Module):
-    """How many frames each unit of a row lasts. Named as the keys of the config."""
+    """Predicts how many frames each unit lasts. Arguments are named like the config's keys."""
 
     def __init__(
         self,
@@ -135,7 +135,7 @@ class Durations(nn.Module):
         self.proj = nn.Linear(width, 1)
 
     def forward(self, rows):
-        """(n, embedding width) -> (n,) whole numbers, at least 1; predicted is log(1 + frames)."""
+        """(n, embedding width) -> (n,) integers, at least 1; the prediction is log(1 + frames)."""
         hidden = self.ln1(self.conv1(rows.T[None])[0].T)
         hidden = self.ln2(self.conv2(hidden.T[None])[0].T)
         return (self.proj(hidden)[:, 0].exp() - 1).round().long().clamp(min=1)

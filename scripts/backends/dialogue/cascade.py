@@ -1,18 +1,16 @@
 """A cascaded system: speech recognition, a language model in the role, speech synthesis.
 
 Paper, section 5.1 (there: whisper-large-v3-turbo, an 8B model, F5-TTS in the role's voice). The
-parts are three models of the config; what it needs is what they need.
+parts are three models of the config; the requirements are theirs.
 
-What was said before is handed on as text: what the recogniser heard of the user, and the system's
-own replies as they were spoken. The reply is not bettered: if the model answers in the wrong
-language or out of the role, that is what is spoken. Only what cannot be spoken is taken out
-(stage directions, the role's name before its line, markup), and where the token limit cut the
-last of several sentences, that sentence.
+The history is text: the user's turns as recognised and the system's own replies as spoken. Replies
+are not corrected: one in the wrong language or out of character is spoken as it is. Only what
+cannot be spoken is removed (stage directions, the role's name before its line, markup), and a last
+sentence that the token limit cut off, unless it is the only one.
 
-All requests of a call are answered together. `latency` of an answer: of the time of the recogniser
-and of the language model each request gets an equal share, of the synthesiser's a share by the
-length of its speech. So it is the cost of a reply where several are made: a lone request would
-wait longer.
+All requests of a call are answered together. `latency` of an answer: an equal share of the
+recogniser's and language model's time, and a share of the synthesiser's in proportion to the length
+of the speech. This is the cost of a reply in a batch: a single request would take longer.
 """
 
 from __future__ import annotations
@@ -28,8 +26,8 @@ from scripts.backends.tts import TtsBackend, Voice
 from scripts.common.spoken_text import aloud
 from scripts.workflow.model_spec import ModelSpec
 
-ENV = ("core", "torch", "cosyvoice", "vllm", "api")  # as its parts
-GPU = False  # its parts may
+ENV = ("core", "torch", "cosyvoice", "vllm", "api")  # those of its parts
+GPU = False  # its parts may use one
 
 QUOTED = re.compile(r"[\"“「]([^\"“”「」]*)[\"”」]")
 WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)", re.DOTALL)  # whole sentences
@@ -38,10 +36,8 @@ WHOLE = re.compile(r".*(?:[.!?…][\"'”’]*(?=\s|$)|[。！？][”’」]*)"
 def load(
     asr: ModelSpec, llm: ModelSpec, tts: ModelSpec, role_prompt: bool = True, max_tokens: int = 40
 ) -> DialogueBackend:
-    """Load the three parts (specs). `role_prompt` False leaves out who the role is: an ablation.
-
-    `max_tokens` is the most that the language model may answer.
-    """
+    """Load the three parts (specs). `role_prompt` False omits the role's description, for an
+    ablation; `max_tokens` limits the language model's reply."""
     ear, mind, voice = (backends.load(spec) for spec in (asr, llm, tts))
     return Cascade(ear, mind, voice, role_prompt, max_tokens)
 
@@ -92,7 +88,7 @@ class Cascade:
         return heard
 
     def chat(self, request: Request, heard: str) -> list[dict[str, str]]:
-        """The messages for the language model: instruction, what was said before, what is asked."""
+        """The language model's messages: instruction, history, and the user's words."""
         instruction = [request.role_prompt] if self.role_prompt else []
         messages = [{"role": "system", "content": "\n\n".join([*instruction, request.manner])}]
         for _, answer in request.history:
@@ -101,7 +97,7 @@ class Cascade:
         return [*messages, {"role": "user", "content": heard}]
 
     def speak(self, lines: list[tuple]) -> list:
-        """The speech of each line, or the reason why it has none."""
+        """The speech of each line, or the reason why there is none."""
         if len(lines) == 1 and not lines[0][0]:
             return ["the language model's reply is empty"]
         try:
@@ -112,7 +108,7 @@ class Cascade:
         return [sound for line in lines for sound in self.speak([line])]
 
     def voice(self, request: Request):
-        """The role's voice, computed once (its time counts for no reply)."""
+        """The role's voice, computed once (its time is not part of any latency)."""
         if request.role not in self.voices:
             self.voices[request.role] = self.tts.voice(
                 request.clip, request.clip_text, request.language
@@ -121,12 +117,12 @@ class Cascade:
 
 
 def silence(reply: str, text: str) -> str | None:
-    """Why nothing is said of a reply that is not empty."""
+    """Why a reply that is not empty has nothing to speak."""
     return f"there is nothing to say in {reply!r}" if reply.strip() and not text else None
 
 
 def speakable(text: str, name: str) -> str:
-    """What is said aloud of a model's reply to be spoken as `name`; may be empty."""
+    """The part of a model's reply that is spoken, in the role called `name`; may be empty."""
     text = aloud(text)
     text = re.sub(rf"^{re.escape(name)}\s*[:：]\s*", "", text) if name else text
     quoted = QUOTED.fullmatch(text)

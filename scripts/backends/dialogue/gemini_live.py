@@ -3,14 +3,14 @@
 Not in the paper. Protocol: https://ai.google.dev/gemini-api/docs/live; terms:
 https://ai.google.dev/gemini-api/terms. Needs google-genai, and a key in the environment.
 
-Each turn is a session of its own. What was said before is put down first as text, the user's turns
-as the service itself transcribed them; then the user's speech is sent at once (16 kHz, 16 bit), its
-begin and end marked, without voice activity detection. The system instruction says who the role is
-and how to answer. Audio comes back at 24 kHz, 16 bit.
+Each turn has its own session. The history is sent first as text, with the service's own transcripts
+of the user's turns; then the user's speech is sent in one go (16 kHz, 16 bit) with its start and
+end marked, without voice activity detection. The system instruction describes the role and how to
+answer. Audio comes back at 24 kHz, 16 bit.
 
-It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
-service's own temperature. `latency` of an answer is the time from the mark of the speech's end to
-having the reply whole. The service does not say which version answered.
+Replies are in one of the service's voices (`voice`), without the reference clip, and sampled at its
+default temperature. `latency` of an answer is the time from marking the end of the speech to having
+the whole reply. The service does not report which version answered.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from scripts.services.prices import tokens as units_of
 ENV = ("api", "core", "torch")
 GPU = False
 
-CHUNK = 32_000  # bytes of the user's speech in one message
+CHUNK = 32_000  # bytes of speech per message
 REFUSED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "REJECTED", "INPUT_OTHER", "CELEBRITY")
-WRONG = (1002, 1003, 1007, 1008)  # codes of a websocket's end by which the request is at fault
-UNHEARD = "..."  # a user's turn that was not transcribed
+WRONG = (1002, 1003, 1007, 1008)  # websocket close codes for a faulty request
+UNHEARD = "..."  # in place of a user's turn without a transcript
 
 
 def load(
@@ -49,8 +49,8 @@ def load(
 ) -> DialogueBackend:
     """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
 
-    `version` must be None or `model`, as the service says no other. A reply that is as long as
-    `max_tokens` of text and speech (about 25 a second) is asked for again with more.
+    `version` must be None or `model`, since the service reports none. A reply that reaches
+    `max_tokens` of text and speech (about 25 per second) is requested again with more.
     """
     client = Client("dialogue/gemini_live", model, address, key, version)
     return GeminiLive(client, voice, max_tokens)
@@ -149,8 +149,8 @@ async def talk(
 
 
 async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
-    """The messages of the service until the turn is complete. `begun`: what came of them; if it is
-    anything, a session that ends too early may well be charged."""
+    """The service's messages until the turn is complete. `begun`: what has been received; if any, a
+    session that ends early may be charged."""
     from google.genai.errors import APIError
 
     try:
@@ -163,8 +163,8 @@ async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
 
 
 def ended(error: Any) -> CallError:
-    """The CallError of a session that the service ended, by the code of its websocket's end (RFC
-    6455) or of HTTP."""
+    """The CallError for a session that the service closed, by its websocket close code (RFC 6455)
+    or HTTP status."""
     said = f"{error.code}: {error.details}"
     words = errors.short(said)
     if 300 <= (error.code or 0) < 600:
@@ -179,8 +179,8 @@ def ended(error: Any) -> CallError:
 
 
 def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:
-    """The units of config/prices.tsv that a turn used, as in `most` what it does not say; what the
-    model thought is text."""
+    """The units of config/prices.tsv that a turn used; counts that are not reported are as in
+    `most`. Thoughts count as text."""
     told = usage.model_dump(mode="json")
 
     def sound(name: str, whole: float | None) -> float | None:

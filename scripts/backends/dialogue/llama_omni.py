@@ -1,25 +1,25 @@
-"""LLaMA-Omni: Whisper's ears on Llama-3.1-8B, which answers in text and in units of speech.
+"""LLaMA-Omni: Whisper's encoder and Llama-3.1-8B, which answers in text and in speech units.
 
 Fang et al., ICLR 2025 (https://arxiv.org/abs/2409.06666), as released
 (https://huggingface.co/ICTNLP/Llama-3.1-8B-Omni): the authors' code is under Apache-2.0; the
 weights are for academic research only, not for commercial use, and under the Llama 3.1 Community
-License. The speech encoder is that of whisper-large-v3 (Apache-2.0). The vocoder is fairseq's
-unit HiFi-GAN mhubert_vp_en_es_fr_it3_400k_layer11_km1000_lj (fairseq: MIT; the same family on
-Hugging Face: CC-BY-NC-4.0). The authors' code is in no package and wants fairseq: what lies around
-the encoder and the language model (transformers) is written anew in scripts/models. About 20 GB of
-a GPU, and some GB for what is read. float16 on a GPU, float32 on the CPU; the vocoder in float32.
+License. The speech encoder is that of whisper-large-v3 (Apache-2.0). The vocoder is fairseq's unit
+HiFi-GAN mhubert_vp_en_es_fr_it3_400k_layer11_km1000_lj (fairseq: MIT; the same family on Hugging
+Face: CC-BY-NC-4.0). The authors' code is not packaged and requires fairseq: all but the encoder and
+the language model (transformers) is reimplemented in this folder's `_*.py` files. About 20 GB of
+GPU memory, and some GB for prompts. float16 on a GPU, float32 on the CPU and in the vocoder.
 
-It speaks English only, in one voice, that of LJ Speech: no reference clip is used. Who the role is,
-and how to answer, stands in the system message (the authors': a helpful assistant). The model was
-trained on single questions of at most 30 s; the user's every utterance takes 300 places of the
-prompt however short it is. Earlier turns are carried in place: the user's as speech (it does not
-transcribe them), its own as text, with nothing cut: a long dialogue exceeds the 2048 places of its
-training. Text and units are the likeliest, place by place. Unlike the authors' program, an
-utterance of more than 30 s is refused, not cut, and nothing is streamed.
+It speaks English only, in LJ Speech's voice; reference clips are not used. The system message
+describes the role and how to answer (the authors': a helpful assistant). It was trained on single
+questions of at most 30 s; each user utterance, however short, takes 300 tokens of the prompt. The
+history is kept in full, the user's turns as speech (the model does not transcribe them) and its own
+as text, so a long dialogue exceeds its 2048 training tokens. Text and units are decoded
+greedily. Unlike the authors' program, it refuses an utterance of more than 30 s instead of cutting
+it, and streams nothing.
 
-`latency` of an answer is its equal share of its batch's time: the cost of a reply where several are
-made. In float16 the order of the arithmetic, so the company of a request, may tip the balance
-between two words; in float32 it makes no difference but rounding.
+`latency` of an answer is an equal share of its batch's time: the cost of a reply in a batch. In
+float16 the rest of the batch may change a word (order of the arithmetic); in float32 only rounding
+differs.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ LANGUAGES = ("English",)
 
 WHO = "dialogue/llama_omni"
 RATE = 16_000
-# The model is trained to answer what follows a user's speech with just these words after it.
+# In training, exactly these words follow the user's speech.
 ASK = "\nPlease directly answer the questions in the user's speech."
 END = "<|eot_id|>"
 PARTS = ("model.speech_encoder.", "model.speech_projector.", "speech_generator.")
-# Transformers fills what is missing or of another shape with random numbers; `demand` refuses that.
+# Transformers initialises missing or mismatched parameters at random; `demand` refuses that.
 STRICT = {
     "use_safetensors": True,
     "local_files_only": True,
@@ -60,7 +60,7 @@ BEFORE = "<|start_header_id|>{}<|end_header_id|>\n\n"
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the model reads: `texts`, in tokens, and between each and the next one of `clips`."""
+    """The model's input: `texts` as tokens, with one of `clips` between each two."""
 
     texts: list[list[int]]
     clips: list[np.ndarray]
@@ -74,8 +74,8 @@ def load(
     device: str = "cuda",
     batch: int = 8,
 ) -> DialogueBackend:
-    """Load the model, its speech encoder (a Whisper) and its vocoder. A reply has at most
-    `max_tokens` tokens of text and is cut there; `batch` requests are answered together."""
+    """Load the model, its speech encoder (a Whisper) and its vocoder. A reply is cut at
+    `max_tokens` tokens of text; `batch` requests are answered together."""
     device = pick(device, WHO)
     home, ears, voice = path(weights), path(encoder), path(vocoder)
     with loading(WHO, home):
@@ -102,7 +102,7 @@ def load(
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks on one device, in the order in which they work, and the tokenizer."""
+    """The networks on one device, in order of use, and the tokenizer."""
 
     tokenizer: Any
     encoder: Any
@@ -113,7 +113,7 @@ class Networks:
 
 
 def read_model(home: Path, device: str) -> tuple:
-    """Tokenizer, language model, adaptor and unit decoder of the checkpoint in `home`."""
+    """Tokenizer, language model, adaptor and unit decoder from the checkpoint in `home`."""
     import torch
     from tokenizers import Tokenizer
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
@@ -148,7 +148,7 @@ def read_model(home: Path, device: str) -> tuple:
 
 
 def read_encoder(home: Path, dtype):
-    """The encoder of the Whisper in the folder `home`."""
+    """The encoder of the Whisper in folder `home`."""
     from transformers import WhisperModel
 
     from scripts.backends.dialogue._checkpoint import demand
@@ -159,7 +159,7 @@ def read_encoder(home: Path, dtype):
 
 
 def shapes(found: dict) -> list[str]:
-    """Which parameters transformers found to be of another shape."""
+    """The parameters that transformers reports as mismatched in shape."""
     return [f"{name} {tuple(had)} not {tuple(own)}" for name, had, own in found["mismatched_keys"]]
 
 
@@ -190,7 +190,7 @@ class LlamaOmni:
         ]
 
     def prompt(self, request: Request) -> Prompt:
-        """A request as the model reads it; two beginnings of text, as in its training."""
+        """A request as the model reads it: with two begin-of-text tokens, as in training."""
         text = BEFORE.format("system") + f"{request.role_prompt}\n\n{request.manner}".strip() + END
         texts = []
         for answer in (*(answer for _, answer in request.history), None):
@@ -205,7 +205,7 @@ class LlamaOmni:
         return Prompt([first + rows[0], *rows[1:]], clips)
 
     def length(self, prompt: Prompt) -> int:
-        """Places of a prompt."""
+        """Tokens of a prompt, including those of its speech."""
         return sum(map(len, prompt.texts)) + self.places * len(prompt.clips)
 
     def refusal(self, request: Request, prompt: Prompt) -> str | None:
@@ -238,7 +238,7 @@ class LlamaOmni:
         return answers
 
     def embed(self, prompts: list[Prompt]) -> list:
-        """What the model gets for each prompt, (places, width)."""
+        """The input embeddings of each prompt, (tokens, width)."""
         import torch
 
         heard = iter(self.hear([clip for prompt in prompts for clip in prompt.clips]))
@@ -252,7 +252,7 @@ class LlamaOmni:
         return rows
 
     def hear(self, clips: list[np.ndarray]) -> list:
-        """Each clip as (places, width) inputs of the model; silence fills it up to 30 s."""
+        """Each clip, padded with silence to 30 s, as (positions, width) inputs of the model."""
         heard = []
         for start in range(0, len(clips), self.batch):
             found = self.features(
@@ -263,16 +263,16 @@ class LlamaOmni:
         return heard
 
     def write(self, rows: list) -> list[tuple]:
-        """The text of each reply, and the states (tokens, width) that its tokens came from."""
+        """The text of each reply and the hidden states (tokens, width) behind its tokens."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        # What is shorter is padded at its beginning, so that all replies begin at the same place.
+        # Padding is on the left, so that all replies begin at the same position.
         inputs = pad_sequence(rows, batch_first=True, padding_side="left")
         lengths = torch.tensor([len(row) for row in rows], device=inputs.device)
         places = torch.arange(inputs.shape[1], device=inputs.device)
         mask = (places >= inputs.shape[1] - lengths[:, None]).long()
-        kept = []  # of each step the state of its last place, after the last norm
+        kept = []  # per step, the state at the last position, after the final norm
         watch = self.net.llm.model.norm.register_forward_hook(
             lambda _, __, states: kept.append(states[:, -1])
         )
@@ -285,13 +285,13 @@ class LlamaOmni:
         found = []
         for row, states in zip(tokens.tolist(), torch.stack(kept, dim=1), strict=True):
             ends = [i for i, token in enumerate(row) if token in self.ends]
-            count = ends[0] + 1 if ends else len(row)  # the end's own state counts, as published
+            count = ends[0] + 1 if ends else len(row)  # includes the end token, as published
             text = self.net.tokenizer.decode(row[:count], skip_special_tokens=True)
             found.append((text.strip(), states[:count]))
         return found
 
     def speak(self, states: list) -> list[np.ndarray]:
-        """The sound of each reply, (samples,) float32; empty where every place is blank."""
+        """The audio of each reply, (samples,) float32; empty if every position is blank."""
         from torch.nn.utils.rnn import pad_sequence
 
         from scripts.backends.dialogue._unit_decoder import collapse
@@ -304,7 +304,7 @@ class LlamaOmni:
         ]
 
     def vocode(self, units: list[int]) -> np.ndarray:
-        """Sound of the units of one reply: alone, since padding would be heard at its end."""
+        """The audio of one reply's units, unbatched since padding would be audible."""
         import torch
 
         if not units:

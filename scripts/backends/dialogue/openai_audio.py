@@ -4,15 +4,14 @@ Paper, section 5.1. Its gpt-4o-audio-preview was shut down on 2026-05-07; gpt-au
 successor. Protocol: chat completions with audio, https://platform.openai.com/docs/guides/audio;
 terms: https://openai.com/policies. Needs openai, soundfile, and a key in the environment.
 
-The system message says who the role is and how to answer. The user's turns are sent as WAV (16 kHz,
-16 bit). What the model said before is sent back by the id that the service gave it, so that it
-knows how it spoke; ids are good for about an hour, and once one has expired (a run that was resumed
-the next day) its transcript is sent as text. Which of the two it was is kept with the answer
-(`earlier`) and is no part of what identifies it.
+The system message describes the role and how to answer. The user's turns are sent as WAV (16 kHz,
+16 bit). The model's own turns are sent as the ids that the service gave them, so that it knows how
+it spoke; ids expire after about an hour, and after that (a run resumed the next day) the transcript
+is sent as text. The answer records which it was (`earlier`); this is not part of the cache key.
 
-It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
-service's own temperature. `latency` of an answer is the time from sending the request to having the
-whole reply. The model does not say what it heard.
+Replies are in one of the service's voices (`voice`), without the reference clip, and sampled at its
+default temperature. `latency` of an answer is the time from sending the request to having the whole
+reply. The model does not report what it heard.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ ENV = ("api", "core", "torch")
 GPU = False
 
 RATE = 24_000
-AGE = 60  # seconds before its end from which an id is not used any more
-HEARD = 30  # tokens that a second of speech has at most
+AGE = 60  # seconds before expiry at which an id is no longer used
+HEARD = 30  # the most tokens per second of speech
 
 
 def load(
@@ -52,18 +51,17 @@ def load(
 ) -> DialogueBackend:
     """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
 
-    `version` is the only one whose answers count (None: any); a reply that is cut at `max_tokens`
-    of text and speech (about 20 a second) is asked for again with more.
+    `version` is the only one whose answers are accepted (None: any); a reply cut off at
+    `max_tokens` of text and speech (about 20 per second) is requested again with more.
     """
     client = Client("dialogue/openai_audio", model, address, key, version)
     return OpenAIAudio(client, voice, max_tokens)
 
 
 class SpeechService:
-    """What the contract in scripts/backends/dialogue/__init__.py asks of a service that hears and
-    speaks. A backend says how a request is asked, by `call` or, in a session of its own, by
-    `converse`, and by `answer` what came of it.
-    """
+    """Base class of services that hear and speak, for the contract in
+    scripts/backends/dialogue/__init__.py. A backend makes requests in `call`, or in `converse` if
+    each has its own session, and turns results into answers in `answer`."""
 
     voice_mode = "own"
     rate = RATE
@@ -73,7 +71,7 @@ class SpeechService:
         self.client, self.voice, self.max_tokens = client, voice, max_tokens
 
     def reply(self, requests: list[Request]) -> list[Answer]:
-        """Answer each request; see the contract. Where the user says nothing, nothing is asked."""
+        """Answer each request; see the contract. No call is made if the user's audio is empty."""
         silent = Answer(None, None, None, 0.0, "the user's audio is empty")
         calls = [self.call(request) for request in requests if len(request.user)]
         results = iter(self.client.ask(calls, f"replies of {self.client.model}"))
@@ -82,7 +80,7 @@ class SpeechService:
         ]
 
     def call(self, request: Request) -> Call:
-        """The call that asks for a reply in a session of its own."""
+        """The call that requests a reply in its own session."""
         parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
         most = most_of(request, self.max_tokens)
 
@@ -92,18 +90,18 @@ class SpeechService:
         return Call(parts, send, most)
 
     async def converse(self, request: Request, tokens: int, most: dict[str, float]) -> Response:
-        """The reply of at most `tokens`; what it does not say was used, as in `most`."""
+        """The reply, of at most `tokens`; usage that is not reported is as in `most`."""
         raise NotImplementedError
 
     def finished(self, result: Result) -> Answer:
-        """The Answer of a call; if it came to nothing, `text` is what was said and not spoken."""
+        """The Answer of a call; if it failed, `text` is what was received without speech."""
         if result.value is not None:
             return self.answer(result)
         reason = result.reason or "no answer"
         return Answer(None, result.raw, None, result.seconds, reason, version=result.version)
 
     def answer(self, result: Result) -> Answer:
-        """The Answer of a call whose audio is kept as 16-bit numbers at `rate`."""
+        """The Answer of a call whose audio is stored as 16-bit PCM at `rate`."""
         blob = result.blob or b""
         whole = blob[: len(blob) // 2 * 2]
         sound = np.frombuffer(whole, "<i2").astype(np.float32) / 32768
@@ -150,8 +148,8 @@ class OpenAIAudio(SpeechService):
         return Call(parts, send, most)
 
     async def create(self, request: Request, ids: list, shape: dict[str, Any], tokens: int) -> Any:
-        """The service's reply. If it refuses the request, it may not know an id any more: `ids` is
-        emptied of them, and it is asked once more with the texts in their places."""
+        """The service's reply. If it refuses the request, an id may be unknown to it: all of `ids`
+        are set to None, and it is asked once more with texts in their place."""
         import openai
 
         while True:
@@ -174,7 +172,7 @@ def instruction(request: Request) -> str:
 
 
 def turns(request: Request) -> dict[str, Any]:
-    """What identifies a request: its texts, and digests of its sounds."""
+    """What identifies a request: its texts and digests of its audio."""
     history = [
         {
             "user": Sound(user).sha256(),
@@ -192,7 +190,7 @@ def turns(request: Request) -> dict[str, Any]:
 
 
 def most_of(request: Request, max_tokens: int) -> dict[str, float]:
-    """What a request uses at most; `max_tokens` may all be speech, which is dearer than text."""
+    """Upper bound on a request's usage; all of `max_tokens` may be speech, the dearer kind."""
     sounds = [request.user, *(user for user, _ in request.history)]
     seconds = sum(len(sound) for sound in sounds) / audio.RATE
     seconds += sum(len(sound_of(answer)) / RATE for _, answer in request.history)
@@ -206,13 +204,13 @@ def most_of(request: Request, max_tokens: int) -> dict[str, float]:
 
 
 def usable(answer: Answer) -> str | None:
-    """The id under which the service still knows a reply."""
+    """The id of a reply that the service still knows, or None."""
     handle = answer.handle or {}
     return handle.get("id") if (handle.get("expires_at") or 0) > time.time() + AGE else None
 
 
 def sound_of(answer: Answer) -> np.ndarray:
-    """The speech of an earlier answer: a dialogue ends with the first that has none."""
+    """The speech of an earlier answer; a dialogue ends at the first without any."""
     assert answer.audio is not None
     return answer.audio
 
@@ -234,7 +232,7 @@ def spoken(sound: np.ndarray) -> dict[str, Any]:
 
 
 def checked(data: str, said: str, used: dict[str, float]) -> bytes:
-    """The file of a reply; CallError if it holds no sound."""
+    """The audio file of a reply; CallError if it holds no audio."""
     import soundfile
 
     try:
@@ -249,7 +247,7 @@ def checked(data: str, said: str, used: dict[str, float]) -> bytes:
 
 
 def decoded(blob: bytes, rate: int) -> np.ndarray:
-    """The sound of an audio file, (n,) float32 at `rate`."""
+    """The audio of a file, (n,) float32 at `rate`."""
     import soundfile
 
     samples, native = soundfile.read(io.BytesIO(blob), dtype="float32", always_2d=True)

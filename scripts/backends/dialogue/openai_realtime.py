@@ -3,14 +3,14 @@
 Not in the paper. Protocol: https://platform.openai.com/docs/guides/realtime; terms:
 https://openai.com/policies. Needs openai, websockets, and a key in the environment.
 
-Each turn is a session of its own, in which what was said before is put down first: the user's turns
-as audio, the model's as text (the service takes no audio as its own). Then comes the user's speech
-as one item, without voice activity detection, and one reply is asked for. Audio is 24 kHz, 16 bit
-both ways. The session's instructions say who the role is and how to answer.
+Each turn has its own session. The history is sent first: the user's turns as audio, the model's as
+text (the service takes no audio for them). Then the user's speech is sent as one item, without
+voice activity detection, and one reply is requested. Audio is 24 kHz, 16 bit both ways. The
+session's instructions describe the role and how to answer.
 
-It speaks in a `voice` of the service's: the reference clip is not used. Replies are drawn at the
-service's own temperature. `latency` of an answer is the time from asking for the reply, when the
-session has heard all, to having it whole. The model does not say what it heard.
+Replies are in one of the service's voices (`voice`), without the reference clip, and sampled at its
+default temperature. `latency` of an answer is the time from requesting the reply, once all audio is
+sent, to having it whole. The model does not report what it heard.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from scripts.services.prices import tokens as units_of
 ENV = ("api", "core", "torch")
 GPU = False
 
-MOST = 4096  # tokens; above it the service wants to hear "inf"
+MOST = 4096  # tokens; the service requires "inf" above this
 
 
 def load(
@@ -48,8 +48,8 @@ def load(
 ) -> DialogueBackend:
     """Ask `model` at `address` with the key in the environment variable `key`, to speak as `voice`.
 
-    `version` is the only one whose answers count (None: any); a reply that is cut at `max_tokens`
-    of text and speech (about 20 a second) is asked for again with more.
+    `version` is the only one whose answers are accepted (None: any); a reply cut off at
+    `max_tokens` of text and speech (about 20 per second) is requested again with more.
     """
     client = Client("dialogue/openai_realtime", model, address, key, version)
     return OpenAIRealtime(client, voice, max_tokens)
@@ -121,7 +121,7 @@ class OpenAIRealtime(SpeechService):
 
 
 def heard(sound: np.ndarray) -> dict[str, Any]:
-    """The user's utterance as an item of a conversation."""
+    """The user's utterance as a conversation item."""
     data = audio.pcm(audio.resample(sound, audio.RATE, RATE))
     part = {"type": "input_audio", "audio": base64.b64encode(data).decode("ascii")}
     return {"type": "message", "role": "user", "content": [part]}
@@ -135,7 +135,7 @@ def decoded(data: str) -> bytes:
 
 
 def check(response: Any, said: str, used: dict[str, float]) -> None:
-    """Raise the CallError of a response that is not complete."""
+    """Raise CallError if a response is not complete."""
     status = at(response, "status")
     reason = at(response, "status_details", "reason")
     error = at(response, "status_details", "error")
@@ -150,7 +150,7 @@ def check(response: Any, said: str, used: dict[str, float]) -> None:
 
 
 def fault(error: Any, used: dict[str, float] | None = None) -> CallError:
-    """The CallError of an error that the service reports in a session."""
+    """The CallError for an error reported in a session."""
     kind = text(error, "type")
     said = f"{text(error, 'code') or kind}: {text(error, 'message')}"
     words = errors.short(said)
@@ -165,7 +165,7 @@ def fault(error: Any, used: dict[str, float] | None = None) -> CallError:
 
 
 def spent(response: Any, most: dict[str, float]) -> dict[str, float]:
-    """The units of config/prices.tsv that a response used; as in `most` what it does not say."""
+    """The units of config/prices.tsv that a response used; counts not reported are as in `most`."""
     usage = at(response, "usage")
     listened = number(usage, "input_token_details", "audio_tokens")
     spoken = number(usage, "output_token_details", "audio_tokens")

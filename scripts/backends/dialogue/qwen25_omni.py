@@ -1,20 +1,19 @@
 """Qwen2.5-Omni: one model that hears speech and answers in text and speech, with transformers.
 
 Paper, section 5.1, as released (https://huggingface.co/Qwen/Qwen2.5-Omni-7B, Apache-2.0; the 3B
-model of the same family is for research only). The card measures 31 GB of GPU memory for the 7B
-model in bfloat16 with one short video; eight requests of speech at once take about that.
+model of the same family is for research only). Its card measures 31 GB of GPU memory for the 7B
+model in bfloat16 with one short video; a batch of eight speech requests takes about as much.
 
-The system message is the one that the model card asks for where speech is to come out, then who
-the role is, then how to answer. What was said before is carried as audio (the user's turns) and
-text (its own replies, as the model puts them into its history itself). It speaks in a voice of
-its own, Chelsie (female) or Ethan (male): no reference clip is used. English and Chinese are what
-the paper asks of it; the model knows more.
+The system message is the one that the model card requires for speech output, followed by the role's
+description and how to answer. The history is audio (the user's turns) and text (its own replies, as
+in the model's own format). It has its own voices, Chelsie (female) and Ethan (male); reference
+clips are not used. The paper needs English and Chinese; the model speaks more languages.
 
-The text is the likeliest, word by word. The speech is drawn as released (top-k 40, top-p 0.8,
-temperature 0.9), but from random numbers that belong to the request, so that a reply does not
-depend on the others in its batch, except where rounding tips the balance between two words.
-`latency` of an answer is its equal share of its batch's time: the cost of a reply where several are
-made; a lone request would wait longer. The model does not say what it heard.
+The text is decoded greedily. The speech is sampled as released (top-k 40, top-p 0.8, temperature
+0.9), but with a random seed per request, so a reply does not depend on the rest of its batch,
+except where rounding tips the balance between two words. `latency` of an answer is an equal share
+of its batch's time: the cost of a reply in a batch; a single request would take longer. It does not
+report what it heard.
 """
 
 from __future__ import annotations
@@ -41,13 +40,13 @@ CARD = (
     "You are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of "
     "perceiving auditory and visual inputs, as well as generating text and speech."
 )
-CODES = 50  # of the talker, a second of speech
-SHORTEST = 1600  # samples at 16 kHz that the audio encoder needs; less is filled up with silence
+CODES = 50  # talker codes per second of speech
+SHORTEST = 1600  # samples at 16 kHz, the audio encoder's minimum; shorter audio is padded
 TOP_K, TOP_P, TEMPERATURE = 40, 0.8, 0.9
 
 
 class Silent(Exception):
-    """No reply of a batch has a first word."""
+    """No reply of a batch has any text."""
 
 
 def load(
@@ -58,8 +57,8 @@ def load(
     device: str = "cuda",
     batch: int = 8,
 ) -> Omni:
-    """Load the model. `voice` is Chelsie or Ethan; a reply has at most `max_tokens` tokens of
-    text and `max_seconds` of speech, and is cut there. `batch` requests are answered together."""
+    """Load the model. `voice` is Chelsie or Ethan; a reply is cut at `max_tokens` tokens of text
+    and `max_seconds` of speech. `batch` requests are answered together."""
     with opened(WHO, weights, device) as home:
         import torch
         from transformers import Qwen2_5OmniForConditionalGeneration, Qwen2_5OmniProcessor
@@ -82,7 +81,7 @@ def load(
 
 
 def instruction(role_prompt: str, manner: str) -> str:
-    """The system message, here and in the examples that the model is fine-tuned on."""
+    """The system message, here and in the fine-tuning examples."""
     return "\n\n".join((CARD, role_prompt, manner))
 
 
@@ -116,7 +115,7 @@ class Omni:
         return [answer for answer in answers if answer is not None]
 
     def refuse(self, request: Request) -> Answer | None:
-        """The answer to what cannot be heard."""
+        """The answer without a reply for audio that is empty or too long, else None."""
         longest = self.processor.feature_extractor.n_samples
         if not len(request.user):
             return Answer(None, None, None, 0.0, "the user's audio is empty")
@@ -169,12 +168,12 @@ class Omni:
         return [text.strip() for text in texts], [wave.cpu().numpy().clip(-1, 1) for wave in waves]
 
     def inputs(self, requests: list[Request]) -> dict:
-        """What the network gets for a batch."""
+        """The model's inputs for a batch."""
         chats = [chat(request) for request in requests]
         heard = [fill(sound) for request in requests for sound in sounds(request)]
         extractor = self.processor.feature_extractor
-        # Audio is filled up to the longest here, not to the model's 300 s; one window more, so that
-        # the last frame sees the silence that it would see there.
+        # Audio is padded to the longest of the batch, not to the model's 300 s, plus one FFT window
+        # so that the last frame sees as much silence as it would then.
         width = max(map(len, heard)) + extractor.n_fft
         inputs = self.processor(
             text=self.processor.apply_chat_template(
@@ -189,7 +188,7 @@ class Omni:
 
 
 def chat(request: Request) -> list[dict]:
-    """A request as the messages of the model's chat template."""
+    """A request as messages for the model's chat template."""
     system = instruction(request.role_prompt, request.manner)
     ask = {"role": "user", "content": [{"type": "audio"}]}
     messages = [{"role": "system", "content": [{"type": "text", "text": system}]}]
@@ -205,12 +204,12 @@ def sounds(request: Request) -> list[np.ndarray]:
 
 
 def fill(sound: np.ndarray) -> np.ndarray:
-    """An utterance that is long enough for the audio encoder."""
+    """An utterance padded to the audio encoder's minimum length."""
     return np.pad(sound, (0, max(0, SHORTEST - len(sound))))
 
 
 def seed(request: Request) -> int:
-    """A number that depends on all that the model gets, and on nothing else."""
+    """A number that depends on all of the model's inputs and on nothing else."""
     heard = b"".join(sound.tobytes() for sound in sounds(request))
     texts = [instruction(request.role_prompt, request.manner)]
     texts += [answer.text or "" for _, answer in request.history]
@@ -218,8 +217,8 @@ def seed(request: Request) -> int:
 
 
 def speaks(ends: list[int]) -> Callable:
-    """A logits processor that raises Silent where every reply ends before its first word: the
-    package's speech part fails on that with an error of its tensors."""
+    """A logits processor that raises Silent if every reply ends before its first token, on which
+    transformers' talker would fail with an obscure tensor error."""
     begun: list[bool] = []
 
     def look(ids, scores):
@@ -233,8 +232,8 @@ def speaks(ends: list[int]) -> Callable:
 
 
 def draw(seeds: list[int]) -> Callable:
-    """A logits processor after which the likeliest code of a row is one drawn at random (scores
-    with Gumbel noise), by random numbers of that row."""
+    """A logits processor that adds Gumbel noise from each row's own generator, so that the argmax
+    is a random sample."""
     import torch
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
@@ -255,8 +254,8 @@ def draw(seeds: list[int]) -> Callable:
 
 
 def vocode(forward: Callable, seeds: Iterator[int]) -> Callable:
-    """`forward` of the codec-to-wave part, called once a reply in order: its noise is the reply's
-    own, and no codes become no sound."""
+    """`forward` of the code-to-waveform part, called once per reply in order: with the reply's own
+    noise seed, and empty audio for no codes."""
     import torch
 
     @functools.wraps(forward)

@@ -1,11 +1,11 @@
-"""SpeechRole-Agent: Qwen2.5-Omni fine-tuned on role dialogues, a LoRA adapter merged into it.
+"""SpeechRole-Agent: Qwen2.5-Omni fine-tuned on role dialogues, with a merged LoRA adapter.
 
-Paper, section 5.1 and appendix E. The adapter is what the rule `finetune` makes
+Paper, section 5.1 and appendix E. The adapter is the output of the rule `finetune`
 (results/systems/finetune/<agent>/adapter) or any LoRA adapter for the thinker in peft's format:
 adapter_config.json and adapter_model.safetensors. The paper's own adapter is not published.
 
-Everything else is as in dialogue/qwen25_omni: what it needs, the options, the voices. Only the
-text is fine-tuned; the part that speaks (the talker) is Qwen's own.
+Requirements, options and voices are those of dialogue/qwen25_omni. Only the text is fine-tuned; the
+talker, which generates the speech, is Qwen's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def load(
     device: str = "cuda",
     batch: int = 8,
 ) -> DialogueBackend:
-    """Load the model `weights` with the adapter in the folder `adapter`; other options as in
+    """Load the model `weights` with the adapter in folder `adapter`; other options as in
     dialogue/qwen25_omni."""
     pick(device, "dialogue/speechrole_agent")
     check(Path(adapter), weights)
@@ -42,7 +42,7 @@ def load(
 
 
 def check(adapter: Path, weights: str) -> None:
-    """Raise UserError if the folder is not an adapter, or its card names another base model."""
+    """Raise UserError if the folder is not an adapter or its card names another base model."""
     missing = [name for name in (CONFIG, TENSORS) if not (adapter / name).is_file()]
     if missing:
         raise UserError(
@@ -59,7 +59,7 @@ def check(adapter: Path, weights: str) -> None:
 
 
 def merged(model, adapter: Path, weights: str):
-    """`model` with the adapter's products added to its weights."""
+    """`model` with the adapter merged into its weights."""
     from peft import PeftModel
     from safetensors import safe_open
 
@@ -83,5 +83,5 @@ def merged(model, adapter: Path, weights: str):
 
 
 def plain(name: str) -> str:
-    """A tensor's name without the name of the adapter in memory."""
+    """A tensor's name without peft's adapter name."""
     return name.replace(".default.", ".")

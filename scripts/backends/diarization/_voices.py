@@ -1,10 +1,10 @@
-"""Diarization by voices: pyannote's segmentation finds speech, changes of speaker and overlap; who
-is who is found by the embeddings of a speaker backend (scripts/backends/clusters.py).
+"""Diarization by voices: pyannote segmentation, then clustering of speaker embeddings.
 
-The package's pipeline embeds what its network takes for one speaker in ten seconds. Where voices
-are alike (11 kHz, music under them) the network takes two people for one, and no embedding can part
-them again. So what is embedded here are windows of two seconds that lie between two pauses or
-changes, each once.
+The segmentation network finds speech, speaker changes and overlap; who is who is found from the
+embeddings of a speaker backend (scripts/backends/clusters.py). The package's pipeline embeds what
+the network takes for one speaker within ten seconds. With similar voices (11 kHz audio, background
+music) the network merges two people, and no embedding can separate them again. So here windows of
+two seconds between two pauses or changes are embedded, each once.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from scipy.ndimage import uniform_filter1d
 
 from scripts.backends.clusters import speakers
 
-WINDOW, HOP = 2.0, 1.0  # seconds of an embedding, at most, and to the next in the same stretch
-SHORT = 0.8  # seconds: less says a word or two, and nobody is known by that
-PAUSE = 0.1  # seconds of silence that part two stretches
-CHANGE = 0.5  # share of the network's windows that hear another speaker from one frame on
-NEAR = 4  # frames to both sides in which that is the same change
-SURE, MOSTLY = 1.0, 0.8  # seconds that a speaker of a window talks alone; share that is one person
-EDGE = 10  # frames of a stretch at its ends that are not cut off
+WINDOW, HOP = 2.0, 1.0  # seconds: embedding window and hop within a stretch
+SHORT = 0.8  # seconds: too short to recognise a voice (a word or two)
+PAUSE = 0.1  # seconds of silence that separate two stretches
+CHANGE = 0.5  # share of the network's windows that must agree on a speaker change
+NEAR = 4  # frames on either side that count as the same change
+SURE, MOSTLY = 1.0, 0.8  # seconds a window's speaker must talk alone; share by one person
+EDGE = 10  # frames at either end of a stretch in which it is not cut
 
 Span = tuple[float, float, str]
 
 
 @dataclass(frozen=True)
 class Local:
-    """What the network says of each window of `length` frames: `talks` (windows, length, speakers)
-    0 or 1, where speakers are numbered anew in each; `first`, the recording's frame at which each
-    begins; `count` (frames,), how many speak at once on average, rounded."""
+    """The network's output for each window of `length` frames: `talks` (windows, length, speakers)
+    0 or 1, with speakers numbered separately in each; `first`, the recording's frame at which each
+    begins; `count` (frames,), the rounded mean number of simultaneous speakers."""
 
     talks: np.ndarray
     first: np.ndarray
     count: np.ndarray
-    start: float  # of the middle of frame 0, seconds
-    step: float  # seconds a frame
+    start: float  # middle of frame 0, seconds
+    step: float  # seconds per frame
 
     def time(self, frame: int) -> float:
-        """Where a frame begins, in seconds."""
+        """The start of a frame in seconds."""
         return max(0.0, float(self.start + (frame - 0.5) * self.step))
 
 
 def diarize(local: Local, audio: np.ndarray, embedder, rate: int) -> list[Span]:
-    """(start, end, speaker) of (n,) float32 at `rate`; spans of two who talk at once overlap."""
+    """(start, end, speaker) of (n,) float32 at `rate`; spans overlap where two talk at once."""
     stretches = stretches_of(local)
     windows = [(s, e, n) for n, part in enumerate(stretches) for s, e in windows_of(local, *part)]
     if not windows:
@@ -66,8 +66,8 @@ def diarize(local: Local, audio: np.ndarray, embedder, rate: int) -> list[Span]:
 
 
 def people(vectors: np.ndarray, windows: np.ndarray, step: float) -> np.ndarray:
-    """Who speaks in each window (start, end, stretch), from 0: found from those that last long
-    enough to know a voice by, the others go to whom they are most like."""
+    """The speaker, from 0, of each window (start, end, stretch): those that are long enough are
+    clustered, and the others go to the most similar speaker."""
     long = (windows[:, 1] - windows[:, 0]) * step >= SHORT
     if not long.any():
         long[:] = True
@@ -80,7 +80,7 @@ def people(vectors: np.ndarray, windows: np.ndarray, step: float) -> np.ndarray:
 
 
 def stretches_of(local: Local) -> list[tuple[int, int]]:
-    """First frame, and the one after the last, of each stretch without a pause or a change."""
+    """(first frame, last frame + 1) of each stretch without a pause or a speaker change."""
     speech = local.count > 0
     edges = np.flatnonzero(np.diff(np.r_[0, speech.astype(np.int8), 0]))
     found: list[list[int]] = []
@@ -98,7 +98,7 @@ def stretches_of(local: Local) -> list[tuple[int, int]]:
 
 
 def changes(local: Local) -> np.ndarray:
-    """The frames from which on most of the network's windows hear another speaker."""
+    """The frames at which most of the network's windows have a speaker change."""
     total, votes = np.zeros((2, len(local.count)))
     for first, talks in zip(local.first, local.talks, strict=True):
         loudest = np.where(talks.any(axis=1), talks.argmax(axis=1), -1)
@@ -114,7 +114,7 @@ def changes(local: Local) -> np.ndarray:
 
 
 def windows_of(local: Local, start: int, end: int) -> list[tuple[int, int]]:
-    """Windows of a stretch, in frames: all of it, or such that overlap evenly."""
+    """The windows of a stretch, in frames: all of it, or evenly overlapping ones."""
     length, hop = WINDOW / local.step, HOP / local.step
     if end - start <= 1.25 * length:
         return [(start, end)]
@@ -126,8 +126,7 @@ def windows_of(local: Local, start: int, end: int) -> list[tuple[int, int]]:
 def frames_of(
     stretches: list, windows: list[tuple[int, int, int]], labels: np.ndarray, length: int
 ) -> np.ndarray:
-    """(length,) the speaker of each frame: of the window of its stretch whose middle is nearest;
-    -1 for nobody."""
+    """(length,) each frame's speaker, from its stretch's window with the nearest middle, or -1."""
     who = np.full(length, -1)
     for number in dict.fromkeys(number for _, _, number in windows):
         start, end = stretches[number]
@@ -139,10 +138,10 @@ def frames_of(
 
 
 def others(local: Local, who: np.ndarray, people: int) -> np.ndarray:
-    """(frames,) who else talks where two do at once, -1 for nobody.
+    """(frames,) the second speaker where two talk at once, else -1.
 
-    A speaker of one of the network's windows is the person that this one mostly is where it talks
-    alone, if that is a second or more; two at once are believed where most windows hear the same.
+    A speaker of a window is taken for the person who mostly talks where that speaker is alone, if
+    for a second or more; overlap counts where most windows agree on it.
     """
     votes, total = np.zeros((len(who), people)), np.zeros(len(who))
     for first, talks in zip(local.first, local.talks, strict=True):

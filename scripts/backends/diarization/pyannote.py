@@ -1,31 +1,30 @@
-"""pyannote.audio: who speaks when, and where several speak at once (Bredin, Interspeech 2023).
+"""pyannote.audio: speaker diarization with overlapping speech (Bredin, Interspeech 2023).
 
-The pipeline `pyannote/speaker-diarization-community-1` (CC-BY-4.0, given out on request:
-https://huggingface.co/pyannote/speaker-diarization-community-1) by the package pyannote.audio 4
-(MIT): a network names up to three speakers in every ten seconds, a second one embeds each of them,
-and the embeddings are clustered (VBx). The paper names the Emilia framework, which used the older
-pipeline 3.1 of the same authors.
+The pipeline `pyannote/speaker-diarization-community-1` (CC-BY-4.0, gated:
+https://huggingface.co/pyannote/speaker-diarization-community-1) of the package pyannote.audio 4
+(MIT): a network finds up to three speakers in every ten seconds, a second one embeds each of them,
+and the embeddings are clustered (VBx). The paper names the Emilia framework, which used the same
+authors' older pipeline 3.1.
 
-A stretch in which one person talks is given once; one in which several do is given once for each of
-them with `overlap` True. Turns end with the recording. Digital silence is not given to the network,
-and recordings are handed over in memory, so that FFmpeg is not needed. The ResNet that embeds hears
-each window once, not three times as in the package; its embeddings are the same up to rounding. A
-recording's turns do not depend on its neighbours.
+Speech of one person is one turn; overlapping speech is one turn per speaker with `overlap` True.
+Turns end with the recording at the latest. Digital silence never reaches the network. Recordings
+are passed in memory, so FFmpeg is not needed. The ResNet that embeds processes each window once,
+not three times as in the package, with the same embeddings up to rounding. A recording's turns do
+not depend on other recordings.
 
-With the option `speaker` (a model of that capability), `weights` is a segmentation network alone
-(https://huggingface.co/pyannote/segmentation-3.0, MIT), and who is who is found by that model's
+With the option `speaker` (a model of that capability), `weights` is only a segmentation network
+(https://huggingface.co/pyannote/segmentation-3.0, MIT), and speakers are told apart by that model's
 embeddings: see _voices.py. This is the embedded default.
 
-Otherwise the folder of weights is that of the hub: config.yaml, segmentation/, embedding/, plda/.
-The networks are pickles, opened only if their sha256 is the one that is written down for them.
-Whoever gets them from the hub gives the token by the environment (HF_TOKEN); nothing is fetched
-here, and the package's telemetry is off.
+Otherwise `weights` is a folder as on the hub: config.yaml, segmentation/, embedding/, plda/. The
+networks are pickles, opened only if their sha256 is the recorded one. Downloading from the hub
+needs a token (HF_TOKEN); this backend downloads nothing, and the package's telemetry is off.
 
-Options: `speakers`, if their number is known, or `min_speakers` and `max_speakers` (both without
-`speaker`, which finds it); `segmentation_batch`, windows of ten seconds at once, and
-`embedding_batch`, speakers in windows at once (both halved where memory runs out); `threads`, CPU
-threads. float32: the package asks for repeatable results. Needs pyannote.audio, pyyaml, torch,
-torchaudio.
+Options: `speakers`, if their number is known, or `min_speakers` and `max_speakers` (none of them
+with `speaker`, which estimates the number); `segmentation_batch`, windows of ten seconds per batch,
+and `embedding_batch`, speakers in windows per batch (both halved when memory runs out); `threads`,
+CPU threads. float32: the package asks for reproducible results. Needs pyannote.audio, pyyaml,
+torch, torchaudio.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ GPU = True
 
 WHO = "diarization/pyannote"
 RATE = 16_000
-STEP = 2.0  # seconds from one window of a segmentation network alone to the next
+STEP = 2.0  # seconds between windows when only a segmentation network is used
 PIPELINES = (
     "pyannote.audio.pipelines.SpeakerDiarization",
     "pyannote.audio.pipelines.speaker_diarization.SpeakerDiarization",
@@ -98,7 +97,7 @@ def load(
 
 
 def check(home: Path) -> None:
-    """Raises UserError unless config.yaml describes a diarization from files of this folder."""
+    """Raises UserError unless config.yaml describes a diarization with all files in this folder."""
     import yaml
 
     file = home / "config.yaml"
@@ -114,7 +113,7 @@ def check(home: Path) -> None:
                 f"{WHO}: {file} takes its {part} from '{place}'; it must lie in the folder "
                 f"(`{part}: $model/{part}`), as nothing is fetched from a hub here."
             )
-        if part != "plda":  # whose files are plain arrays
+        if part != "plda":  # plda's files are plain arrays
             network = home / place.removeprefix("$model/") / "pytorch_model.bin"
             if not network.exists():
                 raise UserError(f"{WHO}: {network} is missing; get the model again.")
@@ -123,8 +122,8 @@ def check(home: Path) -> None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """For importing the package: its telemetry, on by default, is off, and so is its warning that
-    it cannot decode files without FFmpeg, which is not asked of it."""
+    """For importing the package: turns off its telemetry, which is on by default, and its warning
+    that it cannot decode files without FFmpeg, which is not needed."""
     os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "\ntorchcodec is not installed correctly")
@@ -144,12 +143,12 @@ def pipeline_of(home: Path, device: str):
 
 
 def embed(model, forward, waveforms, weights=None):
-    """What `forward` of an embedder gives, with less work: (n, numbers) for (n, 1, samples) and
-    (n, frames).
+    """The result of an embedder's `forward` with less work: (n, size) for (n, 1, samples), (n,
+    frames).
 
-    The package asks for the three speakers of a window in turn. Those who say nothing (weights of
-    0) all come out alike, so the first stands for them; and a ResNet hears the same sound under
-    other weights once.
+    The package embeds the three speakers of a window separately. Silent ones (all weights 0) all
+    have the same embedding, so only the first is computed; a ResNet processes the same audio only
+    once for different weights.
     """
     import torch
 
@@ -169,7 +168,7 @@ def embed(model, forward, waveforms, weights=None):
 
 
 def segmentation_of(home: Path, device: str, batch: int, threads: int):
-    """The package's inference of the network `pytorch_model.bin` in a folder."""
+    """The package's Inference with the network `pytorch_model.bin` of a folder."""
     network = home / "pytorch_model.bin"
     if not network.exists():
         raise UserError(f"{WHO}: {network} is missing; get the model again.")
@@ -201,15 +200,15 @@ class ByVoices:
         self.segmentation, self.embedder = segmentation, backends.load(speaker)
 
     def diarize(self, audio: np.ndarray) -> list[SpeakerTurn]:
-        """Turns of (n,) float32 at 16 kHz, by start; digital silence gives none."""
+        """Turns of (n,) float32 at 16 kHz, by start; none for digital silence."""
         if not np.any(audio):
             return []
         found = _voices.diarize(self.local(audio), audio, self.embedder, RATE)
         return turns(found, len(audio) / RATE)
 
     def local(self, audio: np.ndarray) -> _voices.Local:
-        """What the network says of each of its windows. The batch is halved, for good, when memory
-        runs out."""
+        """The network's output for each window. The batch is halved, permanently, when memory runs
+        out."""
         import torch
         from pyannote.audio.pipelines.utils.diarization import SpeakerDiarizationMixin
 
@@ -249,7 +248,7 @@ class Pyannote:
         self.pipeline, self.bounds = pipeline, bounds
 
     def diarize(self, audio: np.ndarray) -> list[SpeakerTurn]:
-        """Turns of (n,) float32 at 16 kHz, by start; digital silence gives none."""
+        """Turns of (n,) float32 at 16 kHz, by start; none for digital silence."""
         import torch
 
         if not np.any(audio):
@@ -261,7 +260,7 @@ class Pyannote:
         return turns(spans, len(audio) / RATE)
 
     def _run(self, file: dict):
-        """The package's result. Both batches are halved, for good, when memory runs out."""
+        """The package's result. Both batch sizes are halved, permanently, when memory runs out."""
         pipeline = self.pipeline
         while True:
             try:
@@ -289,16 +288,16 @@ class Pyannote:
 
 
 def turns(spans: Iterable[tuple[float, float, str]], duration: float) -> list[SpeakerTurn]:
-    """Spans (start, end, speaker), which may lie over each other, as turns within `duration`.
+    """Possibly overlapping spans (start, end, speaker) as turns within `duration`.
 
-    Each is parted where someone else begins or ends to talk over it.
+    Each span is split where another speaker starts or stops.
     """
     inside = [(max(0.0, start), min(end, duration), who) for start, end, who in spans]
     waiting = sorted((span for span in inside if span[0] < span[1]), reverse=True)
     edges = sorted({time for start, end, _ in waiting for time in (start, end)})
     talking: list[tuple[float, float, str]] = []
     found: list[SpeakerTurn] = []
-    last: dict[str, int] = {}  # a speaker's last turn among those found
+    last: dict[str, int] = {}  # index in `found` of a speaker's last turn
     for start, end in pairwise(edges):
         talking = [span for span in talking if span[1] > start]
         while waiting and waiting[-1][0] <= start:

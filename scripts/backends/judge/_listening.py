@@ -1,10 +1,9 @@
-"""A judge that listens: it asks a service about pairs of recordings and puts its numbers together.
+"""A judge that listens: it asks a service about pairs of recordings and combines the scores.
 
-What is said to the service is scripts/backends/judge/_protocol.py's; how it is said, the backend's,
-which gives a `Service`. A request is made by the service's own SDK, once for each shape, with gaps
-where texts and audio go. For each call the gaps are filled with bytes: audio is read and encoded
-once for all metrics and orders of a pair, and a call with a megabyte of it costs no more than
-copying it.
+scripts/backends/judge/_protocol.py defines the prompts and replies; a backend provides the
+`Service`. The service's own SDK makes one request per shape, with gaps for texts and audio, and
+each call fills the gaps with bytes: audio is read and encoded once for all metrics and orders of a
+pair, and a call with a megabyte of it costs only a copy.
 """
 
 from __future__ import annotations
@@ -28,39 +27,39 @@ if TYPE_CHECKING:
     import httpx
 
 SIDES = ("test", "reference")
-OVERHEAD = 100  # tokens of a request beside its texts and audio
+OVERHEAD = 100  # tokens of a request besides its texts and audio
 
 
 class Service(Protocol):
-    """What a backend says of its service."""
+    """What a backend provides for its service."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """All that is asked for beside the messages, as JSON."""
+        """All request parameters besides the messages, as JSON."""
 
     @property
     def rate(self) -> float:
-        """The most tokens that a second of audio is."""
+        """The most tokens per second of audio."""
 
     def request(self, system: str, parts: Sequence[str | bytes], tokens: int) -> httpx.Request:
-        """What its SDK sends: a message of texts and WAV files, answered by at most `tokens`."""
+        """The SDK's request: a message of texts and WAV files, for a reply of at most `tokens`."""
 
     def encode(self, wav: bytes) -> bytes:
-        """A WAV file as its SDK writes it into JSON."""
+        """A WAV file as the SDK encodes it in JSON."""
 
     def headers(self, secret: str) -> dict[str, str]:
-        """The headers that matter; `secret` is the key, empty for a server that has none."""
+        """The headers needed; `secret` is the key, empty for a server without one."""
 
     def read(
         self, reply: Mapping[str, Any], most: Mapping[str, float]
     ) -> tuple[str, dict[str, float], str]:
-        """Text, units used and version of a reply; what it does not say was used, as in `most`.
-        Raises CallError where it is no whole answer."""
+        """Text, units used and version of a reply; usage not reported is as in `most`. Raises
+        CallError for an incomplete answer."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A piece of audio as it is sent: its first `seconds`, or all of it (None)."""
+    """A piece of audio as sent: its first `seconds`, or all of it (None)."""
 
     key: str
     sound: Sound
@@ -69,7 +68,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Asked:
-    """One call: the gaps of its request in order, and what it is about."""
+    """One call: the content for its request's gaps, in order, and its metrics."""
 
     fills: tuple[bytes | Clip, ...]
     most: dict[str, float]
@@ -78,7 +77,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call says about one metric, or why it says nothing."""
+    """One call's answer on one metric, or the reason why there is none."""
 
     read: Read | None
     version: str | None
@@ -89,8 +88,8 @@ class Answer:
 class Listening:
     """See the contract in scripts/backends/judge/__init__.py.
 
-    `longest`: seconds after which each audio part is cut, None: it is not; `tokens`: the limit of a
-    reply, doubled where one is cut short.
+    `longest`: seconds after which each audio part is cut (None: never); `tokens`: limit of a reply,
+    doubled each time one is cut off.
     """
 
     def __init__(
@@ -114,11 +113,11 @@ class Listening:
         self.client, self.service, self.protocol = client, service, protocol
         self.order, self.samples, self.longest, self.tokens = order, samples, longest, tokens
         self.integer_scores = samples == 1 and order != "both"
-        self.forms: dict[tuple, tuple[str, Form]] = {}  # with their paths, by shape
+        self.forms: dict[tuple, tuple[str, Form]] = {}  # with URL paths, by shape
         self.encoded = Encoded(service.encode)
 
     def judge(self, pairs: list[Pair], metrics: list[Metric]) -> list[list[Scores]]:
-        """Score both sides of each pair on each metric; all of it is asked at once."""
+        """Score both sides of each pair on each metric; all calls are made at once."""
         groups = [(group, self.protocol.last(group)) for group in self.protocol.groups(metrics)]
         calls: list[Call] = []
         plans = []
@@ -134,7 +133,7 @@ class Listening:
         ]
 
     def trials(self, pair: Pair) -> list[tuple[Order, int]]:
-        """Order and sample of each time that a pair is judged."""
+        """Order and sample of each trial of a pair."""
         first = pair.sample * self.samples
         return [
             (order, sample)
@@ -150,8 +149,8 @@ class Listening:
         trials: list[tuple[Order, int]],
         groups: list[tuple[list[Metric], str]],
     ) -> Iterator[Call]:
-        """The calls about a pair: trial by trial, in each the metrics of `groups`, with what is
-        asked about them."""
+        """The calls for a pair: for each trial one per group of metrics, given with the text of the
+        prompt about them."""
         texts = self.protocol.texts(pair)
         ready = [escaped(text) for text in texts]
         for order, sample in trials:
@@ -170,7 +169,7 @@ class Listening:
                 yield Call(parts, partial(self.send, asked), asked.most)
 
     def clips(self, sounds: Sequence[Sound]) -> list[Clip]:
-        """The audio parts of a side as they are sent."""
+        """The audio parts of a side as sent."""
         return [self.clip(sound) for sound in sounds]
 
     def clip(self, sound: Sound) -> Clip:
@@ -180,7 +179,7 @@ class Listening:
         return Clip(f"sha256 {sha256}, {self.longest:g} s", sound, self.longest)
 
     def most(self, fills: Sequence[bytes | Clip]) -> dict[str, float]:
-        """What a call may use at most. A token has three bytes of UTF-8 or more."""
+        """Upper bound on a call's usage. A token has at least three bytes of UTF-8."""
         texts = sum(len(fill) for fill in fills if isinstance(fill, bytes))
         clips = [fill for fill in fills if isinstance(fill, Clip)]
         heard = sum(clip.seconds or clip.sound.seconds for clip in clips)
@@ -191,7 +190,7 @@ class Listening:
         }
 
     async def send(self, asked: Asked, cut: int) -> Response:
-        """Send one call; `cut`: how often its reply was cut short."""
+        """Send one call; `cut`: how often its reply has been cut off."""
         path, form = self.form(tuple(isinstance(fill, Clip) for fill in asked.fills), cut)
         body = form.filled(
             [
@@ -210,7 +209,7 @@ class Listening:
         return Response(text, used, version)
 
     def form(self, shape: tuple[bool, ...], cut: int) -> tuple[str, Form]:
-        """The path and form of a request of this shape: for each part, whether it is audio."""
+        """The URL path and form of a request of this shape: for each part, whether it is audio."""
         if (shape, cut) not in self.forms:
             parts = [
                 f"audio{number:04}".encode() if audio else f"text{number:04}"
@@ -232,7 +231,7 @@ class Listening:
         groups: list[list[Metric]],
         results: Iterator[Result],
     ) -> list[Scores]:
-        """The scores of a pair, whose calls' results come next, `cut` of its parts being cut."""
+        """The scores of a pair, from the next of `results`; `cut` of its audio parts are cut."""
         answers = [[self.answers(next(results), group) for group in groups] for _ in trials]
         return [
             combine_trials(trials, [answer[i][k] for answer in answers], cut)
@@ -241,19 +240,19 @@ class Listening:
         ]
 
     def answers(self, result: Result, group: list[Metric]) -> list[Answer]:
-        """What a call's result says about each of its metrics."""
+        """A call's answer on each of its metrics."""
         if result.value is None:
             return [Answer(None, None, result.reason, result.raw)] * len(group)
         try:
             reads = self.protocol.read(result.value, group)
-        except Unusable as error:  # it was kept when replies were read in another way
+        except Unusable as error:  # stored when replies were parsed differently
             kept = Answer(None, result.version, f"the kept reply: {error}", result.value)
             return [kept] * len(group)
         return [Answer(read, result.version) for read in reads]
 
 
 def combine_trials(trials: list[tuple[Order, int]], answers: list[Answer], cut: int) -> Scores:
-    """The scores of one metric: means over its trials if all of them were answered, else None."""
+    """The scores of one metric: means over its trials, or None if any was not answered."""
     given, words, missing = [], [], []
     for (order, sample), answer in zip(trials, answers, strict=True):
         if answer.read is None:

@@ -1,7 +1,7 @@
-"""Measures of speech and of text that a score can be made from: pauses, pitch, pace, errors.
+"""Measures of speech and text that scores are made from: pauses, pitch, pace, errors.
 
-Audio is (n,) float32 at 16 kHz. Pitch is Praat's (Boersma 1993, through parselmouth); pace counts
-loudness peaks in voiced speech, after de Jong and Wempe 2009, so that it needs no text and means
+Audio is (n,) float32 at 16 kHz. Pitch is Praat's (Boersma 1993, through parselmouth); pace is the
+rate of loudness peaks in voiced speech, after de Jong and Wempe 2009, so it needs no text and means
 the same in every language.
 """
 
@@ -14,28 +14,28 @@ import numpy as np
 
 RATE = 16_000
 FRAME = 160  # samples between frames: 10 ms
-WINDOW = 400  # samples that the loudness of a frame is taken from: 25 ms
-QUIET = 30.0  # dB below loud speech: a pause
-LOUDEST_SILENCE = -60.0  # dB of full scale: below it nothing is said at all
+WINDOW = 400  # samples for the loudness of a frame: 25 ms
+QUIET = 30.0  # dB below loud speech that count as a pause
+LOUDEST_SILENCE = -60.0  # dBFS: below this there is no speech at all
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True)
 class Prosody:
-    """How a voice moves. Spans are from the 10th to the 90th percentile.
+    """Prosody of a voice. Spans are from the 10th to the 90th percentile.
 
-    Spans and pace are at least .1, so that ratios of them can be taken.
+    Spans and pace are at least .1, so that ratios can be taken.
     """
 
     pitch: float  # median, semitones above 1 Hz
     pitch_span: float  # semitones
     loudness_span: float  # dB, in voiced speech
-    pace: float  # syllables a second of speech, pauses left out
+    pace: float  # syllables per second of speech, without pauses
 
 
 def loudness(audio: np.ndarray) -> np.ndarray:
-    """Level of each 10 ms in dB of full scale, at least -100; (n // 160,)."""
+    """Level per 10 ms in dBFS, at least -100; (n // 160,)."""
     power = np.square(audio.astype(np.float64))
     sums = np.concatenate([[0.0], np.cumsum(power)])
     centres = np.arange(len(audio) // FRAME) * FRAME + FRAME // 2
@@ -45,21 +45,21 @@ def loudness(audio: np.ndarray) -> np.ndarray:
 
 
 def speaking(audio: np.ndarray) -> np.ndarray:
-    """For each 10 ms, whether it is louder than a pause; all False in silence. (n // 160,) bool."""
+    """Per 10 ms, whether it is louder than a pause; all False for silence. (n // 160,) bool."""
     levels = loudness(audio)
     loud = np.percentile(levels, 95) if len(levels) else -100.0
     return (levels > loud - QUIET) & (loud > LOUDEST_SILENCE)
 
 
 def gaps(audio: np.ndarray, longest: float) -> float:
-    """Seconds by which the pauses inside an utterance are longer than `longest` seconds each."""
+    """Seconds by which pauses inside an utterance exceed `longest`, summed."""
     spoken = np.flatnonzero(speaking(audio))
     pauses = (np.diff(spoken) - 1) * FRAME / RATE
     return float(np.maximum(pauses - longest, 0).sum())
 
 
 def prosody(audio: np.ndarray) -> Prosody | None:
-    """Pitch, loudness and pace; None with less than 0.2 s of voiced speech."""
+    """Pitch, loudness and pace; None for less than 0.2 s of voiced speech."""
     import parselmouth
     from scipy.signal import find_peaks
 
@@ -91,7 +91,7 @@ def span(values: np.ndarray) -> float:
 
 
 def units(text: str) -> list[str]:
-    """What a text is counted in: Chinese characters and lower-case words of other scripts."""
+    """The units of counting: Chinese characters and lower-case words of other scripts."""
     return re.findall(r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+(?:['’][^\W\d_]+)?|\d", text.lower())
 
 
@@ -101,14 +101,14 @@ def language_of(text: str) -> str:
 
 
 def share_in(text: str, language: str) -> float:
-    """The share of a text's letters that are of the language's script; 0 without letters."""
+    """The share of a text's letters in the language's script; 0 if there are no letters."""
     letters = LETTER.findall(text)
     chinese = len(CHINESE.findall(text)) / max(1, len(letters))
     return 0.0 if not letters else chinese if language == "Chinese" else 1 - chinese
 
 
 def error_rate(meant: str, heard: str) -> float:
-    """Word (Chinese: character) errors over the words meant; 0 to 1, more counts as 1."""
+    """Word (Chinese: character) error rate, capped at 1."""
     import jiwer
 
     true, found = units(meant), units(heard)
@@ -118,9 +118,9 @@ def error_rate(meant: str, heard: str) -> float:
 
 
 def repeated(text: str) -> float:
-    """The share of words that only say again the word, or the two or three words, right before.
+    """The share of words that repeat the one, two or three words right before.
 
-    A Chinese character alone is no word: there only two or more said again count.
+    A single repeated Chinese character does not count, only two or more.
     """
     words = units(text)
     again = np.zeros(len(words), bool)
@@ -139,13 +139,13 @@ def exclaimed(text: str) -> float:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, without what is blank."""
+    """The sentences of a text, without blank ones."""
     parts = re.split(r"(?<=[.!?])\s+|(?<=[。！？])|\n+", text)
     return [part.strip() for part in parts if part.strip()]
 
 
 def first_sentences(text: str, longest: int) -> str:
-    """As many whole sentences as fit into `longest` characters; the first one, cut, if none."""
+    """As many whole sentences as fit into `longest` characters; if none, the first one, cut."""
     taken = ""
     for sentence in sentences(text):
         if len(taken) + len(sentence) + 1 > longest:
@@ -155,5 +155,5 @@ def first_sentences(text: str, longest: int) -> str:
 
 
 def ramp(value: float, low: float, high: float) -> float:
-    """0 up to `low`, 1 from `high` on, straight between; `low` above `high` falls instead."""
+    """0 up to `low`, 1 from `high`, linear between; falling if `low` is above `high`."""
     return float(np.clip((value - low) / (high - low), 0, 1))

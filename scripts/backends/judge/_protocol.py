@@ -1,11 +1,11 @@
-"""How a judge that listens is asked, and how its reply is read.
+"""The prompts of a judge that listens, and the parsing of its replies.
 
-Protocols: `per_metric` (paper, Figure 10: a call for each metric, rationale before scores) and
-`joint` (one call for all metrics, answered as JSON). Orders: `paper` (the tested system is A),
-`both` (asked twice, once each way round) and `random` (drawn by a hash of the pair and the sample,
-so that it is the same in every run). Everything here is text; nothing is sent.
+Protocols: `per_metric` (paper, Figure 10: one call per metric, rationale before scores) and `joint`
+(one call for all metrics, answered in JSON). Orders: `paper` (the tested system is A), `both` (two
+calls, one in each order) and `random` (from a hash of the pair and the sample, so it is the same in
+every run). Everything here is text; nothing is sent.
 
-A reply is read strictly: what is not exactly what was asked for raises `Unusable`. Nothing is
+Replies are parsed strictly: anything but the requested format raises `Unusable`. Nothing is
 clamped, rounded or guessed.
 """
 
@@ -31,8 +31,8 @@ ORDERS = ("paper", "both", "random")
 TEST: Order = "test first"
 REFERENCE: Order = "reference first"
 
-DATA = ("name", "work", "profile", "question")  # places that are filled with fenced data
-LAST = {PER_METRIC: {"metric"}, JOINT: {"metrics", "ids"}}  # places after the audio
+DATA = ("name", "work", "profile", "question")  # placeholders for fenced data
+LAST = {PER_METRIC: {"metric"}, JOINT: {"metrics", "ids"}}  # placeholders after the audio
 CUTS = re.compile(r"\{(audio_a|audio_b)\}")
 SCORES = re.compile(r"\[Scores\]: *\( *(10|[1-9]) *, *(10|[1-9]) *\)")
 OTHER = re.compile(r"^[^\w\n]*(?:final )?scores?\b.*[0-9]", re.IGNORECASE | re.MULTILINE)
@@ -42,12 +42,12 @@ KEYS = ["rationale", "score_a", "score_b"]
 
 
 class Unusable(ValueError):
-    """A reply that is not what was asked for; says what is wrong with it."""
+    """A reply that is not in the requested format; says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """What a reply says about one metric."""
+    """A reply's rationale and scores for one metric."""
 
     rationale: str
     a: int
@@ -55,7 +55,7 @@ class Read:
 
 
 class Protocol:
-    """One of the protocols with the prompt that belongs to it."""
+    """One of the protocols with its prompt."""
 
     def __init__(self, name: str, prompt: Prompt):
         self.name = name
@@ -66,7 +66,7 @@ class Protocol:
         self.tail = after[split:]
 
     def groups(self, metrics: Sequence[Metric]) -> list[list[Metric]]:
-        """The metrics that are asked about together."""
+        """The metrics grouped by call."""
         return [[metric] for metric in metrics] if self.name == PER_METRIC else [list(metrics)]
 
     def texts(self, pair: Pair) -> tuple[str, str, str]:
@@ -93,16 +93,16 @@ class Protocol:
         return _filled(self.tail, {"metrics": listed, "ids": ids})
 
     def read(self, text: str, metrics: Sequence[Metric]) -> list[Read]:
-        """What a reply says about each of the metrics it was asked about. Raises Unusable."""
+        """A reply's scores for each of the metrics of its call. Raises Unusable."""
         if self.name == PER_METRIC:
             return [read_line(text)]
         return read_joint(text, [metric.id for metric in metrics])
 
 
 def load(name: str, prompts: Mapping[str, str]) -> Protocol:
-    """The protocol `name` with its prompt file, of the working folder or else the project's.
+    """The protocol `name` with its prompt file, from the working folder or else the project's.
 
-    Raises UserError for an unknown name, and for a file whose places are not where they belong.
+    Raises UserError for an unknown name or a file with placeholders in the wrong positions.
     """
     if name not in prompts:
         raise UserError(f"the judge's protocol '{name}' is not known{nearest(name, prompts)}")
@@ -124,7 +124,7 @@ def load(name: str, prompts: Mapping[str, str]) -> Protocol:
 
 
 def orders(order: str, pair: str, sample: int) -> tuple[Order, ...]:
-    """Which side is A, for each time that one sample of a pair is asked for."""
+    """Which side is A, for each call about one sample of a pair."""
     if order == "both":
         return (TEST, REFERENCE)
     drawn = hashlib.sha256(f"{pair}\x1f{sample}".encode()).digest()[0] % 2
@@ -132,7 +132,7 @@ def orders(order: str, pair: str, sample: int) -> tuple[Order, ...]:
 
 
 def fenced(text: str) -> str:
-    """`text` between marks that do not occur in it, so that nothing in it can end the fence."""
+    """`text` between markers that do not occur in it, so that it cannot close the fence."""
     number = 0
     while (mark := hashlib.sha256(f"{number}\n{text}".encode()).hexdigest()[:12]) in text:
         number += 1
@@ -140,7 +140,7 @@ def fenced(text: str) -> str:
 
 
 def read_line(text: str) -> Read:
-    """Reads sentences and a last line `[Scores]: (a, b)`. Raises Unusable."""
+    """Parse sentences and a last line `[Scores]: (a, b)`. Raises Unusable."""
     rationale, _, last = text.strip().rpartition("\n")
     found = SCORES.fullmatch(last.strip())
     if not found:
@@ -155,7 +155,7 @@ def read_line(text: str) -> Read:
 
 
 def read_joint(text: str, ids: Sequence[str]) -> list[Read]:
-    """Reads JSON {id: {rationale, score_a, score_b}}, of just these `ids`. Raises Unusable."""
+    """Parse JSON {id: {rationale, score_a, score_b}} with exactly these `ids`. Raises Unusable."""
     fence = FENCE.fullmatch(text.strip())
     try:
         found = json.loads(fence[1] if fence else text, object_pairs_hook=_once)
@@ -178,12 +178,12 @@ def read_joint(text: str, ids: Sequence[str]) -> list[Read]:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object's members; a key that comes twice is refused."""
+    """An object's members; duplicate keys are refused."""
     if len(dict(pairs)) != len(pairs):
         raise Unusable("a key comes twice")
     return dict(pairs)
 
 
 def _filled(text: str, places: dict[str, str]) -> str:
-    """`text` with its places filled in one pass: what is filled in is not looked at again."""
+    """`text` with its placeholders filled in one pass: inserted text is not searched again."""
     return PLACE.sub(lambda place: places[place[1]], text)

@@ -1,13 +1,13 @@
 """Gemini listens to both sides and scores them (paper, section 4.2 and Figure 10).
 
 Source: https://ai.google.dev/api/generate-content, through google-genai (Apache-2.0), whose types
-make the requests; audio goes inside of them, as https://ai.google.dev/gemini-api/docs/audio says,
-which also counts 32 tokens a second of it. Terms: https://ai.google.dev/gemini-api/terms. Needs a
-key in GEMINI_API_KEY and google-genai, aiohttp.
+make the requests; audio is sent inline (https://ai.google.dev/gemini-api/docs/audio: 32 tokens per
+second). Terms: https://ai.google.dev/gemini-api/terms. Needs a key in GEMINI_API_KEY and
+google-genai, aiohttp.
 
-The paper's judge is gemini-2.5-pro. It thinks before it answers, and what it thinks is paid for as
-output and counts towards `max_tokens`. What is asked and how replies are read: see
-scripts/backends/judge/_protocol.py; the tested system's texts are not sent, only speech is judged.
+The paper's judge is gemini-2.5-pro. Its thinking is billed as output and counts towards
+`max_tokens`. Prompts and parsing: scripts/backends/judge/_protocol.py; the tested system's texts
+are not sent, only speech is judged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ENV = ("api", "core", "torch")
 GPU = False
 CHOICES = {"protocol": ("per_metric", "joint"), "order": ("paper", "both", "random")}
 
-# Why it stopped (google.genai.types.FinishReason) where it will not say more.
+# Finish reasons (google.genai.types.FinishReason) that mean a refusal.
 REFUSALS = (
     *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"),
     *("ESCALATION", "MODEL_ARMOR"),
@@ -52,12 +52,12 @@ def load(
     prompt_per_metric: str = "config/prompts/judge_per_metric.md",
     prompt_joint: str = "config/prompts/judge_joint.md",
 ) -> JudgeBackend:
-    """Ask the service's `model` with the key that the environment variable `key` holds.
+    """Ask the service's `model` with the key in the environment variable `key`.
 
-    `version`: the modelVersion that its answers must have. `protocol`: per_metric or joint (one
-    call for all metrics); `order`: paper (the tested system is A), both or random; `samples`: how
-    often each is asked. `temperature`, and `thinking` (at most so many tokens), None: as the
-    service has it. `longest`: seconds after which each audio part is cut, None: never.
+    `version`: the modelVersion that answers must have. `protocol`: per_metric or joint (one call
+    for all metrics); `order`: paper (the tested system is A), both or random; `samples`:
+    repetitions. `temperature` and `thinking` (the token budget): None for the service's defaults.
+    `longest`: seconds after which each audio part is cut, None: never.
     """
     prompts = {_protocol.PER_METRIC: prompt_per_metric, _protocol.JOINT: prompt_joint}
     return Listening(
@@ -139,8 +139,8 @@ class Gemini:
 
 
 def spent_by(usage: Any, most: Mapping[str, float]) -> dict[str, float]:
-    """What `usageMetadata` says was used, as in `most` what it does not say. Thoughts are output;
-    counts of 0 are left out of its JSON."""
+    """The usage in `usageMetadata`; counts not reported are as in `most`. Thoughts are output; the
+    JSON omits counts of 0."""
     read = number(usage, "promptTokenCount")
     heard = prices.audio_among(at(usage, "promptTokensDetails"), "tokenCount", read)
     written = number(usage, "candidatesTokenCount")

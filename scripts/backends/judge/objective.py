@@ -1,43 +1,43 @@
-"""Eight scores from things that can be measured: not the paper's judge, and no ear for acting.
+"""Eight scores from measurements: not the paper's judge, and deaf to acting.
 
-It stands in for the paper's listening language model (section 4.2) where there is none. Both
-sides are measured by the same rules, each as a whole (all turns of a dialogue in a row). A score
-is 1 + 9 x, where x in [0, 1] is made of the parts below; ramp(v, a, b) is 0 up to a, 1 from b on
-and straight between. The constants were set by hand, so that lines as good and as bad as those of
-tests/judging/test_directions.py spread over the ramps; nothing was learned from anybody's ratings.
-A metric without a formula has no scores, and the reason says so.
+It replaces the paper's listening language model (section 4.2) where there is none. Both sides are
+measured by the same rules, each as a whole (all turns of a dialogue in a row). A score is 1 + 9 x,
+where x in [0, 1] is computed as below; ramp(v, a, b) is 0 up to a, 1 from b, and linear between.
+The constants were set by hand, so that the good and bad lines of tests/judging/test_directions.py
+spread over the ramps; nothing was fitted to human ratings. A metric without a formula has no
+scores, and the reason says so.
 
-What is *heard* is what the recogniser hears in the audio, in the language of the reply's own text.
-near(t) is the cosine of the sentence embeddings of what is heard and t, less the mean cosine to
-three sentences about other things. gain(c) is the mean log-likelihood a token of what is heard
-after the user's words with c before them, less that after the user's words alone (nats).
+What is *heard* is the recogniser's text of the audio, in the language of the reply's own text.
+near(t) is the cosine of the sentence embeddings of what is heard and t, minus the mean cosine to
+three unrelated sentences. gain(c) is the mean log-likelihood per token of what is heard given c and
+the user's words, minus that given the user's words alone (nats).
 
 IA   script * mask * length * (.4 + .3 ramp(near(question), -.04, .08) + .3 ramp(g, -.1, .5)):
      share of letters in the role's script; .2 with an assistant's stock phrase, else 1;
-     ramp(words, 0, 4) * ramp(words, 150, 60); does it speak to what was asked; g, does it follow
-     the instruction to be this role: the larger of gain(three of the role's lines) and gain(the
-     role's profile)
-CC   .5 ramp(d, -.4, .9) + .5 ramp(near(question), -.04, .08), where d is the log-likelihood a token
-     after the user's words less that after "say something". Contradictions are not seen
-SF   (1 - errors) * (1 - 2 gaps) * (1 - 2 again) * pace: word (Chinese: character) errors between
-     the text meant and heard, left out where a system gives no text; seconds of pauses beyond .6 s
-     each over the duration; share of words said again at once, beyond the text meant;
+     ramp(words, 0, 4) * ramp(words, 150, 60); does it answer the question; g, does it follow the
+     instruction to be this role: the larger of gain(three of the role's lines) and gain(the role's
+     profile)
+CC   .5 ramp(d, -.4, .9) + .5 ramp(near(question), -.04, .08), where d is the log-likelihood per
+     token given the user's words minus that given "say something". Contradictions are not detected
+SF   (1 - errors) * (1 - 2 gaps) * (1 - 2 again) * pace: word (Chinese: character) error rate
+     between the intended and the heard text, omitted if a system gives no text; seconds of pauses
+     beyond .6 s each over the duration; share of words repeated at once, beyond the intended text;
      ramp(syllables/s, 1, 2.5) * ramp(syllables/s, 9, 6.5)
 SN   ramp((OVRL + SIG) / 2, 1, 4), DNSMOS P.835 of the first 9 s
 PC   .5 ramp(cosine of speaker embeddings, .25, .75) + .2 ramp(|pitch|, 8, 1) +
-     .15 ramp(|span|, 1.5, .25) + .15 ramp(|pace|, 1, .15): beside the role's own clips, the
+     .15 ramp(|span|, 1.5, .25) + .15 ramp(|pace|, 1, .15): compared with the role's own clips,
      difference of the median pitch in semitones, log2 of the ratio of pitch spans and of
-     syllables a second
+     syllables per second
 EA   .5 e(pitch span) + .5 e(loudness span), e(v) = ramp(max(-r, r - 1), 1.5, 0), r = log2 of v over
-     what is due: the role's clips' span, a quarter more where all sentences are exclamations
+     its target: the span of the role's clips, up to a quarter more by the share of exclamations
 PeC  .6 ramp(gain(three of the role's lines), 0, 1.2) + .4 ramp(near(its two nearest lines), .02,
      .11)
 KC   .6 ramp(gain(the role's profile), -.1, 1) + .4 ramp(near(the nearest sentence of the profile),
      0, .11)
 
-Silence, or speech in which nothing is recognised, scores 1 on every metric. Without .2 s of voiced
-speech PC and EA have no score. The language model that judges should not be one that is judged:
-it would find its own words likely. The ramps of near() are for multilingual-e5-small.
+Silence, or speech in which nothing is recognised, scores 1 on every metric. With less than .2 s of
+voiced speech, PC and EA have no score. The scoring language model should not be one of those
+judged: it would find its own words likely. The ramps of near() are for multilingual-e5-small.
 
 Needs an asr, a quality, a speaker, an embedding and an llm model, praat-parselmouth and jiwer.
 """
@@ -55,22 +55,22 @@ from scripts.backends.judge._measures import error_rate, exclaimed, ramp, repeat
 from scripts.backends.llm import must_score
 from scripts.workflow.model_spec import ModelSpec
 
-ENV = ("core", "torch")  # as its parts
+ENV = ("core", "torch")  # those of its parts
 GPU = False
-PARTS = True  # what they measure of a reference holds for every system
+PARTS = True  # their results for a reference serve every system
 
 MASK_OFF = (
     *("as an ai", "an ai ", "language model", "virtual assistant", "artificial intelligence"),
     *("can i assist", "may i assist", "how can i help", "happy to help", "here to help"),
     *("人工智能", "语言模型", "ai助手", "虚拟助手", "为您服务", "可以帮您", "可以帮助您"),
 )
-Parts = tuple[float, str]  # x of the docstring, and what it was made of
+Parts = tuple[float, str]  # x of the docstring, and its explanation
 
 
 def load(
     asr: ModelSpec, quality: ModelSpec, speaker: ModelSpec, embedding: ModelSpec, llm: ModelSpec
 ) -> JudgeBackend:
-    """Load the models that measure (specs). Raises UserError for an llm that cannot score."""
+    """Load the measuring models (specs). Raises UserError for an llm that cannot score."""
     specs = (asr, quality, speaker, embedding, llm)
     ear, rater, voices, meaning, model = (backends.load(spec) for spec in specs)
     return Objective(Models(ear, rater, voices, meaning, must_score(model, "judge/objective")))
@@ -87,7 +87,7 @@ class Objective:
     def judge(self, pairs: list[Pair], metrics: list[Metric]) -> list[list[Scores]]:
         """Score both sides of each pair on each metric.
 
-        A side that stands in several pairs of a dialogue and sample is measured once.
+        A side that occurs in several pairs of a dialogue and sample is measured once.
         """
         sides = [
             (replace(pair, test=side, reference=side), side)

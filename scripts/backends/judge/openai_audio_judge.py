@@ -1,12 +1,12 @@
-"""A chat model that takes audio listens to both sides: OpenAI's, or any that speaks its protocol.
+"""A chat model with audio input listens to both sides: OpenAI's, or any with the same protocol.
 
 Source: https://developers.openai.com/api/docs/guides/audio (chat completions with input_audio),
 through openai (Apache-2.0), which makes the requests. Terms: https://openai.com/policies. Needs
-openai, aiohttp and a key in OPENAI_API_KEY, or a server of your own: `vllm serve` with
-Qwen2.5-Omni, say, at `address` http://127.0.0.1:8000/v1, which needs no key.
+openai, aiohttp and a key in OPENAI_API_KEY, or your own server: `vllm serve` with Qwen2.5-Omni, for
+example, at `address` http://127.0.0.1:8000/v1, which needs no key.
 
-What is asked and how replies are read: see scripts/backends/judge/_protocol.py; the tested system's
-texts are not sent, only speech is judged.
+Prompts and parsing: scripts/backends/judge/_protocol.py; the tested system's texts are not sent,
+only speech is judged.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def load(
     prompt_per_metric: str = "config/prompts/judge_per_metric.md",
     prompt_joint: str = "config/prompts/judge_joint.md",
 ) -> JudgeBackend:
-    """Ask the service's `model` with the key that the environment variable `key` holds.
+    """Ask the service's `model` with the key in the environment variable `key`.
 
-    `version`: the model that its answers must name. `protocol`: per_metric or joint (one call for
-    all metrics); `order`: paper (the tested system is A), both or random; `samples`: how often each
-    is asked. `temperature` None: as the service has it. `longest`: seconds after which each audio
-    part is cut, None: never.
+    `version`: the model that answers must name. `protocol`: per_metric or joint (one call for all
+    metrics); `order`: paper (the tested system is A), both or random; `samples`: repetitions.
+    `temperature`: None for the service's default. `longest`: seconds after which each audio part is
+    cut, None: never.
     """
     prompts = {_protocol.PER_METRIC: prompt_per_metric, _protocol.JOINT: prompt_joint}
     return Listening(
@@ -66,7 +66,7 @@ def load(
 class Chat:
     """See Service in scripts/backends/judge/_listening.py."""
 
-    # A token is 100 ms of what a user says for OpenAI (developers.openai.com/api/docs/guides/
+    # A token is 100 ms of user audio for OpenAI (developers.openai.com/api/docs/guides/
     # realtime-costs), 40 ms for Qwen2.5-Omni (arXiv 2503.20215).
     rate = 25.0
 
@@ -101,7 +101,7 @@ class Chat:
             service.chat.completions.create(
                 model=self.model,
                 messages=messages,
-                # All compatible servers know it; the newer max_completion_tokens, some.
+                # All compatible servers know it; only some know the newer max_completion_tokens.
                 max_tokens=tokens,
                 temperature=openai.omit if self.temperature is None else self.temperature,
             )

@@ -1,23 +1,23 @@
-"""A chat model of any service that speaks OpenAI's protocol: GPT-4.1, DeepSeek, Qwen, a server.
+"""A chat model of any service with OpenAI's protocol: GPT-4.1, DeepSeek, Qwen, or your own server.
 
 Paper, sections 3.1 and 3.2: GPT-4.1 writes the dialogues, GPT-4.1 and DeepSeek-V3-0324 name the
-speakers; Qwen-Plus-Character answers in one of the cascades. `address` says whose service it is:
+speakers; Qwen-Plus-Character answers in one of the cascades. `address` selects the service:
 
     https://api.openai.com/v1         OPENAI_API_KEY      gpt-4.1-2025-04-14
     https://openrouter.ai/api/v1      OPENROUTER_API_KEY  deepseek/deepseek-chat-v3-0324
     https://dashscope.aliyuncs.com/compatible-mode/v1
                                       DASHSCOPE_API_KEY   qwen-plus-character
-    http://127.0.0.1:8000/v1          a vLLM of one's own, without a key
+    http://127.0.0.1:8000/v1          your own vLLM, without a key
 
 DeepSeek itself serves only newer models; the weights of V3-0324 are public (MIT), so others do.
-Protocol: https://platform.openai.com/docs/api-reference/chat; each service has terms of its own.
-Needs openai, and a key in the environment.
+Protocol: https://platform.openai.com/docs/api-reference/chat; each service has its own terms. Needs
+openai, and a key in the environment.
 
-Services cannot go on from the beginning of an answer. They are asked to begin so, and what they
-repeat of it is taken off; a reply that begins otherwise comes whole. Nor do they tell how likely a
-text is. Where options are compared, they are listed with letters, and what counts is how likely
-each letter is as the one that is said (`logprobs`); a service that does not tell that gets its one
-answer counted as near certain (scripts/services/multiple_choice.py).
+Services cannot continue a partial answer: they are told to begin with it, and what they repeat is
+removed; a reply that begins differently is returned whole. Nor do they report the likelihood of a
+text: options are listed with letters and scored by each letter's probability as the answer
+(`logprobs`); a service without logprobs has its one answer count as near certain
+(scripts/services/multiple_choice.py).
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def load(
 ) -> ChoosingLlm:
     """Ask `model` at `address` with the key in the environment variable `key`.
 
-    `version` is the only one whose answers count (None: any). `temperature` None leaves it to the
-    stage. Stages limit the length of replies for small models that run on: no limit is lower than
-    `least_tokens`, which for models that think must leave room for it; they also need
+    `version` is the only one whose answers are accepted (None: any). `temperature` None: as the
+    stage asks. Stages limit replies for the sake of small models that ramble: no limit is lower
+    than `least_tokens`, which must leave room for the thoughts of reasoning models; these also need
     `token_limit: max_completion_tokens`, and most of them `temperature: 1` and `logprobs: false`.
-    `extra` is sent with each request as it is, such as {thinking: {type: disabled}} for DeepSeek.
+    `extra` is added to each request unchanged, such as {thinking: {type: disabled}} for DeepSeek.
     """
     client = Client("llm/openai", model, address, key, version)
     return Chats(client, temperature, least_tokens, token_limit, logprobs, extra or {})
@@ -85,7 +85,7 @@ class Chats:
     def generate(
         self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
     ) -> list[str]:
-        """One reply a chat; see the contract."""
+        """One reply per chat; see the contract."""
         told, beginnings = [], []
         for chat in chats:
             messages, goes_on = begun(chat)
@@ -108,7 +108,7 @@ class Chats:
         return [None if row is None else multiple_choice.normal(row) for row in found]
 
     def chosen(self, asked: list[tuple[Chat, tuple[str, ...]]]) -> list[list[float] | None]:
-        """Shares of the options of each (chat, options), by groups where they are many."""
+        """Probabilities of the options of each (chat, options); in groups if there are many."""
         parts = [multiple_choice.groups(options) for _, options in asked]
         flat = [(chat, some) for (chat, _), own in zip(asked, parts, strict=True) for some in own]
         answers = iter(self.pick(flat))
@@ -126,7 +126,7 @@ class Chats:
         ]
 
     def pick(self, asked: list[tuple[Chat, tuple[str, ...]]]) -> list[list[float] | None]:
-        """Probabilities of at most `letters.TOP` options each, by the letter that is said."""
+        """Probabilities of at most `multiple_choice.TOP` options each, by the answer's letter."""
         choice: dict[str, Any] = {"temperature": self.heat(0.0)}
         if self.logprobs:
             choice |= {"logprobs": True, "top_logprobs": multiple_choice.TOP}
@@ -150,7 +150,7 @@ class Chats:
         return asked if self.temperature is None else self.temperature
 
     def call(self, messages: Chat, choice: dict[str, Any], tokens: int, read) -> Call:
-        """The call that asks this; `read` takes what is kept from the answer, or raises
+        """The call for this request; `read` extracts what is stored from the answer, or raises
         CallError."""
         tokens = max(tokens, self.least)
         parts = {"messages": messages, **choice, self.limit: tokens, "extra": self.extra}
@@ -172,14 +172,14 @@ class Chats:
         return Call(parts, send, most)
 
     def complain(self, results: list[Result]) -> None:
-        """Print why there are calls without an answer, each reason once."""
+        """Print each reason for calls without an answer once."""
         reasons = [result.reason for result in results if result.value is None]
         for reason in dict.fromkeys(reasons):
             print(f"{self.name}, {reasons.count(reason)} of {len(results)} calls: {reason}")
 
 
 def text_of(reply: Any, used: dict[str, float]) -> dict[str, Any]:
-    """What is kept of a reply."""
+    """The part of a reply that is stored."""
     content = text(message_of(reply, used), "content")
     if not without_thoughts(content).strip():
         raise CallError("transient", "a reply without text", raw=content, used=used)
@@ -187,8 +187,8 @@ def text_of(reply: Any, used: dict[str, float]) -> dict[str, Any]:
 
 
 def letter_of(count: int):
-    """Takes from a reply the letter, one of the first `count`, and the tokens that might have
-    stood in its place with their log-probabilities (none where the service does not tell)."""
+    """A function that reads from a reply the letter, one of the first `count`, and the alternative
+    tokens at its position with their log-probabilities (none if not reported)."""
 
     def read(reply: Any, used: dict[str, float]) -> dict[str, Any]:
         kept = text_of(reply, used)
@@ -211,8 +211,8 @@ def said_to(messages: Chat, *lines: str) -> Chat:
 
 
 def continuation(reply: str, beginning: str) -> str:
-    """A reply without the beginning that it was asked to have, white space aside; whole if it
-    begins otherwise."""
+    """A reply without the beginning that was requested, ignoring white space; unchanged if it
+    begins differently."""
     signs = [re.escape(sign) for sign in beginning if not sign.isspace()]
     found = re.match(r"\s*" + r"\s*".join(signs), reply) if signs else None
     return reply[found.end() :] if found else reply

@@ -2,13 +2,12 @@
 
 Source: https://github.com/openvinotoolkit/openvino.genai (Apache-2.0); weights by Qwen
 (Apache-2.0), assembled and converted by `make weights`. Any folder in OpenVINO's format with a
-tokenizer.json and a chat_template.jinja will do. Needs openvino-genai, tokenizers and jinja2; no
-torch.
+tokenizer.json and a chat_template.jinja works. Needs openvino-genai, tokenizers, jinja2; no torch.
 
-Chats are answered side by side (continuous batching), and what several begin with, the same
-instructions say, is read once, as is a chat that goes on in a later call: put what is common
-first, and all you have into one call. The order of the arithmetic follows the company a chat is in
-and what was read before, so that now and then a greedy reply differs by a word between calls.
+Chats are answered in parallel (continuous batching). A prefix that several share, such as the same
+instructions, is read once, as is a chat that a later call continues: put what is common first, and
+make one call with everything. The order of the arithmetic depends on the other chats and on what
+was read before, so a greedy reply may occasionally differ by a word between calls.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from scripts.common.progress import progress
 ENV = "core"
 GPU = False
 
-BLOCK = 32  # tokens a block of the prompt cache
-READ = 512  # tokens read at once
+BLOCK = 32  # tokens per block of the prompt cache
+READ = 512  # tokens per step
 
 
 def load(
@@ -40,7 +39,7 @@ def load(
     """Load weights/<weights>/; at most `batch` chats are answered together on `threads` threads.
 
     `context` is the most tokens that the model can read. A `repetition_penalty` above 1 makes
-    tokens that stand in the chat already less likely in a reply; scores are taken without it.
+    tokens that are already in the chat less likely in a reply; it does not affect scores.
     """
     import openvino_genai
 
@@ -52,7 +51,7 @@ def load(
     settings.max_num_seqs = batch
     settings.max_num_batched_tokens = READ
     settings.enable_prefix_caching = True
-    # Single precision wherever it runs: some machines would choose half.
+    # Single precision on every machine: some would choose half.
     options = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     start = functools.partial(
         openvino_genai.ContinuousBatchingPipeline, str(folder), settings, "CPU", options
@@ -70,7 +69,7 @@ class ChatModel:
         self.name = name
         self.start = start
         self.pipeline = start()
-        self.read: list[tuple[int, ...]] = []  # all that the pipeline has read and made
+        self.read: list[tuple[int, ...]] = []  # everything the pipeline has read and generated
         self.context = context
         self.penalty = penalty
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -79,7 +78,7 @@ class ChatModel:
         self.template = environment.from_string(template)
 
     def prompt(self, chat: Chat) -> list[int]:
-        """Tokens up to where the assistant speaks, or to the end of what it has begun to say."""
+        """Tokens up to the assistant's turn, or to the end of a turn that it is to continue."""
         begun = chat[-1]["content"] if chat[-1]["role"] == "assistant" else ""
         messages = chat[:-1] if begun else chat
         text = self.template.render(messages=messages, add_generation_prompt=True)
@@ -101,7 +100,7 @@ class ChatModel:
         seed: int = 0,
         temperature: float = 0.0,
     ) -> list[str]:
-        """One reply a chat, of at most `max_tokens` tokens; see the contract."""
+        """One reply per chat, of at most `max_tokens` tokens; see the contract."""
         choice = {"do_sample": False, "repetition_penalty": self.penalty}
         if temperature > 0:
             choice |= {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": seed}
@@ -117,20 +116,20 @@ class ChatModel:
         results = self.ask(prompts, texts, max_new_tokens=1, echo=True, logprobs=1)
         scores = []
         for result, answer in zip(results, answers, strict=True):
-            # The last is of the one new token; before it are those of all that was not shared.
+            # The last is the one new token's, after those of all tokens that were not cached.
             found = result.generated_log_probs[-1 - len(answer) : -1]
             assert len(found) == len(answer)
             scores.append(Score(float(sum(found)), len(answer)))
         return scores
 
     def ask(self, prompts: list[list[int]], texts: list[list[int]], **options) -> list:
-        """What becomes of each text, after what several prompts begin with has been read.
+        """The result for each text, after reading the prefixes that several prompts share.
 
-        What earlier calls have read is not read again, unless that would change what is found. Of
-        texts of one call, those that others go on from come last (see `harmful`).
+        What earlier calls have read is not read again, unless that would change the results. Within
+        a call, texts that are prefixes of others come last (see `harmful`).
         """
         once = sorted({tuple(text) for text in texts}, reverse=True)
-        scored = options.get("echo", False)  # no token that was read before has a probability
+        scored = options.get("echo", False)  # tokens that were read before get no probability
         if self.read and (scored or harmful(once, self.read)):
             self.pipeline, self.read = self.start(), []
         for head in map(tuple, heads(prompts)):
@@ -140,7 +139,7 @@ class ChatModel:
         return [found[tuple(text)] for text in texts]
 
     def run(self, texts: list[tuple[int, ...]], **options) -> list:
-        """Put all texts to the model together; what becomes of each."""
+        """Run the model on all texts together; a result for each."""
         import numpy as np
         import openvino
         import openvino_genai
@@ -160,14 +159,14 @@ class ChatModel:
                 raise UserError(f"{self.name}: a prompt does not fit into the cache of 1 GB.")
             results += handle.read_all()
         for text, result in zip(texts, results, strict=True):
-            self.read.append((*text, *result.generated_ids[:-1]))  # the last is not read any more
+            self.read.append((*text, *result.generated_ids[:-1]))  # the last one is never read
         return results
 
 
 def heads(prompts: list[list[int]]) -> list[list[int]]:
-    """What several prompts begin with, in whole blocks, where it is longer than found before.
+    """Prefixes that several prompts share, in whole blocks, where longer than the one before.
 
-    A head ends before the last token of its prompt, so that there is something left to read.
+    A head ends before the last token of its prompt, so that something is left to read.
     """
     prompts = sorted(prompts)
     found, before = [], 0
@@ -180,11 +179,11 @@ def heads(prompts: list[list[int]]) -> list[list[int]]:
 
 
 def harmful(texts: list[tuple[int, ...]], read: list[tuple[int, ...]]) -> bool:
-    """Whether what was `read` before harms the reading of texts, which are sorted.
+    """Whether what was `read` before would spoil the reading of texts, which are sorted.
 
-    It does where two of them part behind something that ended within a block: OpenVINO GenAI
-    (2026.4) lets both write into that block. And one that was read whole before is to find the same
-    again, but would find it with other last digits.
+    It does if two of them diverge after a text that ended within a block: OpenVINO GenAI (2026.4)
+    lets both write into that block. And a text that was read in full before must give the same
+    result again, but the last digits would differ.
     """
     shared = {commonprefix(pair) for pair in itertools.pairwise(texts)}
     broken = [text for text in read if len(text) % BLOCK]

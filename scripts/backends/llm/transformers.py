@@ -1,17 +1,16 @@
 """A chat model by Hugging Face transformers: Qwen3-8B, Llama-3.1-8B-Instruct, Mistral-7B-v0.3.
 
 Sources: https://huggingface.co/Qwen/Qwen3-8B (Apache-2.0),
-https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct (Llama 3.1 Community License; on request),
+https://huggingface.co/meta-llama/Llama-3.1-8B-Instruct (Llama 3.1 Community License; gated),
 https://huggingface.co/mistralai/Mistral-7B-Instruct-v0.3 (Apache-2.0). Any model in this layout
-will do: config.json, safetensors, tokenizer.json, a chat template. Needs torch, transformers and
-accelerate; 8B parameters take 16 GB of a GPU, and some GB more for what is read.
+works: config.json, safetensors, tokenizer.json, a chat template. Needs torch, transformers and
+accelerate; 8B parameters take 16 GB of GPU memory, and some GB more for prompts.
 
-bfloat16 on a GPU, float32 on the CPU. Where the template refuses a system message, it is put before
-the first user message. Chats are answered side by side; the order of the arithmetic follows the
-company a chat is in, so that in bfloat16 a greedy reply may now and then differ by a word. What is
-sampled at a temperature above 0 depends on the seed and the chat only, among the 50 likeliest
-tokens; the rest of what a checkpoint's generation_config.json recommends (top_p and so on) is not
-used.
+bfloat16 on a GPU, float32 on the CPU. If the template refuses a system message, it goes before the
+first user message. Chats are answered in batches; the order of the arithmetic depends on the rest
+of the batch, so in bfloat16 a greedy reply may occasionally differ by a word. Sampling at a
+temperature above 0 depends only on the seed and the chat, and is from the top 50 tokens; the other
+recommendations in a checkpoint's generation_config.json (top_p and so on) are ignored.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from scripts.common.errors import UserError
 ENV = "torch"
 GPU = True
 
-TOP = 50  # tokens that are drawn from
-ROWS = 256  # tokens whose likelihood is computed at once: 8B models know some 150,000 words
+TOP = 50  # tokens to sample from (top-k)
+ROWS = 256  # tokens scored at once: 8B models have vocabularies of some 150,000
 
 
 def load(
@@ -38,10 +37,10 @@ def load(
 ) -> ScoringLlm:
     """Load weights/<weights>/; at most `batch` chats are answered together.
 
-    `context` is the most tokens of a prompt with its reply, by default what the model was made for.
-    A `repetition_penalty` above 1 makes tokens that stand in the chat already less likely in a
-    reply; scores are taken without it. `thinking` lets models that can (Qwen3) think before they
-    answer: thoughts count as tokens of the reply and are not returned.
+    `context` is the most tokens of a prompt with its reply, by default the model's own limit. A
+    `repetition_penalty` above 1 makes tokens that are already in the chat less likely in a reply;
+    it does not affect scores. `thinking` lets models that can (Qwen3) think before they answer:
+    thoughts count as tokens of the reply and are not returned.
     """
     from scripts.backends.device import opened
 
@@ -86,7 +85,7 @@ class ChatModel:
     def generate(
         self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
     ) -> list[str]:
-        """One reply a chat, of at most `max_tokens` tokens; see the contract."""
+        """One reply per chat, of at most `max_tokens` tokens; see the contract."""
         from scripts.backends.device import in_batches
 
         def work(prompts: list[list[int]]) -> list[str]:
@@ -112,10 +111,10 @@ class ChatModel:
         )
 
     def prompt(self, chat: Chat, room: int) -> list[int]:
-        """Tokens up to where the assistant speaks, or to the end of what it has begun to say.
+        """Tokens up to the assistant's turn, or to the end of a turn that it is to continue.
 
-        Raises UserError if they and `room` for a reply are more than the model can read, and for a
-        chat that the model's template does not allow.
+        Raises UserError if they and `room` for a reply exceed the context, and for a chat that the
+        model's template does not allow.
         """
         text = self.text(chat)
         found = self.tokens(text)
@@ -147,7 +146,7 @@ class ChatModel:
             ) from error
 
     def accepts_system(self) -> bool:
-        """Whether the template takes a system message; some refuse it, some leave it out."""
+        """Whether the template takes a system message; some refuse it, some drop it."""
         from jinja2 import TemplateError
 
         chat = [{"role": role, "content": f"the {role}"} for role in ("system", "user")]
@@ -160,7 +159,7 @@ class ChatModel:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def padded(self, texts: list[list[int]]):
-        """Tokens of all texts and what is one, (n, longest), the padding on the left."""
+        """Token ids of all texts and their mask, (n, longest), padded on the left."""
         import torch
 
         longest = max(map(len, texts))
@@ -174,7 +173,7 @@ class ChatModel:
         from transformers import GenerationConfig, LogitsProcessorList
 
         ids, mask = self.padded(prompts)
-        # What is not said here would come from the checkpoint's generation_config.json.
+        # Anything not set here would come from the checkpoint's generation_config.json.
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=False,
@@ -198,7 +197,7 @@ class ChatModel:
         return [answer_in(text) for text in texts]
 
     def likelihood(self, texts: list[tuple[list[int], list[int]]]) -> list[Score]:
-        """Score of each (prompt, answer); only an answer's own places get a row of logits."""
+        """Score of each (prompt, answer); logits are computed only for the answers' positions."""
         import torch
 
         ids, mask = self.padded([prompt + answer for prompt, answer in texts])
@@ -224,10 +223,10 @@ class ChatModel:
 
 
 class Draws:
-    """Draws each row's next token by the row's own numbers, whatever rows are beside it.
+    """Samples each row's next token with its own random generator, independent of the other rows.
 
-    Among the likeliest tokens the one with the highest score/temperature + Gumbel noise is drawn,
-    which is a draw from the softmax; all others are set to -inf, and the greedy choice takes it.
+    Of the top tokens, the one with the highest score/temperature + Gumbel noise is chosen, which is
+    a sample from the softmax; all others are set to -inf, so that greedy decoding takes it.
     """
 
     def __init__(self, prompts: list[list[int]], seed: int, temperature: float):
@@ -250,7 +249,7 @@ class Draws:
 
 
 def merged(chat: Chat) -> Chat:
-    """The chat with what its system messages say before what the user says first."""
+    """The chat with its system messages put at the start of the first user message."""
     said = [message["content"] for message in chat if message["role"] == "system"]
     rest = [dict(message) for message in chat if message["role"] != "system"]
     first = next((message for message in rest if message["role"] == "user"), None)

@@ -1,18 +1,18 @@
 """A chat model served by vLLM: a local server that this backend starts and stops, or a running one.
 
 Sources: https://github.com/vllm-project/vllm (Apache-2.0); any model that it serves from a folder,
-such as those of llm/transformers, whose replies and scores it gives at several times the speed.
+such as those of llm/transformers, with the same replies and scores at several times the speed.
 Needs vllm (with CUDA) and openai; one GPU of 24 GB or more for 8B parameters, or `parallel` ones.
 
 The server runs on a free port of 127.0.0.1, reads local files only, and ends with this process. It
-is spoken to as any OpenAI-style address: /v1/chat/completions for replies; for scores /tokenize and
-the echo of /v1/completions. With `address` a running one is asked and none is started. If
-VLLM_API_KEY is set, it is the key of either.
+is used through OpenAI-style endpoints: /v1/chat/completions for replies; /tokenize and the echo of
+/v1/completions for scores. With `address`, a running server is used and none is started.
+VLLM_API_KEY, if set, is the key of either.
 
-Which requests are computed together depends on when they arrive, and in half precision the order
-of the arithmetic with it: now and then a greedy reply differs by a word. What is drawn at a
-temperature above 0 is among the 50 likeliest tokens, by a seed for each request. Where the model's
-template refuses a system message, so does the server: llm/transformers merges it instead.
+Which requests are batched together depends on when they arrive, and so does the order of the
+arithmetic: in half precision a greedy reply may occasionally differ by a word. Sampling at a
+temperature above 0 is from the top 50 tokens, with a seed per request. If the model's template
+refuses a system message, so does the server: llm/transformers merges it instead.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from scripts.services.errors import CallError
 ENV = "vllm"
 GPU = True
 
-TOP = 50  # tokens that are drawn from
-TRIES = 4  # of a request that the server fails on, after the first
-PATIENCE = 1800  # seconds for one request, which may wait for those before it
+TOP = 50  # tokens to sample from (top-k)
+TRIES = 4  # retries of a request on which the server fails
+PATIENCE = 1800  # seconds per request, including its wait in the queue
 SHOWN = 15  # last lines of the server's log in an error
 
 
@@ -65,15 +65,15 @@ def load(
     startup: int = 900,
     extra: Sequence[str] = (),
 ) -> ScoringLlm:
-    """Serve weights/<weights>/ with `command`; at most `batch` requests are under way at once.
+    """Serve weights/<weights>/ with `command`; at most `batch` requests are in flight at once.
 
     `context` is the most tokens of a prompt with its reply (by default the model's), `gpu_memory`
-    the share of a GPU that the server takes, `parallel` the number of GPUs that share the model,
-    `startup` the seconds it may take to start, `extra` further flags of `vllm serve`. Which GPU is
-    chosen by CUDA_VISIBLE_DEVICES; `device` "cpu" is for vLLM's build for the CPU.
-    `repetition_penalty` and `thinking` are as for llm/transformers.
+    the share of GPU memory that the server takes, `parallel` the number of GPUs that share the
+    model, `startup` the seconds it may take to start, `extra` further flags of `vllm serve`. Choose
+    a GPU with CUDA_VISIBLE_DEVICES; `device` "cpu" is for vLLM's CPU build. `repetition_penalty`
+    and `thinking` are as for llm/transformers.
 
-    With `address` (http://host:port) that server is asked for the model that it calls `weights`.
+    With `address` (http://host:port), uses that server's model named `weights`.
     """
     manner: dict[str, Any] = {"batch": batch, "penalty": repetition_penalty, "thinking": thinking}
     keys.learn(os.environ.get("VLLM_API_KEY", ""), "VLLM_API_KEY")
@@ -98,7 +98,7 @@ def load(
 
 
 class Server:
-    """A server of its own on this machine; its log lies in a temporary folder."""
+    """A vLLM server on this machine; its log is in a temporary folder."""
 
     def __init__(self, command: list[str]):
         with socket.socket() as probe:
@@ -118,7 +118,7 @@ class Server:
                     stdout=log,
                     stderr=log,
                     env=os.environ | quiet,
-                    start_new_session=True,  # a group of its own, to be stopped with all children
+                    start_new_session=True,  # a separate process group, to stop all children
                     # The kernel stops it if this process is killed (1: PR_SET_PDEATHSIG; Linux).
                     preexec_fn=functools.partial(libc.prctl, 1, signal.SIGTERM),
                 )
@@ -128,11 +128,11 @@ class Server:
                 f"llm/vllm: the command '{command[0]}' cannot be run ({error.strerror}); install "
                 "what envs/vllm.yaml lists, or say where it is with the option `command`."
             ) from error
-        # Runs when nothing refers to this object any more, and at the end of the program.
+        # Runs when this object is garbage-collected, and at exit.
         self.close = weakref.finalize(self, stop, self.process, folder)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the server answers; UserError, with its last words, if it does not."""
+        """Wait until the server answers; otherwise UserError with the end of its log."""
         until = time.monotonic() + seconds
         while not healthy(self.address):
             if self.process.poll() is not None:
@@ -149,7 +149,7 @@ class Server:
             time.sleep(0.2)
 
     def last_words(self) -> str:
-        """How the server ended and what stood last in its log."""
+        """How the server ended and the last lines of its log."""
         status = self.process.poll()
         state = "It runs" if status is None else f"It ended with status {status}"
         lines = self.log.read_text("utf-8", errors="replace").splitlines()[-SHOWN:]
@@ -158,7 +158,7 @@ class Server:
 
 
 def healthy(address: str) -> bool:
-    """Whether a server is ready for requests; proxies are not for this machine."""
+    """Whether a server is ready for requests; proxies are bypassed."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{address}/health", timeout=5) as answer:
@@ -168,7 +168,7 @@ def healthy(address: str) -> bool:
 
 
 def stop(process: subprocess.Popen, folder: tempfile.TemporaryDirectory) -> None:
-    """End a process and all of its group, kindly at first."""
+    """End a process and its group, first with SIGTERM."""
     for kind, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 5)):
         try:
             os.killpg(process.pid, kind)
@@ -209,7 +209,7 @@ class Client:
             max_retries=TRIES,
             timeout=PATIENCE,
             http_client=httpx.Client(
-                trust_env=server is None,  # a proxy is not for this machine
+                trust_env=server is None,  # no proxy for a local server
                 limits=httpx.Limits(max_connections=batch),
                 timeout=PATIENCE,
                 headers={"Accept-Encoding": "gzip, deflate"},
@@ -231,11 +231,11 @@ class Client:
     def generate(
         self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
     ) -> list[str]:
-        """One reply a chat, of at most `max_tokens` tokens; see the contract."""
+        """One reply per chat, of at most `max_tokens` tokens; see the contract."""
 
         def work(chat: Chat) -> str:
             messages, form = self.form(chat)
-            # All that the checkpoint's generation_config.json would set by itself is said.
+            # Set explicitly, or the checkpoint's generation_config.json would.
             choice = {"top_k": TOP, "min_p": 0.0, "repetition_penalty": self.penalty}
             answer = self.openai.chat.completions.create(
                 model=self.name,
@@ -263,7 +263,7 @@ class Client:
         return self.each(self.likelihood, both, f"scores of {self.name}")
 
     def form(self, chat: Chat) -> tuple[Chat, dict[str, Any]]:
-        """The messages of a request, and how the template is to write them."""
+        """The messages of a request, and options for the chat template."""
         messages, goes_on = begun(chat)
         return messages, {
             "add_generation_prompt": not goes_on,
@@ -287,7 +287,7 @@ class Client:
         return found["tokens"]
 
     def likelihood(self, text: tuple[list[int], list[int]]) -> Score:
-        """Score of a (prompt, answer): the server tells how likely each token of a text was."""
+        """Score of a (prompt, answer), from the server's log-probabilities of its tokens."""
         prompt, answer = text
         if not answer:
             return Score(0.0, 0)
@@ -309,7 +309,7 @@ class Client:
         return Score(min(0.0, float(sum(own))), len(answer))
 
     def each(self, work: Callable, items: Sequence, label: str) -> list:
-        """`work` on each item, some at once, in order; the first error ends it."""
+        """`work` on each item, in parallel, with results in order; the first error ends it."""
         with ThreadPoolExecutor(self.batch) as pool:
             jobs = [pool.submit(self.call, lambda item=item: work(item)) for item in items]
             try:
@@ -319,7 +319,7 @@ class Client:
                 raise
 
     def call(self, request: Callable) -> Any:
-        """What the server answers; UserError in a sentence where it does not."""
+        """The server's answer; UserError with an explanation if there is none."""
         import openai
 
         where = f"llm/vllm: the server of {self.name} at {self.address}"

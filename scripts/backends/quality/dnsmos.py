@@ -2,8 +2,8 @@
 
 Reddy, Gopal, Cutler, ICASSP 2022; the model is Microsoft's sig_bak_ovr.onnx (DNS-Challenge, MIT),
 as the paper uses it to keep clips with OVRL of at least 3. The scores are those of the `speechmos`
-package (non-personalized) but for the work that OVRL does not need: no mel spectrogram and no
-second model (P.808) for each window, and the windows of a clip go through the network together.
+package (non-personalized), without the work that OVRL does not need: no mel spectrogram and second
+model (P.808) per window, and all windows of a clip are batched.
 
 Options: `threads`, CPU threads. Weights: `dnsmos` (`make weights`). Needs onnxruntime.
 """
@@ -19,9 +19,9 @@ ENV = ("core", "torch")
 GPU = False
 
 RATE = 16_000
-SECONDS = 9.01  # of audio that the network hears at once; windows start a second apart
+SECONDS = 9.01  # per window; windows start a second apart
 WINDOW = int(SECONDS * RATE)
-BATCH = 16  # windows at a time
+BATCH = 16  # windows per batch
 # Calibration of the raw outputs to the P.835 scale: a x^2 + b x + c.
 CALIBRATION = {
     "sig": (-0.08397278, 1.22083953, 0.0052439),
@@ -48,8 +48,8 @@ class Dnsmos:
     def rate(self, clips: list[np.ndarray]) -> list[Ratings]:
         """Mean over each clip's windows, from about 1 to 5.
 
-        Raises ValueError, naming the clip by its position, for one that is empty, not finite or
-        outside [-1, 1].
+        Raises ValueError, with the clip's position, for one that is empty, not finite or outside
+        [-1, 1].
         """
         return [self._rate(checked(clip, position)) for position, clip in enumerate(clips)]
 
@@ -80,8 +80,8 @@ def checked(clip: np.ndarray, position: int) -> np.ndarray:
 def windows(clip: np.ndarray) -> np.ndarray:
     """(n, 144160) windows, a second apart, of a clip of at least one sample.
 
-    As the reference does: a short clip is doubled until it fills a window; windows whose end its
-    rounding puts one sample too early (the 8th to the 24th) are left out.
+    As in the reference implementation: a short clip is doubled until it fills a window; windows
+    that rounding would end one sample too early (the 8th to the 24th) are omitted.
     """
     while len(clip) < WINDOW:
         clip = np.concatenate([clip, clip])

@@ -1,29 +1,28 @@
-"""Demucs: vocals out of a mix by Hybrid Transformer Demucs (Rouard, Massa, Defossez, ICASSP 2023).
+"""Demucs: vocals from a mix by Hybrid Transformer Demucs (Rouard, Massa, Defossez, ICASSP 2023).
 
-The package `demucs` (MIT) and the weights its author gives out, by default `htdemucs`:
+The package `demucs` (MIT) with its author's weights, by default `htdemucs`:
 https://huggingface.co/adefossez/HTDemucs (no licence on its card: for research, its author says;
-trained on MUSDB18-HQ and 800 songs). The folder of weights is a repository of the
-package: <name>.yaml names the networks of a bag by their signature, and each lies beside it as
-<signature>.safetensors (as the hub has them) or as <signature>-<8 digits of its sha256>.th (as the
-package's older address has them). The latter are pickles, opened only if the receipt vouches for
-them.
+trained on MUSDB18-HQ and 800 songs). The folder of weights is a repository of the package:
+<name>.yaml names the networks of a bag by their signatures, and each is beside it as
+<signature>.safetensors (as on the hub) or <signature>-<8 digits of its sha256>.th (as at the
+package's older address). The latter are pickles, opened only if the receipt vouches for them.
 
-Mono in, mono out at the same rate: the network hears the signal at its own rate (44.1 kHz) as both
-channels, and the two channels of the vocals are averaged. As in the package the signal is scaled to
-mean 0 and deviation 1, cut into overlapping segments, and these are faded into each other. Unlike
-there: several segments go through the network together; they are resampled one by one, so memory
-holds the recording once in and once out and one batch; networks of a bag that have no share in the
-vocals do not run; and with `shifts` above 1 the averaged passes begin at even, not random, offsets
-within half a second, so a result can be repeated (the first pass is not shifted). At 44.1 kHz the
-result is that of the package's `apply_model(shifts=0)` up to rounding. float32 everywhere: its
-spectrograms overflow in half precision.
+Mono in, mono out at the same rate: the network gets the signal at its own rate (44.1 kHz) as both
+channels, and the two channels of the vocals are averaged. As in the package, the signal is
+normalised to mean 0 and standard deviation 1, cut into overlapping segments, and these are
+cross-faded. Unlike the package: segments are batched; they are resampled one by one, so memory
+holds the recording once in and once out plus one batch; networks of a bag that do not contribute to
+the vocals do not run; and with `shifts` above 1 the averaged passes start at evenly spaced, not
+random, offsets within half a second, so results are reproducible (the first pass is not shifted).
+At 44.1 kHz the result equals the package's `apply_model(shifts=0)` up to rounding. Always float32:
+its spectrograms overflow in half precision.
 
 Options: `weights`, a name in config/hub_weights.tsv, a folder, or `default`: the author's
-repository on the hub, fetched into the hub's own cache (of no fixed commit; offline, what that
-cache holds); `model`, the bag in it; `segment`, seconds heard at once (None: as trained; a
-transformer takes no longer one); `overlap`, the share of a segment that the next one hears too;
-`shifts`, passes; `batch`, segments at once (None: 8 on a GPU, about 1 GB of memory each, and 1 on a
-CPU). Needs demucs, pyyaml, safetensors, torch, torchaudio.
+repository on the hub, downloaded into the hub's own cache (no fixed commit; offline, what that
+cache holds); `model`, the bag in it; `segment`, seconds per segment (None: as in training; the
+maximum for a transformer); `overlap`, the share of a segment that overlaps the next; `shifts`,
+passes; `batch`, segments per batch (None: 8 on a GPU, about 1 GB of memory each, and 1 on a CPU).
+Needs demucs, pyyaml, safetensors, torch, torchaudio.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ GPU = True
 
 WHO = "separation/demucs"
 STEM = "vocals"
-MARGIN = 0.02  # s around a segment that its resampling hears too: more than its filter's reach
+MARGIN = 0.02  # s of context for resampling a segment: more than its filter's length
 LONGEST_SHIFT = 0.5  # s
 NETWORKS = ("demucs.demucs.Demucs", "demucs.hdemucs.HDemucs", "demucs.htdemucs.HTDemucs")
 
@@ -59,9 +58,7 @@ def load(
     batch: int | None = None,
 ) -> SeparationBackend:
     device = pick(device, WHO)
-    batch = batch or (
-        1 if device == "cpu" else 8
-    )  # several do not fit a CPU's cache: twice as slow
+    batch = batch or (1 if device == "cpu" else 8)  # several exceed a CPU's cache: twice as slow
     if not 0 <= overlap < 1 or shifts < 1 or (segment is not None and segment <= 0):
         raise UserError(
             f"{WHO}: `overlap` must be at least 0 and below 1, `shifts` at least 1 and `segment` "
@@ -85,7 +82,7 @@ def load(
 
 
 def from_hub(model: str) -> Path:
-    """The author's repository of a bag in the hub's own cache, fetched where it is not there."""
+    """The author's repository of a bag in the hub's own cache, downloaded if missing."""
     from demucs.hf import DEFAULT_NAMESPACE, hf_repo_name
     from huggingface_hub import snapshot_download
 
@@ -102,7 +99,7 @@ def from_hub(model: str) -> Path:
 
 
 def bag(home: Path, name: str):
-    """The package's bag of networks that <name>.yaml describes. Raises UserError without one."""
+    """The package's bag of networks described by <name>.yaml. Raises UserError without one."""
     import yaml
     from demucs.apply import BagOfModels
 
@@ -117,7 +114,7 @@ def bag(home: Path, name: str):
 
 
 def network(home: Path, signature: str):
-    """One network. Raises UserError for a pickle that nothing vouches for and a foreign class."""
+    """One network. Raises UserError for an unverified pickle or a foreign class."""
     from demucs.hf import load_safetensors_model
     from demucs.pretrained import get_model
     from demucs.repo import LocalRepo
@@ -127,7 +124,7 @@ def network(home: Path, signature: str):
     if file.exists():
         with safe_open(file, framework="pt") as opened:
             about = opened.metadata() or {}
-        # The package calls whatever is named here, with the arguments that stand beside it.
+        # The package calls whatever is named here, with the stored arguments.
         if about.get("klass") not in NETWORKS or "structure" in about:
             raise UserError(
                 f"{WHO}: {file} holds {about.get('klass')}, quantised or not a network of demucs; "
@@ -164,7 +161,7 @@ class Demucs:
         return vocals * deviation + mean
 
     def _add_pass(self, vocals: np.ndarray, audio: np.ndarray, net, cuts: Cuts, share: float):
-        """Add `share` of what one network finds in all segments to `vocals`."""
+        """Add `share` of one network's output for all segments to `vocals`."""
 
         def work(starts: list[int]) -> list[None]:
             voices = self._voices(audio, net, cuts, starts)
@@ -176,12 +173,12 @@ class Demucs:
 
     def _voices(self, audio: np.ndarray, net, cuts: Cuts, starts: list[int]) -> np.ndarray:
         """The vocals of the segments at `starts`, faded at both ends, with a margin around each:
-        (segments, samples) at the rate of the recording."""
+        (segments, samples) at the recording's rate."""
         import torch
 
         from scripts.backends.features import resample
 
-        # A network may have to hear more than a segment: more of the recording then, on both sides.
+        # A network may need more than a segment: then more of the recording, on both sides.
         window = net.valid_length(cuts.size) if hasattr(net, "valid_length") else cuts.size
         units = window // cuts.net_step
         kept = [min(cuts.units, cuts.length - start) for start in starts]
@@ -203,9 +200,9 @@ class Demucs:
 
 
 class Cuts:
-    """Where segments lie, in units that are whole numbers of samples at both rates.
+    """The positions of segments, in units that are whole numbers of samples at both rates.
 
-    `step` and `net_step` are the samples of a unit at the rate of the recording and of the network;
+    `step` and `net_step` are the samples of a unit at the recording's and the network's rate;
     `size` is samples of a segment at the network's rate; `starts` (of segments), `units` (of a
     segment), `length` (of the recording) and `margin` are in units.
     """
@@ -228,7 +225,7 @@ class Cuts:
         self.triangle = np.concatenate([rise, fall]).astype(np.float32)
 
     def fade(self, start: int) -> np.ndarray:
-        """(size,) weights of a segment; at every sample those of all segments add up to 1."""
+        """(size,) weights of a segment; those of all segments add up to 1 at every sample."""
         total = np.zeros(self.size, np.float32)
         for other in self.starts:
             offset = (other - start) * self.net_step
@@ -239,7 +236,7 @@ class Cuts:
 
 
 def section(audio: np.ndarray, start: int, count: int) -> np.ndarray:
-    """(count,) samples from `start` on, silent where there is no audio."""
+    """(count,) samples from `start`, padded with silence outside the audio."""
     found = np.zeros(count, np.float32)
     low, high = max(start, 0), min(start + count, len(audio))
     if low < high:
@@ -248,7 +245,7 @@ def section(audio: np.ndarray, start: int, count: int) -> np.ndarray:
 
 
 def add(track: np.ndarray, piece: np.ndarray, start: int) -> None:
-    """Add a piece to a track at `start`; what lies outside the track is left out."""
+    """Add a piece to a track at `start`; parts outside the track are dropped."""
     low, high = max(start, 0), min(start + len(piece), len(track))
     if low < high:
         track[low:high] += piece[low - start : high - start]

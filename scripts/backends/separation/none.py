@@ -1,4 +1,4 @@
-"""No separation: the sound stays as it is, for recordings with nothing under the speech.
+"""No separation: audio is unchanged, for recordings without background under the speech.
 
 Options: none. Needs nothing.
 """
@@ -21,5 +21,5 @@ class Unchanged:
     """See the contract in scripts/backends/separation/__init__.py."""
 
     def separate(self, audio: np.ndarray, rate: int) -> np.ndarray:
-        """(n,) float32 at `rate` Hz, as it is."""
+        """(n,) float32 at `rate` Hz, unchanged."""
         return audio

@@ -1,13 +1,13 @@
 """Spleeter, 2 stems: vocals and everything else (Hennequin et al., JOSS 2020; Deezer, MIT).
 
-Two U-Nets each estimate the magnitude of one stem from the mix; the vocals keep the share
-v^2 / (v^2 + a^2) of every time-frequency bin (the ratio mask of the original). Its setting is kept:
-44.1 kHz, Hann window of 4096, hop of 1024, 512 frames at a time, the lowest 1024 bins; what lies
-above 11 kHz is silenced, as there. A long recording is done in overlapping chunks of 12 s, so
-memory stays bounded. Mono in, mono out: the networks get the signal as both channels.
+Two U-Nets each estimate the magnitude of one stem from the mix; the vocals keep the share v^2 /
+(v^2 + a^2) of every time-frequency bin (the original's ratio mask). Settings are the original's:
+44.1 kHz, Hann window of 4096, hop of 1024, 512 frames at a time, the lowest 1024 bins; everything
+above 11 kHz is silenced. A long recording is processed in overlapping chunks of 12 s, so memory
+stays bounded. Mono in, mono out: the networks get the signal as both channels.
 
-Options: `threads`, CPU threads (on a busy machine two are far slower than one).
-Weights: `spleeter` (`make weights`). Needs safetensors, soxr, torch.
+Options: `threads`, CPU threads (on a busy machine two are far slower than one). Weights: `spleeter`
+(`make weights`). Needs safetensors, soxr, torch.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ GPU = False
 RATE = 44_100
 WINDOW, HOP = 4096, 1024
 FRAMES, BINS = 512, 1024
-CHUNK = (FRAMES - 1) * HOP / RATE  # seconds that give 512 frames
-OVERLAP = 0.5  # seconds in which one chunk fades into the next
+CHUNK = (FRAMES - 1) * HOP / RATE  # seconds of 512 frames
+OVERLAP = 0.5  # seconds of cross-fade between chunks
 
 
 def load(threads: int = 1) -> SeparationBackend:
@@ -92,7 +92,7 @@ class Spleeter:
 
 
 def useful_bins(rate: int) -> int:
-    """Bins that hold sound: up to rate / 2, in multiples of 64, at most 1024."""
+    """Bins with signal: up to rate / 2, in multiples of 64, at most 1024."""
     nyquist_bin = rate / 2 / RATE * WINDOW
     return min(BINS, 64 * int(np.ceil(nyquist_bin / 64)))
 

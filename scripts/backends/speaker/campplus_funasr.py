@@ -1,15 +1,15 @@
-"""CAM++ speaker embeddings for Chinese, 192 numbers: the paper's embedder, through FunASR.
+"""CAM++ speaker embeddings for Chinese, 192 dimensions: the paper's embedder, through FunASR.
 
 Wang et al., Interspeech 2023, "CAM++: A Fast and Efficient Network for Speaker Verification Using
 Context-Aware Masking"; weights iic/speech_campplus_sv_zh-cn_16k-common, trained on 200,000 Chinese
 speakers (https://huggingface.co/funasr/campplus, the same files, under FunASR's model licence).
-The network hears 80 log mel energies (Kaldi's, 25 ms every 10 ms) less their mean over the clip.
-A row does not depend on its neighbours.
+Input: 80 log mel energies (Kaldi's, 25 ms every 10 ms) minus their mean over the clip. A row does
+not depend on the other clips.
 
-Options: `device`, `batch` (clips computed at once on a GPU). Needs funasr, torch, torchaudio.
-Not as in the package: features have no dither (torchaudio's default too), rows are unit vectors,
-and a checkpoint that lacks parameters is refused, where the package leaves them random.
-`campplus` is the bilingual sibling that the demo uses.
+Options: `device`, `batch` (clips per batch on a GPU). Needs funasr, torch, torchaudio. Unlike the
+package: features have no dither (as is torchaudio's default), rows are unit vectors, and a
+checkpoint with missing parameters is refused, not left random. `campplus` is the bilingual sibling
+used in the demo.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NAME = "speaker/campplus_funasr"
 
 
 def load(weights: str = "campplus-zh-cn", device: str = "cuda", batch: int = 64) -> SpeakerBackend:
-    """Load the model in weights/<weights>/, computing up to `batch` clips at once on a GPU."""
+    """Load the model in weights/<weights>/; up to `batch` clips per batch on a GPU."""
     with opened(NAME, weights, device) as home:
         return Campplus(home, device, batch)
 
@@ -53,15 +53,15 @@ class Campplus:
             disable_update=True,
             disable_pbar=True,
             log_level="ERROR",
-            ncpu=torch.get_num_threads(),  # else the package sets four for the whole process
+            ncpu=torch.get_num_threads(),  # otherwise the package sets four for the whole process
         ).model
-        # The package skips what is missing or of another shape.
+        # The package ignores missing and mismatched parameters.
         self.net.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=True))
         self.net.eval()
         self.size = self.net.xvector.dense.linear.out_channels
 
     def embed(self, clips: list[np.ndarray]) -> np.ndarray:
-        """(n, 192) float32 unit rows. Raises ValueError for a clip of no samples."""
+        """(n, 192) float32 unit rows. Raises ValueError for an empty clip."""
         return embed_alike(self._read, clips, self.size, self.batch, frames, NAME)
 
     def _read(self, stack: np.ndarray) -> np.ndarray:
@@ -75,5 +75,5 @@ class Campplus:
 
 
 def frames(samples: int) -> int:
-    """Whole windows of 400 samples every 160."""
+    """The number of whole windows of 400 samples every 160."""
     return (samples - 400) // 160 + 1

@@ -1,13 +1,13 @@
-"""ECAPA-TDNN speaker embeddings, 192 numbers, through SpeechBrain.
+"""ECAPA-TDNN speaker embeddings, 192 dimensions, through SpeechBrain.
 
 Desplanques et al., Interspeech 2020; trained on VoxCeleb 1 and 2 (mostly English):
-https://huggingface.co/speechbrain/spkrec-ecapa-voxceleb (Apache-2.0). 80 log mel energies less
-their mean over the clip. A row does not depend on its neighbours.
+https://huggingface.co/speechbrain/spkrec-ecapa-voxceleb (Apache-2.0). Input: 80 log mel energies
+minus their mean over the clip. A row does not depend on the other clips.
 
-Options: `device`, `batch` (clips computed at once on a GPU). Needs speechbrain, torch, torchaudio.
-Not as in the package: rows are unit vectors; a checkpoint that lacks parameters is refused, where
-the package only warns; clips of different lengths are not padded into one batch, since the padding
-reaches the last frames of the shorter ones. On a GPU the package turns on TF32 for the process.
+Options: `device`, `batch` (clips per batch on a GPU). Needs speechbrain, torch, torchaudio. Unlike
+the package: rows are unit vectors; a checkpoint with missing parameters is refused, not just warned
+about; clips of different lengths are not padded into one batch, since padding affects the last
+frames of the shorter ones. On a GPU the package turns on TF32 for the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = "speaker/ecapa_speechbrain"
 
 
 def load(weights: str = "ecapa-voxceleb", device: str = "cuda", batch: int = 32) -> SpeakerBackend:
-    """Load the model in weights/<weights>/, computing up to `batch` clips at once on a GPU."""
+    """Load the model in weights/<weights>/; up to `batch` clips per batch on a GPU."""
     with opened(NAME, weights, device) as home:
         return Ecapa(home, device, batch)
 
@@ -41,25 +41,25 @@ class Ecapa:
         from speechbrain.utils.fetching import FetchConfig, LocalStrategy
 
         self.batch = batch if device != "cpu" else CPU_BATCH
-        # HyperPyYAML builds whatever its tags name, so the yaml is as trusted as a pickle.
+        # HyperPyYAML instantiates whatever its tags name, so the yaml is as risky as a pickle.
         for file in [home / "hyperparams.yaml", *sorted(home.glob("*.ckpt"))]:
             pinned(file)
         self.model = EncoderClassifier.from_hparams(
             source=str(home),
-            # What the published yaml names here is the hub.
+            # The published yaml points to the hub.
             overrides={"pretrained_path": str(home)},
             savedir=None,
             local_strategy=LocalStrategy.NO_LINK,
             fetch_config=FetchConfig(allow_network=False),
             run_opts={"device": "cuda:0" if device == "cuda" else device},
         )
-        # The package only warns of what is missing.
+        # The package only warns about missing parameters.
         network = self.model.mods.embedding_model
         network.load_state_dict(torch.load(home / "embedding_model.ckpt", weights_only=True))
         self.size = network.fc.conv.out_channels
 
     def embed(self, clips: list[np.ndarray]) -> np.ndarray:
-        """(n, 192) float32 unit rows. Raises ValueError for a clip of no samples."""
+        """(n, 192) float32 unit rows. Raises ValueError for an empty clip."""
         return embed_alike(self._read, clips, self.size, self.batch, frames, NAME)
 
     def _read(self, stack: np.ndarray) -> np.ndarray:
@@ -70,5 +70,5 @@ class Ecapa:
 
 
 def frames(samples: int) -> int:
-    """Windows centred every 160 samples, with zeros beyond both ends."""
+    """The number of windows, centred every 160 samples, with zero padding at both ends."""
     return samples // 160 + 1

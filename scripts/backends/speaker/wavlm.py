@@ -1,14 +1,14 @@
-"""WavLM x-vectors, speaker embeddings of 512 numbers, through transformers.
+"""WavLM x-vectors, speaker embeddings of 512 dimensions, through transformers.
 
 Chen et al., 2022, "WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech
 Processing"; fine-tuned on VoxCeleb 1 (English): https://huggingface.co/microsoft/wavlm-base-plus-sv
-(CC BY-SA 3.0; its card calls .86 the cosine above which two clips are one speaker's).
+(CC BY-SA 3.0; its card calls two clips one speaker's above a cosine of .86).
 
-Options: `device`, `batch` (clips computed at once). Needs torch, transformers.
-Not as on the model card: clips are not padded to one length. The first layer is normalised over the
-whole clip, so padding would change the vector; only clips of the very same length are computed
-together, and a row does not depend on its neighbours. Attention costs memory by the square of a
-clip's length: minutes of speech in one clip need a large device.
+Options: `device`, `batch` (clips per batch). Needs torch, transformers. Unlike the model card:
+clips are not padded to one length. The first layer is normalised over the whole clip, so padding
+would change the embedding; only clips of exactly the same length share a batch, and a row does not
+depend on the other clips. Attention's memory grows with the square of a clip's length: a clip with
+minutes of speech needs a large device.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ GPU = True
 
 NAME = "speaker/wavlm"
 RATE = 16_000
-UNUSED = ("objective.weight", "masked_spec_embed")  # in training only
+UNUSED = ("objective.weight", "masked_spec_embed")  # used in training only
 
 
 def load(
     weights: str = "wavlm-base-plus-sv", device: str = "cuda", batch: int = 16
 ) -> SpeakerBackend:
-    """Load the model in weights/<weights>/, computing up to `batch` clips at once."""
+    """Load the model in weights/<weights>/; up to `batch` clips per batch."""
     with opened(NAME, weights, device) as home:
         return WavLM(home, device, batch)
 
@@ -58,18 +58,18 @@ class WavLM:
         self.size = net.config.xvector_output_dim
 
     def embed(self, clips: list[np.ndarray]) -> np.ndarray:
-        """(n, 512) float32 unit rows. Raises ValueError for a clip of no samples."""
+        """(n, 512) float32 unit rows. Raises ValueError for an empty clip."""
         return embed_alike(self._read, clips, self.size, self.batch, frames, NAME)
 
     def _read(self, stack: np.ndarray) -> np.ndarray:
         import torch
 
-        # One by one: a two-dimensional array would be scaled by the mean of all its rows.
+        # As a list: a two-dimensional array would be scaled by the mean of all its rows.
         samples = self.scale(list(stack), sampling_rate=RATE, return_tensors="pt").input_values
         with torch.inference_mode():
             return self.net(samples.to(self.device)).embeddings.float().cpu().numpy()
 
 
 def frames(samples: int) -> int:
-    """A sample is the frame: clips of one length only."""
+    """Samples count as frames, so only clips of one length share a batch."""
     return samples

@@ -1,7 +1,7 @@
-"""What synthesisers that clone a voice have in common: voices, long text, the same sound each time.
+"""Shared by synthesisers that clone voices: voices, long texts, the same audio every time.
 
-A backend derives from `Cloning` and says how it hears a reference (`prompt`), how much text it
-takes at once (`room`) and how it speaks some pieces of text (`say`).
+A backend derives from `Cloning` and defines how a reference is encoded (`prompt`), how much text
+fits into one call (`room`) and how pieces of text are spoken (`say`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scripts.backends.device import in_batches
 from scripts.common import audio
 from scripts.common.errors import UserError
 
-BREAKS = (  # where text may be cut, best first: after a sentence, after a clause, between words
+BREAKS = (  # where text may be split, best first: after a sentence, after a clause, between words
     r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)])\s+|(?<=[。！？])(?![。！？”’」』）])|(?<=[。！？][”’」』）])",
     r"(?<=[,;:—])\s+|(?<=[，；：、])",
     r"\s+",
@@ -33,9 +33,9 @@ BREAKS = (  # where text may be cut, best first: after a sentence, after a claus
 def pieces(
     text: str, most: int, size: Callable[[str], int] = len, breaks: tuple[str, ...] = BREAKS
 ) -> list[str]:
-    """Cut `text` into pieces of `size` at most `most`, as few as can be and at its best breaks.
+    """Split `text` into as few pieces of `size` at most `most` as possible, at the best breaks.
 
-    Joined they are the text. A single character may be larger than `most`.
+    Joined, they give the text. A single character may exceed `most`.
     """
     if size(text) <= most or not breaks:
         return [text]
@@ -56,7 +56,7 @@ def pieces(
 
 
 def join(sounds: list[np.ndarray], overlap: int) -> np.ndarray:
-    """Join (n,) sounds; each fades into the next over `overlap` samples, or less if it is short."""
+    """Join (n,) sounds with cross-fades of `overlap` samples, or less if one is short."""
     joined = [sounds[0]]
     for sound in sounds[1:]:
         common = min(overlap, len(joined[-1]), len(sound))
@@ -69,28 +69,28 @@ def join(sounds: list[np.ndarray], overlap: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Piece:
-    """Text that is spoken at once, with what the model makes of its voice's reference."""
+    """Text that is spoken in one call, with the model's encoding of the reference."""
 
     text: str
     prompt: Any
     language: str
-    seed: int  # the same text in the same voice always has the same
+    seed: int  # the same for the same text and voice
 
 
 class Cloning(ABC):
     """See the contract in scripts/backends/tts/__init__.py.
 
     A voice is {"clip": a digest of the reference clip, "text": its transcript, "language"}; it is
-    written beside each line that is spoken, so it does not hold the clip. Its features are computed
-    once, by `voice`, and kept in memory: only the object that made a voice can speak with it.
+    written beside each spoken line, so it does not contain the clip. `voice` computes its features
+    once and keeps them in memory: only the object that made a voice can speak with it.
     """
 
     voice_mode = "cloned"
     name: str  # capability/backend, for errors
     rate: int
-    longest: float  # seconds of a reference
+    longest: float  # maximum seconds of a reference
     languages: dict[str, str]
-    overlap = 0.0  # seconds in which the pieces of a line fade into each other
+    overlap = 0.0  # seconds of cross-fade between the pieces of a line
 
     def __init__(self, users: dict[str, tuple[str | None, str | None]], batch: int):
         """`users`: language -> file of the users' reference clip and its transcript."""
@@ -100,18 +100,18 @@ class Cloning(ABC):
 
     @abstractmethod
     def prompt(self, clip: np.ndarray, text: str, language: str) -> Any:
-        """What the model needs of a reference clip (n,) at 16 kHz and its transcript."""
+        """The model's encoding of a reference clip (n,) at 16 kHz and its transcript."""
 
     @abstractmethod
     def room(self, prompt: Any) -> tuple[int, Callable[[str], int]]:
-        """The most text that is spoken at once after such a prompt, and how text is measured."""
+        """The most text for one call with this prompt, and the function that measures text."""
 
     @abstractmethod
     def say(self, some: list[Piece]) -> list[np.ndarray]:
-        """The sound of each piece, (n,) float32 at `rate`."""
+        """The audio of each piece, (n,) float32 at `rate`."""
 
     def voice(self, clip: np.ndarray, text: str, language: str) -> dict[str, str]:
-        """A voice from a reference clip (n,) float32 at 16 kHz and what is said in it."""
+        """A voice from a reference clip (n,) float32 at 16 kHz and its transcript."""
         self.check(language)
         seconds = len(clip) / audio.RATE
         if not 0.5 <= seconds <= self.longest:
@@ -132,7 +132,7 @@ class Cloning(ABC):
         return voice
 
     def _fixed_voice(self, language: str) -> dict[str, str]:
-        """The voice of all users of `language`: the one that the options name."""
+        """The voice of all users of `language`, given in the options."""
         self.check(language)
         file, text = self.users[language]
         if not file or not text:
@@ -171,7 +171,7 @@ class Cloning(ABC):
         return [Piece(part, prompt, language, seed(part, *key(voice))) for part in parts]
 
     def check(self, language: str) -> None:
-        """Raises UserError for a language that the model does not speak."""
+        """Raise UserError for a language that the model does not support."""
         if language not in self.languages:
             raise UserError(
                 f"{self.name} does not speak {language}; it speaks {', '.join(self.languages)}."
@@ -179,16 +179,16 @@ class Cloning(ABC):
 
 
 def key(voice: dict[str, str]) -> tuple[str, str, str]:
-    """What tells voices apart."""
+    """What identifies a voice."""
     return voice["clip"], voice["text"], voice["language"]
 
 
 def seed(*parts: str) -> int:
-    """A number below 2^63 that depends on the parts alone."""
+    """A number below 2^63 that depends only on the parts."""
     text = "\x1f".join(parts).encode("utf-8")
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
 def sounds(text: str) -> bool:
-    """Whether there is a letter, a character or a digit in a text."""
+    """Whether a text has any letter, character or digit."""
     return any(symbol.isalnum() for symbol in text)

@@ -1,8 +1,8 @@
 """Mandarin text to the phonemes that Kokoro was trained on: IPA with arrows for the four tones.
 
-The phoneme set is the one of Kokoro's model card (its Mandarin voices, v1.0); the readings of
-characters come from pypinyin (MIT), numbers are written out by cn2an (MIT). espeak-ng's own
-Mandarin is another phoneme set, and not to be understood in Kokoro's mouth.
+The phoneme set is that of Kokoro's model card (its Mandarin voices, v1.0); pypinyin (MIT) provides
+the readings of characters, cn2an (MIT) writes out numbers. espeak-ng's own Mandarin uses another
+phoneme set, which is unintelligible when Kokoro speaks it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ INITIALS = {
     "g": "k", "k": "kʰ", "h": "x", "j": "ʨ", "q": "ʨʰ", "x": "ɕ", "zh": "ꭧ", "ch": "ꭧʰ",
     "sh": "ʂ", "r": "ɻ", "z": "ʦ", "c": "ʦʰ", "s": "s", "": "",
 }  # fmt: skip
-FINALS = {  # 0 is where the tone is written
+FINALS = {  # 0 marks the position of the tone
     "a": "a0", "ai": "ai0", "an": "a0n", "ang": "a0ŋ", "ao": "au0", "e": "ɤ0", "ei": "ei0",
     "en": "ə0n", "eng": "ə0ŋ", "i": "i0", "ia": "ja0", "ian": "jɛ0n", "iang": "ja0ŋ",
     "iao": "jau0", "ie": "je0", "in": "i0n", "iou": "jou0", "ing": "i0ŋ", "iong": "jʊ0ŋ",
@@ -25,7 +25,7 @@ FINALS = {  # 0 is where the tone is written
 }  # fmt: skip
 HUMMED = {"m": "m0", "n": "n0", "ng": "ŋ0", "hm": "hm0", "hng": "hŋ0"}
 TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
-AFTER_SIBILANT = {"zh", "ch", "sh", "r", "z", "c", "s"}  # their i is another vowel
+AFTER_SIBILANT = {"zh", "ch", "sh", "r", "z", "c", "s"}  # their i is a different vowel
 PUNCTUATION = str.maketrans(
     {
         "，": ", ", "、": ", ", "。": ". ", "．": ". ", "！": "! ", "？": "? ", "：": ": ",
@@ -38,9 +38,9 @@ RUNS = re.compile(f"[{HAN}]+|[A-Za-z][A-Za-z' -]*|[^{HAN}A-Za-z]+")
 
 
 def phonemes(text: str, english: Callable[[str], str]) -> str:
-    """Phonemes of Chinese `text`; Latin letters in it are read by `english`, a function of text.
+    """Phonemes of Chinese `text`; Latin letters are passed to `english`, a function of text.
 
-    Digits are read as a number; a sign that is neither letter nor number is kept as it is.
+    Digits are read as a number; other symbols are kept unchanged.
     """
     import cn2an
     from pypinyin.seg import mmseg
@@ -58,7 +58,7 @@ def phonemes(text: str, english: Callable[[str], str]) -> str:
 
 
 def word(characters: str) -> str:
-    """Phonemes of a word in Chinese characters; one that has no known reading is left out."""
+    """Phonemes of a word in Chinese characters; those without a known reading are omitted."""
     from pypinyin import Style, lazy_pinyin
 
     def read(style) -> list[str]:

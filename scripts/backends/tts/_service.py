@@ -1,5 +1,4 @@
-"""Speech synthesis by a service: each line is a call, and what was spoken once is never bought
-again."""
+"""Speech synthesis by a service: each line is one call, and no line is paid for twice."""
 
 from __future__ import annotations
 
@@ -12,21 +11,21 @@ from scripts.common.audio import decoded, encoded
 from scripts.services.client import Call, CallError, Client, Response
 from scripts.services.prices import used_or_reserved
 
-PIECE = 900  # characters that are sent at once
+PIECE = 900  # characters per message
 
 Line = tuple[str, dict[str, Any], str]  # text, voice, language
 
 
 class TtsService(ABC):
-    """What the contract in scripts/backends/tts/__init__.py asks of a synthesiser, for services.
+    """Base class of services, for the contract in scripts/backends/tts/__init__.py.
 
-    A backend says how a line is asked for (`parts`) and asks for it (`send`). A voice is {"voice":
-    its name at the service}, or {"voice": None, "reason": why the service has none}.
+    A backend defines what a line's request depends on (`parts`) and makes it (`send`). A voice is
+    {"voice": its name at the service}, or {"voice": None, "reason": why the service has none}.
     """
 
     def __init__(self, client: Client, rate: int, users: dict[str, str]):
         self.client, self.rate, self.users = client, rate, users
-        self.silent: dict[tuple, str] = {}  # lines that the service did not speak: why
+        self.silent: dict[tuple, str] = {}  # lines that the service did not speak, with reasons
 
     def fixed_voice(self, language: str) -> dict[str, str]:
         """The stock voice of all users of `language`."""
@@ -35,8 +34,8 @@ class TtsService(ABC):
     def speak(self, lines: list[Line]) -> list[np.ndarray]:
         """(text, voice, language) -> (n,) float32 at `rate`; see the contract.
 
-        All lines are spoken before ValueError is raised for one that is not, so that the others are
-        in the store and the same line is not asked for a second time.
+        Raises ValueError for a failed line only after all lines have been requested, so that the
+        others are in the store and no line is requested twice.
         """
         keys = [(text, voice["voice"], language) for text, voice, language in lines]
         wrong = [
@@ -69,21 +68,21 @@ class TtsService(ABC):
         return Call(parts, send, most)
 
     def characters(self, text: str) -> int:
-        """How many characters the service bills for a text, if it does not say so itself."""
+        """The characters that the service bills for a text, if it does not report them."""
         return len(text)
 
     @abstractmethod
     def parts(self, voice: str, language: str) -> dict[str, Any]:
-        """All that decides how a text sounds, beside the model."""
+        """Everything besides the model that determines how a text sounds."""
 
     @abstractmethod
     async def send(self, text: str, voice: str, language: str) -> tuple[bytes, float | None]:
-        """The speech, 16-bit little-endian PCM at `rate`, and the characters it is billed for, if
-        the service says that."""
+        """The speech, 16-bit little-endian PCM at `rate`, and the number of billed characters, if
+        the service reports it."""
 
 
 def unsayable(text: str, voice: dict[str, Any]) -> str | None:
-    """Why there is no use in asking for a line."""
+    """Why a line cannot be spoken, or None."""
     if voice["voice"] is None:
         return f"there is no voice: {voice['reason']}"
     if not any(letter.isalnum() for letter in text):
@@ -92,8 +91,8 @@ def unsayable(text: str, voice: dict[str, Any]) -> str | None:
 
 
 def pieces(text: str, longest: int = PIECE) -> list[str]:
-    """A text in pieces that a service takes, cut between words where there are any; joined they are
-    the text again."""
+    """A text in pieces that a service accepts, split between words if possible; joined, they give
+    the text."""
     found = []
     while len(text) > longest:
         cut = max(text.rfind(sign, 0, longest) for sign in " \n。！？，；、") + 1

@@ -1,30 +1,29 @@
-"""CosyVoice2-0.5B: zero-shot cloning from a role's reference clip and its transcript (the paper's).
+"""CosyVoice2-0.5B: zero-shot cloning from a reference clip and its transcript (the paper's model).
 
 Du et al., 2024; https://huggingface.co/FunAudioLLM/CosyVoice2-0.5B (Apache-2.0), run by the package
-cosyvoice2-eu (Apache-2.0), the only one in a registry with all of CosyVoice2. Needs that package,
+cosyvoice2-eu (Apache-2.0), the only one on a registry with all of CosyVoice2. Needs that package,
 with torch, torchaudio, onnxruntime, WeTextProcessing and transformers. 24 kHz.
 
 A 0.5B language model (bfloat16 on a GPU) reads the transcript, the text and the clip's speech
-tokens and goes on with tokens of its own; flow matching and a vocoder make sound of them. Tokens,
-spectrogram and speaker embedding of a clip are computed once a voice. Text is spoken in pieces of
-at most `TOGETHER` tokens, cut at sentence ends where there are any.
+tokens and generates more speech tokens; flow matching and a vocoder turn them into audio. A clip's
+tokens, mel spectrogram and speaker embedding are computed once per voice. Text is spoken in pieces
+of at most `TOGETHER` tokens, split at sentence ends if there are any.
 
-Not like the package: it speaks one piece at a time, and a fault while it does (memory ran out, say)
-cuts the speech short in silence. Here `batch` pieces are decoded side by side, by the same rule of
-sampling with random numbers of each piece's own, and a fault is one. The end of speech may not come
-before two tokens a token of text: it is left out there, where the package draws again and again.
-The package guesses the language of each sentence (English with "son" and "car" in it is French, so
-numbers become French, and Chinese without blanks is never cut): here it is the line's. With
-transformers 5 (it pins 4.40) its decoding sees only the first place of what came before; ours is
-right with both.
+The package speaks one piece at a time, and on an error (out of memory, for example) it silently
+truncates the speech. Here `batch` pieces are decoded together, by the same sampling rule with
+random numbers per piece, and errors are raised. The end of speech may not come before two speech
+tokens per text token: it is masked until then, where the package resamples. The package guesses
+the language of each sentence (English with "son" and "car" in it is French, so numbers become
+French, and Chinese without spaces is never split): here it is the line's. With transformers 5 (it
+pins 4.40) its decoding attends only to the context's first position; ours is correct with both.
 
-The same line always sounds the same on one machine if its batch is the same; in other company
-rounding can change a token, and so the take: never the text or the voice. `batch: 1` rules it out.
-Known faults of the model: now and then the reference's text is heard in the speech, or text is left
-out, above all where a line is much shorter than the transcript. Nothing checks for it.
+On one machine, the same line in the same batch always sounds the same; in another batch, rounding
+may change a token and so the rendition, but never the text or the voice. `batch: 1` prevents that.
+Known faults of the model: sometimes the reference's text is audible in the speech, or text is
+omitted, mostly if a line is much shorter than the transcript. Nothing checks for this.
 
 Options: `weights`, a name in config/hub_weights.tsv or a folder; the users' voice:
-`user_clip_english`, a sound file of at most 30 s, and `user_text_english`, what is said in it, the
+`user_clip_english`, a sound file of at most 30 s, and `user_text_english`, its transcript, and the
 same for Chinese; `device`; `batch`.
 """
 
@@ -48,8 +47,8 @@ from scripts.common.weights import pinned
 ENV = "cosyvoice"
 GPU = True
 
-TOGETHER = 80  # text tokens spoken at once, as in CosyVoice
-LEAST, MOST = 2, 20  # speech tokens (25 a second) a text token, as in CosyVoice
+TOGETHER = 80  # text tokens per piece, as in CosyVoice
+LEAST, MOST = 2, 20  # speech tokens (25 per second) per text token, as in CosyVoice
 NAME = "tts/cosyvoice2"
 
 
@@ -73,10 +72,10 @@ def load(
 
 
 def read(home: Path, device: str):
-    """The package's model. Raises UserError for a file that is not what was downloaded."""
+    """The package's model. Raises UserError for a missing or modified file."""
     import torch
 
-    needed = ["cosyvoice2.yaml", "llm.pt", "flow.pt", "hift.pt"]  # the first can run code as well
+    needed = ["cosyvoice2.yaml", "llm.pt", "flow.pt", "hift.pt"]  # the yaml can run code too
     for file in needed:
         if not (home / file).exists():
             raise UserError(f"{NAME}: there is no {file} in {home}; get the model again.")
@@ -84,11 +83,11 @@ def read(home: Path, device: str):
         if (home / file).exists():
             pinned(home / file)
     with quiet(), on(device), mock.patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"):
-        import cosyvoice.flow.flow_matching  # noqa: F401  (the yaml would hide what it lacks)
+        import cosyvoice.flow.flow_matching  # noqa: F401  (the yaml would hide missing packages)
         from cosyvoice.cli.cosyvoice import CosyVoice2 as Model
 
         net = Model(str(home), final=True)
-        # Again, in the wanted precision: where llm.pt lacks tensors the package takes random ones.
+        # Again, in the right precision: the package leaves tensors that llm.pt lacks random.
         net.model.llm.to(torch.float32 if device == "cpu" else torch.bfloat16)
         state = torch.load(home / "llm.pt", map_location="cpu", mmap=True, weights_only=True)
         net.model.llm.load_state_dict(state, strict=True)
@@ -97,7 +96,7 @@ def read(home: Path, device: str):
 
 @contextmanager
 def quiet():
-    """Keeps what the package's import does to logging, and what it logs, from the screen."""
+    """Undoes the changes that importing the package makes to logging, and silences its log."""
     root = logging.getLogger()
     level, handlers, disabled = root.level, list(root.handlers), logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -111,7 +110,7 @@ def quiet():
 
 @contextmanager
 def on(device: str):
-    """Has the package, which takes the first GPU if there is any, load on `device`."""
+    """Makes the package, which uses the first GPU if there is one, load on `device`."""
     import torch
 
     if device == "cpu":
@@ -148,7 +147,7 @@ class CosyVoice2(Cloning):
         return TOGETHER, lambda text: len(self.net.frontend.tokenizer.encode(text))
 
     def normalised(self, text: str, language: str) -> str:
-        """Text with numbers and signs in words, by the package's rules for the language."""
+        """Text with numbers and symbols written out, by the package's rules for the language."""
         read = self.net.frontend._normalize_sentence(text.strip(), self.languages[language])
         return read if any(symbol.isalnum() for symbol in read) else text
 
@@ -160,13 +159,13 @@ class CosyVoice2(Cloning):
             return [self.sound(*both) for both in zip(some, speech, strict=True)]
 
     def sound(self, piece: Piece, tokens: list[int]) -> np.ndarray:
-        """What flow matching and vocoder make of speech tokens."""
+        """The audio of speech tokens, by flow matching and vocoder."""
         import torch
 
         torch.manual_seed(piece.seed)  # the vocoder adds noise
         model, prompt = self.net.model, piece.prompt
         model.hift_cache_dict["piece"] = None
-        with warnings.catch_warnings():  # the package spells autocast the old way
+        with warnings.catch_warnings():  # the package uses a deprecated autocast
             warnings.simplefilter("ignore", FutureWarning)
             sound = model.token2wav(
                 token=torch.tensor([tokens]),
@@ -180,7 +179,7 @@ class CosyVoice2(Cloning):
         return sound[0].float().cpu().numpy()
 
     def start(self, piece: Piece):
-        """What the language model reads before it goes on, (n, d), and the text's tokens."""
+        """The language model's input embeddings (n, d), and the number of text tokens."""
         import torch
 
         lm, prompt = self.net.model.llm, piece.prompt
@@ -191,14 +190,14 @@ class CosyVoice2(Cloning):
         return torch.cat([begin, words, task, speech]), text.shape[1]
 
     def tokens(self, some: list[Piece]) -> list[list[int]]:
-        """Speech tokens of some pieces, decoded side by side."""
+        """Speech tokens of some pieces, decoded together."""
         import torch
 
         lm = self.net.model.llm
         end = lm.speech_token_size
         starts, sizes = zip(*(self.start(piece) for piece in some), strict=True)
         longest = max(len(start) for start in starts)
-        inputs = torch.stack(  # padded on the left, so that all go on at the same place
+        inputs = torch.stack(  # padded on the left, so that all continue at the same position
             [torch.nn.functional.pad(start, (0, 0, longest - len(start), 0)) for start in starts]
         )
         mask = torch.stack(
@@ -224,7 +223,7 @@ class CosyVoice2(Cloning):
             token = self.sample(logits, recent, chances[:, step])
             for row, number in enumerate(token.tolist()):
                 over[row] |= number == end or step >= MOST * sizes[row]
-                if not over[row] and number < end:  # higher ones are never heard
+                if not over[row] and number < end:  # higher ones have no sound
                     results[row].append(number)
             if all(over):
                 break
@@ -235,7 +234,7 @@ class CosyVoice2(Cloning):
         return results
 
     def sample(self, logits, recent, chances):
-        """A token a row: of the likeliest, or of all where that one was spoken just before
+        """A token per row: from the top tokens, or from all if that one was in the recent output
         ("repetition aware sampling"). `chances` (rows, 2) are the random numbers."""
         import torch
 
@@ -248,7 +247,7 @@ class CosyVoice2(Cloning):
 
 
 def chance(seeds: list[int], steps: int):
-    """(seeds, steps, 2) uniform random numbers: those of a seed do not depend on the others."""
+    """(seeds, steps, 2) uniform random numbers; a seed's numbers do not depend on the others."""
     import torch
 
     makers = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -256,6 +255,6 @@ def chance(seeds: list[int], steps: int):
 
 
 def draw(weights, chances):
-    """The number of a column a row, drawn by `weights` (rows, columns) with `chances` (rows,)."""
+    """A column number per row, sampled by `weights` (rows, columns) with `chances` (rows,)."""
     sums = weights.cumsum(-1)
     return (sums <= chances[:, None] * sums[:, -1:]).sum(-1).clamp(max=weights.shape[1] - 1)

@@ -1,19 +1,19 @@
-"""CosyVoice-v2 of Alibaba Cloud Model Studio: voices cloned by enrolment (paper: a cascade's).
+"""CosyVoice-v2 of Alibaba Cloud Model Studio: cloning by enrolment (in a cascade of the paper).
 
 https://help.aliyun.com/zh/model-studio/cosyvoice-websocket-api for speech, .../cosyvoice-clone-api
-for voices, asked by Alibaba's SDK. Chinese and English. It bills characters (a Chinese one counts
-two); voices are free. Text and reference clips go to Alibaba, under the terms of Model Studio,
-which ask for the speaker's consent. Needs dashscope and a key in the environment.
+for voices, through Alibaba's SDK. Chinese and English. Billed by characters (a Chinese one counts
+as two); voices are free. Text and reference clips go to Alibaba, under Model Studio's terms, which
+require the speaker's consent. Needs dashscope and a key in the environment.
 
-A reference clip is uploaded to the service's store (which deletes it after 48 hours) and enrolled
-as a voice, once: the voice is named by the clip's digest, so it is found again even without our
-store. An account holds 1000 voices, which stay until they are deleted there or are unused for a
-year. The service asks for 10 to 20 s of speech, five of them without a pause; it refuses clips that
-are too short, and then the role has no voice, with that reason.
+A reference clip is uploaded to the service's storage (which deletes it after 48 hours) and enrolled
+as a voice, once: the voice is named after the clip's digest, so it is found again even without our
+store. An account holds 1000 voices, which stay until they are deleted there or unused for a year.
+The service asks for 10 to 20 s of speech, five of them without a pause; it refuses clips that are
+too short, and then the role has no voice, for that reason.
 
-Options: `model`; `address`, the service's, of another region or of a server that speaks its
-protocol (its HTTP and its websocket addresses are derived from it); `key`, the name of the
-environment variable; `rate`, samples a second; the users' stock voices, see
+Options: `model`; `address` of the service, of another region or of a server with the same protocol
+(HTTP and websocket addresses are derived from it); `key`, the name of the environment variable;
+`rate`, the sample rate; the users' stock voices, see
 https://help.aliyun.com/zh/model-studio/cosyvoice-voice-list.
 """
 
@@ -37,9 +37,9 @@ from scripts.services.client import Call, CallError, Client, Response
 ENV = ("api", "core", "torch")
 GPU = False
 
-ENROLMENT = "voice-enrollment"  # the model that makes voices
-POLL = 1.0  # seconds between two looks whether a voice is ready
-FULL = "Throttling.AllocationQuota"  # what it says where the account has no room for voices
+ENROLMENT = "voice-enrollment"  # the model that creates voices
+POLL = 1.0  # seconds between checks whether a voice is ready
+FULL = "Throttling.AllocationQuota"  # error code if the account has no room for voices
 
 
 def load(
@@ -66,10 +66,10 @@ class CosyVoice(TtsService):
         self.audio = model_studio.connect(client)
 
     def voice(self, clip: np.ndarray, text: str, language: str) -> dict[str, Any]:
-        """The voice that the service made of `clip`, {"voice": its id}; `text` is not used.
+        """The service's voice for `clip`, {"voice": its id}; `text` is not used.
 
-        Where the service refuses the clip: {"voice": None, "reason": ...}. Raises UserError where
-        it could not make a voice, however often it was asked: a role is not given up for that.
+        If the service refuses the clip: {"voice": None, "reason": ...}. Raises UserError if it
+        still failed after all retries: a role is not given up for that.
         """
         digest = hashlib.sha256(pcm(clip)).hexdigest()
 
@@ -107,15 +107,15 @@ class CosyVoice(TtsService):
         except Exception as error:
             raise model_studio.fault(error, begun=bool(heard)) from error
         finally:
-            line.cut()  # ends the thread, too, if time is up
+            line.cut()  # also ends the thread after a timeout
         return b"".join(heard), number(session.usage, "characters")
 
     def characters(self, text: str) -> int:
         return sum(2 if is_ideograph(letter) else 1 for letter in text)
 
     def enrolled(self, clip: np.ndarray, digest: str) -> str:
-        """The id of the voice of a clip: of one that is there, or made now."""
-        name = f"r{digest[:8]}"  # at most ten small letters and digits
+        """The id of the voice of a clip, an existing one or a new one."""
+        name = f"r{digest[:8]}"  # at most ten lower-case letters and digits
         voices = self.audio.voices
         there = voices.list(prefix=name).voices
         own = [v["voice_id"] for v in there if v["voice_id"].startswith(f"{self.client.model}-")]
@@ -131,7 +131,7 @@ class CosyVoice(TtsService):
         raise CallError("transient", f"the voice {voice} is not ready in time")
 
     def create(self, clip: np.ndarray, name: str) -> str:
-        """Have a voice made of a clip; its id."""
+        """Create a voice from a clip; its id."""
         from dashscope.v2.errors import DashScopeError
 
         try:
@@ -152,8 +152,8 @@ class CosyVoice(TtsService):
 
 
 def hear(session: Any, text: str, heard: list[bytes]) -> None:
-    """Put the speech of a text into `heard`, as it comes. Raises the SDK's errors if it ends before
-    the service says so."""
+    """Append the speech of a text to `heard` as it arrives. Raises the SDK's errors if it ends
+    before the service says so."""
     with session:
         for piece in pieces(text):
             session.send_text(piece)
@@ -163,5 +163,5 @@ def hear(session: Any, text: str, heard: list[bytes]) -> None:
 
 
 def is_ideograph(letter: str) -> bool:
-    """Whether a character is Chinese (kanji and hanja are): the service bills it as two."""
+    """Whether a character is Chinese (or kanji or hanja): the service bills it as two."""
     return "\u3400" <= letter <= "\u9fff" or "\uf900" <= letter <= "\ufaff" or letter > "\uffff"

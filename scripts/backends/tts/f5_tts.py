@@ -1,21 +1,20 @@
-"""F5-TTS v1 Base: zero-shot cloning from a reference clip and its transcript (paper: cascades).
+"""F5-TTS v1 Base: zero-shot cloning from a clip and its transcript (in the paper's cascades).
 
 Chen et al., 2024; https://huggingface.co/SWivid/F5-TTS (weights CC-BY-NC-4.0: not for commercial
-use; code MIT), spoken by Vocos, https://huggingface.co/charactr/vocos-mel-24khz (MIT). English and
-Chinese, 24 kHz. Needs f5-tts (which brings vocos), torch, torchaudio.
+use; code MIT), with the vocoder Vocos, https://huggingface.co/charactr/vocos-mel-24khz (MIT).
+English and Chinese, 24 kHz. Needs f5-tts (which includes vocos), torch, torchaudio.
 
-Flow matching fills in the spectrogram that follows the reference's, as long as the transcript's
-pace (bytes a second) says; half precision on a GPU. The reference's spectrogram is computed once a
-voice. Text beyond about 22 s with its reference is spoken in pieces that fade into each other over
-0.15 s; all as in the package, but for this: pieces are spoken `batch` at a time; a reference is
-neither shortened to 12 s (its transcript would be too long for it) nor stripped of silence at its
-ends; a pace outside 5 to 40 bytes a second, as of a wrong transcript, counts as the nearer of the
-two. All noise comes from one seed, and padding is masked everywhere, so the same line sounds the
-same in any company, but for rounding.
+Flow matching continues the reference's mel spectrogram, for a duration given by the transcript's
+pace (bytes per second); half precision on a GPU. The reference's spectrogram is computed once per
+voice. Text beyond about 22 s with its reference is spoken in pieces with cross-fades of 0.15 s. All
+as in the package, except: pieces are batched (`batch`); a reference is neither cut to 12 s (its
+transcript would be too long for it) nor stripped of silence at its ends; a pace outside 5 to 40
+bytes per second, as with a wrong transcript, is clamped. All noise has one seed, and padding is
+masked everywhere, so a line sounds the same in any batch, up to rounding.
 
 Options: `weights` and `vocoder`, names in config/hub_weights.tsv or folders; `model`, the folder in
-`weights` with a .safetensors file and vocab.txt; `steps` of the solver; the users' voice:
-`user_clip_english`, a sound file of at most 15 s, and `user_text_english`, what is said in it, the
+`weights` with a .safetensors file and vocab.txt; `steps` of the ODE solver; the users' voice:
+`user_clip_english`, a sound file of at most 15 s, and `user_text_english`, its transcript, and the
 same for Chinese; `device`; `batch`.
 """
 
@@ -41,12 +40,12 @@ ENV = "torch"
 GPU = True
 
 NAME = "tts/f5_tts"
-HOP = 256  # samples a frame, at 24 kHz
-WHOLE = 22.0  # seconds that reference and speech last together
-LOUDNESS = 0.1  # root mean square that a softer reference is raised to
-SLOWEST, FASTEST = 5, 40  # bytes of text a second that are believed of a reference
+HOP = 256  # samples per frame, at 24 kHz
+WHOLE = 22.0  # seconds of reference and speech together
+LOUDNESS = 0.1  # root mean square to which a softer reference is amplified
+SLOWEST, FASTEST = 5, 40  # plausible bytes of text per second of a reference
 SEED = 0
-STRENGTH, SWAY = 2.0, -1.0  # of the guidance, and of the solver's steps towards the start
+STRENGTH, SWAY = 2.0, -1.0  # classifier-free guidance strength, and sway sampling coefficient
 
 
 def load(
@@ -79,7 +78,7 @@ def load(
 
 
 def read(home: Path, device: str):
-    """The network of the checkpoint in `home`, of whatever size it is."""
+    """The network of the checkpoint in `home`, of any size."""
     found = sorted(home.glob("*.safetensors"))
     if len(found) != 1 or not (home / "vocab.txt").exists():
         raise UserError(
@@ -100,12 +99,12 @@ def read(home: Path, device: str):
             DiT, shape(sizes), str(found[0]), "vocos", str(home / "vocab.txt"), device=device
         )
     for block in net.transformer.transformer_blocks:
-        block.attn.processor.attn_mask_enabled = True  # else a piece would hear others' padding
+        block.attn.processor.attn_mask_enabled = True  # otherwise padding would be attended to
     return net.eval()
 
 
 def shape(sizes: dict[str, list[int]]) -> dict[str, Any]:
-    """The arguments of F5's network, from the shapes in a checkpoint; the rest is as in v1 Base."""
+    """The arguments of F5's network, from a checkpoint's tensor shapes, else as in v1 Base."""
     block, text = (
         "transformer_blocks.{}.attn.to_q.weight",
         "text_embed.text_blocks.{}.dwconv.weight",
@@ -119,19 +118,19 @@ def shape(sizes: dict[str, list[int]]) -> dict[str, Any]:
         "text_dim": sizes["text_embed.text_embed.weight"][1],
         "conv_layers": next(n for n in count() if text.format(n) not in sizes),
         "text_mask_padding": True,
-        "attn_mask_enabled": False,  # turned on after loading, without the package's warning
+        "attn_mask_enabled": False,  # turned on after loading, to avoid the package's warning
     }
 
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """A reference: its transcript as F5 reads it, spectrogram (frames, 100), pace and gain."""
+    """A reference: its transcript as F5 reads it, mel spectrogram (frames, 100), pace and gain."""
 
     text: str
     mel: Any
     frames: int
-    pace: float  # frames a byte of text
-    gain: float  # by which its sound was raised
+    pace: float  # frames per byte of text
+    gain: float  # applied to its audio
 
 
 class F5(Cloning):
@@ -152,7 +151,7 @@ class F5(Cloning):
 
         from scripts.backends.features import resample
 
-        # The end of the clip stays out of the speech.
+        # Keeps the end of the clip out of the speech.
         clip = np.concatenate([clip, np.zeros(RATE // 20, np.float32)])
         loudness = float(np.sqrt(np.mean(np.square(clip))))
         if not loudness:
@@ -183,18 +182,18 @@ class F5(Cloning):
         return sounds
 
     def mels(self, some: list[Piece]) -> list:
-        """The spectrogram of each piece, (frames, 100), computed side by side."""
+        """The mel spectrogram of each piece, (frames, 100), computed as a batch."""
         import torch
         from f5_tts.model.utils import convert_char_to_pinyin, list_str_to_idx
         from torch.nn.utils.rnn import pad_sequence
 
         texts = convert_char_to_pinyin([piece.prompt.text + piece.text for piece in some])
         heard = [piece.prompt.mel for piece in some]
-        lengths = [  # at least a frame a character and one of speech
+        lengths = [  # at least one frame per character and one of speech
             max(piece.prompt.frames + duration(piece), len(text) + 1, len(mel) + 1)
             for piece, text, mel in zip(some, texts, heard, strict=True)
         ]
-        # What the network makes of a text depends on the padding after it, so it reads each alone.
+        # A text's embedding depends on the padding after it, so each is computed alone.
         reader = self.net.transformer
         embedded: dict[bool, list] = {True: [], False: []}
         for text, length in zip(texts, lengths, strict=True):
@@ -220,7 +219,7 @@ class F5(Cloning):
 
 
 def duration(piece: Piece) -> int:
-    """The frames that a piece of text lasts at its reference's pace; a word takes its time."""
+    """The frames of a piece of text at its reference's pace; very short ones are slower."""
     size = len(piece.text.encode())
     slower = 0.3 if size < 10 else 1.0
     return int(piece.prompt.pace * size / slower)

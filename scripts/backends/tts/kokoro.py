@@ -1,10 +1,10 @@
 """Kokoro-82M, int8: 28 English and 8 Mandarin stock voices. Voice matching, not cloning.
 
-Source: https://huggingface.co/hexgrad/Kokoro-82M (Apache-2.0), run by kokoro-onnx (MIT); English
-is read by espeak-ng (GPL-3.0), Mandarin by scripts/backends/tts/_mandarin.py. A role gets the stock
-voice nearest to its reference clip, by cosine of speaker embeddings; the user's voice is never
-given to a role. Two roles may get the same voice. The same line always sounds the same, to the last
-sample.
+Source: https://huggingface.co/hexgrad/Kokoro-82M (Apache-2.0), run by kokoro-onnx (MIT);
+phonemisation by espeak-ng (GPL-3.0) for English, scripts/backends/tts/_mandarin.py for Mandarin. A
+role gets the stock voice nearest to its reference clip, by cosine of speaker embeddings, but never
+the user's voice. Two roles may get the same voice. The same line always sounds the same, down to
+the last sample.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ GPU = False
 
 RATE = 24_000
 PREFIX = {"English": ("a", "b"), "Chinese": ("z",)}  # a: American, b: British, z: Mandarin
-UNCLEAR = {"zf_xiaoni"}  # a recogniser misheard 38 % of its characters, 0 to 5 % of the others
-SAMPLE = {  # what each stock voice says once, to be compared by
+UNCLEAR = {"zf_xiaoni"}  # 38 % character errors by a recogniser, 0 to 5 % for the others
+SAMPLE = {  # what each stock voice says for its speaker embedding
     "English": "Good evening, my friend, where have you been?",
     "Chinese": "晚上好，我的朋友，你到哪里去了？",
 }
@@ -39,10 +39,7 @@ def load(
     user_voice_english: str = "af_bella",
     user_voice_chinese: str = "zf_xiaoyi",
 ) -> TtsBackend:
-    """Load weights/<weights>/; as many lines at a time are spoken as there are `threads`.
-
-    `speaker` compares voices.
-    """
+    """Load weights/<weights>/; speaks `threads` lines in parallel. `speaker` compares voices."""
     import onnxruntime
     from kokoro_onnx import Kokoro as Model
 
@@ -50,14 +47,14 @@ def load(
 
     folder = path(weights)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # two lines side by side are faster than two threads a line
+    options.intra_op_num_threads = 1  # two lines in parallel are faster than two threads per line
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         str(folder / "kokoro.onnx"), options, providers=["CPUExecutionProvider"]
     )
     model = Model.from_session(session, str(folder / "voices.npz"))
-    model.voices = dict(model.voices)  # read once: the open archive is not safe between threads
+    model.voices = dict(model.voices)  # read once: the open archive is not thread-safe
     users = {"English": user_voice_english, "Chinese": user_voice_chinese}
     return Kokoro(model, folder, speaker, users, threads)
 
@@ -103,7 +100,7 @@ class Kokoro:
             return list(pool.map(self._say, scripts))
 
     def _phonemes(self, text: str, voice: dict, language: str) -> str:
-        """What Kokoro reads aloud. Raises ValueError where there is nothing to say."""
+        """The line's phonemes. Raises ValueError if there is nothing to say."""
         from scripts.backends.tts._mandarin import phonemes
 
         name = voice["voice"]
@@ -119,12 +116,12 @@ class Kokoro:
         return read
 
     def _say(self, script: tuple[str, str]) -> np.ndarray:
-        """Beyond 510 phonemes the model is called several times, cut at sentence ends if it can."""
+        """More than 510 phonemes take several model calls, split at sentence ends if possible."""
         audio, _ = self.model.create(*script, is_phonemes=True)
         return np.clip(audio, -1, 1).astype(np.float32)
 
     def _stock(self, language: str) -> tuple[list[str], np.ndarray]:
-        """The clear voices of a language and their embeddings (n, d), kept in .cache/."""
+        """The clear voices of a language and their embeddings (n, d), cached in .cache/."""
         import soxr
 
         from scripts.rows.jsonl import content_id

@@ -1,15 +1,15 @@
 """Doubao speech synthesis of Volcano Engine (ByteDance): stock voices, for the users' lines.
 
 https://www.volcengine.com/docs/6561/1329505 (bidirectional websocket, V3), .../1257544 (voices),
-.../2534853 (error codes); messages are made and read by the package volcengine-audio (MIT). It
-bills characters; text goes to Volcano Engine, under its terms. Needs volcengine-audio, aiohttp and
-an API key of the new console (not the app id and access token of the old one) in the environment.
+.../2534853 (error codes); the package volcengine-audio (MIT) encodes and decodes messages. Billed
+by characters; text goes to Volcano Engine, under its terms. Needs volcengine-audio, aiohttp and an
+API key of the new console (not the app id and access token of the old one) in the environment.
 
-The paper's users have the voice BV702_streaming of an older model, which this interface does not
-have; the voices here are of the model that came after. It does not clone, so it cannot be a role's.
+The paper's users have the voice BV702_streaming of an older model, which this API does not offer;
+the voices here are of the next model. It does not clone, so it cannot speak for a role.
 
-Options: `model`, what the service calls a resource: seed-tts-2.0, or seed-tts-1.0 with voices of
-that model; `address`; `key`, the name of the environment variable; `rate`, samples a second; the
+Options: `model`, which the service calls a resource: seed-tts-2.0, or seed-tts-1.0 with voices of
+that model; `address`; `key`, the name of the environment variable; `rate`, the sample rate; the
 users' voices.
 """
 
@@ -51,7 +51,7 @@ def load(
     user_voice_chinese: str = "zh_female_xiaohe_uranus_bigtts",
 ) -> TtsBackend:
     """Ask `model` at `address` with the key in the environment variable `key`."""
-    import aiohttp  # noqa: F401  (what is missing is told before anything is asked)
+    import aiohttp  # noqa: F401  (reports a missing package before any call)
     import volcengine_audio  # noqa: F401
 
     client = Client("tts/volcengine", model, address, key, version)
@@ -79,7 +79,7 @@ class Doubao(TtsService):
         params = TTSReqParams(
             speaker=voice,
             audio_params=TTSReqParams.AudioParams(format=TTSAudioFormat.pcm, sample_rate=self.rate),
-            # All of the text is spoken, what is in brackets too, but no signs of markup.
+            # All of the text is spoken, including what is in brackets, but no markup.
             additions=TTSReqParams.Additions(
                 max_length_to_filter_parenthesis=0, disable_markdown_filter=True
             ),
@@ -126,12 +126,12 @@ class Doubao(TtsService):
 
 
 async def refuse(session, context, params) -> None:
-    """Redirects are not followed: the key is for the one address alone."""
+    """Redirects are not followed: the key is for this address only."""
     raise CallError("fatal", f"it sends us on to {params.response.headers.get('Location')}")
 
 
 async def until(socket, wanted, meter: Meter) -> tuple[bytes, Any]:
-    """Read messages until the wanted event: the speech that came with them, and what it says."""
+    """Read messages until the wanted event; returns the speech up to it, and its payload."""
     from volcengine_audio import EventReceive as Event
 
     failed = (Event.ConnectionFailed, Event.SessionFailed, Event.SessionCanceled)
@@ -171,12 +171,12 @@ async def received(socket) -> tuple[Any, Any]:
     except (*errors.UNREADABLE, NotImplementedError, struct.error) as error:
         raise errors.unreadable(error) from error
     if message.data[1] >> 4 == MessageType.ERROR_INFORMATION.value:
-        raise fault(int(event), words)  # a code stands where events have their number
+        raise fault(int(event), words)  # here the event number is an error code
     return event, payload
 
 
 def fault(code: int, words: str) -> CallError:
-    """The fault of an error code of the service (eight digits; 0: none was given)."""
+    """The CallError for an error code of the service (eight digits; 0: none)."""
     said = errors.short(f"{code}: {words}" if code else words)
     if OFTEN.search(words):
         return CallError("limited", said, raw=words, status=429)

