@@ -1,7 +1,7 @@
-"""Every benchmark, or the named ones, one after the other: `python -m benchmarks [NAME ...]`.
+"""Runs all benchmarks, or the named ones, one after another: `python -m benchmarks [NAME ...]`.
 
-Each runs in its own process. All of them run; the exit status is 1 if one missed a target or
-failed.
+Each runs in its own process. A failure does not stop the others; the exit status is 1 if one failed
+or missed a target.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SUBJECTS = (
 
 
 def main(names: list[str]) -> int:
-    """Run `names`, or all; 1 if one failed, else 0."""
+    """Run `names`, or all; returns 1 if one failed, else 0."""
     failed = []
     for name in names or SUBJECTS:
         print(f"\n{name}", flush=True)

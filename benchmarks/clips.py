@@ -1,7 +1,7 @@
-"""Cutting clips against one ffmpeg per clip (`python -m benchmarks.clips`).
+"""Cutting clips versus one ffmpeg process per clip (`python -m benchmarks.clips`).
 
-100 clips of 3 to 10 s of one recording of 20 minutes. The stages read a clip's samples out of the
-recording's FLAC (scripts/common/audio.py) and write the chosen ones as files.
+100 clips of 3 to 10 s from one 20-minute recording. The stages read a clip's samples from the
+recording's FLAC (scripts/common/audio.py) and write the chosen ones to files.
 """
 
 from __future__ import annotations

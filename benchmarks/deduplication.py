@@ -1,12 +1,11 @@
-"""Near-duplicate detection against other methods.
+"""Near-duplicate detection versus other methods (`python -m benchmarks.deduplication`).
 
-`python -m benchmarks.deduplication`. The 1,600 dialogues of a role as vectors of 384 numbers: most
-are far from each other, some are noisy copies, and 150 are near-identical, which breaks miners that
-keep the nearest 100 of each row. Times are of `near_duplicates` alone, without reading, embedding
-and writing; the others get the same vectors. All use one thread. Brute force is a loop over all
-pairs in the order of the rows.
+The input is the 1,600 dialogues of a role as 384-dimensional vectors: most are far apart, some are
+noisy copies, and 150 are near-identical, which breaks miners that keep the nearest 100 of each row.
+Times are of `near_duplicates` alone, without reading, embedding and writing; the other methods get
+the same vectors. All use one thread. Brute force is a loop over all pairs in row order.
 
-    recall    share of the near-duplicate pairs that the miner names, or of which SemHash drops one
+    recall    share of the near-duplicate pairs that the miner finds, or of which SemHash drops one
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def role(seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     apart = random.standard_normal((ROWS - COPIES - CLONES, NUMBERS))
     near = np.concatenate([random.choice(apart, COPIES), np.repeat(apart[:1], CLONES, axis=0)])
-    # Noise of this size makes cosines of a copy and its original of .80 to .999.
+    # With this much noise, the cosine of a copy and its original is .80 to .999.
     near += random.uniform(0.05, 0.75, (len(near), 1)) * random.standard_normal(near.shape)
     near[COPIES:] = apart[0] + 0.1 * random.standard_normal((CLONES, NUMBERS))
     rows = np.concatenate([apart, near])
@@ -82,12 +81,12 @@ def role(seed: int) -> np.ndarray:
 
 
 def bare(vectors: np.ndarray) -> np.ndarray:
-    """(n, n): all cosines, and nothing else."""
+    """The cosines of all pairs, (n, n), and nothing else."""
     return vectors @ vectors.T
 
 
 def brute_force(cosines: np.ndarray) -> set[int]:
-    """The rows that are kept: each unless it is too near to one that was kept before."""
+    """The rows kept: each row that is not too close to one kept before it."""
     kept: list[int] = []
     for row in range(len(cosines)):
         if not any(cosines[row, other] > THRESHOLD for other in kept):
@@ -96,12 +95,12 @@ def brute_force(cosines: np.ndarray) -> set[int]:
 
 
 def recall(pairs: set[tuple[int, int]], kept: set[int]) -> float:
-    """Share of `pairs` that are not both among the kept rows."""
+    """Share of `pairs` of which not both rows are kept."""
     return sum(not {i, j} <= kept for i, j in pairs) / len(pairs)
 
 
 def mining():
-    """Function (vectors) -> (score, row, row) of sentence-transformers, as it comes."""
+    """Function (vectors) -> (score, row, row) of sentence-transformers, with its defaults."""
     import torch
     from sentence_transformers.util import paraphrase_mining_embeddings
 
@@ -110,11 +109,11 @@ def mining():
 
 
 def semhash():
-    """Function (vectors) -> rows that SemHash keeps; its records are the rows' numbers."""
+    """Function (vectors) -> rows that SemHash keeps; its records are row numbers."""
     from semhash import SemHash
 
     class Known:
-        """An encoder of rows' numbers that has their vectors already."""
+        """An encoder that looks up the vectors of row numbers."""
 
         def __init__(self, vectors: np.ndarray):
             self.vectors = vectors

@@ -1,7 +1,7 @@
-"""Speed and size of the run in this folder against the demo's targets.
+"""Speed and size of the run in this folder versus the demo's targets (`python -m benchmarks.demo`).
 
-`python -m benchmarks.demo`; it needs a finished run. Times and memory of
-jobs are Snakemake's own (logs/*/*.tsv); the no-op run is timed here.
+Needs a finished run. The jobs' times and memory are those that Snakemake measured (logs/*/*.tsv);
+the no-op run is timed here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def figures() -> Iterator[Figure]:
 
 
 def times() -> Iterator[Figure]:
-    """Seconds and memory of the jobs, and of a run with nothing to do."""
+    """Seconds and memory of the jobs, and of a no-op run."""
     jobs = job_records(HERE)
     by_rule: dict[str, float] = {}
     for rule, row in jobs:
@@ -53,7 +53,7 @@ def times() -> Iterator[Figure]:
 
 
 def sizes() -> Iterator[Figure]:
-    """How much the run holds."""
+    """The amount of data in the run."""
     media = rows(HERE, "corpus/media/*.jsonl", Medium)
     game = {row.id for row in media if row.work and not row.synthetic}
     recordings = rows(HERE, "corpus/audio/*.jsonl", Recording)

@@ -1,9 +1,9 @@
 """Diarization error on the recordings of dialogues.tsv (`python -m benchmarks.diarization`).
 
-Not part of `make bench`: it takes half an hour the first time, mostly for removing music, which is
+Not part of `make bench`: the first run takes half an hour, mostly for music removal, which is
 cached in .cache/benchmarks. The peer is the package senko, in the version whose feature extractor
-needs no AVX-512. One figure a recording, and the total: DER without a collar, with overlap, as in
-corpus_quality.
+does not need AVX-512. One figure per recording, and the total: DER without collar, including
+overlap, as in corpus_quality.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def figures() -> Iterator[Figure]:
 
 
 def rows_of(table: Path) -> Iterator[tuple[str, int]]:
-    """The recordings of the table: their dialogues, and how many people speak."""
+    """The recordings in the table: their dialogues and the number of speakers."""
     lines = [line for line in table.read_text("utf-8").splitlines() if not line.startswith("#")]
     for row in csv.DictReader(lines, delimiter="\t"):
         yield row["dialogues"], int(row["people"])
 
 
 def defaults() -> dict[str, ModelSpec]:
-    """The specs of the models with which the default configuration separates and diarizes."""
+    """The specs of the default configuration's separation and diarization models."""
     import yaml
 
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
@@ -83,7 +83,7 @@ def defaults() -> dict[str, ModelSpec]:
 
 
 def recording(dialogues: str, song: str, separation: ModelSpec) -> tuple[np.ndarray, Turns]:
-    """Vocals (n,) at 16 kHz of a film of the dialogues, and the true turns; kept once made."""
+    """Vocals (n,) at 16 kHz of a film of the dialogues, and the true turns; cached."""
     home = KEPT / dialogues
     if not (home / "vocals.flac").exists():
         media, truth, index = home / "media", home / "truth", home / "index.jsonl"
@@ -109,7 +109,7 @@ def error(truth: Turns, found: Turns, samples: int) -> float:
 
 
 def senko():
-    """The function that diarizes by the package, as it comes."""
+    """The function that diarizes with the package, using its defaults."""
     import senko
 
     diarizer = senko.Diarizer(device="cpu", warmup=False)

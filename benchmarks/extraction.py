@@ -1,10 +1,10 @@
-"""Extraction against plain ffmpeg, and two files at once (`python -m benchmarks.extraction`).
+"""Extraction versus plain ffmpeg, and two files at once (`python -m benchmarks.extraction`).
 
 The medium is 20 minutes of stereo AAC with video, in MP4. Plain ffmpeg runs with the usual options,
--vn -ac 1 -ar 16000, and writes WAV; the stage also checks the file and its sound, and writes FLAC.
+-vn -ac 1 -ar 16000, and writes WAV; the stage also checks the file and its audio, and writes FLAC.
 
-Since version 7, ffmpeg reads, decodes, converts and writes in separate threads and may use more
-than one core for a single file: two at once gain less than half.
+Since version 7, ffmpeg reads, decodes, converts and writes in separate threads, so a single file
+may use more than one core, and two at once save less than half of the time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def figures() -> Iterator[Figure]:
 
 
 def film(path: Path) -> None:
-    """20 minutes of a test picture and of two channels of noise and a tone."""
+    """Write 20 minutes of a test picture and two channels of noise and a tone."""
     picture = f"testsrc=size=320x180:rate=10:duration={SECONDS}"
     left = f"anoisesrc=color=pink:amplitude=0.3:sample_rate=44100:duration={SECONDS}"
     right = f"sine=frequency=440:sample_rate=44100:duration={SECONDS}"

@@ -1,8 +1,8 @@
-"""Shared by all benchmarks: best-of-n timing, one line a figure, the exit status.
+"""Shared by all benchmarks: best-of-n timing, one line per figure, the exit status.
 
     name   ours   peer   ratio   target   met | missed
 
-Both sides are measured in one run. `ratio` is ours / peer: small is good for seconds, large for
+Both sides are measured in the same run. `ratio` is ours / peer: low is good for seconds, high for
 throughput. A figure without a target is only printed.
 """
 
@@ -22,9 +22,9 @@ COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, "==": operat
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured figure, in the unit that its name says.
+    """A measured figure, in the unit given in its name.
 
-    `target` is "ours" or "ratio", a comparison and a number or "peer": "ratio <= 1.05".
+    `target` is "ours" or "ratio", a comparison, and a number or "peer", e.g. "ratio <= 1.05".
     """
 
     name: str
@@ -38,7 +38,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether the target holds; what has none is met."""
+        """Whether the target is met; always true without a target."""
         if not self.target:
             return True
         what, sign, bound = self.target.split()
@@ -52,7 +52,7 @@ class Figure:
 
 
 def show(figures: Iterable[Figure]) -> int:
-    """Print each figure as it comes; the exit status: 1 if one is missed, else 0."""
+    """Print each figure as it comes; returns the exit status, 1 if a target is missed, else 0."""
     print(_line("", "ours", "peer", "ratio", "target", ""), flush=True)
     status = 0
     for figure in figures:
@@ -66,9 +66,9 @@ def best(
     rounds: int = 3,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[float]:
-    """The shortest time (s) of each of some functions, run in turns: others use the machine too.
+    """The shortest time (s) of each function; they run in turns because the machine is shared.
 
-    `clock` is time.process_time for CPU seconds.
+    Use time.process_time as `clock` for CPU seconds.
     """
     works = list(works)
     times: list[list[float]] = [[] for _ in works]
@@ -81,12 +81,12 @@ def best(
 
 
 def rows(home: Path, pattern: str, kind: type) -> list:
-    """The rows of all files of a run in `home` that the pattern below results/ names."""
+    """The rows of all files of the run in `home` that match the pattern below results/."""
     return read_all(sorted((home / "results").glob(pattern)), kind)
 
 
 def job_records(home: Path) -> list[tuple[str, dict[str, str]]]:
-    """The rule and what Snakemake measured (logs/<rule>/*.tsv) of each job of a run in `home`."""
+    """Each job of the run in `home`: its rule and Snakemake's measurements (logs/<rule>/*.tsv)."""
     found = []
     for path in sorted((home / "logs").rglob("*.tsv")):
         with path.open() as file:
@@ -96,7 +96,7 @@ def job_records(home: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def peak_gb(records: list[tuple[str, dict[str, str]]]) -> float:
-    """GB of memory of the job that took most."""
+    """The highest peak memory of any job in GB."""
     told = [row["max_rss"] for _, row in records if row["max_rss"] not in ("-", "NA")]
     return max(map(float, told), default=0.0) / 1024
 

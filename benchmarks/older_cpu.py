@@ -21,7 +21,7 @@ SOURCE = Path(__file__).with_suffix(".c")
 
 
 def older(command: list[str], folder: Path) -> int:
-    """Run a command so, with the library in `folder`; its exit status."""
+    """Run a command on such a CPU, with the library in `folder`; returns its exit status."""
     library = folder / "older_cpu.so"
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
     loaded = ":".join(filter(None, (str(library), os.environ.get("LD_PRELOAD"))))

@@ -1,9 +1,9 @@
 """Overhead of the workflow over its bare scripts (`python -m benchmarks.pipeline`).
 
-The corpus of tests/config/toy.yaml, seven stages one after the other, each a rule. Bare: the same
-stages with the same arguments as `python -m scripts.<phase>.<stage>`, a process each. Both sides
-start in an empty folder, with downloaded packages cached. The target is 1.25 times the bare run
-plus 2 s for Snakemake's start.
+The workload is the corpus of tests/config/toy.yaml: seven stages in sequence, each a rule. The bare
+side runs the same stages with the same arguments as `python -m scripts.<phase>.<stage>`, one
+process per stage. Both sides start in an empty folder, with downloaded packages cached. The target
+is 1.25 times the bare run plus 2 s for Snakemake's start.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def figures() -> Iterator[Figure]:
 
 
 def by_rules(folder: Path, target: str) -> float:
-    """Seconds of Snakemake for `target` in an empty folder."""
+    """Seconds that Snakemake takes for `target` in an empty folder."""
     program = str(Path(sys.executable).with_name("snakemake"))
     places = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command = [program, target, *places, "--configfile", str(TOY), "--cores", "2", "--quiet", "all"]
@@ -51,7 +51,7 @@ def by_rules(folder: Path, target: str) -> float:
 
 
 def timed(folder: Path, commands: list[list[str]]) -> float:
-    """Seconds of some commands, one after the other, in an empty folder."""
+    """Seconds that `commands` take, run one after another in an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
     for kind in KINDS:
         (folder / "results/corpus" / kind).mkdir(parents=True)
@@ -67,7 +67,7 @@ def timed(folder: Path, commands: list[list[str]]) -> float:
 def commands(folder: Path, target: str) -> list[list[str]]:
     """The stages behind `target` as commands, in the order of the workflow's own graph.
 
-    Snakemake tells nobody the parameters of its jobs, so its graph is built here and read.
+    Snakemake does not expose the parameters of its jobs, so its graph is built and read here.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import (
@@ -96,7 +96,7 @@ def commands(folder: Path, target: str) -> list[list[str]]:
 
 
 def command(job) -> list[str]:
-    """The job's stage for a command line; its parameters are named as the rule's are."""
+    """The command that runs the job's stage; its parameters have the same names as the rule's."""
     path = (ROOT / "rules" / job.rule.script).resolve()
     words = [sys.executable, "-m", ".".join(path.relative_to(ROOT).with_suffix("").parts)]
     given = [*job.input.items(), *job.output.items(), *job.params.items()]
@@ -115,7 +115,7 @@ def as_words(value: object) -> list[str]:
 
 
 def made(folder: Path) -> dict[str, bytes]:
-    """The files of rows that a side has made, and what is in them."""
+    """The row files that a side has written, with their contents."""
     rows = (folder / "results/corpus").rglob("*.jsonl")
     return {str(path.relative_to(folder)): path.read_bytes() for path in rows}
 

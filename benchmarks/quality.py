@@ -1,7 +1,7 @@
-"""DNSMOS against the speechmos package, in CPU seconds (`python -m benchmarks.quality`).
+"""DNSMOS versus the speechmos package, in CPU seconds (`python -m benchmarks.quality`).
 
-The same clips as in benchmarks/models/quality.py. The package computes a mel spectrogram and a
-second score (P.808) for every window; ours does not; everything else is equal.
+The clips are those of benchmarks/models/quality.py. Unlike ours, the package also computes a mel
+spectrogram and a second score (P.808) for every window; everything else is equal.
 """
 
 from __future__ import annotations

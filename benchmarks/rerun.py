@@ -1,10 +1,10 @@
 """A no-op run and a killed run (`python -m benchmarks.rerun`).
 
-A synthetic workflow whose rules are like those of rules/: a stage as script, logs, benchmarks,
-params with a code digest, resources; chains of five. Settings are profiles/default.
+A synthetic workflow whose rules resemble those of rules/ (a stage as script, logs, benchmarks,
+params with a code digest, resources), in chains of five, with the settings of profiles/default.
 
-    nothing to do           1,000 and 5,000 existing files, against a workflow of one file
-    jobs of a killed run    kill -9 of Snakemake and its jobs in mid-run, then the rest; against the
+    nothing to do           1,000 and 5,000 existing files, versus a workflow of one file
+    jobs of a killed run    kill -9 of Snakemake and its jobs in mid-run, then the rest; versus the
                             jobs of an undisturbed run. Jobs that were running are repeated.
 """
 
@@ -101,7 +101,7 @@ def figures() -> Iterator[Figure]:
 
 
 def workflow(folder: Path, chains: int, stages: int = STAGES) -> None:
-    """A folder with the workflow and the profile that holds everywhere."""
+    """Create a folder with the workflow and the default profile."""
     profile = folder / "profiles/default"
     profile.mkdir(parents=True)
     shutil.copy(ROOT / "profiles/default/config.yaml", profile)
@@ -115,7 +115,7 @@ def describe(folder: Path, chains: int, stages: int) -> None:
 
 
 def snakemake(folder: Path, *options: str) -> subprocess.Popen:
-    """Snakemake under way in a group of processes of its own; what it says goes to a file."""
+    """Start Snakemake in its own process group; its output goes to a file."""
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", str(TOGETHER), *options]
     with (folder / "told").open("w") as told:
         return subprocess.Popen(
@@ -129,9 +129,9 @@ def snakemake(folder: Path, *options: str) -> subprocess.Popen:
 
 
 def idle(folder: Path, chains: int, stages: int = STAGES) -> float:
-    """Seconds of Snakemake where every file is there.
+    """Seconds that Snakemake takes if every file exists.
 
-    One chain is run; the files of the others and what Snakemake remembers of them are its copies.
+    Only one chain is run; the files of the others, and Snakemake's records of them, are copies.
     """
     workflow(folder, 1, stages)
     assert snakemake(folder).wait() == 0
@@ -155,7 +155,7 @@ def remembered(stage: int, chain: int) -> str:
 
 
 def interrupt(folder: Path, jobs: int) -> None:
-    """Kill Snakemake and its jobs when that many jobs have begun."""
+    """Kill Snakemake and its jobs once `jobs` jobs have started."""
     process = snakemake(folder)
     while begun(folder) < jobs and process.poll() is None:
         time.sleep(0.02)
@@ -164,7 +164,7 @@ def interrupt(folder: Path, jobs: int) -> None:
 
 
 def begun(folder: Path) -> int:
-    """How many jobs have begun."""
+    """The number of jobs that have started."""
     path = folder / "begun"
     return len(path.read_text("utf-8").splitlines()) if path.exists() else 0
 

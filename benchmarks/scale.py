@@ -1,9 +1,9 @@
-"""The paper's scale, simulated: tests/config/scale.yaml on this machine (`make scale`; 30 minutes).
+"""Simulates the paper's scale: tests/config/scale.yaml on this machine (`make scale`; 30 minutes).
 
 98 roles, 90 media, 157,000 dialogues written and some 111,000 kept, nine systems, 56,448 judge
-calls, with dummy models (tests/backends/). Then one role with its own film is added, and the models
-may be asked only for its items; then one system, and only its jobs and the tables' may run. Works
-in a temporary folder (TMPDIR; 10 GB).
+calls, with dummy models (tests/backends/). Then one role with its own film is added, for which only
+its items may reach the models; then one system, for which only its own jobs and those of the tables
+may run. Runs in a temporary folder (TMPDIR; 10 GB).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TABLES = ("rules/paper.smk", "rules/analyses.smk")
 
 
 def main() -> int:
-    """Print every figure; 0 if all targets are met, else 1."""
+    """Print every figure; returns 0 if all targets are met, else 1."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         return show(figures(Path(folder)))
 
@@ -82,7 +82,7 @@ def figures(home: Path) -> Iterator[Figure]:
 
 
 def newcomer(home: Path, media: list[dict], roles: list[dict]) -> str:
-    """Write role.yaml, an overlay of one more role with a film of its own; the film's id."""
+    """Write role.yaml, an overlay that adds a role with its own film; returns the film's id."""
     film(home / "media/new.mkv", len(media))
     medium = {"media": WORK, "batch": "new", "work": WORK, "location": "media/new.mkv"}
     medium |= {"language": "English", "redistribute": "no", "licence": "ours"}
@@ -108,7 +108,7 @@ def film(path: Path, seed: int) -> None:
 
 
 def run(home: Path, *arguments: str) -> tuple[float, str]:
-    """Seconds that Snakemake takes in `home`, and what it prints; by default with CONFIG."""
+    """Seconds that Snakemake takes in `home`, and its output; by default with CONFIG."""
     files = () if "--configfile" in arguments else ("--configfile", *CONFIG)
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "all"]
     command += ["--directory", str(home), *files, *arguments]
@@ -121,12 +121,12 @@ def run(home: Path, *arguments: str) -> tuple[float, str]:
 
 
 def total(planned: str) -> int:
-    """The jobs that a dry run counts."""
+    """The total number of jobs in a dry run's output."""
     return int(re.findall(r"^total +(\d+)$", planned, re.MULTILINE)[-1])
 
 
 def jobs(planned: str) -> list[tuple[str, str]]:
-    """Rule and system of each job that a run, or a dry run, names."""
+    """Rule and system of each job in the output of a run or dry run."""
     found = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", planned, re.MULTILINE)
     return [
         (name, (re.findall(r"wildcards: .*?system=([^,\n]+)", body) or [""])[0])
@@ -135,14 +135,14 @@ def jobs(planned: str) -> list[tuple[str, str]]:
 
 
 def of_tables(name: str) -> bool:
-    """Whether a rule makes tables, figures or the probes that a table is made of."""
+    """Whether a rule makes tables, figures or the probes for a table."""
     text = "".join((ROOT / file).read_text() for file in TABLES)
     rules = re.findall(r"^rule (\w+):", text, re.MULTILINE)
     return name in (*rules, "probe", "all")
 
 
 def asked(home: Path) -> Counter:
-    """How many items the models of all runs so far were asked for."""
+    """The number of items requested from the models in all runs so far."""
     found: Counter = Counter()
     for line in (home / "counted.tsv").read_text().splitlines():
         what, items = line.split("\t")
@@ -151,7 +151,7 @@ def asked(home: Path) -> Counter:
 
 
 def expected(home: Path, medium: str) -> Counter:
-    """What the new role and its film ask of the models, by the rows that came of it."""
+    """The number of items that the new role and its film need, derived from the resulting rows."""
     drafts = own(rows(home, "dialogues/drafts/*.jsonl", Dialogue))
     usable = [row for row in drafts if row.dropped is None]
     spoken = own(rows(home, "dialogues/speech/*/*.jsonl", Spoken))
@@ -173,7 +173,7 @@ def expected(home: Path, medium: str) -> Counter:
             "generate": 1 + len(drafts) // 10,
             "choose": len(speakers) + len(usable),
             "embed": len(usable),
-            "voice": spoken_in + bool(probes),  # each job keeps what it made apart
+            "voice": spoken_in + bool(probes),  # each job has its own cache files
             "speak": sum(2 * len(row.turns) for row in spoken) + 2 * bool(probes),
             "reply": sum(len(row.turns) for row in replies),
             "judge": 2 * (len(verdicts) + len(probes)),
@@ -186,7 +186,7 @@ def own(found: list) -> list:
 
 
 def table(path: Path, rows: list[dict]) -> str:
-    """Write a table; its path. The columns are those of the first row; a cell may be left out."""
+    """Write a table with the first row's columns; cells may be missing. Returns its path."""
     header = list(rows[0])
     lines = ["\t".join(row.get(name, "") for name in header) for row in rows]
     path.write_text("\n".join(["\t".join(header), *lines, ""]), encoding="utf-8")

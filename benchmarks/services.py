@@ -1,15 +1,15 @@
-"""The service client against the ideal rate, an SDK's serial loop and a killed run.
+"""The service client versus the ideal rate, an SDK's serial loop and a killed run.
 
-`python -m benchmarks.services`; a minute. A local server, in its own process, answers like
+`python -m benchmarks.services` takes a minute. A local server, in its own process, answers like
 Gemini after LATENCY seconds; 32 calls are in flight, each with two clips of 480 KB. The judge
 is the real backend judge/gemini.
 
-    calls a second             beside the ideal, 32 / LATENCY, and beside google-genai's client, one
-                               call after the other
-    CPU of a call (ms)         of this process, everything in it; beside google-genai
-    answers re-read (s)        25,088 kept answers become the score files of 8 systems; beside
-                               asking for them, of a server that answers at once
-    calls of a killed run      beside an undisturbed one; the files of both are compared
+    calls a second             versus the ideal, 32 / LATENCY, and versus google-genai's client with
+                               one call at a time
+    CPU of a call (ms)         of this whole process; versus google-genai
+    answers re-read (s)        25,088 stored answers become the score files of 8 systems; versus
+                               requesting them from a server that answers at once
+    calls of a killed run      versus an undisturbed one; the files of both are compared
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from scripts.workflow.model_spec import ModelSpec
 
 LATENCY, TOGETHER = 1.0, 32
 PAIRS = 40  # times eight metrics: ten rounds of 32 calls
-SECONDS = 15  # of a clip: 480 KB
+SECONDS = 15  # length of a clip: 480 KB
 SYSTEMS, ITEMS = 8, 392  # times eight metrics: 25,088 answers
 METRICS = ROOT / "config/metrics.tsv"
 REPLY = {
@@ -65,7 +65,7 @@ REPLY = {
 
 
 def figures() -> Iterator[Figure]:
-    """Every part works in a folder of its own: the kept answers lie in the working directory."""
+    """All figures. Each part runs in its own folder: the store is in the working directory."""
     with tempfile.TemporaryDirectory() as folder:
         for work in (speed, reread, killed):
             home = Path(folder, work.__name__)
@@ -75,7 +75,7 @@ def figures() -> Iterator[Figure]:
 
 
 def speed() -> Iterator[Figure]:
-    """The client on many calls, and the SDK on a few."""
+    """The client with many calls, and the SDK with a few."""
     with Server(LATENCY) as server, asking():
         sound = np.random.default_rng(0).uniform(-0.5, 0.5, SECONDS * audio.RATE)
         pairs = [pair(n, np.roll(sound, n).astype(np.float32)) for n in range(PAIRS)]
@@ -97,7 +97,7 @@ def speed() -> Iterator[Figure]:
 
 
 def serially(server: Server, sound: np.ndarray, calls: int) -> tuple[float, float]:
-    """Seconds of a call, and of CPU, where the SDK makes one after the other."""
+    """Wall and CPU seconds per call if the SDK makes one call at a time."""
     from google import genai
     from google.genai import types
 
@@ -113,7 +113,7 @@ def serially(server: Server, sound: np.ndarray, calls: int) -> tuple[float, floa
 
 
 def reread() -> Iterator[Figure]:
-    """All answers of the paper's test set, kept already, become score files."""
+    """The stored answers for the paper's whole test set become score files."""
     with Server(0.0) as server, asking():
         inputs = material(Path(), ITEMS)
         begun = time.perf_counter()
@@ -129,7 +129,7 @@ def reread() -> Iterator[Figure]:
 
 
 def killed() -> Iterator[Figure]:
-    """kill -9 in mid-run, then the rest, beside a run that nobody disturbs."""
+    """kill -9 in mid-run, then the rest, versus an undisturbed run."""
     with Server(0.02) as server:
         material(Path(), ITEMS)
         program = [sys.executable, "-m", "benchmarks.services", "score", server.address]
@@ -157,7 +157,7 @@ def killed() -> Iterator[Figure]:
 
 
 def asking() -> AbstractContextManager[None]:
-    """A job whose run leaves room for all calls at once."""
+    """A job whose limits allow all calls at once."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
     config["services"]["limits"]["default"]["at_once"] = TOGETHER
     return entered(Job(config=config))
@@ -170,7 +170,7 @@ def loaded(server: Server):
 
 
 def pair(number: int, sound: np.ndarray) -> Pair:
-    """A test dialogue of one turn; every pair has audio of its own."""
+    """A test dialogue of one turn; every pair has different audio."""
     both = [Side((Sound(clip),), ("Yes.",)) for clip in (sound, sound[::-1])]
     return Pair(
         id=f"item-{number}",
@@ -187,7 +187,7 @@ def pair(number: int, sound: np.ndarray) -> Pair:
 
 
 def material(folder: Path, items: int) -> dict[str, Path]:
-    """The inputs of the stage `judge`, as files: one second of speech a side."""
+    """The inputs of the stage `judge`, as files: one second of speech per side."""
     sound = np.random.default_rng(0).uniform(-0.5, 0.5, audio.RATE).astype(np.float32)
     for number in range(items):
         audio.write(folder / f"{number}.flac", np.roll(sound, number))
@@ -261,8 +261,8 @@ def material(folder: Path, items: int) -> dict[str, Path]:
 
 
 def scored(inputs: dict[str, Path], server: Server, system: str) -> None:
-    """Run the stage `judge` on the material as if `system` had answered it: systems differ in a
-    seed of the request, so that each has answers of its own."""
+    """Run the stage `judge` on the material as if `system` had produced the replies. Systems differ
+    in a seed of the request, so that no answers are shared."""
     number = int(system.rpartition("-")[2]) if "-" in system else 0
     options = {"address": server.address, "order": "paper", "temperature": number / 10}
     with unheard():
@@ -279,7 +279,7 @@ def scored(inputs: dict[str, Path], server: Server, system: str) -> None:
 
 
 def unheard() -> contextlib.AbstractContextManager:
-    """What the client tells a log does not stand between the figures."""
+    """Suppresses the client's log output, so that only figures are printed."""
     return contextlib.redirect_stdout(io.StringIO())
 
 
@@ -288,7 +288,7 @@ def unheard() -> contextlib.AbstractContextManager:
 
 @dataclass
 class Server:
-    """A server as a process of its own."""
+    """A server in its own process."""
 
     latency: float
 
@@ -307,7 +307,7 @@ class Server:
         self.process.wait()
 
     def count(self) -> int:
-        """How many calls came in."""
+        """The number of calls received."""
         with urllib.request.urlopen(f"{self.address}/count") as answer:
             return json.load(answer)
 

@@ -1,8 +1,8 @@
-"""Table 2 at the paper's size, against a plain loop (`python -m benchmarks.statistics`).
+"""Table 2 at the paper's size, versus a plain loop (`python -m benchmarks.statistics`).
 
 392 items, 8 metrics, 8 systems: 25,088 synthetic score pairs. Time and memory of the whole table
 (reading, checking, 10,000 resamples of roles, writing), and time of the resampling alone for one
-system, against plain Python (100 resamples, times 100).
+system, versus plain Python (100 resamples, times 100).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def figures() -> Iterator[Figure]:
 
 
 def lines(roles: list[str], draw: random.Random) -> list[str]:
-    """The invented CSV."""
+    """The lines of a synthetic CSV."""
     return ["system,role,mode,idx,metric,score_test,score_ref"] + [
         f"system {system},{role},{mode},{idx},{metric},{draw.randint(1, 10)},{draw.randint(5, 10)}"
         for system in range(SYSTEMS)
@@ -77,7 +77,7 @@ def lines(roles: list[str], draw: random.Random) -> list[str]:
 
 
 def plain(clusters: list[str], values: list[list[float]], draw: random.Random) -> list[list[float]]:
-    """`LOOPS` resamples, as one would write it first."""
+    """`LOOPS` resamples in a straightforward loop."""
     of_role: dict[str, list[list[float]]] = {}
     for role, row in zip(clusters, values, strict=True):
         of_role.setdefault(role, []).append(row)

@@ -1,7 +1,7 @@
-"""The choice of a reference voice beside the similarity matrix (`python -m benchmarks.voices`).
+"""Choosing a reference voice versus the similarity matrix (`python -m benchmarks.voices`).
 
-2,000 clips of a role, embeddings of 192 numbers as CAM++ gives them: the clip with the highest
-mean cosine to all others. Both sides have one thread.
+Both find the clip with the highest mean cosine to all others among 2,000 clips of a role, with
+192-dimensional embeddings as from CAM++. Both use one thread.
 """
 
 from __future__ import annotations

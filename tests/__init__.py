@@ -1,1 +1,1 @@
-"""The tests, and what they share (a package of its own, as others install a `tests` too)."""
+"""The tests and their shared helpers (a package, because others install a `tests` package too)."""

@@ -1,4 +1,4 @@
-"""What several tests use: a run of Snakemake, and a folder whose run asks services."""
+"""Shared fixtures: a run of Snakemake, and a folder whose run calls services."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(autouse=True)
 def keys_of_one_test(monkeypatch):
-    """What a test's services have for a key is no key to the next test."""
+    """The keys of one test's services are not keys in the next test."""
     monkeypatch.setattr(keys, "_known", dict(keys._known))
 
 
 @pytest.fixture(scope="session")
 def snakemake():
-    """Runs snakemake as a user types it, in a folder of its own, and returns what it printed."""
+    """Runs snakemake as a user would, in its own folder, and returns its output."""
 
     def run(*arguments: str, directory: Path, ok: bool = True) -> str:
         command = [
@@ -48,17 +48,17 @@ def snakemake():
 
 @pytest.fixture
 def screen():
-    """What a person sees who runs the test's job."""
+    """The screen output that a user of the test's job sees."""
     with job.entered(replace(job.current(), screen=io.StringIO())):
         yield job.current().screen
 
 
 @pytest.fixture
 def services(tmp_path, monkeypatch):
-    """A folder to work in whose run asks services; function (**rules) -> None changes its rules.
+    """A working folder whose run calls services; function (**rules) -> None changes its rules.
 
     The rules are the section `services` of config/config.yaml, with waits that suit a test, and
-    `max_usd`. Nothing is paid for on this machine; `hosts` is empty.
+    `max_usd`. Nothing on this machine costs money; `hosts` is empty.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(client, "FIRST_WAIT", 0.01)

@@ -1,7 +1,7 @@
-"""Made rows of every kind, for tests: what a row must have is here, what a test is about it says.
+"""Invented rows of every kind, for tests: fields have defaults, and tests give what they are about.
 
-Nobody measured anything in them. Every function takes further fields by name, in place of what it
-would give.
+Nothing in them was measured. Every function accepts further fields by name, which replace its
+defaults.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ ENGLISH = {"language": "English"}
 
 
 def written(path: Path, rows: list[Row]) -> Path:
-    """`path`, with the rows in it."""
+    """`path`, after writing the rows to it."""
     write_rows(path, rows)
     return path
 
 
 def recording(key: str = "m", **fields: Any) -> Recording:
-    """A recording of a medium in which nobody is looked for."""
+    """A recording of a medium in which no speaker is looked for."""
     return Recording(**{"id": key, "work": "", "file": f"{key}.flac"} | ENGLISH | fields)
 
 
@@ -39,36 +39,36 @@ def turn(start: float, end: float, speaker: str = "speaker_0", **fields: Any) ->
 def segment(
     key: str, start: float, end: float, speaker: str = "speaker_0", **fields: Any
 ) -> Segment:
-    """A segment of the medium "m" that is speech throughout."""
+    """A segment of the medium "m" that is entirely speech."""
     times = {"start": start, "end": end, "speech": end - start}
     return Segment(**{"id": key, "media": "m", "speaker": speaker} | times | fields)
 
 
 def quality(key: str, **fields: Any) -> Quality:
-    """The quality of a segment that is good enough."""
+    """The quality of a good enough segment."""
     return Quality(**{"id": key, "ovrl": 3.2, "sig": 3.5, "bak": 4.0} | fields)
 
 
 def transcript(key: str, text: str, **fields: Any) -> Transcript:
-    """What is said in a segment."""
+    """The transcript of a segment."""
     return Transcript(**{"id": key, "text": text} | ENGLISH | fields)
 
 
 def identity(speaker: str, role: str | None, **fields: Any) -> Identity:
-    """Whom the models take a speaker of the medium "m" for."""
+    """The models' identification of a speaker of the medium "m"."""
     names = {"media": "m", "speaker": speaker, "work": "The Flight", "role": role}
     given = {"candidates": ["joe", "ann", "zoe"], "votes": [], "agreed": True, "seconds": 4}
     return Identity(**names | given | {"evidence": []} | fields)
 
 
 def role_speaker(speaker: str, role: str | None, **fields: Any) -> RoleSpeaker:
-    """Who a speaker of the medium "m" is, as a person decided."""
+    """The identity of a speaker of the medium "m", as decided by a person."""
     names = {"media": "m", "speaker": speaker, "work": "The Flight", "role": role}
     return RoleSpeaker(**names | {"status": "verified", "by": "a person"} | fields)
 
 
 def voice(role: str = "joe", **fields: Any) -> Voice:
-    """The reference voice of a role: its one clip."""
+    """The reference voice of a role: its only clip."""
     clip = {"segment": "s", "media": "m", "file": f"{role}.flac", "start": 0, "end": 3}
     given = {"text": "Relax.", "similarity": None, "clips": 1, "others": [], "flags": []}
     free = {"synthetic": False, "redistribute": False}
@@ -81,7 +81,7 @@ def voices_of(people: list[Profile]) -> list[Voice]:
 
 
 def profile(role: str = "joe", **fields: Any) -> Profile:
-    """The profile of a role to train on, with no words in it."""
+    """The empty profile of a training role."""
     person = {"role": role, "name": role.title(), "work": "A Game", "gender": "Male"}
     words = {"profile": "", "background": "", "lines": [], "excerpts": []}
     rest = {"pool": "train", "origin": "a test", "synthetic": False, "flags": []}
@@ -89,12 +89,12 @@ def profile(role: str = "joe", **fields: Any) -> Profile:
 
 
 def exchanges(*lines: tuple[str, str]) -> list[Exchange]:
-    """Turns of (what the user says, what the role answers)."""
+    """Turns of (the user's words, the role's answer)."""
     return [Exchange(user=user, role=answer) for user, answer in lines]
 
 
 def dialogue(key: str, role: str = "joe", **fields: Any) -> Dialogue:
-    """A dialogue to train on, multi-turn if `turns` are several."""
+    """A training dialogue, multi-turn if there are several `turns`."""
     turns = fields.get("turns") or exchanges(("Who are you?", "A pilot."))
     mode = "single" if len(turns) == 1 else "multi"
     rest = {"mode": mode, "pool": "train", "turns": turns, "context": "", "model": "tiny"}
@@ -102,7 +102,7 @@ def dialogue(key: str, role: str = "joe", **fields: Any) -> Dialogue:
 
 
 def spoken_turn(user: str = "none", role: str = "none", **fields: Any) -> SpokenTurn:
-    """A second of each side, in these files."""
+    """One second per side, in these files."""
     files = {"user_audio": user, "role_audio": role}
     return SpokenTurn(**files | {"user_seconds": 1, "role_seconds": 1} | fields)
 
@@ -125,7 +125,7 @@ def reply(of: Dialogue, system: str, turns: list[ReplyTurn], **fields: Any) -> R
 
 
 def verdict(of: Dialogue, system: str, metric: str, **fields: Any) -> Verdict:
-    """One metric of a system's answers to a test dialogue: 6 of the reference's 8."""
+    """One metric for a system's answers to a test dialogue: 6 versus the reference's 8."""
     about = {name: getattr(of, name) for name in ("id", "role", "mode", "idx", "language", "pool")}
     given = {"judge": "objective", "score_test": 6, "score_ref": 8, "rationale": "made up"}
     return Verdict(**about | {"system": system, "metric": metric} | given | fields)

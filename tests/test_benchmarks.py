@@ -1,4 +1,4 @@
-"""What benchmarks print and how they end; nothing is timed here."""
+"""The output and exit status of benchmarks; nothing is timed here."""
 
 from __future__ import annotations
 

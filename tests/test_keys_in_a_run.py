@@ -1,4 +1,4 @@
-"""A whole run with services that repeat the key at every turn: it is in nothing that is left."""
+"""A whole run with services that echo the key at every turn: none of its output contains it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ WRITE = {kind: {"English": f"config/prompts/write_{kind}_en.md"} for kind in ("s
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, snakemake):
-    """The folder of a run that was stopped once and then went on to its end, with its report; all
-    that Snakemake printed is there, too."""
+    """The folder of a run that was stopped once and then resumed to its end, with its report and
+    all of Snakemake's output."""
     home = tmp_path_factory.mktemp("keys")
     paper = ROOT / "config/paper"
     roles = [row for row in read_table(paper / "roles.tsv", "roles") if row["role"] == ROLE]
@@ -67,15 +67,15 @@ def run(tmp_path_factory, snakemake):
 
 
 def in_base64(text: bytes) -> list[bytes]:
-    """What stands in base64 of anything that has `text` in it: one of these, by where it begins
-    among three bytes."""
+    """What the base64 of anything containing `text` contains: one of these, depending on its offset
+    within three bytes."""
     parts = [text[start : start + (len(text) - start) // 3 * 3] for start in range(3)]
     return [base64.b64encode(part) for part in parts]
 
 
 def forms() -> list[bytes]:
-    """How PIECE characters of the key may stand in a file: as they are, in UTF-16, escaped for
-    addresses, in base64; and its beginning."""
+    """The forms of PIECE characters of the key in a file: plain, UTF-16, URL-escaped, base64; and
+    its beginning."""
     found = {HEAD.encode()}
     for start in range(len(KEY) - PIECE + 1):
         window = KEY[start : start + PIECE]

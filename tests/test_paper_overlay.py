@@ -1,5 +1,5 @@
 """config/paper.yaml: the paper's whole graph from a bare checkout, its cost, what is missing; and
-the overlays over it."""
+the overlays on top of it."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def table(name: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory, snakemake):
-    """The dry run of everything: what it printed, and the seconds of CPU that it took. There are
-    no weights, and nothing of the science stack can be imported."""
+    """The dry run of everything: its output and its CPU seconds. There are no weights, and none of
+    the science stack can be imported."""
     folder = tmp_path_factory.mktemp("bare")
     for name in SCIENCE:
         (folder / f"{name}.py").write_text(f"raise ImportError('{name} was imported')\n")
@@ -56,12 +56,12 @@ def bare(tmp_path_factory, snakemake):
 
 
 def over(name: str) -> tuple[str, ...]:
-    """An overlay laid over the paper's."""
+    """An overlay on top of the paper's."""
     return ("--configfile", *(str(ROOT / f"config/{file}.yaml") for file in ("paper", name)))
 
 
 def by_stage(printed: str) -> dict[str, int]:
-    """Jobs of the plan; the rules of one stage, of which one is local, together."""
+    """The number of jobs in the plan; rules of one stage, of which one is local, are added up."""
     jobs: dict[str, int] = {}
     for rule, count in planned(printed).items():
         stage = rule.removesuffix("_by_service")

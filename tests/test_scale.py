@@ -1,4 +1,4 @@
-"""tests/config/scale.yaml made small: what one more role and one more system cost."""
+"""A small tests/config/scale.yaml: what one more role and one more system cost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TARGETS = ("--", "judging", "results/judging/judge/probes.jsonl")
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A folder with the tables and films of two roles, and those rows."""
+    """A folder with the tables and films of two roles, and their rows."""
     home = tmp_path_factory.mktemp("scale")
     paper = ROOT / "config/paper"
     roles = [row for row in read_table(paper / "roles.tsv", "roles") if row["role"] in ROLES]

@@ -1,4 +1,4 @@
-"""The project's shape: one name everywhere, imports that point one way, docs that agree."""
+"""The project's shape: one name everywhere, imports in one direction, consistent docs."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_what_backends_share_is_theirs():
 
 
 def reached(path: Path) -> set[Path]:
-    """The project's files that a file imports, and those that they import."""
+    """The project's files that a file imports, directly or indirectly."""
     queue, seen = [path], set()
     while queue:
         path = queue.pop()

@@ -24,7 +24,7 @@ NOTHING = "Nothing to be done"
 
 
 def planned(printed: str) -> dict[str, int]:
-    """How many jobs of each rule a dry run announces."""
+    """The number of jobs of each rule that a dry run announces."""
     stats = printed.split("Job stats:")[1] if "Job stats:" in printed else ""
     return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", stats, re.MULTILINE)}
 

@@ -1,7 +1,7 @@
-"""Speed of each backend beside its package's own simplest loop, on the same tiny model.
+"""Speed of each backend versus its package's own simplest loop, on the same tiny model.
 
-A module here serves one capability: `cases()` yields a `Case` a backend, loaded; the first of
-several rounds warms it up. `python -m benchmarks.models` times them all (`make bench-models`).
+Each module covers one capability: `cases()` yields a `Case` per backend, loaded; the first of
+several rounds is the warm-up. `python -m benchmarks.models` times them all (`make bench-models`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from scripts.workflow.model_spec import ModelSpec
 
 @dataclass(frozen=True)
 class Case:
-    """The same items done by our backend and by the package's simplest loop."""
+    """The same items processed by our backend and by the package's simplest loop."""
 
     name: str  # capability/backend
     items: int
-    seconds: float | None  # of audio that the items hold or become, None for text
+    seconds: float | None  # of audio in the input or output, None for text
     ours: Callable[[], object]
     simplest: Callable[[], object]
 
@@ -35,5 +35,5 @@ def made(name: str) -> Path:
 
 
 def loaded(capability: str, backend: str, **options: Any) -> Any:
-    """A backend, on the CPU where it may run elsewhere."""
+    """A loaded backend, with the given options."""
     return backends.load(ModelSpec(capability, backend, options))

@@ -1,7 +1,7 @@
-"""Items a second and real-time factor of both sides: `python -m benchmarks.models [NAME ...]`.
+"""Items per second and real-time factor of both sides: `python -m benchmarks.models [NAME ...]`.
 
-Both sides run in turns and their best times count. The target is missed if ours is slower than the
-package's simplest loop by more than the noise of a shared machine.
+The two sides run in turns and their best times count. The target is missed if ours is slower than
+the package's simplest loop by more than the timing noise of a shared machine.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from collections.abc import Iterator
 import benchmarks.models
 from benchmarks.figures import Figure, best, show
 
-NOISE = 0.9  # of the simplest loop's speed
+NOISE = 0.9  # fraction of the simplest loop's speed
 
 
 def figures(names: list[str]) -> Iterator[Figure]:
-    logging.disable(logging.INFO)  # some packages tell of every sentence
+    logging.disable(logging.INFO)  # some packages log every sentence
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("SPEECHROLE_WEIGHTS", folder)
         os.environ.setdefault("HF_HUB_OFFLINE", "1")

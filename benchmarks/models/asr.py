@@ -1,4 +1,4 @@
-"""Speech recognition: batches sorted by length beside one clip at a time, as in the READMEs of
+"""Speech recognition: batches sorted by length versus one clip at a time, as in the READMEs of
 transformers, faster-whisper and FunASR."""
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ NAMES = {
     "faster_whisper": ["faster-whisper-large-v3"],
     "funasr": ["paraformer-zh", "sensevoice-small"],
 }
-LENGTHS = [3, 9, 5, 7, 4, 6, 8, 10, 3, 5, 4, 7, 6, 9, 5, 3]  # seconds, as clips are
+LENGTHS = [3, 9, 5, 7, 4, 6, 8, 10, 3, 5, 4, 7, 6, 9, 5, 3]  # seconds, as of real clips
 
 
 def cases() -> Iterator[Case]:
-    """A case a model, in Chinese, which all of them speak."""
+    """One case per model, in Chinese, which all of them support."""
     draw = np.random.default_rng(0)
     clips = [(draw.standard_normal(n * 16_000) * 0.05).astype(np.float32) for n in LENGTHS]
     for backend, names in NAMES.items():

@@ -1,4 +1,4 @@
-"""LLaMA-Omni: replies in batches, and one after another, as the authors' script does it."""
+"""LLaMA-Omni: replies in batches versus one after another, as in the authors' script."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def cases() -> Iterator[Case]:
 
 
 def plain(backend, request: Request) -> tuple[str, np.ndarray]:
-    """Text and sound of one reply by the same networks, with nothing of the backend's but the
-    prompt: all hidden states of all layers are kept, and the last layer's are picked out after."""
+    """Text and audio of one reply from the same networks, using only the backend's prompt: the
+    hidden states of all layers are kept, and those of the last layer are selected afterwards."""
     import torch
 
     net, prompt = backend.net, backend.prompt(request)

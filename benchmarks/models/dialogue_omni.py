@@ -1,6 +1,6 @@
-"""Qwen2.5-Omni: a shard's requests through the backend, and one by one as on its model card.
+"""Qwen2.5-Omni: a shard's requests through the backend versus one by one as on its model card.
 
-The agent is the same network after its adapter was merged, here one of random numbers.
+The agent is the same network with a merged adapter, which here has random weights.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def request(user: np.ndarray) -> Request:
 
 
 def adapter(home: Path, folder: str) -> None:
-    """Write an adapter of random numbers for the thinker."""
+    """Write an adapter with random weights for the thinker."""
     from peft import LoraConfig, get_peft_model
     from transformers import Qwen2_5OmniForConditionalGeneration
 
@@ -63,7 +63,7 @@ def adapter(home: Path, folder: str) -> None:
 
 
 def simplest(home: Path, requests: list[Request], adapter: str | None):
-    """The model card's loop; the adapter as peft's own examples put it on."""
+    """The model card's loop; the adapter is applied as in peft's own examples."""
     from transformers import Qwen2_5OmniForConditionalGeneration, Qwen2_5OmniProcessor
 
     model = Qwen2_5OmniForConditionalGeneration.from_pretrained(home)

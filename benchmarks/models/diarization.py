@@ -1,4 +1,4 @@
-"""Diarization: seconds of a recording that are parted into turns in a second."""
+"""Diarization: seconds of a recording diarized per second."""
 
 from __future__ import annotations
 

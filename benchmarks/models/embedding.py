@@ -1,4 +1,4 @@
-"""The sentence embedder beside sentence-transformers asked for one text after the other."""
+"""The sentence embedder versus sentence-transformers called with one text at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""llm/transformers beside transformers' own loop, one chat at a time, on the tiny Llama."""
+"""llm/transformers versus transformers' own loop, one chat at a time, on the tiny Llama."""
 
 from __future__ import annotations
 

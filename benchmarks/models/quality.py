@@ -1,4 +1,4 @@
-"""DNSMOS beside the speechmos package, clip by clip as its page shows it."""
+"""DNSMOS versus the speechmos package, clip by clip as on its page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE = 16_000
 def cases() -> Iterator[Case]:
     from speechmos import dnsmos
 
-    home = Path(os.environ["SPEECHROLE_WEIGHTS"]) / "dnsmos"  # small enough to be the real one
+    home = Path(os.environ["SPEECHROLE_WEIGHTS"]) / "dnsmos"  # the real model: it is small
     if not home.exists():
         home.symlink_to(ROOT / "weights" / "dnsmos")
     random = np.random.default_rng(0)

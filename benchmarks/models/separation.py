@@ -1,4 +1,4 @@
-"""Separation: seconds of a mix that are parted in a second."""
+"""Separation: seconds of a mix separated per second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cases() -> Iterator[Case]:
 
     home = made("htdemucs")
     ours = loaded("separation", "demucs", device="cpu")
-    theirs = Separator("htdemucs", repo=home, device="cpu")  # as the package's own pages have it
+    theirs = Separator("htdemucs", repo=home, device="cpu")  # as in the package's documentation
     clip = 0.1 * np.random.default_rng(0).standard_normal(SECONDS * RATE, np.float32)
 
     def simplest():

@@ -1,4 +1,4 @@
-"""Speaker embedders beside a loop over the clips as each package's page shows it."""
+"""Speaker embedders versus a loop over the clips as on each package's page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATE = 16_000
 
 
 def cases() -> Iterator[Case]:
-    """Turns of .5 to 3 s, their bounds on a grid of .05 s as a diarization's are."""
+    """Turns of .5 to 3 s with boundaries on a grid of .05 s, as in a diarization."""
     random = np.random.default_rng(0)
     lengths = (0.05 * RATE * random.integers(10, 61, size=32)).astype(int)
     clips = [random.normal(0, 0.1, length).astype(np.float32) for length in lengths]

@@ -1,5 +1,5 @@
-"""Cloning synthesisers: pieces side by side and references read once, against the packages' own
-calls, one line at a time, as their pages show."""
+"""Voice-cloning TTS: batched pieces with references read once, versus the packages' own calls, one
+line at a time, as on their pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cases():
 
 
 def ours(backend, clip: np.ndarray):
-    """The lines in one voice, and the seconds that they last."""
+    """The lines in one voice, and their duration in seconds."""
     voice = backend.voice(clip, TRANSCRIPT, "English")
     lines = [(line, voice, "English") for line in LINES]
     seconds = sum(map(len, backend.speak(lines))) / backend.rate

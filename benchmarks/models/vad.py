@@ -1,4 +1,4 @@
-"""Voice activity detection beside the package's own loop over windows."""
+"""Voice activity detection versus the package's own loop over windows."""
 
 from __future__ import annotations
 

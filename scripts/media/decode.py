@@ -1,9 +1,9 @@
 """Decodes one audio track to mono 16 kHz FLAC and measures its length and levels.
 
-One ffmpeg run in two steps. The first makes mono 16 kHz samples; its filter graph is rebuilt
-whenever channels or rate change, and each build reports its own levels. The second (-dec: the first
-one's output, decoded again) has a constant format: it keeps the film's times and fills timestamp
-gaps with silence. It removes and stretches nothing: consecutive samples are the same as without it.
+One ffmpeg run has two steps. The first produces mono 16 kHz samples; its filter graph is rebuilt
+whenever the channels or the rate change, and each build reports its own levels. The second (-dec,
+which decodes the first one's output again) has a constant format: it keeps the film's times and
+fills timestamp gaps with silence. It neither removes nor stretches anything.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from scripts.common.audio import RATE
 from scripts.media import ffmpeg, ogg, tracks
 
 BLOCK = 4608  # samples: the largest FLAC block that every player must read, and the fastest
-# Seconds. Less is not a gap: timestamps are rounded, and encoders start a little before zero.
+# Seconds. Anything shorter is no gap: timestamps are rounded, encoders start slightly before zero.
 SHORTEST_HOLE = 0.1
-LONGEST_HOLE = 3600  # a longer jump is a new clock, not a gap
-# Each build reports the mean level of the channels (of every eighth frame: enough, and it takes
-# an eighth of the time), their peaks, then level, peak and count of the mono samples.
+LONGEST_HOLE = 3600  # a longer jump is a clock reset, not a gap
+# Each build reports the mean level of the channels (from every eighth frame, which is enough and
+# takes an eighth of the time), their peaks, then level, peak and count of the mono samples.
 MONO = (
     "asplit[every][some];[some]aselect='not(mod(n,8))',"
     "astats@some=measure_perchannel=RMS_level:measure_overall=none,anullsink;"
@@ -31,7 +31,7 @@ MONO = (
     f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
 )
 NUMBERS = "aeval='if(isnan(val(ch)),0,val(ch))':c=same"  # NaN becomes silence
-# 0 holds where the sound written so far ends: clocks that go back take nothing away.
+# Variable 0 holds the end of the sound written so far: a clock that goes back removes nothing.
 ONWARD = "asetpts='st(1,max(PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)'"
 HOLES = (
     f"asetpts='st(1,if(between(PTS-ld(0),{SHORTEST_HOLE * RATE:.0f},{LONGEST_HOLE * RATE}),"
@@ -39,7 +39,7 @@ HOLES = (
     f"aresample=async=1:first_pts=0:min_hard_comp={SHORTEST_HOLE / 2}"
 )
 TOLD = re.compile(r"\[(?:Parsed_(?:astats|volumedetect)_\d+|astats@some) @ \w+\] \[info\] (.*)")
-# ffmpeg's message if nothing at all was decoded.
+# ffmpeg's message if nothing was decoded.
 NOTHING = "Nothing was written into output file"
 # The file ends before it should, or its clock jumps.
 CUT = re.compile(r"^\[in#0[^\n]*\] (?:\[error\]|\[warning\] Packet corrupt)", re.MULTILINE)
@@ -48,11 +48,11 @@ JUMP = re.compile(r"^\[[^\n]*\] \[warning\] timestamp discontinuity", re.MULTILI
 
 @dataclass
 class Heard:
-    """The result of decoding: `seconds` written, `filled` of them silence in gaps.
+    """The result of decoding: `seconds` written, of which `filled` are silence in gaps.
 
-    Levels are in dBFS: `peak` and `mean` of the mono samples and the level that one in a thousand
-    reaches (`often`), `peaks` and `means` of each channel before mixing (one for all, if their
-    number changed).
+    Levels are in dBFS: `peak` and `mean` of the mono samples, the level that one sample in a
+    thousand reaches (`often`), and `peaks` and `means` of each channel before mixing (a single
+    value if their number changed).
     """
 
     seconds: float = 0.0
@@ -74,7 +74,7 @@ def decode(
 ) -> Heard:  # fmt: skip
     """Decode `track` of `source`, up to a little over `longest` seconds, into the FLAC `target`.
 
-    `told` is what is known of `source`; `change` is a filter that comes first. The links of a
+    `told` holds the properties of `source`; `change` is a filter applied first. The links of a
     chained Ogg are read one by one. Raises what ffmpeg.run raises.
     """
     spans = ogg.links(source)
@@ -94,7 +94,7 @@ def decode(
 def _one(
     opened: list[str], track: tracks.Track, target: Path, longest: float, change: str
 ) -> Heard:
-    """Decode one track of what the options `opened` open."""
+    """Decode one track of the input that the options `opened` open."""
     limit = ["-t", f"{longest + 1:.3f}"]
     filters = ",".join(part for part in (change, MONO, ONWARD) if part)
     arguments = ["-dts_delta_threshold", str(LONGEST_HOLE), *opened, "-map", f"0:{track.stream}"]
@@ -117,7 +117,7 @@ def _chain(
     source: Path, spans: list[tuple[int, int]], track: tracks.Track, target: Path,
     longest: float, change: str, raw: Path, link: Path,
 ) -> Heard:  # fmt: skip
-    """Decode the audio track with the number of `track` of each link, and join them."""
+    """Decode the audio track with the number of `track` in each link, and join the results."""
     whole = Heard(jumped=True)
     every: list[Heard] = []
     with raw.open("wb") as file:
@@ -157,16 +157,16 @@ def _flac() -> list[str]:
 
 
 def _bytes(longest: float) -> int:
-    """An upper bound on the bytes of FLAC of that length."""
+    """An upper bound on the size in bytes of a FLAC of that length."""
     return int((longest + 2) * RATE * 2) + 65_536
 
 
 def _levels(words: str) -> tuple[Heard, int]:
-    """The levels that the builds of the filters told (the loudest counts), and how many mono
-    samples they made together."""
+    """The levels that the builds of the filter graph reported (the loudest counts), and the total
+    number of mono samples they produced."""
     heard, samples, often = Heard(), 0, []
     levels: dict[str, list[list[float]]] = {"RMS level dB": [[]], "Peak level dB": [[]]}
-    channel = 0  # 0: the line is about all of them
+    channel = 0  # 0: the line is about all channels
     for line in words.split("\n"):
         found = TOLD.match(line)
         key, _, value = found[1].partition(": ") if found else ("", "", "")
@@ -196,7 +196,7 @@ def _levels(words: str) -> tuple[Heard, int]:
 
 
 def _loudest(builds: list[list[float]]) -> list[float]:
-    """The highest level of each channel; of all of them, as one, if their number changes."""
+    """The highest level of each channel; a single one for all if their number changes."""
     if len({len(build) for build in builds}) == 1:
         return [max(levels) for levels in zip(*builds, strict=True)]
     levels = [level for build in builds for level in build]

@@ -1,9 +1,8 @@
-"""Joins spoken lines into an episode with known turns, and makes a film of it.
+"""Joins spoken lines into an episode with known turns, and renders it as a film.
 
 Lines keep their recorded loudness. The gaps between them are drawn from hashes, so an episode is
 the same in every run. There is no overlapping speech. Music is mixed in at a given ratio of the
-mean power of the speech to that of the music, both over the true turns and after mixing down to
-mono.
+mean power of speech to that of music, both measured over the true turns after downmixing to mono.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from scripts.media import ffmpeg
 from scripts.media.truth import TruthLine
 from scripts.rows.jsonl import content_id
 
-RATE = 44_100  # Hz of the film's sound
+RATE = 44_100  # Hz, of the film's audio
 WITHIN = (0.05, 0.20)  # seconds between the pieces of one text
 BETWEEN = (0.20, 0.50)  # seconds between two texts
 SCENES = (1.5, 2.5)  # seconds between two dialogues
-EDGE = 0.01  # a line's speech begins and ends where 10 ms reach 1/100 (-40 dB) of its loudest 10 ms
+EDGE = 0.01  # speech starts and ends where 10 ms reach 1/100 (-40 dB) of the line's loudest 10 ms
 LEAD = 0.5  # seconds of silence before the first and after the last line
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line to join: who (role id and name), what, and the samples (n,) at one common rate.
+    """One line to join: speaker (role id and name), text and samples (n,) at one common rate.
 
-    Lines with the same `text_id` are pieces of one text, those with the same `scene` one dialogue.
+    Lines with the same `text_id` are pieces of one text; those with the same `scene`, one dialogue.
     """
 
     speaker: str
@@ -44,10 +43,10 @@ class Line:
 
 
 def join(lines: list[Line], rate: int, seed: str) -> tuple[np.ndarray, list[TruthLine]]:
-    """Lay lines one after another: speech (n,) float32 at `rate`, and one true turn a line.
+    """Concatenate lines: speech (n,) float32 at `rate`, and one true turn per line.
 
-    A turn spans the speech of its line, without the silence at the ends of its file. A line that is
-    silent is refused with UserError.
+    A turn spans the speech of its line, without leading and trailing silence. Raises UserError for
+    a silent line.
     """
     parts, truth = [np.zeros(round(LEAD * rate), np.float32)], []
     at = len(parts[0])
@@ -70,9 +69,9 @@ def join(lines: list[Line], rate: int, seed: str) -> tuple[np.ndarray, list[Trut
 
 
 def under(speech: np.ndarray, music: np.ndarray, truth: list[TruthLine], rate: int, snr: float):
-    """Music (m, channels) laid under mono speech (n,) at `snr` dB: (n, channels) float32.
+    """Music (m, channels) mixed under mono speech (n,) at `snr` dB: (n, channels) float32.
 
-    Music that is too short is repeated. Raises UserError if it is silent under the speech.
+    Music that is too short is repeated. Raises UserError if it is silent during the speech.
     """
     active = np.zeros(len(speech), bool)
     for line in truth:
@@ -89,7 +88,7 @@ def under(speech: np.ndarray, music: np.ndarray, truth: list[TruthLine], rate: i
 
 
 def load_music(path: Path, seed: str, rate: int = RATE) -> np.ndarray:
-    """A music file as (m, 2) float32 at `rate`, begun at a place drawn from `seed`."""
+    """A music file as (m, 2) float32 at `rate`, starting at a position drawn from `seed`."""
     try:
         samples, native = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
@@ -100,9 +99,9 @@ def load_music(path: Path, seed: str, rate: int = RATE) -> np.ndarray:
 
 
 def film(path: Path, sound: np.ndarray, title: str, picture: Path | None, rate: int = RATE) -> None:
-    """Write sound (n, channels), within [-1, 1], as an MP4: AAC, H.264 of a still, a title.
+    """Write sound (n, channels), within [-1, 1], as an MP4: AAC, H.264 of a still image, a title.
 
-    Without a picture the screen stays black. The same input gives the same bytes.
+    Without a picture the screen is black. The same input gives the same bytes.
     """
     seconds = len(sound) / rate
     still = ["-f", "lavfi", "-i", "color=black:size=400x250:rate=2"]
@@ -128,7 +127,7 @@ def _pause(before: Line, after: Line, seed: str) -> float:
 
 
 def _speech(line: Line, rate: int) -> tuple[int, int]:
-    """First and last sample of a line's speech."""
+    """The first and last sample of a line's speech."""
     frame = max(1, rate // 100)
     whole = np.pad(line.samples, (0, -len(line.samples) % frame))
     level = np.sqrt(np.square(whole, dtype=np.float64).reshape(-1, frame).mean(axis=1))

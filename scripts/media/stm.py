@@ -1,11 +1,11 @@
 """STM, the reference transcripts of NIST's scorers: what is said, by whom and when.
 
-A line is <file> <channel> <speaker> <start> <end> [<label>] <text>, times in seconds (infmts of
-sclite, github.com/usnistgov/SCTK). Markup in a text is read as follows:
+A line is <file> <channel> <speaker> <start> <end> [<label>] <text>, with times in seconds (infmts
+of sclite, github.com/usnistgov/SCTK). Markup in a text is read as follows:
 
-- `{ a / b / @ }`: either is right; @ is no word at all. Such groups may hold others.
-- `(word)` and `%word` may be left out, and so may `{word}`, as TED-LIUM marks a noise.
-- `<mark>` and `[mark]` are no words, nor is the number of a pronunciation, as in `and(2)`.
+- `{ a / b / @ }`: any of these is correct; @ means no word. Groups may be nested.
+- `(word)` and `%word` are optional, and so is `{word}`, which marks a noise in TED-LIUM.
+- `<mark>` and `[mark]` are not words, nor is the number of a pronunciation, as in `and(2)`.
 
 The text ignore_time_segment_in_scoring excludes a stretch from scoring; the speaker
 inter_segment_gap marks a gap.
@@ -21,21 +21,20 @@ from scripts.media.stretch import Stretch, fields, seconds
 FORM = "<file> 1 <speaker> <start> <end> <text>"
 IGNORED = "ignore_time_segment_in_scoring"
 GAP = "inter_segment_gap"
-DEEPEST = 50  # nesting of groups
+DEEPEST = 50  # maximum nesting of groups
 NOTHING = "@"  # the text of a line without words
 MARK = re.compile(r"<[^<>]*>|\[[^][]*\]|(?<=\w)\(\d+\)")
 OPTIONAL = re.compile(r"[(（]([^()（）]*)[)）]|(?<![^\s{/(])%([^\s{}]+)")
 TIGHT = re.compile(r"\{([^\s{}/]*/[^\s{}]*)\}")  # alternatives without blanks
 
-Pieces = list  # of str, and of lists of Pieces: ways to say the same
+Pieces = list  # of str, and of lists of Pieces: alternatives
 
 
 def parse(line: str) -> Stretch | None:
-    """A line that somebody says, or an unscored stretch; None for a gap in which nobody speaks.
+    """A spoken line or an unscored stretch; None for a gap in which nobody speaks.
 
-    The text keeps no marks and has alternatives as `{ a / b / @ }`; a line without words is @.
-    Raises ValueError with the fault: too few fields, times that cannot be, a label or a group that
-    is not closed.
+    The text has no markup except alternatives, `{ a / b / @ }`; a line without words is @. Raises
+    ValueError with the error: too few fields, impossible times, an unclosed label or group.
     """
     words = fields(line, most=6)
     if len(words) < 5:
@@ -57,25 +56,25 @@ def parse(line: str) -> Stretch | None:
             raise ValueError(f"{GAP} is a gap in which nobody speaks, but here it has a text")
         return None
     text = TIGHT.sub(lambda found: f"{{ {found[1].replace('/', ' / ')} }}", MARK.sub(" ", text))
-    while OPTIONAL.search(text):  # the innermost first
+    while OPTIONAL.search(text):  # innermost first
         text = OPTIONAL.sub(lambda found: f" {{ {found[1] or found[2] or ''} / @ }} ", text)
     pieces(text)
     return Stretch(file, start, end, speaker, " ".join(text.split()) or NOTHING)
 
 
 def pieces(text: str) -> Pieces:
-    """The text as stretches of plain text, and lists of alternatives, each of which is such pieces.
+    """The text as stretches of plain text and lists of alternatives, each again a list of pieces.
 
-    Raises ValueError if a brace is not matched, and for too many groups in each other.
+    Raises ValueError for an unmatched brace or groups nested too deeply.
     """
     (found,) = _group(iter(re.split(r"([{}])", text)), inside=0)
     return found
 
 
 def _group(tokens: Iterator[str], inside: int) -> list[Pieces]:
-    """The alternatives up to the brace that closes them, or the end of the text as the only one.
+    """The alternatives up to their closing brace, or the rest of the text as the only one.
 
-    `inside`: in how many groups they stand.
+    `inside` is the number of enclosing groups.
     """
     if inside > DEEPEST:
         raise ValueError(f"more than {DEEPEST} groups in each other")

@@ -13,7 +13,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 class Stretch:
     """Seconds `start` to `end` of the recording `file`, in which `speaker` says `text`.
 
-    speaker None: the stretch is excluded from scoring.
+    If `speaker` is None, the stretch is excluded from scoring.
     """
 
     file: str
@@ -24,15 +24,15 @@ class Stretch:
 
 
 def fields(line: str, most: int = 0) -> list[str]:
-    """The fields of a line, between blanks or tabs; the last of `most` is the rest of the line.
+    """The fields of a line, split at blanks and tabs; the last of `most` is the rest of the line.
 
-    Other white space (a no-break space, the blank of Chinese) belongs to the name it stands in.
+    Other white space (a no-break or ideographic space) is part of a name.
     """
     return re.split(r"[ \t]+", line.strip(" \t"), maxsplit=max(0, most - 1))
 
 
 def seconds(text: str, what: str) -> float:
-    """A time of 0 s or more, to the millisecond. Raises ValueError for anything else."""
+    """A time of at least 0 s, to the millisecond. Raises ValueError for anything else."""
     if not NUMBER.fullmatch(text):
         raise ValueError(f"the {what} '{text}' is not a number of seconds")
     value = round(float(text), 3)

@@ -1,4 +1,4 @@
-"""Speaks a written episode (config/episodes/*.yaml) with a text-to-speech backend's own voices.
+"""Synthesizes a written episode (config/episodes/*.yaml) with a text-to-speech backend's voices.
 
 For languages without an available multi-speaker recording. The result is synthetic, and every row
 about it says so. The file:
@@ -30,7 +30,7 @@ def lines(path: Path, tts: ModelSpec) -> tuple[str, list[Line], int]:
     """The title of an episode, its spoken lines and their rate in Hz.
 
     `tts` is the spec of the backend; a cast member's `voice` is its handle {"voice": name}. Raises
-    UserError for a file that is not as described above.
+    UserError for a file of another form than described above.
     """
     episode = read(path)
     backend: TtsBackend = backends.load(tts)

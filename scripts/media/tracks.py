@@ -1,6 +1,6 @@
-"""Probes a recording with ffmpeg before decoding it: its length and its audio tracks.
+"""Probes a recording with ffmpeg before decoding: its length and its audio tracks.
 
-Only lines of the right form are parsed: text from the file (such as a title that looks like a
+Only lines of the expected form are parsed: text from the file (such as a title that looks like a
 stream) is indented further, follows a key, or is on a line without ffmpeg's own prefix.
 """
 
@@ -18,20 +18,20 @@ LENGTH = re.compile(
     r"\[info\]   Duration: (?:N/A|(\d+):(\d\d):(\d\d\.\d+))(?:, start: (-?\d+\.\d+))?"
 )
 STREAM = re.compile(r"\[info\]   Stream #0:(\d+)(?:\[\w+\])?(?:\(([^()]*)\))?: (\w+): (.*)")
-# A guess from the size, far off where the bitrate changes (joined MP3s).
+# An estimate from the size, far off if the bitrate changes (joined MP3s).
 GUESSED = re.compile(r"^\[in#0[^\n]*\] \[warning\] Estimating duration from bitrate", re.MULTILINE)
 TITLE = re.compile(r"\[info\]       title {11}: (.*)")
-# Their clock may begin anywhere and jump; ffmpeg counts from the first sound that is read.
+# Their clock may start anywhere and jump; ffmpeg counts from the first audio it reads.
 CLOCKED = {"mpegts", "mpeg", "ogg"}
-# How far to look (microseconds, bytes) if there seem to be no tracks, or one of which nothing is
-# known: it may begin after minutes of picture.
+# How far to probe (microseconds, bytes) if no track is found, or one with unknown properties: the
+# sound may start after minutes of picture.
 FURTHER = ["-analyzeduration", "600M", "-probesize", "300M"]
-SHOWN = 40  # letters of a title or a language
+SHOWN = 40  # maximum characters of a title or a language
 
 
 @dataclass
 class Track:
-    """An audio track. `number` counts from 1; `late` are the seconds it begins after the film."""
+    """An audio track. `number` counts from 1; it starts `late` seconds after the film."""
 
     stream: int
     codec: str
@@ -50,12 +50,12 @@ class Track:
 
 @dataclass
 class Recording:
-    """The properties of a recording: `seconds` from the container, None if it has none."""
+    """The properties of a recording: `seconds` is from the container, None if not given there."""
 
     opened: list[str]  # the options that open it
     format: str
     seconds: float | None = None
-    streams: int = 0  # of any kind, except cover art
+    streams: int = 0  # of any kind but cover art
     tracks: list[Track] = field(default_factory=list)
 
 
@@ -70,11 +70,11 @@ def probe(path: Path, span: tuple[int, int] | None = None) -> Recording:
 
 
 def parse(words: str, opened: list[str]) -> Recording:
-    """Read ffmpeg's `words` about its first input."""
+    """Parse ffmpeg's description `words` of its first input."""
     told, begin, last = Recording(opened, ""), 0.0, None
     tracks: dict[int, Track] = {}  # a stream of two programs is listed twice
     seen = set()
-    for line in words.split("\n"):  # not splitlines: titles may hold other ends of a line
+    for line in words.split("\n"):  # not splitlines: titles may contain other line breaks
         if found := INPUT.match(line):
             told.format = found[1]
         elif found := LENGTH.match(line):
@@ -108,13 +108,13 @@ def _track(stream: int, language: str, rest: str, begin: float) -> Track:
 
 
 def _shown(words: str) -> str:
-    """Text of the file, made fit for a note."""
+    """Text from the file, cleaned and shortened for a note."""
     return "".join(letter if letter.isprintable() else " " for letter in words).strip()[:SHOWN]
 
 
 def order(tracks: list[Track], wanted: str) -> list[Track]:
-    """The tracks that may be taken, best first: those `wanted` (a number from 1, or a language; all
-    if empty), the container's default first. Raises UserError if there are none."""
+    """The candidate tracks, best first: those `wanted` (a number from 1, or a language; all if
+    empty), the container's default first. Raises UserError if there are none."""
     if not tracks:
         raise UserError("it has no audio stream; give a file with sound.")
     fitting = [t for t in tracks if wanted.lower() in ("", str(t.number), t.language.lower())]

@@ -1,8 +1,8 @@
-"""Ground truth of a medium (who says what, when), kept beside it to score the corpus phase.
+"""Ground truth of a medium (who says what, when), stored to score the corpus phase.
 
-Three files a medium in results/corpus/truth/{batch}/: <id>.rttm (turns, and NOSCORE for stretches
+Three files per medium in results/corpus/truth/{batch}/: <id>.rttm (turns, and NOSCORE for stretches
 excluded from scoring), <id>.jsonl (TruthLine rows: the written text) and <id>.flac (the speech
-alone, mono 16 kHz, for SI-SDR). Each file may be missing.
+alone, mono 16 kHz, for SI-SDR). Any of them may be missing.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ FORM = '{"start": 0, "end": 1.5, "speaker": "ann", "character": "Ann", "text": "
 
 
 class TruthLine(Row):
-    """One uttered line; `speaker` is the label in the RTTM, which is the role's id if there is one.
+    """One spoken line; `speaker` is the label in the RTTM, which is the role's id if there is one.
 
-    `text` is empty where only the turns are known; it may hold alternatives as STM writes them.
+    `text` is empty if only the turns are known; it may contain alternatives in STM's notation.
     """
 
     start: Seconds
@@ -63,7 +63,7 @@ def write(
 ) -> None:
     """Write <name>.rttm, <name>.jsonl and, if the clean speech (n,) at 16 kHz is known, .flac.
 
-    `unscored` are the stretches that are to be left out of every score.
+    `unscored` are the stretches to exclude from every score.
     """
     write_rttm(folder / f"{name}.rttm", name, turns, unscored)
     write_rows(folder / f"{name}.jsonl", lines)
@@ -87,16 +87,16 @@ def write_rttm(path: Path, name: str, turns: Turns, unscored: Iterable[Span] = (
 def read_rttm(path: Path, name: str = "") -> Turns:
     """The turns (start, end, speaker) of the recording `name` in an RTTM file, sorted.
 
-    Only SPEAKER lines are turns. If no line is of a recording of that name (by default the file's
-    own), all must be of one. Raises UserError with the line number for a line that is not RTTM,
-    or of another recording; and for a file without a turn.
+    Only SPEAKER lines are turns. If no line names that recording (by default the file's own name),
+    all lines must be of a single one. Raises UserError, with the line number, for a line that is
+    not RTTM or is of another recording, and for a file without turns.
     """
     found = _rttm(path, name)
     return sorted((row.start, row.end, row.speaker) for row in found if row.speaker is not None)
 
 
 def read_unscored(path: Path, name: str = "") -> list[Span]:
-    """The stretches (start, end) that a recording's RTTM (NOSCORE) and STM leave out of scoring."""
+    """The stretches (start, end) that a recording's RTTM (NOSCORE) and STM exclude from scoring."""
     rows = _rttm(path, name)
     if path.with_suffix(".stm").exists():
         rows = [*rows, *_stm(path, name, rows)]
@@ -104,11 +104,11 @@ def read_unscored(path: Path, name: str = "") -> list[Span]:
 
 
 def read(path: Path, name: str = "") -> tuple[Turns, list[TruthLine]]:
-    """What is known about the recording `name`: the turns of the RTTM at `path`, and the lines of
-    the text beside it.
+    """The ground truth of the recording `name`: the turns of the RTTM at `path`, and the lines of
+    the text file next to it.
 
-    The text is a file of the same name that ends in .jsonl (TruthLine rows) or .stm (as NIST's
-    scorers read it; its speakers are matched to those of the RTTM by the time they share).
+    The text file has the same name and ends in .jsonl (TruthLine rows) or .stm (NIST's format; its
+    speakers are matched to those of the RTTM by the time they share).
     """
     rows = _rttm(path, name)
     turns = sorted((row.start, row.end, row.speaker) for row in rows if row.speaker is not None)
@@ -139,8 +139,8 @@ def _rttm(path: Path, name: str) -> list[Stretch]:
 
 
 def _stm(path: Path, name: str, turns: list[Stretch]) -> list[Stretch]:
-    """What is said in the recording of `turns`, by the STM file beside the RTTM file `path`; what
-    one speaker says twice at the same time counts once."""
+    """What is said in the recording of `turns`, from the STM file next to the RTTM file `path`;
+    duplicate lines of one speaker at the same time count once."""
     file = path.with_suffix(".stm")
     rows = list(dict.fromkeys(_of_one(file, _told(file, stm.parse, stm.FORM), name)))
     known = {unicodedata.normalize("NFC", name or path.stem), *(row.file for row in turns)}
@@ -154,7 +154,7 @@ def _stm(path: Path, name: str, turns: list[Stretch]) -> list[Stretch]:
 
 
 def _of_one(path: Path, rows: list[tuple[int, Stretch]], name: str) -> list[Stretch]:
-    """The stretches of the recording `name` (by default the file's own), or of the only one."""
+    """The stretches of the recording `name` (by default the file's name), or of the only one."""
     first = {row.file: number for number, row in reversed(rows)}
     name = unicodedata.normalize("NFC", name or path.stem)
     if name not in first and len(first) > 1:
@@ -181,13 +181,13 @@ def _truth_line(text: str) -> TruthLine:
 
 
 def _told(path: Path, parse: Callable[[str], Told | None], form: str) -> list[tuple[int, Told]]:
-    """What each line of a text file tells, with its number; blank lines and comments tell nothing.
+    """Each parsed line of a text file with its number; blank lines and comments are skipped.
 
-    Raises UserError with the number of a line that `parse` refuses with ValueError; `form` shows
-    what it should look like.
+    Raises UserError, with the line number, for a line for which `parse` raises ValueError; `form`
+    shows the expected format.
     """
     rows = []
-    # Only these end a line: str.splitlines would also break at characters inside a text.
+    # Only these end a line: str.splitlines would also split at characters within a text.
     for number, line in enumerate(re.split(r"\r\n|\r|\n", _text(path)), start=1):
         line = line.strip(" \t")
         if line and not line.startswith((";;", "#")):
@@ -217,8 +217,8 @@ def _text(path: Path) -> str:
 
 
 def same_people(found: Turns, true: Turns) -> dict[str, str]:
-    """{speaker of `found`: the speaker of `true` with whom they share most time, by name among
-    equals}. Who talks only where `true` has nobody is left out."""
+    """{speaker of `found`: the speaker of `true` with whom they share most time; ties by name}.
+    Speakers who talk only where `true` has nobody are left out."""
     shared: dict[str, dict[str, float]] = {}
     for start, end, speaker in found:
         for begin, stop, person in true:

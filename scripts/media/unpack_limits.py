@@ -1,7 +1,7 @@
-"""Size limits on archives from elsewhere, and on the programs that fetch and unpack them.
+"""Size limits for downloaded archives, and for the programs that fetch and unpack them.
 
-A few bytes may unpack to more than a disk holds, by accident or on purpose. The member sizes that
-an archive states are added up before anything is written, and programs run with a file-size limit.
+A few bytes may unpack to more than a disk holds, by accident or on purpose. The member sizes stated
+in an archive are added up before anything is written, and programs run with a file-size limit.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from scripts.common.errors import UserError
 
 GIB = 1024**3
-RATIO = 100  # how many times its own size an archive may unpack to
+RATIO = 100  # maximum ratio of unpacked to packed size
 SMALL = 100 * 1024**2  # bytes that any archive may unpack to: silence compresses well
-FILES = 200_000  # in one archive
-# Sets the limit, then becomes the program: set from outside, it could come too late.
+FILES = 200_000  # maximum per archive
+# Sets the limit, then execs the program: set from outside, the limit could come too late.
 BEGIN = """
 import os, resource, sys
 limit = int(sys.argv[1])
@@ -29,8 +29,8 @@ os.execvp(sys.argv[2], sys.argv[2:])
 
 
 def check_unpacked(archive: Path, sizes: Iterable[int], largest: int) -> None:
-    """Raise UserError as soon as the members' `sizes` exceed what the archive may unpack to:
-    `largest` bytes, RATIO times its own size, FILES files."""
+    """Raise UserError as soon as the members' `sizes` exceed the limits of the archive: `largest`
+    bytes, RATIO times its own size, FILES files."""
     packed = archive.stat().st_size
     most = min(largest, max(SMALL, RATIO * packed))
     total = 0
@@ -47,7 +47,7 @@ def check_unpacked(archive: Path, sizes: Iterable[int], largest: int) -> None:
 def run(
     command: list[str], largest: int, timeout: float | None = None, **options: Any
 ) -> subprocess.CompletedProcess:
-    """Run a program as subprocess.run does, capturing its output as text; no file that it writes
+    """Run a program as subprocess.run does and capture its output as text; no file that it writes
     may exceed `largest` bytes. Raises FileNotFoundError and subprocess.TimeoutExpired."""
     if shutil.which(command[0]) is None:
         raise FileNotFoundError(command[0])

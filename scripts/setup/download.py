@@ -1,10 +1,10 @@
-"""Gets a model of config/hub_weights.tsv from its hub into the folder of weights, with a receipt.
+"""Downloads a model of config/hub_weights.tsv from its hub into the weights folder.
 
-The receipt names the commit and the sha256 of every file, so that a pickle can be checked before it
-is opened (scripts/common/weights.py) and a run can be repeated with the same weights. What was
-interrupted goes on where it stopped, and what is there is not fetched again.
+A receipt records the commit and the sha256 of every file, so that a pickle can be checked before it
+is opened (scripts/common/weights.py) and a run can be repeated with the same weights. Interrupted
+downloads resume, and files that are already there are not fetched again.
 
-For a folder that you filled yourself and trust:
+To write a receipt for a folder that you filled yourself and trust:
 `python -m scripts.setup.download --receipt FOLDER`.
 """
 
@@ -23,16 +23,16 @@ from scripts.common.weights import PAGES, RECEIPT, folder
 from scripts.workflow import stage
 
 BLOCK = 1 << 20
-BESIDE = 100_000_000  # bytes that a model may have beyond what its row says
-WAIT = 60  # seconds without a byte
+BESIDE = 100_000_000  # bytes by which a model may exceed the size in its row
+WAIT = 60  # seconds without data before giving up
 
 
 def download(receipt: Path, row: dict[str, str] | None = None) -> None:
-    """Get the model of `row` (of config/hub_weights.tsv) and write its `receipt`.
+    """Download the model of `row` (of config/hub_weights.tsv) and write its `receipt`.
 
-    Without a row nothing is fetched: `receipt` is a folder, which gets one for what lies in it.
-    Raises UserError where HF_HUB_OFFLINE forbids it, the hub refuses (a gated model without
-    access), the commit does not exist or a file is not the one that the table pins.
+    Without a row nothing is fetched: `receipt` is a folder, and a receipt of its files is written.
+    Raises UserError if HF_HUB_OFFLINE forbids it, the hub refuses (a gated model without access),
+    the commit does not exist or a file is not the one that the table pins.
     """
     if row is None:
         if not receipt.is_dir():
@@ -53,7 +53,7 @@ def download(receipt: Path, row: dict[str, str] | None = None) -> None:
 
 
 def write_receipt(home: Path, source: str, commit: str, receipt: Path | None = None) -> None:
-    """Write the receipt of what lies in `home`; the hub's own bookkeeping is left out."""
+    """Write the receipt of the files in `home`, without the hub client's own bookkeeping files."""
     files = {}
     for file in sorted(home.rglob("*")):
         name = file.relative_to(home)
@@ -64,7 +64,7 @@ def write_receipt(home: Path, source: str, commit: str, receipt: Path | None = N
 
 
 def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
-    """Fill `home` from a repository of the hub; the commit that it was at."""
+    """Fill `home` from a hub repository; returns the commit that was downloaded."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -95,7 +95,7 @@ def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
         raise UserError(f"{page} does not exist, or HF_TOKEN may not see it.") from error
     except UserError:
         raise
-    except Exception as error:  # the hub's client changes its HTTP library, and so their classes
+    except Exception as error:  # error classes depend on the HTTP library of the hub's client
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
         raise _failed(row, page, error) from error
@@ -103,7 +103,7 @@ def _hub(home: Path, name: str, page: str, row: dict[str, str]) -> str:
 
 
 def _urls(home: Path, base: str, row: dict[str, str]) -> str:
-    """Fill `home` from a plain server: each file's name or address, with its sha256 if known."""
+    """Fill `home` from a web server: `files` lists names or URLs, `#sha256` appended if known."""
     left = _most(row)
     for word in row["files"].split():
         url, wanted = urllib.parse.urldefrag(urllib.parse.urljoin(f"{base}/", word))
@@ -115,7 +115,7 @@ def _urls(home: Path, base: str, row: dict[str, str]) -> str:
                     part.unlink()
                     raise _too_large(row, url)
             except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-                if getattr(error, "code", 0) == 416:  # longer than the server's: another file
+                if getattr(error, "code", 0) == 416:  # longer than the server's: a different file
                     part.unlink()
                 raise _failed(row, url, error) from error
             part.rename(file)
@@ -131,8 +131,8 @@ def _urls(home: Path, base: str, row: dict[str, str]) -> str:
 
 
 def _fetch(url: str, part: Path, most: int) -> bool:
-    """Download into `part`, from where an earlier attempt stopped if the server can do that; no
-    more than `most` bytes. Whether it has them all."""
+    """Download into `part`, resuming an earlier attempt if the server supports it. Returns False,
+    and stops, if the file is larger than `most` bytes."""
     begun = part.stat().st_size if part.exists() else 0
     headers = {"Range": f"bytes={begun}-"} if begun else {}
     request = urllib.request.Request(url, headers=headers)
@@ -150,12 +150,12 @@ def _fetch(url: str, part: Path, most: int) -> bool:
 
 
 def _most(row: dict[str, str]) -> int:
-    """The bytes that a model may have: the table's sizes are about right."""
+    """The maximum size of a model in bytes; the sizes in the table are approximate."""
     return int(1.5e9 * float(row["gb"])) + BESIDE
 
 
 def _wanted(path: str, patterns: list[str] | None) -> bool:
-    """Whether the hub's client fetches a file: it takes patterns as this does."""
+    """Whether the hub's client would fetch a file; it interprets patterns in the same way."""
     return patterns is None or any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
 
 

@@ -1,10 +1,10 @@
-"""Packs a run's spoken dialogues for others: `python -m scripts.setup.export FOLDER [ROLE ...]`.
+"""Exports a run's spoken dialogues: `python -m scripts.setup.export FOLDER [ROLE ...]`.
 
-Run in the folder of a finished run. FOLDER gets the FLAC files and metadata.jsonl, a row a file
-with `file_name` first: the layout that the package `datasets` loads as an AudioFolder. Speech in a
-cloned or matched voice goes no further than the clip that it was made from: a role whose clip is of
-a medium with `redistribute: no` (config/media.tsv) is refused, and nothing is written. Without ROLE
-all roles with a voice are meant.
+Run it in the folder of a finished run. FOLDER receives the FLAC files and metadata.jsonl, with one
+row per file and `file_name` first: the layout that the package `datasets` loads as an AudioFolder.
+Speech in a cloned or matched voice may be redistributed only if its reference clip may: a role
+whose clip is from a medium with `redistribute: no` (config/media.tsv) is refused, and nothing is
+written. Without ROLE, all roles with a voice are exported.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SPLITS = ("train", "out_of_domain", "test")
 
 
 def export(folder: Path, roles: list[str] | None = None, results: Path = RESULTS) -> int:
-    """Write the speech of `roles` into `folder`; how many files there are.
+    """Write the speech of `roles` into `folder`; returns the number of files.
 
-    Raises UserError, before anything is written, for a role that is unknown or may not be passed
-    on, and for a folder that holds something.
+    Raises UserError, before anything is written, for a role that is unknown or may not be
+    redistributed, and for a folder that is not empty.
     """
     voices = {row.role: row for row in read_rows(results / "roles/voices.jsonl", Voice)}
     wanted = roles or list(voices)
@@ -54,7 +54,7 @@ def export(folder: Path, roles: list[str] | None = None, results: Path = RESULTS
 
 
 def files_of(results: Path, split: str, roles: set[str], folder: Path) -> list[dict[str, Any]]:
-    """Copy a split's files; a row of metadata.jsonl for each."""
+    """Copy a split's files; returns a row of metadata.jsonl for each."""
     rows = []
     for path in sorted((results / "dialogues" / split).glob("*.jsonl")):
         speech = results / "dialogues/speech" / split / path.stem

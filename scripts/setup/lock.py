@@ -1,9 +1,9 @@
 """Compiles envs/NAME.in into the lock envs/NAME.txt and the pip section of envs/NAME.yaml, and
-writes envs/NAME.post-deploy.sh where torchaudio is in it.
+writes envs/NAME.post-deploy.sh if the lock contains torchaudio.
 
-The .in files say what is wanted, by hand; uv (https://docs.astral.sh/uv, `pip compile`) finds
-versions that go together; conda and pip install exactly those. Versions that a lock has already are
-kept where they still fit. `make locks` runs this for all of them.
+The hand-written .in files list the requirements; uv (https://docs.astral.sh/uv, `pip compile`)
+resolves compatible versions; conda and pip install exactly those. Versions already in a lock are
+kept if they still fit. `make locks` runs this for every environment.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ HEAD = "# Compiled from {name}.in by `make locks`; do not edit.\n"
 
 
 def lock(name: str, *options: str) -> None:
-    """Compile envs/<name>.in; `options` go to uv (where to find a CPU build of PyTorch, say)."""
+    """Compile envs/<name>.in; `options` go to uv (e.g. where to find a CPU build of PyTorch)."""
     text = compiled(ENVS / f"{name}.in", ENVS / f"{name}.txt", options)
     (ENVS / f"{name}.txt").write_text(HEAD.format(name=name) + text, encoding="utf-8")
     file = ENVS / f"{name}.yaml"
     if not file.exists():
-        return  # only installed by pip
+        return  # installed only by pip
     head = [line for line in file.read_text("utf-8").splitlines() if line.startswith("#")]
     environment = yaml.safe_load(file.read_text("utf-8"))
     for part in environment["dependencies"]:
@@ -40,8 +40,8 @@ def lock(name: str, *options: str) -> None:
 
 
 def post_deploy() -> str:
-    """What conda runs in an environment with torchaudio: scripts/setup/cpu_torch.py, whole, as
-    Snakemake takes the script out of the project."""
+    """The script that conda runs in an environment with torchaudio: all of
+    scripts/setup/cpu_torch.py, because Snakemake copies the script out of the project."""
     source = Path(__file__).with_name("cpu_torch.py").read_text("utf-8")
     return (
         "# Made of scripts/setup/cpu_torch.py by `make locks`; do not edit.\n"
@@ -50,14 +50,14 @@ def post_deploy() -> str:
 
 
 def compiled(wanted: Path, known: Path | None = None, options: tuple[str, ...] = ()) -> str:
-    """What `wanted` (a file of requirements) becomes: every package with its version, by name.
+    """The lock of `wanted` (a requirements file): every package with its version, sorted by name.
 
-    Raises UserError, with uv's explanation, if nothing fits. A build's own mark (2.13.0+cpu) is
-    taken off: another machine has another build of the same version.
+    Raises UserError, with uv's explanation, if no versions fit. Local version labels (2.13.0+cpu)
+    are removed: another machine has another build of the same version.
     """
     command = [sys.executable, "-m", "uv", "pip", "compile", str(wanted), "--quiet"]
     keep = ["--constraints", str(known)] if known and known.exists() else []
-    for extra in (keep, []):  # what was known no longer fits: anew
+    for extra in (keep, []):  # start afresh if the known versions no longer fit
         done = subprocess.run(
             [
                 *command,

@@ -1,7 +1,7 @@
-"""Whether this machine can run the demo; `make` asks before it downloads anything.
+"""Checks whether this machine can run the demo; `make` runs it before it downloads anything.
 
-`python -m scripts.setup.machine` says in one sentence what is wrong, and ends with status 1. It
-needs nothing but Python, also an older one: there is no environment yet.
+`python -m scripts.setup.machine` reports a problem in one sentence and exits with status 1. It uses
+only the standard library and also runs on an older Python: there is no environment yet.
 """
 
 import os
@@ -9,15 +9,15 @@ import platform
 import re
 import sys
 
-OLDEST, NEWEST = (3, 11), (3, 13)  # for which every compiled package of envs/core.txt has a wheel
-MACHINES = ("x86_64", "AMD64")  # for which all of them have
-NEEDED = ("avx2", "fma")  # what PyTorch's, OpenVINO's and onnxruntime's builds make use of
+OLDEST, NEWEST = (3, 11), (3, 13)  # every compiled package of envs/core.txt has wheels for these
+MACHINES = ("x86_64", "AMD64")  # and for these
+NEEDED = ("avx2", "fma")  # used by the builds of PyTorch, OpenVINO and onnxruntime
 
 
 def fault(version, machine, flags):
-    """What is wrong with a Python version (3, 12), a machine and its CPU's flags, or None.
+    """The problem with a Python version (3, 12), a machine or its CPU's flags, or None.
 
-    `flags` is None where the system does not tell them.
+    `flags` is None if the system does not report them.
     """
     if not OLDEST <= version <= NEWEST:
         found, oldest, newest = (".".join(map(str, one)) for one in (version, OLDEST, NEWEST))
@@ -40,9 +40,9 @@ def fault(version, machine, flags):
 
 
 def path_fault(path):
-    """What is wrong with the path of the project's folder, or None.
+    """The problem with the path of the project's folder, or None.
 
-    Snakemake calls the environment's Python by a shell, without quotes, and takes braces for
+    Snakemake calls the environment's Python through a shell without quoting, and treats braces as
     wildcards.
     """
     odd = sorted(set(re.findall(r"[\s'\"`(){}\[\]$&;|<>*?!#~\\]", path)))
@@ -56,7 +56,7 @@ def path_fault(path):
 
 
 def cpu_flags(path="/proc/cpuinfo"):
-    """The flags of the CPU; None where the system does not tell them."""
+    """The flags of the CPU; None if the system does not report them."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:

@@ -1,7 +1,8 @@
-"""What the calls to services came to: `python -m scripts.setup.spending [FILE]`.
+"""Shows what the calls to services cost: `python -m scripts.setup.spending [FILE]`.
 
-A line for each stage, model, version that answered and state; dollars as config/prices.tsv had them
-when the call was made. FILE is the store of answers; by default that of the run in this folder.
+One line per stage, model, version that answered and state; dollars at the prices in
+config/prices.tsv when the call was made. FILE is the store of answers, by default that of the run
+in this folder.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ HEAD = ("stage", "model", "version", "state", "calls", "tokens", "USD")
 
 
 def table(path: Path) -> str:
-    """The ledger of the store at `path`. Raises UserError if there is none."""
+    """The ledger of the store at `path`. Raises UserError if there is no store."""
     if not path.is_file():
         raise UserError(f"there is no store of answers at {path}: no service was asked yet.")
     store = Store(path)

@@ -1,4 +1,4 @@
-"""Systems under test that are services, and what they are asked."""
+"""Fixtures for systems under test that are services, and requests to them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIMITED = {"status": 429, "headers": {"Retry-After": "0"}}
 
 @pytest.fixture
 def load(services, monkeypatch):
-    """Function (backend, server, **options) -> the backend, asking the server."""
+    """Function (backend, server, **options) -> the backend, connected to the server."""
     services(tries=2, resample=2)
     monkeypatch.setenv(KEY, CANARY)
 

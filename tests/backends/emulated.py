@@ -1,7 +1,7 @@
 """Uses models of config/config.yaml, each once: SOUND.npy MODEL ... (see test_any_cpu.py).
 
-Prints "MODEL begins" before a model and "MODEL took SECONDS s: ..." after it, seconds of CPU with
-what it imports, so that whoever reads it knows which one a process died of.
+Prints "MODEL begins" before each model and "MODEL took SECONDS s: ..." after it (CPU seconds,
+imports included), so that the output shows which model killed the process.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ RATE = 16_000
 
 
 def diarize(model, sound: np.ndarray) -> list[dict]:
-    """Half a second in a window of two. QEMU dies in oneDNN's LSTM, which no processor does: that
-    layer alone is PyTorch's own here."""
+    """Half a second in a window of two. QEMU crashes in oneDNN's LSTM, which no real processor
+    does: only that layer is replaced with PyTorch's own."""
     import torch
 
     forward = torch.nn.LSTM.forward
@@ -39,7 +39,7 @@ def diarize(model, sound: np.ndarray) -> list[dict]:
 
 
 def transcribe(model, sound: np.ndarray) -> list[dict[str, str]]:
-    """In a window of 5 s, not of 15."""
+    """In a window of 5 s instead of 15 s."""
     from scripts.backends.asr import faster_whisper
 
     faster_whisper.SHORT, faster_whisper.MARGIN = 4, 1
@@ -61,7 +61,7 @@ USES = {
 
 
 def spec_of(name: str) -> ModelSpec:
-    """The spec of a model of the config, on one thread."""
+    """The spec of a model of the config, with one thread."""
     spec = specs.resolve(MODELS, name, MODELS[name]["capability"], "models")
     for one in specs.with_nested([spec]):
         if "threads" in specs.options_of(one):
@@ -70,8 +70,8 @@ def spec_of(name: str) -> ModelSpec:
 
 
 def use(name: str, sound: np.ndarray):
-    """What a model makes of the sound. A judge is what it does besides asking its parts, which are
-    models of their own."""
+    """A model's result for the sound. For a judge, only its work apart from the models it contains,
+    which run separately."""
     spec = spec_of(name)
     model = None if spec.capability == "judge" else backends.load(spec)
     return USES[spec.capability](model, sound)

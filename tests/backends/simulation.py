@@ -1,7 +1,7 @@
-"""What the simulated backends share: they count what they are asked and draw from its digest.
+"""Shared by the simulated backends: they count their requests and derive results from digests.
 
-They stand in for the paper's models where only the size of a run matters (tests/config/scale.yaml):
-rows are as many and as long as the real ones, sounds last a tenth of a second.
+They replace the paper's models where only the size of a run matters (tests/config/scale.yaml): rows
+are as numerous and as long as the real ones, sounds last a tenth of a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ COUNTS = Path("counted.tsv")  # what was asked, and how many items of it: a line
 
 
 def count(what: str, items: int) -> None:
-    """Add to the counts of the run; a line so short is written by one process at a time."""
+    """Add to the run's counts; a line this short is written atomically."""
     file = os.open(COUNTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         os.write(file, f"{what}\t{items}\n".encode())
@@ -25,7 +25,7 @@ def count(what: str, items: int) -> None:
 
 
 def draw(*parts: object) -> int:
-    """A number of 64 bits that hangs on the parts alone."""
+    """A 64-bit number that depends only on the parts."""
     data = b"\x1f".join(
         part.tobytes() if isinstance(part, np.ndarray) else str(part).encode() for part in parts
     )
@@ -33,13 +33,13 @@ def draw(*parts: object) -> int:
 
 
 def directions(parts: list[object], size: int) -> np.ndarray:
-    """(n, size) float32 rows of length 1, each drawn from its part; two are nearly orthogonal."""
+    """(n, size) float32 unit rows, each drawn from its part; any two are nearly orthogonal."""
     rows = [np.random.default_rng(draw(part)).standard_normal(size) for part in parts]
     rows = np.reshape(rows, (len(parts), size))
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def tone(rate: int, *parts: object) -> np.ndarray:
-    """A tenth of a second of a tone, as loud as its parts say."""
+    """A tenth of a second of a tone whose loudness depends on the parts."""
     wave = np.sin(np.arange(rate // 10, dtype=np.float32) / 20)
     return (0.02 + draw(*parts) % 10**6 / 10**7) * wave

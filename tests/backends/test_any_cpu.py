@@ -1,12 +1,12 @@
-"""The demo's native code on CPUs without AVX-512, which QEMU plays.
+"""The demo's native code on CPUs without AVX-512, emulated by QEMU.
 
-Default models are loaded and used once by emulated.py in emulated processes; a package that asks
-for more dies there of SIGILL. QEMU computes fused multiply-adds one by one, some eight million a
-second, and what is not fused fourteen times as fast. So it plays a Sandy Bridge, which has neither
-FMA nor AVX2 (what chooses its code by the CPU runs there), and a Haswell for what needs them.
+emulated.py loads default models in emulated processes and uses each once; a package that needs more
+instructions dies there of SIGILL. QEMU computes fused multiply-adds one by one, some eight million
+per second, and other instructions fourteen times as fast. So it emulates a Sandy Bridge, which has
+neither FMA nor AVX2 (code that is dispatched by CPU runs there), and a Haswell for what needs them.
 
-Left out are dnsmos (five minutes; its onnxruntime is kokoro's), qwen-1.5b (qwen-0.5b's code) and
-the cascades (made of the others).
+Left out are dnsmos (five minutes; it uses the same onnxruntime as kokoro), qwen-1.5b (the same code
+as qwen-0.5b) and the cascades (made of the others).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ print("it ran")
 
 @pytest.fixture(scope="module")
 def qemu() -> str:
-    """The emulator, from Debian's package; in CI there is no way around it."""
+    """The emulator, from Debian's package; required in CI."""
     try:
         return str(next(locate.deb("qemu-user-static").rglob("qemu-x86_64-static")))
     except (UserError, OSError) as error:
@@ -62,7 +62,7 @@ def qemu() -> str:
 
 
 def on(cpu: str, qemu: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Python on the CPU that is played; what it prints, errors too, is one text."""
+    """Python on the emulated CPU; returns its output, stderr included, as one text."""
     command = [qemu, "-cpu", cpu, sys.executable, *arguments]
     try:
         done = subprocess.run(
@@ -86,8 +86,8 @@ def on(cpu: str, qemu: str, folder: Path, *arguments: str) -> subprocess.Complet
 
 
 def fate(done: subprocess.CompletedProcess) -> str:
-    """The sentence about a process that did not come to its end: the model, the signal, and the
-    last line of its output. Empty if it did."""
+    """A sentence about a process that did not finish: the model, the signal, and the last line of
+    its output. Empty if it did."""
     if not done.returncode:
         return ""
     lines = ["no model begins", *done.stdout.splitlines()]
@@ -115,7 +115,7 @@ def test_the_cpu_dies_of_what_it_does_not_know(qemu, tmp_path, cpu, code, runs):
 
 
 def speak(file: Path) -> None:
-    """Two seconds of Kokoro's speech, spoken by this machine's own CPU."""
+    """Two seconds of Kokoro's speech, synthesized on this machine's own CPU."""
     tts = backends.load(emulated.spec_of("kokoro"))
     line = "Good morning, my old friend. Where have you been?"
     (spoken,) = tts.speak([(line, tts.fixed_voice("English"), "English")])

@@ -1,6 +1,6 @@
-"""The embedded audio models, on a few seconds: contracts, known numbers, and the awkward inputs.
+"""The embedded audio models on a few seconds of audio: contracts, known numbers, difficult inputs.
 
-The speech is spoken by Kokoro, once a session, so that no recording has to be there.
+Kokoro synthesizes the speech once per session, so that no recording is needed.
 """
 
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The cascade with parts of paper: what it hands on, what it leaves out, how it fails."""
+"""The cascade with stub parts: what it passes on, what it leaves out, how it fails."""
 
 from __future__ import annotations
 

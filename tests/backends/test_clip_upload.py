@@ -1,4 +1,4 @@
-"""A role's clip goes to Model Studio's store of files, and nowhere else; its answer has a limit."""
+"""A role's clip is uploaded only to Model Studio's file store, whose answer has a size limit."""
 
 from __future__ import annotations
 

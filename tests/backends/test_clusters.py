@@ -1,4 +1,4 @@
-"""How many people speak: clouds of embeddings, near and far, many and few."""
+"""Estimating the number of speakers: clouds of embeddings, near and far, many and few."""
 
 import numpy as np
 import pytest
@@ -12,10 +12,11 @@ SIZE = 192
 
 
 def people(count: int, windows: int, apart: float, seed: int, together: int = 3):
-    """Embeddings of as many people: (n, 192), their stretches of up to `together`, who it is.
+    """Embeddings of `count` people: (n, 192), their stretches of up to `together`, who each one is.
 
-    A stretch lies about its person as windows lie about their stretch; `apart` is how far people
-    lie from each other, in spreads of one person."""
+    Stretches scatter around their person as windows do around their stretch; `apart` is the
+    distance between people, in multiples of one person's spread.
+    """
     rng = np.random.default_rng(seed)
     middle = rng.standard_normal(SIZE) * 1.5
     vectors, stretches, who = [], [], []
@@ -32,7 +33,7 @@ def people(count: int, windows: int, apart: float, seed: int, together: int = 3)
 
 
 def same(labels, who) -> bool:
-    """Whether labels are the people under other names."""
+    """Whether labels match the people up to renaming."""
     pairs = set(zip(labels.tolist(), who.tolist(), strict=True))
     return len(pairs) == len(set(labels.tolist())) == len(set(who.tolist()))
 

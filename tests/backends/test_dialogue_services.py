@@ -1,4 +1,4 @@
-"""Systems under test that are services: speech goes out, speech comes back, over real sockets."""
+"""Systems under test that are services: speech in, speech out, over real sockets."""
 
 from __future__ import annotations
 

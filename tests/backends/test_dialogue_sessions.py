@@ -1,4 +1,4 @@
-"""Systems under test that are services: a session for each turn, over a websocket."""
+"""Systems under test that are services: one websocket session per turn."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOCKETS = {"openai_realtime": (Realtime, "/v1"), "gemini_live": (Live, "")}
 
 @pytest.fixture
 def tls(tmp_path, monkeypatch):
-    """The context of a server whose certificate the SDK trusts."""
+    """The TLS context of a server whose certificate the SDK trusts."""
     public, context = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(public))
     return context
@@ -190,7 +190,7 @@ def test_what_a_session_used_is_in_the_ledger(live):
 
 
 def first_end(model, fatal: bool) -> str:
-    """How the first attempt at a reply ended; after any end but a fatal one there is a reply."""
+    """How the first attempt at a reply ended; unless that was fatal, a reply follows."""
     if fatal:
         with pytest.raises(UserError, match="will not answer"):
             model.reply([ASK])

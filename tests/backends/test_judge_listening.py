@@ -1,4 +1,4 @@
-"""How a judge that listens asks about pairs and puts the answers together, with each service."""
+"""How a judge that listens asks about pairs and combines the answers, for each service."""
 
 from __future__ import annotations
 

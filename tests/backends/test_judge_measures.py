@@ -1,4 +1,4 @@
-"""Measures on sounds and words of which the answer is known."""
+"""Measures on sounds and words with known results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = st.text(alphabet="abc 你好吗.!?。", max_size=40)
 
 
 def syllables(hertz: np.ndarray | float, count: int, each: float = 0.2) -> np.ndarray:
-    """A buzz (a sawtooth) whose loudness rises and falls `count` times, `each` seconds long."""
+    """A buzz (sawtooth) whose loudness rises and falls `count` times, in `each` seconds."""
     size = int(count * each * RATE)
     phase = np.cumsum(np.broadcast_to(hertz, size)) / RATE
     swell = 0.02 + np.abs(np.sin(np.pi * np.arange(size) / (each * RATE)))

@@ -1,4 +1,4 @@
-"""What a judge is asked, and how strictly its reply is read."""
+"""The judge's request, and how strictly its reply is parsed."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ PAIR = Pair(
 
 
 def said(pair: Pair, name: str = "per_metric") -> str:
-    """All that stands in the message, audio left out."""
+    """The whole text of the message, without audio."""
     asked = _protocol.load(name, PROMPTS)
     return "".join(asked.texts(pair)) + asked.last(TABLE if name == "joint" else TABLE[:1])
 
 
 def outside(text: str) -> str:
-    """What of a message stands in no fence; a fence ends at its own mark only."""
+    """The parts of a message outside all fences; only a fence's own mark closes it."""
     found = ""
     while begins := MARK.search(text):
         found += text[: begins.start()]

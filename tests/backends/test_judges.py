@@ -1,4 +1,4 @@
-"""The judges that listen, against local servers that speak their services' protocols."""
+"""The judges that listen, against local servers that speak the services' protocols."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_request_is_the_sdks_own(service):
 
 
 def ask_by_sdk(name: str, server, asked: Asked, options: dict) -> None:
-    """Sends what `asked` holds through the service's SDK, audio and all."""
+    """Sends the content of `asked` through the service's SDK, including audio."""
     if name == "gemini":
         from google import genai
         from google.genai import types

@@ -1,4 +1,4 @@
-"""llm/openai, asked over real sockets by way of the SDK."""
+"""llm/openai over real sockets, through the SDK."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def asked(services, monkeypatch):
 
 
 def likely(*pairs, text: str | None = None) -> dict:
-    """A reply whose first token might have been any of (token, probability); the first was said."""
+    """A reply whose first token has the alternatives (token, probability); the first was chosen."""
     tops = [{"token": own, "logprob": math.log(p), "bytes": None} for own, p in pairs]
     token = {**tops[0], "top_logprobs": tops}
     message = {"content": text or pairs[0][0]}

@@ -1,4 +1,4 @@
-"""The objective judge on measurements that are given: every formula, and what has no score."""
+"""The objective judge on given measurements: every formula, and what has no score."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_without_pitch_there_is_a_reason_and_no_score(metric):
 
 
 class Parts:
-    """All five models at once: hears what `words` says of a clip by its length."""
+    """All five models in one: recognizes `words` for a clip by its length."""
 
     def __init__(self, words):
         self.words = words

@@ -20,7 +20,7 @@ from tests.servers.speech import KEY, SPEECH, STUDIO_ONCE, always, load
 
 @pytest.fixture(autouse=True)
 def key(services, monkeypatch):
-    """Each test has a store of its own."""
+    """Each test has its own store."""
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
 
 

@@ -1,4 +1,4 @@
-"""Replies are freed of thoughts whatever marks them; JSON is found whatever stands around it."""
+"""Thoughts are removed from replies whatever marks them; JSON is found within any text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services that never come to an end: a byte now and then, or a message without a last one."""
+"""Services that never finish: a byte now and then, or messages without end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def frame(send, key: str) -> None:
 
 
 def flood(send, key: str) -> None:
-    """A message of 2**40 bytes, as fast as it goes."""
+    """A message of 2**40 bytes, as fast as possible."""
     digest = hashlib.sha1(f"{key}{ACCEPT}".encode()).digest()
     send(GREETING.format(base64.b64encode(digest).decode()).encode())
     send(bytes([0x82, 127]) + (2**40).to_bytes(8, "big"))
@@ -55,7 +55,7 @@ def flood(send, key: str) -> None:
 
 @pytest.fixture
 def never(monkeypatch, services):
-    """Function (how a service answers) -> its address."""
+    """Function (the service's behaviour) -> its address."""
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
     services(timeout=1, tries=0, resample=1)
     servers = []
@@ -73,7 +73,7 @@ def never(monkeypatch, services):
             daemon_threads = True
 
             def handle_error(self, *_) -> None:
-                """A client that hung up is what is tested."""
+                """A disconnected client is what is tested."""
 
         servers.append(Server(("127.0.0.1", 0), Handler))
         threading.Thread(target=servers[-1].serve_forever, args=(0.05,), daemon=True).start()
@@ -91,7 +91,7 @@ class At:
 
 
 def ours() -> set[threading.Thread]:
-    """Threads that work for a call."""
+    """The threads that work for a call."""
     return {thread for thread in threading.enumerate() if "(work)" in thread.name}
 
 
@@ -110,7 +110,7 @@ def test_a_service_that_never_ends_is_left_in_time_by_its_threads_too(never, ans
 
 
 def pings(send, key: str) -> None:
-    """Signs of life, and nothing else; not even an answer to the last word."""
+    """Keep-alives and nothing else, not even an answer to the close."""
     digest = hashlib.sha1(f"{key}{ACCEPT}".encode()).digest()
     send(GREETING.format(base64.b64encode(digest).decode()).encode())
     for _ in range(600):

@@ -1,5 +1,5 @@
-"""Speech synthesis by services, against servers that speak their protocols: contracts, what is
-kept, faults, voices, the key."""
+"""Speech synthesis by services, against servers that speak their protocols: contracts, caching,
+faults, voices, the key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.servers.web import Served
 
 @pytest.fixture(autouse=True)
 def keys(services, monkeypatch):
-    """Each test has a store of its own and a key for each service."""
+    """Each test has its own store and a key for each service."""
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
     monkeypatch.setenv("VOLCENGINE_API_KEY", KEY)
     monkeypatch.setattr(cosyvoice, "POLL", 0.01)

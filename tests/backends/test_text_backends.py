@@ -1,4 +1,4 @@
-"""The embedded language model, voices and sentence embeddings, on their assembled weights."""
+"""The embedded language model, voices and sentence embeddings, with their assembled weights."""
 
 import functools
 import itertools

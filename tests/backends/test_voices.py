@@ -1,4 +1,4 @@
-"""Diarization by voices, on what a segmentation network could say."""
+"""Diarization by voices, on possible outputs of a segmentation network."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ FRAMES = 500  # of a window of ten seconds
 
 
 class ByLevel:
-    """Voices are told by how loud they are."""
+    """Voices are distinguished by loudness."""
 
     def embed(self, clips):
         angles = np.array([3 * float(np.median(np.abs(clip))) for clip in clips])
@@ -25,8 +25,8 @@ class ByLevel:
 
 
 def heard(who: list[tuple[int, ...]], hop: int = 100) -> Local:
-    """What a network without faults says of frames in each of which those people talk; it numbers
-    people anew in each window."""
+    """The output of a faultless network for frames with the given speakers; it numbers the speakers
+    independently in each window."""
     frames = np.zeros((len(who), 3))
     for frame, people in enumerate(who):
         frames[frame, list(people)] = 1

@@ -1,14 +1,13 @@
-"""Compares what the service wrote down with what the store and the ledger say afterwards.
+"""Compares the service's own record with the store and the ledger after the run.
 
-Bought twice: a good answer was sent to the end to a process that was there to read it, and the
-same was answered again. One case cannot be helped, and is forgiven: the process was killed, or
-told to end, within GRACE seconds of the answer, before it had written it down; then the ledger has
-an attempt at this call that was `lost`, whose reserve it counts as spent. Every other answer must
-be in the store.
+Bought twice: a good answer was sent completely to a process that was alive to read it, and the same
+call was answered again. One case is unavoidable and allowed: the process was killed, or told to
+end, within GRACE seconds of the answer, before it had recorded it; the ledger then has a `lost`
+attempt at this call, whose reserved cost counts as spent. Every other answer must be in the store.
 
-The ledger may never say less than the service charged. It says more only where the service did not
-tell the program what it took: by as much as the reserves of the attempts that were lost, that
-broke off, or that were answered without a word on usage.
+The ledger may never show less than the service charged. It shows more only where the service did
+not report its usage: by at most the reserved cost of the attempts that were lost, broke off, or
+were answered without a usage report.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ TOLD = ("answered", "cut", "refused", "unusable")  # states of attempts whose re
 
 @dataclass(frozen=True)
 class Attempt:
-    """A row of the ledger; `mark` is the service's name of the call."""
+    """A row of the ledger; `mark` is the service's name for the call."""
 
     mark: str
     state: str
@@ -40,7 +39,7 @@ class Attempt:
 
 
 class Books:
-    """Of a disturber that is done."""
+    """From a finished disturber."""
 
     def __init__(self, done: Disturber, since: float, until: float):
         self.done, self.since, self.until = done, since, until  # seconds since 1970
@@ -58,7 +57,7 @@ class Books:
         self.forgiven = list(self.forgive())
 
     def forgive(self) -> Iterator[Entry]:
-        """Answers whose reader was killed before it could write them down."""
+        """Answers whose reader was killed before it could record them."""
         lost = Counter(attempt.mark for attempt in self.attempts if attempt.state == "lost")
         spare = self.answered() - self.stored
         for entry in self.entries:  # the earlier answer is the one that was not kept
@@ -75,7 +74,7 @@ class Books:
         return Counter(entry.mark for entry in self.entries if entry.end == "answered")
 
     def faults(self) -> list[str]:
-        """All that is wrong, a sentence each."""
+        """Everything that is wrong, one sentence each."""
         return [*self.done.service.wrong, *self.of_answers(), *self.of_money(), *self.of_clock()]
 
     def of_answers(self) -> Iterator[str]:
@@ -94,7 +93,7 @@ class Books:
             yield f"the ledger's attempts are {states}"
 
     def history(self, mark: str) -> Iterator[str]:
-        """What the service and the ledger know of a call."""
+        """The service's and the ledger's records of a call."""
         for entry in self.entries:
             if entry.mark == mark:
                 yield f"    {entry}, killed at {self.done.killed.get(entry.asker)}"
@@ -108,7 +107,7 @@ class Books:
             yield from self.of_call(mark)
 
     def of_call(self, mark: str) -> Iterator[str]:
-        """What was charged for one call and what was booked."""
+        """The amounts charged and booked for one call."""
         entries = [entry for entry in self.entries if entry.mark == mark]
         said = [e.usd for e in entries if e.fault is None or e.fault in USELESS]
         silent = any(entry.fault in SILENT for entry in entries)
@@ -126,7 +125,7 @@ class Books:
             yield from self.history(mark)
 
     def of_clock(self) -> Iterator[str]:
-        """The clock that was set off was the clock of the jobs."""
+        """The jobs saw the shifted clock."""
         plan = self.done.plan
         offs = [plan.clock, *(e.value for e in plan.events if e.what == "clock")]
         for attempt in self.attempts:
@@ -134,7 +133,7 @@ class Books:
                 yield f"{attempt} is not of a clock that was set off by {offs}"
 
     def summary(self) -> str:
-        """One line about the seed."""
+        """A one-line summary of the seed."""
         ends = Counter(entry.end for entry in self.entries)
         lost = sum(attempt.state == "lost" for attempt in self.attempts)
         charged = sum(entry.usd for entry in self.entries)

@@ -1,4 +1,4 @@
-"""How many calls and seeds: `make test-chaos CALLS=40 SEEDS=3`, or these defaults."""
+"""The number of calls and seeds: `make test-chaos CALLS=40 SEEDS=3`, or these defaults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def ahead(request) -> Iterator[Callable[[Callable, int], Future]]:
-    """Function (work, seed) -> the future of work(seed); that of the seeds to come begins, too."""
+    """Function (work, seed) -> the future of work(seed); also starts the work of the next seeds."""
     seeds = [item.callspec.params["seed"] for item in request.session.items]
     begun: dict[int, Future] = {}
     with ThreadPoolExecutor(TOGETHER) as threads:

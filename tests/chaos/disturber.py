@@ -1,4 +1,4 @@
-"""Does to two runs on one store what a plan says, and starts them anew until both end well."""
+"""Disturbs two runs on one store according to a plan, and restarts them until both succeed."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SIGNALS = {"terminate": signal.SIGTERM, "interrupt": signal.SIGINT}
 
 
 class Failed(AssertionError):
-    """A run failed that nobody disturbed, or all wait for ever."""
+    """A run failed without being disturbed, or all are stuck."""
 
 
 @dataclass
 class Run:
-    """A project and the Snakemake that works in it now, if one does."""
+    """A project and the Snakemake process working in it, if any."""
 
     project: Project
     clock: Path
@@ -61,7 +61,7 @@ class Run:
             )
 
     def processes(self) -> Iterator[psutil.Process]:
-        """All that work in the folder and live: the head, its jobs and those of killed heads."""
+        """All live processes of the folder: the head, its jobs and those of killed heads."""
         for process in psutil.process_iter():
             try:
                 here = process.cwd() == str(self.project.home)
@@ -71,8 +71,8 @@ class Run:
                 continue
 
     def look(self) -> None:
-        """Start it again where it ended badly because it was disturbed. That jobs of an earlier
-        start go on is no reason to end badly."""
+        """Restart it if it failed because it was disturbed. Surviving jobs of an earlier start are
+        no reason to fail."""
         if self.head is None or self.over or self.head.poll() is None:
             return
         if self.head.returncode == 0:
@@ -84,7 +84,7 @@ class Run:
         self.start()
 
     def end(self) -> None:
-        """Nothing of it lives on."""
+        """None of its processes is alive."""
         if self.head is not None:
             self.head.kill()
             self.head.wait()
@@ -95,7 +95,7 @@ class Run:
 @dataclass
 class Disturber:
     """The runs of a plan in `folder`. `killed`: when processes were killed or told to end; `told`:
-    what was done; `kept`: the answers that the store had, at each event."""
+    the actions taken; `kept`: the number of stored answers at each event."""
 
     plan: Plan
     folder: Path
@@ -116,7 +116,7 @@ class Disturber:
         self.dice = random.Random(self.plan.seed)
 
     def disturb(self) -> None:
-        """All of it, until both runs are over and nothing works any more."""
+        """Carry out the whole plan, until both runs are over and no process is working."""
         begun, events = time.monotonic(), list(self.plan.events)
         try:
             self.runs[0].start()
@@ -145,7 +145,7 @@ class Disturber:
             run.look()
 
     def do(self, event: Event) -> bool:
-        """Whether it could be done."""
+        """Whether the action was possible."""
         self.kept |= answers(self.store)
         if event.what == "second run":
             self.runs[1].start()
@@ -162,7 +162,7 @@ class Disturber:
         return True
 
     def kill(self, what: str, run: Run) -> bool:
-        """Whether there was something to be killed."""
+        """Whether there was a process to kill."""
         how, _, whom = what.partition(" ")
         number = SIGNALS.get(how, signal.SIGKILL)
         head = run.head.pid
@@ -184,7 +184,7 @@ class Disturber:
         return True
 
     def lock(self, seconds: float) -> None:
-        """Another program holds the store; nobody is killed before what came meanwhile is kept."""
+        """Another program locks the store; no kill before answers received meanwhile are stored."""
         db = sqlite3.connect(self.store, timeout=30, isolation_level=None)
         db.execute("BEGIN IMMEDIATE")
         time.sleep(seconds)
@@ -193,13 +193,13 @@ class Disturber:
         time.sleep(SETTLE)
 
     def set_clock(self, seconds: float) -> None:
-        """Written in place: whoever maps the file sees it at once."""
+        """Written in place, so that processes that map the file see it at once."""
         with self.clock.open("r+b" if self.clock.exists() else "wb") as file:
             file.write(struct.pack("d", seconds))
 
 
 def answers(store: Path) -> set[tuple]:
-    """The rows of the store's answers, with when and where they were written."""
+    """The rows of the store's answers, with time and place of writing."""
     if not store.exists():
         return set()
     db = sqlite3.connect(f"file:{store}?mode=ro", uri=True)

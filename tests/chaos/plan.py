@@ -1,5 +1,5 @@
-"""What is done to the runs, all of it by a seed: which calls the service fails and how, and what
-happens to the processes, the clock and the store once so many calls are answered."""
+"""The disturbances of the runs, all derived from a seed: which calls the service fails and how, and
+what happens to the processes, the clock and the store after a given number of answers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MINUTE, HOUR = 60.0, 3600.0
 
 @dataclass(frozen=True, order=True)
 class Event:
-    """`what` happens once `answers` calls are answered: a kill, to the run `run` or, if it is over,
-    to the other one; "second run"; "clock" is set off by `value` seconds; the store is "locked" for
-    as many."""
+    """`what` happens once `answers` calls are answered: a kill, of the run `run` or, if it is over,
+    of the other one; "second run"; "clock" shifts the time by `value` seconds; the store is
+    "locked" for `value` seconds."""
 
     answers: int
     what: str
@@ -35,7 +35,7 @@ class Event:
 
 @dataclass
 class Plan:
-    """Of a seed, for a run of so many calls."""
+    """The plan of a seed, for a run of `calls` calls."""
 
     seed: int
     calls: int
@@ -61,7 +61,7 @@ class Plan:
         )
 
     def faults(self, mark: str) -> list[str]:
-        """What goes wrong with a call, time by time, before it is answered as it should be."""
+        """The successive faults of a call before it is answered properly."""
         dice = random.Random(f"{self.seed} {mark}")
         if dice.random() > 0.1 + 8 / self.calls:
             return []
@@ -69,5 +69,5 @@ class Plan:
 
 
 def off(dice: random.Random) -> float:
-    """Hours by which a clock is set ahead or back."""
+    """Hours by which a clock is set forward or back."""
     return dice.choice((-1, 1)) * dice.uniform(1, 30) * HOUR

@@ -1,4 +1,4 @@
-"""A small project folder whose run asks a judge so many calls, and the command that runs it."""
+"""A small project folder whose run sends a judge some calls, and the command to run it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RULES = ("judge_by_service", "probe_by_service")
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with rows to be judged; several may share a `store`."""
+    """A folder with rows to judge; several may share a `store`."""
 
     home: Path
     store: Path
@@ -92,7 +92,7 @@ class Project:
         }
 
     def command(self) -> list[str]:
-        """Snakemake on the rules that ask, as a run whose other results are there."""
+        """Snakemake on the rules that call services, as in a run whose other results exist."""
         return [
             str(Path(sys.executable).with_name("snakemake")),
             *("--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.home)),
@@ -106,7 +106,7 @@ class Project:
         return own | {"CHAOS_KEY": "a key of the test"}
 
     def results(self) -> dict[str, bytes]:
-        """What the run made, byte for byte."""
+        """The run's results, byte for byte."""
         return {name: (self.home / name).read_bytes() for name in RESULTS}
 
 

@@ -1,4 +1,4 @@
-"""A judge's service that fails by plan, and writes down whom it answered and what it charged."""
+"""A judge's service that fails by plan, and records whom it answered and what it charged."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ RETRY = {"429 in 1 s": "1", "429 in 0 s": "0", "429 in -5 s": "-5", "429 soon": 
 
 @dataclass
 class Entry:
-    """A request, and what became of it: "answered" is a good answer that was sent to the end to
-    somebody who was still there, "left" one for which nobody waited any more."""
+    """A request and its outcome: "answered" is a good answer sent completely to a client that was
+    still connected, "left" one for which no client was waiting any more."""
 
     mark: str
     asker: int
@@ -42,8 +42,8 @@ class Entry:
 
 
 class Service(openai_judge.Chat):
-    """`faults(mark)` are what goes wrong with a call; `wanted` says how often one with the same
-    words is asked by right (the probe "again" repeats itself)."""
+    """`faults(mark)` are the faults of a call; `wanted` says how often calls with the same words
+    are legitimate (the probe "again" repeats itself)."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Service(openai_judge.Chat):
         return Answering
 
     def count(self) -> int:
-        """Calls that were answered."""
+        """The calls that were answered."""
         with self.lock:
             return sum(entry.end == "answered" for entry in self.books)
 
@@ -85,8 +85,8 @@ class Service(openai_judge.Chat):
         return entry, asked
 
     def check(self, entry: Entry) -> None:
-        """Nobody asks what another living process waits for, nor sooner after a fault than the own
-        back-off or the service allows."""
+        """No process sends a call that another living one has in flight, or retries sooner than its
+        own back-off or the service allows."""
         if self.wanted is None:
             return
         same = [other for other in self.books if other.mark == entry.mark]
@@ -111,7 +111,7 @@ class Service(openai_judge.Chat):
             return self.dice.uniform(0.5, 1.5) * self.mean
 
     def said(self, entry: Entry, asked: Asked) -> tuple[Step, float]:
-        """What is sent, and what is charged for it."""
+        """The reply to send and the amount to charge."""
         good = self.reply(asked, words_of(entry.mark))
         usd, fault = price_of(good["usage"]), entry.fault
         if fault is None:
@@ -165,7 +165,7 @@ class Answering(Handler):
         self.owner.leave(entry, "answered" if good else entry.fault or "left", usd)
 
     def stays(self, seconds: float) -> bool:
-        """Whether the client is there until so many seconds are over; returns once it is not."""
+        """Whether the client stays connected for that many seconds; returns once it does not."""
         readable, _, _ = select.select([self.connection], [], [], seconds)
         try:
             return not readable or bool(self.connection.recv(1, socket.MSG_PEEK))
@@ -174,19 +174,19 @@ class Answering(Handler):
 
 
 def rest(fault: str) -> float:
-    """Seconds that must lie between a fault and the same call's next attempt."""
+    """The minimum seconds between a fault and the same call's next attempt."""
     if fault in USELESS or fault in SILENT:
         return 0.0
     return 1.0 if fault == "429 in 1 s" else FIRST_WAIT / 2
 
 
 def mark_of(request: dict) -> str:
-    """What tells a call from others; not the limit of tokens, which rises where one is cut."""
+    """The identity of a call, without the token limit, which rises after a truncated reply."""
     return hashlib.sha256(json.dumps(request["messages"]).encode()).hexdigest()[:16]
 
 
 def words_of(mark: str) -> str:
-    """The good answer to a call: it hangs on what was asked alone."""
+    """The good answer to a call: it depends only on the request."""
     scores = bytes.fromhex(mark)
     entries = {
         name: {
@@ -200,7 +200,7 @@ def words_of(mark: str) -> str:
 
 
 def price_of(usage: dict) -> float:
-    """Dollars of what a reply says it used."""
+    """The cost in dollars of the usage that a reply states."""
     heard = usage["prompt_tokens_details"]["audio_tokens"]
     used = (usage["prompt_tokens"] - heard, heard, usage["completion_tokens"])
     return sum(n * PRICES[unit] for n, unit in zip(used, PRICES, strict=True))

@@ -1,8 +1,7 @@
-"""Two runs on one store, with a service that fails, jobs and heads that are killed, a clock that
-jumps and a store that is locked: no call is bought twice, no answer is lost, the ledger is right
-and the results are those of a run that nobody disturbed, byte for byte (tests/chaos/books.py says
-what that means where a process is killed). By `make test-chaos`; one seed alone: `-k 'chaos[7]'`.
-"""
+"""Two runs on one store, with a failing service, killed jobs and heads, a clock that jumps and a
+store that is locked: no call is bought twice, no answer is lost, the ledger is right and the
+results are those of an undisturbed run, byte for byte (tests/chaos/books.py defines this for killed
+processes). Run by `make test-chaos`; a single seed: `-k 'chaos[7]'`."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from tests.chaos.service import Service
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory) -> tuple[Counter[str], dict[str, bytes]]:
-    """How often each call is asked by right, and the results."""
+    """How often each call is legitimately sent, and the results."""
     folder = tmp_path_factory.mktemp("undisturbed")
     clock = folder / "clock"
     clock.write_bytes(struct.pack("d", 0.0))

@@ -27,9 +27,9 @@ SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 
 
 class Head:
-    """`snakemake --profile slurm` as a person types it in the checkout, with the tests' overrides.
+    """`snakemake --profile slurm` as typed in the checkout, with the tests' overrides.
 
-    It works in `folder`; what it prints is in the file `printed_to`.
+    It works in `folder`; its output goes to the file `printed_to`.
     """
 
     def __init__(self, folder: Path, *arguments: str, overrides: bool = True):
@@ -57,17 +57,17 @@ class Head:
         return self.printed_to.read_text("utf-8")
 
     def run_id(self) -> str:
-        """What SLURM calls all jobs of this run."""
+        """The name that SLURM has for all jobs of this run."""
         until(lambda: "SLURM run ID: " in self.printed(), 60, self.printed()[-3000:])
         return re.search(r"SLURM run ID: (\S+)", self.printed()).group(1)
 
     def running(self) -> list[str]:
-        """The comments of this run's jobs and tasks that SLURM runs at this moment."""
+        """The comments of this run's jobs and tasks that SLURM is running now."""
         jobs = queue(self.run_id()).values()
         return [comment for state, _, comment in jobs if state == "RUNNING"]
 
     def ends(self, seconds: float) -> int:
-        """Its exit status, once it has ended."""
+        """The exit status, once it has ended."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -76,7 +76,7 @@ class Head:
 
 @contextmanager
 def heads() -> Iterator:
-    """Starts heads (arguments of `Head`); those that have not ended by its end are killed."""
+    """Starts heads (arguments of `Head`); those still running at the end are killed."""
     started: list[Head] = []
     closed = threading.Event()
 
@@ -97,23 +97,23 @@ def heads() -> Iterator:
 
 @pytest.fixture
 def head(slurm):
-    """Starts heads that live as long as a test at most."""
+    """Starts heads that live at most as long as a test."""
     with heads() as start:
         yield start
 
 
 @pytest.fixture(scope="module")
 def module_head(slurm):
-    """Starts heads that live as long as the tests of a file at most."""
+    """Starts heads that live at most as long as the tests of a file."""
     with heads() as start:
         yield start
 
 
 @pytest.fixture(scope="session", autouse=True)
 def slurm(request, tmp_path_factory):
-    """A running SLURM; whatever happens, it is ended. If a test asks for `toy`, its runs begin.
+    """A running SLURM, shut down whatever happens. If a test asks for `toy`, its runs are started.
 
-    They take minutes in which they mostly wait, so the other tests go on beside them.
+    They take minutes, mostly waiting, so the other tests run meanwhile.
     """
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     one = Slurm(folder)
@@ -131,15 +131,15 @@ def slurm(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def toy(slurm):
-    """The ended runs of the toy workflow."""
+    """The finished runs of the toy workflow."""
     return slurm.result(timeout=3000)
 
 
 def gives_way(process: subprocess.Popen) -> None:
-    """Let a process that leads a session, and those that it starts, have what CPU others leave.
+    """Give a session leader and its descendants only the CPU that others leave idle.
 
-    Where the kernel groups processes by session (autogroup), a process's own nice value counts
-    only within its group.
+    If the kernel groups processes by session (autogroup), a process's own nice value counts only
+    within its group.
     """
     os.setpriority(os.PRIO_PROCESS, process.pid, 19)
     with suppress(OSError):  # a kernel without it, a container that may not
@@ -148,7 +148,7 @@ def gives_way(process: subprocess.Popen) -> None:
 
 @dataclass(frozen=True)
 class Toy:
-    """The toy workflow as a local run made it, and as two heads on SLURM did."""
+    """The results of the toy workflow from a local run and from two heads on SLURM."""
 
     local: Path  # the folder of the undisturbed run
     first: Head  # killed in mid-run
@@ -159,8 +159,8 @@ class Toy:
 
 
 def run_toy(start, folder: Path) -> Toy:
-    """Run the toy workflow here, and beside it on SLURM: with the head killed as soon as users'
-    or roles' lines are spoken, its jobs cancelled by its name, and a second head."""
+    """Run the toy workflow locally, and in parallel on SLURM: the head is killed as soon as users'
+    or roles' lines are spoken, its jobs are cancelled by its name, and a second head takes over."""
     local = folder / "local"
     local.mkdir()
     with (folder / "local.txt").open("wb") as file:

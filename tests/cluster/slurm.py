@@ -1,9 +1,9 @@
 """A real SLURM on this machine, for the tests: munge, slurmctld and two slurmd, from Debian.
 
-The nodes n1 and n2 are simulated: 8 cores, 16 GB and two GPUs each, whatever the machine has. Their
-GPUs are device nodes of our own that nothing reads; SLURM gives them out as if they were real.
-All files are in one folder but the two that SLURM's clients look for under /etc/slurm, which are
-links into it; a SLURM that is configured there already is never touched.
+The nodes n1 and n2 are simulated: 8 cores, 16 GB and two GPUs each, whatever the machine has. The
+GPUs are device nodes that nothing reads; SLURM allocates them as if they were real. All files are
+in one folder except the two that SLURM's clients expect under /etc/slurm, which are links into it;
+an existing SLURM configuration there is never touched.
 """
 
 from __future__ import annotations
@@ -67,14 +67,15 @@ PartitionName=gpu Nodes=ALL MaxTime=INFINITE
 
 
 class Slurm:
-    """A SLURM whose files are in `folder`: `start` it, and `stop` it whatever happened between."""
+    """A SLURM with its files in `folder`: `start` it, and always `stop` it."""
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.daemons: list[subprocess.Popen] = []
 
     def start(self) -> None:
-        """Install what is missing, end what a killed run left, start all and wait for the nodes."""
+        """Install what is missing, clean up after a killed run, start all and wait for the
+        nodes."""
         install()
         end_leftovers()
         self._write()
@@ -115,7 +116,7 @@ class Slurm:
                     os.kill(pid, signal.SIGKILL)
 
     def _daemon(self, *command: str) -> None:
-        """Start a daemon as a child of this process, so that nothing is left of it once it ends."""
+        """Start a daemon as a child of this process, so that it does not outlive it."""
         with (self.folder / "daemons.log").open("ab") as file:
             self.daemons.append(subprocess.Popen(command, stdout=file, stderr=file))
 
@@ -158,7 +159,7 @@ class Slurm:
 
 
 def install() -> None:
-    """Debian's packages, if a program of theirs is missing, with no service started by them."""
+    """Install Debian's packages if a program is missing, without starting their services."""
     if os.geteuid() != 0:
         raise PermissionError(
             "the cluster tests install and start SLURM, which only root may: run them as root, "
@@ -184,7 +185,7 @@ def install() -> None:
 
 
 def end_leftovers() -> None:
-    """End the SLURM of a run of these tests that was killed, and refuse to replace any other."""
+    """End the SLURM left by a killed run of these tests, and refuse to replace any other."""
     for name in FILES:
         path = ETC / name
         if ours(path):
@@ -203,9 +204,9 @@ def ours(path: Path) -> bool:
 
 
 def end_daemons(folder: Path) -> None:
-    """End the daemons whose pid files are in a folder, slurmd first, and wait until they are gone.
+    """End the daemons with pid files in a folder, slurmd first, and wait until they are gone.
 
-    A pid is that of a daemon only while a process of the daemon's name has it.
+    A pid counts as a daemon's only while a process of that name has it.
     """
     files = [*folder.glob("slurmd-*.pid"), folder / "slurmctld.pid", folder / "munge/munged.pid"]
     for file in files:
@@ -222,7 +223,7 @@ def end_daemons(folder: Path) -> None:
 
 
 def name_of(pid: int) -> str:
-    """The name of a process; "" if there is none, or it has ended and waits for its parent."""
+    """The name of a process; "" if it does not exist or is a zombie."""
     try:
         words = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -232,7 +233,7 @@ def name_of(pid: int) -> str:
 
 
 def in_jobs() -> list[int]:
-    """The processes of our cluster's jobs, those too that SLURM has lost sight of."""
+    """The processes of our cluster's jobs, including those that SLURM has lost track of."""
     mark = f"SLURM_CLUSTER_NAME={CLUSTER}".encode()
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
@@ -245,7 +246,7 @@ def in_jobs() -> list[int]:
 
 
 def queue(name: str | None = None) -> dict[str, tuple[str, str, str]]:
-    """The jobs that have not ended: (state, name of the run, comment) by SLURM's id."""
+    """Unfinished jobs: (state, name of the run, comment) by SLURM's id."""
     chosen = [f"--name={name}"] if name else []
     listed = client("squeue", "--noheader", "--array", "--format=%i|%T|%j|%k", *chosen)
     rows = [line.split("|") for line in listed.splitlines()]
@@ -253,12 +254,12 @@ def queue(name: str | None = None) -> dict[str, tuple[str, str, str]]:
 
 
 def client(*command: str) -> str:
-    """What a client of SLURM prints; one that gets no answer in 20 s is an error."""
+    """The output of a SLURM client; no answer within 20 s is an error."""
     return run(*command, limit=20)
 
 
 def run(*command: str, env: dict[str, str] | None = None, limit: float = 60) -> str:
-    """What a command prints; if it fails, an error that shows it all."""
+    """The output of a command; an error with all of it if the command fails."""
     done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=limit)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
@@ -266,7 +267,7 @@ def run(*command: str, env: dict[str, str] | None = None, limit: float = 60) -> 
 
 
 def until(true, seconds: float, otherwise: str) -> None:
-    """Wait until `true()`, looking five times a second; TimeoutError after `seconds`."""
+    """Wait until `true()`, polling five times a second; TimeoutError after `seconds`."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -275,7 +276,7 @@ def until(true, seconds: float, otherwise: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nothing listens on."""
+    """Free ports of this machine."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The process that a person started is stopped or dies, with jobs of the three rules in SLURM."""
+"""The head process is stopped or dies while jobs of the three rules are in SLURM."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WANTED = ("--snakefile", str(THREE), *PLAIN, *LAST)
 
 
 def at_the_gates(run) -> bool:
-    """Whether what can end has ended, as SLURM and the head know, and the others work."""
+    """Whether what can end has ended, according to SLURM and the head, and the others work."""
     begun = len(list(run.folder.glob("diary/many-gate*.json")))
     done = run.printed().count("(Rule: many)")
     return (

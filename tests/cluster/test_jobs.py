@@ -21,7 +21,7 @@ FAIL = ("broken", "refused0", "refused1")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, module_head):
-    """The ended run: its folder, its exit status is 1. A job of it was cancelled by somebody."""
+    """The folder of the finished run with exit status 1: one job was cancelled externally."""
     targets = [f"infer/{item}.txt" for item in TOGETHER] + [f"one/{item}.txt" for item in ITEMS]
     run = module_head(tmp_path_factory.mktemp("jobs"), "--snakefile", str(THREE), *targets)
     until(lambda: began(run.folder, "one-cancelled"), 120, run.printed()[-3000:])
@@ -31,7 +31,7 @@ def run(tmp_path_factory, module_head):
 
 
 def began(folder, what: str) -> list[dict]:
-    """What the jobs of a rule and item have told, in the order of their starts."""
+    """The reports of the jobs of a rule and item, in order of their start."""
     told = [json.loads(path.read_text()) for path in folder.glob(f"diary/{what}-*.json")]
     return sorted(told, key=lambda one: one["start"])
 
@@ -41,7 +41,7 @@ def made(run, path: str) -> dict:
 
 
 def errors(run, item: str) -> list[str]:
-    """What the head says of each job of an item that SLURM reports as failed, from then on."""
+    """The head's output about each job of an item that SLURM reports as failed, from then on."""
     said = re.split(
         r"(?=^Error in rule \w+:\n    message: SLURM)", run.printed(), flags=re.MULTILINE
     )

@@ -1,5 +1,5 @@
-"""The toy workflow on SLURM, its head killed in mid-run and gone on with, beside an undisturbed run
-on this machine (conftest.py runs both beside the other tests)."""
+"""The toy workflow on SLURM, its head killed in mid-run and then resumed, compared with an
+undisturbed local run (conftest.py runs both in parallel with the other tests)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 def outputs(printed: str) -> dict[str, tuple[str, list[str]]]:
-    """Snakemake's number of each job that a head started -> (its rule, its outputs)."""
+    """Snakemake's id of each job that a head started -> (its rule, its outputs)."""
     found = {}
     for block in re.split(r"(?=^(?:local)?rule )", printed, flags=re.MULTILINE)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", block).group(1)
@@ -21,13 +21,13 @@ def outputs(printed: str) -> dict[str, tuple[str, list[str]]]:
 
 
 def finished(printed: str) -> set[str]:
-    """The outputs of the jobs that a head saw end well."""
+    """The outputs of the jobs that a head saw succeed."""
     numbers = re.findall(r"^Finished jobid: (\d+) ", printed, re.MULTILINE)
     return {path for number in numbers for path in outputs(printed)[number][1]}
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All files under a folder's results/, by path; without the times that replies took."""
+    """All files under a folder's results/, by path; without the durations of replies."""
     root = folder / "results"
     found = {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
     for path in found:

@@ -1,4 +1,4 @@
-"""Audio is read in seconds, at any rate, and never clipped in silence."""
+"""Audio is read by seconds, at any rate, and never clipped silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spreadsheet would take for a formula is defused, and comes back as it was."""
+"""Cells that a spreadsheet would take for a formula are escaped, and read back unchanged."""
 
 import csv
 import io

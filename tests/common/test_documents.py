@@ -1,4 +1,4 @@
-"""Schemas say what each key and column is, and config/README.md names every table and column."""
+"""Schemas describe each key and column, and config/README.md names every table and column."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLES = [name for name in FOUND if (ROOT / f"config/{name}.tsv").is_file()]
 
 
 def properties(schema: Any, place: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every property that a schema defines, and its place; its conditions define none."""
+    """Every property that a schema defines, with its location; conditions define none."""
     if isinstance(schema, dict):
         for name, inside in schema.get("properties", {}).items():
             yield f"{place}.{name}", inside
@@ -48,7 +48,7 @@ def test_what_is_no_number_is_told_with_what_it_should_be():
 
 
 def sections() -> dict[str, str]:
-    """The sections of config/README.md about tables, by the first word of their titles."""
+    """The sections of config/README.md about tables, by the first word of their headings."""
     text = (ROOT / "config/README.md").read_text("utf-8")
     return {part.split(":")[0]: part for part in text.split("\n### ")[1:]}
 

@@ -1,4 +1,4 @@
-"""Prompt files: places, parts, lists, and what is refused."""
+"""Prompt files: placeholders, parts, lists, and what is refused."""
 
 from pathlib import Path
 

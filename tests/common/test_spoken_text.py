@@ -1,4 +1,4 @@
-"""Of a written line, what a person would say is said, and nothing else."""
+"""Of a written line, exactly what a person would say is spoken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as people and their programs save them are read alike, or refused by name."""
+"""Tables saved by people and their programs are read alike, or refused by name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Extract: good media of several kinds, and each way in which a medium can be bad.
 
-tests/corpus/test_whole_sound.py has the kinds whose sound is hard to read whole.
+tests/corpus/test_whole_sound.py covers the kinds whose sound is hard to read completely.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TITLE = ["-metadata", "title=The Secret Film"]
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
-    """A film with a title and two audio streams, one of it without sound, one silent."""
+    """A film with a title and two audio streams, one without sound, one silent."""
     folder = tmp_path_factory.mktemp("films")
     second = ["-f", "lavfi", "-i", "sine=frequency=880:duration=4"]
     both = [*TONE, *second, *PICTURE, "-map", "0:a", "-map", "1:a", "-map", "2:v", "-ac", "2"]
@@ -39,7 +39,7 @@ def films(tmp_path_factory):
 
 @pytest.fixture
 def run(tmp_path):
-    """Extract files {name: bytes}; the rows of the index may be given instead of made."""
+    """Extract files {name: bytes}; rows of the index may be passed instead of generated."""
 
     def run(files: dict[str, bytes], rows: list[Medium] | None = None) -> list[Recording]:
         media = tmp_path / "media"

@@ -1,4 +1,4 @@
-"""Fetch: a whole episode from a tiny game, own files, and media that cannot be had."""
+"""Fetch: a whole episode from a tiny game, users' files, and unavailable media."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Speaker:
 
 @pytest.fixture
 def game(tmp_path, monkeypatch):
-    """Packages with a tiny game and some music, in a cache without the network; the game's hash."""
+    """Packages with a tiny game and some music, in a cache without network; the game's hash."""
     cache = tmp_path / "cache"
     monkeypatch.setenv("SPEECHROLE_CACHE", str(cache))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -52,7 +52,7 @@ def game(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Fetch rows; gives the Medium rows by the name that people call them."""
+    """Fetch rows; returns the Medium rows by the media's names."""
     monkeypatch.chdir(tmp_path)
 
     def run(*rows: dict[str, str]) -> dict[str, Medium]:

@@ -1,6 +1,5 @@
-"""Sound that is odd in itself: no numbers, channels of surround that cancel out, raw streams,
-tracks that are far shorter than the film, a decoder that dies.
-"""
+"""Unusual audio: NaN samples, surround channels that cancel out, raw streams, tracks much shorter
+than the film, a decoder that crashes."""
 
 from __future__ import annotations
 
@@ -77,7 +76,7 @@ def test_if_all_tracks_are_short_the_longest_counts(tmp_path):
 
 
 def dies(folder, monkeypatch, number: str):
-    """A stand-in for ffmpeg that dies of a signal."""
+    """A stand-in for ffmpeg that is killed by a signal."""
     (folder / "ffmpeg").write_text(f"#!/bin/sh\nkill -{number} $$\n")
     (folder / "ffmpeg").chmod(0o755)
     monkeypatch.setattr(ffmpeg.imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(folder / "ffmpeg"))

@@ -1,4 +1,4 @@
-"""Rating: one row a kept segment, and the reason where quality is too low."""
+"""Rating: one row per kept segment, with the reason if quality is too low."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(folder, segments):
 
 def test_each_kept_segment_is_rated_and_low_ones_say_why(tmp_path, monkeypatch):
     class Loudness:
-        """Its score is 2 plus the seconds of the clip / 3: the clip that it got can be told."""
+        """The score is 2 plus the clip's seconds / 3, which identifies the clip it was given."""
 
         def rate(self, clips):
             assert 0 < len(clips) <= BATCH

@@ -1,4 +1,4 @@
-"""Segments: what joins, what is cut, what is dropped, and that nothing gets lost."""
+"""Segments: what is joined, cut or dropped, and that nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Separation: every recording gets its vocals, dropped ones pass through."""
+"""Separation: every recording gets its vocals; dropped ones pass through."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_all_speech_is_transcribed_in_batches_of_one_language(tmp_path, monkeypa
     calls = []
 
     class Reader:
-        """Each second of the audio holds its number as a level; that is what it hears."""
+        """Each second of the audio encodes its number as a level, which is what it recognizes."""
 
         def transcribe(self, clips, language):
             calls.append((language, len(clips)))

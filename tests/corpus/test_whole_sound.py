@@ -1,6 +1,5 @@
-"""Extract reads sound whole: channels that change, late sound, holes, several tracks, chains,
-channels that cancel each other out, sound above full scale, titles that read like ffmpeg's words.
-"""
+"""Extract reads all audio: changing channels, late sound, gaps, several tracks, chains, channels
+that cancel out, sound above full scale, titles that look like ffmpeg's output."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ def wave(*channels: str, seconds: int = 2) -> list[str]:
 
 
 def take(*paths: Path, track: str = "") -> list[tuple[Recording, np.ndarray]]:
-    """The rows and the samples that the stage makes of files."""
+    """The rows and samples that the stage makes from files."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         (home / "media").mkdir()
@@ -60,7 +59,7 @@ def _samples(folder: Path, row: Recording) -> np.ndarray:
 
 
 def sounding(samples: np.ndarray) -> list[tuple[float, float]]:
-    """The stretches with sound, in seconds, to a tenth."""
+    """The stretches with sound, in seconds rounded to a tenth."""
     tenths = samples[: len(samples) // 1600 * 1600].reshape(-1, 1600)
     loud = np.r_[False, np.abs(tenths).max(axis=1) > 0.004, False]
     edges = np.flatnonzero(loud[1:] != loud[:-1]) / 10
@@ -68,14 +67,14 @@ def sounding(samples: np.ndarray) -> list[tuple[float, float]]:
 
 
 def pitch(samples: np.ndarray, start: float, end: float) -> float:
-    """Hertz of the loudest tone between two times in seconds."""
+    """Frequency in Hz of the loudest tone between two times in seconds."""
     part = samples[round(start * RATE) : round(end * RATE)]
     size = 8 * len(part)
     return np.argmax(np.abs(np.fft.rfft(part * np.hanning(len(part)), size))) * RATE / size
 
 
 def concatenated(folder: Path, name: str, kind: str, *parts: Path) -> Path:
-    """Parts written one after another, in a container of another kind."""
+    """Concatenated parts, remuxed into another container."""
     whole = folder / f"whole.{kind}"
     whole.write_bytes(b"".join(part.read_bytes() for part in parts))
     if name.endswith(f".{kind}"):
@@ -180,7 +179,7 @@ def test_ordinary_sound_is_neither_stretched_nor_cut(tmp_path):
 
 @pytest.fixture(scope="module")
 def tracks(tmp_path_factory):
-    """A film with three audio tracks, the second its default; and two without sound in it."""
+    """A film with three audio tracks, the second the default, and two tracks without sound."""
     folder = tmp_path_factory.mktemp("tracks")
     inputs = [*tone(440, 2), *tone(880, 2), *tone(660, 2), "-map", "0", "-map", "1", "-map", "2"]
     named = ["-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu"]

@@ -1,4 +1,4 @@
-"""The sub-task of a dialogue is the label most likely beside what a neutral prompt gives."""
+"""A dialogue's sub-task is the label that gains most in likelihood over a neutral prompt."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ TYPES = CONFIG / "published/figure4_task_types.tsv"
 
 
 class Scorer:
-    """Finds "what happened" likely after anything, and likelier still what the question is on."""
+    """Finds "what happened" likely after anything, and the topic of the question even likelier."""
 
     name = "tiny"
 
@@ -70,7 +70,7 @@ def test_the_sub_task_is_the_likeliest_beyond_its_wordings_own_likelihood(tmp_pa
 
 
 class Chooser:
-    """Chooses the sub-task that it is told of, or gives no answer."""
+    """Chooses the sub-task that it is given, or gives no answer."""
 
     name = "service"
 

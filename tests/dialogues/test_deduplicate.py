@@ -16,7 +16,7 @@ from tests.rows import written
 
 
 def units(seed: int, count: int, groups: int) -> np.ndarray:
-    """`count` unit vectors scattered around `groups` directions, so that many are near."""
+    """`count` unit vectors scattered around `groups` directions, so that many are close."""
     random_ = np.random.default_rng(seed)
     centres = random_.standard_normal((groups, 8))
     rows = centres[random_.integers(groups, size=count)] + 0.3 * random_.standard_normal((count, 8))

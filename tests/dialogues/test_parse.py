@@ -1,4 +1,4 @@
-"""Replies of language models are read leniently, and what cannot be used says why."""
+"""Replies of language models are parsed leniently, and unusable ones come with a reason."""
 
 import json
 

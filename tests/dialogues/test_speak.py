@@ -1,4 +1,4 @@
-"""Every line is spoken in its voice; one that cannot be drops its dialogue and no other."""
+"""Every line is spoken in its voice; a line that cannot be spoken drops only its dialogue."""
 
 import json
 
@@ -18,7 +18,7 @@ RATE = 8000
 
 
 class Speaker:
-    """A tone as long as the text: user's and role's differ in pitch."""
+    """A tone as long as the text, with different pitch for user and role."""
 
     rate = RATE
     voice_mode = "matched"
@@ -126,7 +126,7 @@ def test_an_empty_shard_loads_nothing(tmp_path, monkeypatch):
 
 
 def run_with_users(tmp_path, monkeypatch, rows, users):
-    """Users' lines were spoken before: `users` are (row, seconds of each line)."""
+    """The users' lines are already spoken: `users` are (row, seconds of each line)."""
     run(tmp_path, monkeypatch, [], voices=[voice("joe")])
     folder = tmp_path / "users"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The users' lines are spoken by a model of their own; what cannot be spoken says why."""
+"""The users' lines are spoken by their own model; unspeakable ones come with a reason."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ RATE = 8000
 
 
 class Service:
-    """A tenth of a second a character; "???" is refused."""
+    """A tenth of a second per character; "???" is refused."""
 
     rate = RATE
     voice_mode = "fixed"

@@ -1,4 +1,4 @@
-"""Test items are taken out of their pool, by hash or by a table."""
+"""Test items are removed from their pool, by hash or by a table."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Dialogues are asked for, asked for again, and recorded where none came."""
+"""Dialogues are requested, requested again, and failures are recorded."""
 
 import inspect
 import json
@@ -23,7 +23,7 @@ FILES = {
 
 
 class Writer:
-    """Answers each chat with what `answer` makes of it; remembers what it was asked."""
+    """Answers each chat with `answer` of it; remembers the requests."""
 
     name = "tiny"
 
@@ -38,7 +38,7 @@ class Writer:
 
 
 def turns(chat, number):
-    """`number` turns in the language of the chat, never the same."""
+    """`number` turns in the language of the chat, all different."""
     words = int(content_id(chat), 16)
     if "角色" in chat[0]["content"]:
         return [{"user": f"为什么{n}{words}？", "role": f"因为{n}{words}。"} for n in range(number)]
@@ -46,7 +46,7 @@ def turns(chat, number):
 
 
 def good(chat, count=1):
-    """The rest of the reply that the prompt began: `count` dialogues as asked for."""
+    """The continuation of the reply begun by the prompt: `count` dialogues as requested."""
     number = 3 if "2 to 4" in chat[0]["content"] or "2 到 4" in chat[0]["content"] else 1
     item = {"dialogue": turns(chat, number), "context": [1]}
     return json.dumps([item] * count, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Tiny stand-ins for models, and rows, for the tests of this phase."""
+"""Tiny stand-in models and rows for the tests of this phase."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def person(role: str = "joe", **changed: Any) -> Profile:
 
 
 def dialogue(key: str, role: str = "joe", mode: str = "single", **changed: Any) -> Dialogue:
-    """A dialogue with an id and with words of its own."""
+    """A dialogue with its own id and words."""
     lines = [(f"Question {key}?", f"Answer {key}.")] * (1 if mode == "single" else 2)
     name = hashlib.sha256(key.encode()).hexdigest()[:12]
     return rows.dialogue(name, role, **{"turns": rows.exchanges(*lines), "mode": mode} | changed)
 
 
 def use(monkeypatch, model) -> None:
-    """Have every stage that loads a backend get `model`."""
+    """Make every stage that loads a backend get `model`."""
     monkeypatch.setattr(backends, "load", lambda spec: model)
 
 
 class Embedder:
-    """Unit vectors of words' hashes: texts with the same words are the same, others are not."""
+    """Unit vectors of word hashes: the same for texts with the same words, else different."""
 
     name = "words"
 

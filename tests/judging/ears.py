@@ -1,4 +1,4 @@
-"""A pair to be judged, and the services that judges are tested with."""
+"""A pair to judge, and the services used to test judges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOOD = "A is livelier.\n[Scores]: (8, 6)"
 
 
 def listen(service: str, server, **options):
-    """The judge under test, asking `server`."""
+    """The judge under test, connected to `server`."""
     module = {"gemini": gemini, "openai": openai_audio_judge}[service]
     return module.load(address=server.address, **options)
 
@@ -51,7 +51,7 @@ TESTED = {sound.wav() for sound in PAIR.test.audio}
 
 
 def of_sides(test: int, reference: int):
-    """A server's answer that knows the sides by their sound: the tested one gets `test`."""
+    """A server's answer that recognizes the sides by their sound: the tested one gets `test`."""
 
     def answer(asked: Asked) -> str:
         a, b = (test, reference) if asked.wavs[0] in TESTED else (reference, test)

@@ -1,4 +1,4 @@
-"""Four made roles and what they say: material for the tests of the objective judge."""
+"""Four invented roles and their lines: material for the tests of the objective judge."""
 
 from __future__ import annotations
 

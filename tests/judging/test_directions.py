@@ -1,8 +1,8 @@
-"""Which way the objective judge's metrics point: ten made pairs each, at least eight must be right.
+"""The direction of the objective judge's metrics: at least eight of ten made pairs must be right.
 
-The reference is a role's own line in its own voice; the test side is the same spoilt in the one
-respect that the metric is about. Metrics of what is said get their texts from a stand-in for the
-recogniser, so that they are tested alone; everything else is the models of the default config.
+The reference is a role's own line in its own voice; the test side is the same, degraded only in
+what the metric measures. Metrics of content get their texts from a stub recognizer, so that they
+are tested in isolation; everything else uses the models of the default config.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PILOT_IN_CHINESE = (
 
 
 class Nothing:
-    """Stands in for the models that a test does not need: everything is the same to it."""
+    """Replaces the models that a test does not need: treats everything alike."""
 
     def rate(self, clips):
         return [Ratings(3.0, 3.0, 3.0) for _ in clips]
@@ -70,7 +70,7 @@ class Nothing:
 
 
 class Reader(Nothing):
-    """Speaks texts as hums of different lengths and hears them back without a fault."""
+    """Speaks texts as hums of different lengths and recognizes them perfectly."""
 
     def __init__(self):
         self.texts = {}
@@ -94,7 +94,7 @@ def hum(samples: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def load():
-    """Loads a model of the default judge by its capability."""
+    """Loads a model of the default judge by capability."""
     models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
     names = models["objective"]
 
@@ -107,7 +107,7 @@ def load():
 
 @pytest.fixture(scope="module")
 def spoken():
-    """What each role answers, in its voice: [role][talk] -> (n,) float32 at 16 kHz."""
+    """Each role's answers in its voice: [role][talk] -> (n,) float32 at 16 kHz."""
     models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
     tts = backends.load(specs.resolve(models, "kokoro", "tts", "the tests"))
     lines = [
@@ -146,7 +146,7 @@ def spoilt(spoken, spoil) -> list[Pair]:
 
 
 def worse(pairs: list[Pair], metrics: list[str], **models) -> dict[str, int]:
-    """In how many pairs the test side scores below the reference, by metric."""
+    """The number of pairs whose test side scores below the reference, by metric."""
     parts = ("asr", "quality", "speaker", "embedding", "llm")
     judge = Objective(Models(*(models.get(part, Nothing()) for part in parts)))
     judged = judge.judge(pairs, [row for name in metrics for row in TABLE if row.id == name])
@@ -227,7 +227,7 @@ def test_equal_sides_score_the_same(spoken):
 
 
 def monotone(speech: np.ndarray) -> np.ndarray:
-    """The same speech at its median pitch throughout."""
+    """The same speech at constant pitch, its median."""
     sound = parselmouth.Sound(speech.astype(np.float64), RATE)
     median = call(sound.to_pitch(), "Get quantile", 0, 0, 0.5, "Hertz")
     manipulation = call(sound, "To Manipulation", 0.01, 65, 500)
@@ -240,7 +240,7 @@ def monotone(speech: np.ndarray) -> np.ndarray:
 
 
 def level(speech: np.ndarray) -> np.ndarray:
-    """The same speech with 70 % of its differences in loudness taken out."""
+    """The same speech with 70 % of its loudness variation removed."""
     levels = loudness(speech)
     gains = np.where(levels > -60, 0.7 * (levels.max() - levels), 0)
     at = np.arange(len(speech)) / 160 - 0.5

@@ -1,4 +1,4 @@
-"""judge, with a judge that scores by the length of the speech."""
+"""The stage judge, with a judge that scores by the length of the speech."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Ruler:
 
 @pytest.fixture
 def shard(tmp_path, monkeypatch):
-    """Runs judge on replies {id: reason for having none, or None}; rows and the judge."""
+    """Runs judge on replies {id: reason for having none, or None}; returns rows and the judge."""
 
     def run(replies: dict[str, str | None], unspoken=(), dialogues=None, others=2):
         ruler = Ruler()

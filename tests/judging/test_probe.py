@@ -1,4 +1,4 @@
-"""probe, with a judge that scores by the length of the speech and a voice that hums."""
+"""The stage probe, with a judge that scores by the length of the speech and a humming voice."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Hum:
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs probe on replies {system: {id: reason for none}}; rows, judge and what was loaded."""
+    """Runs probe on replies {system: {id: reason for none}}; rows, judge and loaded models."""
 
     def go(replies, number, ruler=None):
         ruler, loaded = ruler or Ruler(), []

@@ -1,4 +1,4 @@
-"""The rules of judging: what a judge that asks a service needs beside its replies."""
+"""The rules of judging: the inputs of a judge that calls a service, besides its replies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ agree: [one, two]
 
 
 def inputs_of(printed: str) -> dict[tuple[str, str], str]:
-    """(rule, judge) -> the inputs of each planned job that has a judge."""
+    """(rule, judge) -> the inputs of each planned job with a judge."""
     jobs = [job.partition("\n\n")[0] for job in re.split(r"^(?:local)?rule ", printed, flags=re.M)]
     return {
         (job.partition(":")[0], judge[1]): re.search(r"^ +input: (.*)$", job, re.M)[1]

@@ -1,4 +1,4 @@
-"""Rows that make small things to judge: a role, what it was asked and what a system answered."""
+"""Small rows to judge: a role, the questions to it and a system's answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def dialogue(name: str) -> Dialogue:
 
 
 def reply(name: str, dropped: str | None = None) -> Reply:
-    """What the system `echo` answers, or why it does not."""
+    """The answers of the system `echo`, or why there are none."""
     turn = rows.reply_turn(None if dropped else "test.flac")
     return rows.reply(dialogue(name), "echo", [turn], dropped=dropped)
 
@@ -28,5 +28,5 @@ def spoken(name: str, dropped: bool = False) -> Spoken:
 
 
 def voice(others: int) -> Voice:
-    """The role's clip, and so many others that are the same."""
+    """The role's clip and `others` identical ones."""
     return rows.voice(file="clip.flac", end=0.1, clips=1 + others, others=["clip.flac"] * others)

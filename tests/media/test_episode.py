@@ -1,4 +1,4 @@
-"""Joining lines into an episode: the truth about it, the level of the music, the film."""
+"""Joining lines into an episode: its ground truth, the level of the music, the film."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ffmpeg's limits: what it may write, how much memory it has, what it may open."""
+"""ffmpeg's limits: output size, memory, and what it may open."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ print(json.dumps([*limits, sys.argv[1:]]), file=sys.stderr)
 
 @pytest.fixture
 def told(tmp_path, monkeypatch):
-    """What ffmpeg is started with by `run` of some options: its limits and its arguments."""
+    """The limits and arguments with which `run` starts ffmpeg for some options."""
     (tmp_path / "ffmpeg").write_text(TELLS)
     (tmp_path / "ffmpeg").chmod(0o755)
     monkeypatch.setattr(ffmpeg.imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(tmp_path / "ffmpeg"))

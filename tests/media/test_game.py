@@ -1,4 +1,4 @@
-"""The reader of the game's archive: on a tiny one with known bytes, and on the real one."""
+"""The reader of the game's archive, on a tiny one with known bytes and on the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Locations: Debian packages and wheels made here, found without the network."""
+"""Locations: locally built Debian packages and wheels, found without the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def make_deb(folder, package, files):
-    """A .deb with `files` {path: bytes}, as a person may put it into the cache."""
+    """A .deb with `files` {path: bytes}, as a user may put it into the cache."""
     root = folder / f"{package}-root"
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)

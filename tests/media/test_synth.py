@@ -1,4 +1,4 @@
-"""Written episodes: the file is checked, each line goes to its voice."""
+"""Written episodes: the file is validated, and each line is spoken in its voice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ lines:
 
 
 class Speaker:
-    """Speaks one sample a character."""
+    """Speaks one sample per character."""
 
     rate = 24_000
 

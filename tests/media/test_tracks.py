@@ -1,4 +1,4 @@
-"""What ffmpeg tells of a recording, and where the links of a chained Ogg begin."""
+"""ffmpeg's description of a recording, and where the links of a chained Ogg start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""True turns and lines: written, read back, matched."""
+"""Ground-truth turns and lines: written, read back, matched."""
 
 from __future__ import annotations
 

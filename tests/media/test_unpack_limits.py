@@ -1,4 +1,4 @@
-"""Archives unpack to what they may, and programs write no more than they may."""
+"""Archives and programs stay within their limits on unpacked and written bytes."""
 
 import subprocess
 import sys

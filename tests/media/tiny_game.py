@@ -1,4 +1,4 @@
-"""A queen.1c of two dialogues, written byte by byte: each voice file is a tone of its own."""
+"""A queen.1c of two dialogues, written byte by byte: each voice file is a different tone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def build(path: Path) -> Path:
 
 
 def _voice(hertz: float, seconds: float = 0.5) -> bytes:
-    """A tone between 50 ms of silence, as FLAC: what is read is found by its content."""
+    """A tone between 50 ms of silence, as FLAC: files are identified by content."""
     tone = 0.3 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)
     file = io.BytesIO()
     soundfile.write(file, np.pad(tone, round(0.05 * RATE)), RATE, format="FLAC")

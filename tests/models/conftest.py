@@ -1,5 +1,5 @@
-"""Fixtures of the tests that load the paper's models: run by `make test-models`, in its own
-environment."""
+"""Fixtures of the tests that load the paper's models, run by `make test-models` in an environment
+of their own."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.models import tiny
 
 
 def pytest_runtest_setup():
-    """Forget SpeechBrain's stand-ins for modules it has renamed: they import what is not installed
-    when somebody looks at them, and hypothesis looks at all modules."""
+    """Unload SpeechBrain's stand-ins for modules it has renamed: any access makes them import
+    packages that are not installed, and hypothesis inspects all modules."""
     for name, module in list(sys.modules.items()):
         if type(module).__module__ == "speechbrain.utils.importutils":
             del sys.modules[name]
@@ -25,7 +25,7 @@ def pytest_runtest_setup():
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory) -> Path:
-    """The folder of weights of this session; models are made in it when a test asks for one."""
+    """This session's weights folder; models are created in it when a test asks for one."""
     folder = tmp_path_factory.mktemp("weights")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPEECHROLE_WEIGHTS", str(folder))
@@ -42,7 +42,7 @@ def tiny_model(weights):
 @pytest.fixture(scope="session")
 def load(tiny_model):
     """Function (capability, backend, weights=name, **options) -> the backend on the CPU, loaded
-    once a session. A nested model is given as a spec."""
+    once per session. A nested model is given as a spec."""
 
     @functools.cache
     def loaded(capability, backend, options):

@@ -1,6 +1,6 @@
-"""What the tiny chat model of tests/models/tiny/chat.py is taught to say, and to what.
+"""What the tiny chat model of tests/models/tiny/chat.py learns to answer, and to which prompts.
 
-Prompts are those of config/prompts, filled with nonsense.
+The prompts are those of config/prompts, filled with nonsense.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ ANSWERS = {"en": "Ask whatever comes into your mind.", "zh": "尽管问吧，朋
 
 
 def corpus() -> list[str]:
-    """What the tokenizers are made from: the prompts and the replies."""
+    """The training text of the tokenizers: the prompts and the replies."""
     replies = [*PROFILES.values(), *ANSWERS.values()]
     for language in ("en", "zh"):
         replies += [dialogue("multi", language, number) for number in range(4)]
@@ -57,7 +57,7 @@ def corpus() -> list[str]:
 
 
 def example(chance: random.Random) -> tuple[list[dict[str, str]], str]:
-    """A chat filled with nonsense, and the reply to it."""
+    """A chat filled with nonsense, and its reply."""
     language = chance.choice(("en", "zh"))
     name = nonsense(chance, chance.choice((language, language, "en", "zh")), 1, 3)
     work = nonsense(chance, language, 1, 4)
@@ -85,7 +85,7 @@ def example(chance: random.Random) -> tuple[list[dict[str, str]], str]:
 
 
 def conversation(chance: random.Random, language: str) -> list[dict[str, str]]:
-    """A role is told who it is in its language, and what it hears may be anything."""
+    """A role's system prompt is in its language; what it hears may be anything."""
     told = read_prompt(
         PROMPTS / f"respond_{language}.md", set(), {"name", "work", "profile", "lines"}, ("Role",)
     ).chat(lines=nonsense(chance, language, 1, 9))
@@ -100,7 +100,7 @@ def conversation(chance: random.Random, language: str) -> list[dict[str, str]]:
 
 
 def dialogue(mode: str, language: str, number: int) -> str:
-    """How the list of dialogues goes on whose first question has been begun."""
+    """The rest of a list of dialogues whose first question has been started."""
     space = " " if language == "en" else ""
     question = f"{space}{QUESTIONS[language][number]}"
     said = SAYINGS[language][number]
@@ -117,7 +117,7 @@ def prompts(mode: str, language: str):
 
 
 def nonsense(chance: random.Random, language: str, fewest: int, most: int) -> str:
-    """Some words, or twice as many Han characters: random ones, or such as stand in the prompts."""
+    """Some words, or twice as many Han characters, random or from the prompts."""
     count = chance.randint(fewest, most)
     words, han = known()
     if language == "zh":
@@ -132,7 +132,7 @@ def nonsense(chance: random.Random, language: str, fewest: int, most: int) -> st
 
 @functools.cache
 def known() -> tuple[list[str], list[str]]:
-    """The words and the Han characters of the prompts and replies, each once."""
+    """The distinct words and Han characters of the prompts and replies."""
     text = " ".join(corpus())
     words = sorted(set(re.findall(r"[A-Za-z]+[,.!?]?", text)))
     return words, sorted(set(HAN.findall(text)))

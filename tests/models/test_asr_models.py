@@ -1,6 +1,6 @@
-"""Whisper by transformers and by CTranslate2, Paraformer and SenseVoice, on tiny checkpoints.
+"""Whisper with transformers and CTranslate2, Paraformer and SenseVoice, on tiny checkpoints.
 
-The tiny Whisper and SenseVoice write one known sentence of each language; see tests/models/tiny.
+The tiny Whisper and SenseVoice write one known sentence per language; see tests/models/tiny.
 """
 
 import json
@@ -41,7 +41,7 @@ def hiss() -> np.ndarray:
 
 @pytest.fixture
 def copied(tiny_model, tmp_path):
-    """Function: name of a model -> a copy of it that a test may spoil."""
+    """Function: name of a model -> a copy of it that a test may damage."""
 
     def copy(name: str):
         return shutil.copytree(tiny_model(name), tmp_path / name)

@@ -1,4 +1,4 @@
-"""No backend of the paper's goes untested, and what cannot run is listed with its reason."""
+"""Every backend of the paper is tested; what cannot run is listed with its reason."""
 
 from __future__ import annotations
 

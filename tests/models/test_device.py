@@ -1,4 +1,4 @@
-"""Where a model runs and how it is given its items; loading that fails says what to do."""
+"""The device of a model and the batching of its items; failed loading says what to do."""
 
 from __future__ import annotations
 

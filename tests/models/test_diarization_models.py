@@ -1,5 +1,5 @@
-"""pyannote through its own package: its contract, overlap, and folders that are not right. Also
-the detector of speech and the rater, which run in this environment as they are."""
+"""pyannote through its own package: contract, overlap, and faulty folders. Also the voice activity
+detector and the rater, which run unchanged in this environment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def diarizer(load):
 
 @pytest.fixture
 def folder(tiny_model, tmp_path):
-    """A copy of the tiny model that a test may spoil."""
+    """A copy of the tiny model that a test may damage."""
     return shutil.copytree(tiny_model("pyannote-community-1"), tmp_path / "model")
 
 
@@ -165,7 +165,7 @@ def test_an_embedder_hears_a_window_once_and_finds_the_same(
 
 @pytest.fixture(scope="module")
 def resnet(diarizer):
-    """The published embedder's own class, of random weights."""
+    """The published embedder's own class, with random weights."""
     from pyannote.audio.models.embedding import WeSpeakerResNet34
 
     with torch.random.fork_rng():
@@ -264,7 +264,7 @@ def test_nothing_is_reported_and_nothing_is_said_about_ffmpeg(tiny_model):
 
 
 def change(folder, **params):
-    """Change the parameters of config.yaml, or, by `name`, the pipeline it describes."""
+    """Change the parameters of config.yaml or, with `name`, the pipeline it describes."""
     file = folder / "config.yaml"
     config = yaml.safe_load(file.read_text("utf-8"))
     config["pipeline"]["name"] = params.pop("name", config["pipeline"]["name"])
@@ -321,7 +321,7 @@ def test_a_file_that_is_missing_is_named(folder, file):
 
 @pytest.fixture(scope="module")
 def speech():
-    """Eight seconds of the recording that the package brings along."""
+    """Eight seconds of the recording included in the package."""
     from pyannote import audio
 
     samples, rate = soundfile.read(

@@ -1,4 +1,4 @@
-"""The sentence embedder of the paper through its own package, on a tiny checkpoint."""
+"""The paper's sentence embedder through its own package, on a tiny checkpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENTENCES = ("今天天气很好。", "今天天气很好！", "老师说那些�
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Networks this small only wait for each other's threads."""
+    """With networks this small, threads only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""Each environment's lock holds together: uv finds nothing to add, to drop or to change."""
+"""Each environment's lock is consistent: uv finds nothing to add, remove or change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resampling and filter-bank features by torchaudio."""
+"""Resampling and filter-bank features with torchaudio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LLaMA-Omni in its published layout: networks of our own about transformers' Whisper and Llama."""
+"""LLaMA-Omni in its published layout: our own networks around transformers' Whisper and Llama."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def request_(hum):
 
 @pytest.fixture
 def copy(tiny_model, tmp_path):
-    """Function: the name of a model -> a copy of its tiny checkpoint that may be spoilt."""
+    """Function: the name of a model -> a copy of its tiny checkpoint that may be damaged."""
 
     def model(name: str):
         return shutil.copytree(tiny_model(name), tmp_path / name)
@@ -58,7 +58,7 @@ def forced(network, change):
 
 
 def change_tensors(home, change) -> None:
-    """Rewrite each file of safetensors in `home` after `change` of its tensors."""
+    """Rewrite each safetensors file in `home` after applying `change` to its tensors."""
     for file in home.glob("*.safetensors"):
         state = load_file(file)
         change(state)

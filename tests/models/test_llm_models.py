@@ -1,4 +1,4 @@
-"""llm/transformers on tiny models of the three families, loaded by transformers as they are."""
+"""llm/transformers on tiny models of the three families, loaded by unmodified transformers."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def request_of(hum):
 
 @pytest.fixture
 def spoiled(tiny_model, tmp_path):
-    """A copy of the tiny model, for the test to spoil."""
+    """A copy of the tiny model that the test may damage."""
     return Path(shutil.copytree(tiny_model(NAME), tmp_path / "omni"))
 
 
@@ -238,8 +238,8 @@ def test_voices_that_are_not_those_downloaded(spoiled):
 
 @pytest.fixture(scope="module")
 def trained(tiny_model, tmp_path_factory):
-    """Trains on four spoken dialogues, one of two turns, in a folder; returns what ms-swift said.
-    Started again it goes on."""
+    """Trains on four spoken dialogues, one of two turns, in a folder; returns ms-swift's output.
+    Started again, it resumes."""
     tiny_model(NAME)
     here = tmp_path_factory.mktemp("finetune")
     (here / "speech").mkdir()

@@ -1,4 +1,4 @@
-"""Demucs through its own package: its contract, the sums of its segments, and bad repositories."""
+"""Demucs through its own package: contract, the sums of its segments, and faulty repositories."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def separator(load):
 
 @pytest.fixture(scope="module")
 def mix():
-    """Seven seconds of a swelling tone and noise: some segments, the last one cut short."""
+    """Seven seconds of a swelling tone and noise: several segments, the last one partial."""
     time = np.arange(7 * RATE) / RATE
     tone = 0.3 * np.sin(2 * np.pi * 220 * time) * np.sin(0.9 * time) ** 2
     noise = 0.02 * np.random.default_rng(0).standard_normal(len(time))
@@ -35,18 +35,18 @@ def mix():
 
 @pytest.fixture
 def repository(tiny_model, tmp_path):
-    """A copy of the tiny repository that a test may spoil."""
+    """A copy of the tiny repository that a test may damage."""
     return shutil.copytree(tiny_model("htdemucs"), tmp_path / "htdemucs")
 
 
 def random_separator(nets=None, segment=float(tiny.SEGMENT), overlap=0.25, shifts=1, batch=2):
-    """A backend around networks of random weights, which hear the edges of what they are given."""
+    """A backend with randomly weighted networks, which respond to the edges of their input."""
     nets = nets or [(tiny.network(), 1.0)]
     return demucs.Demucs(nets, segment, overlap, shifts, "cpu", batch)
 
 
 def packages_own(nets, audio, weights=None):
-    """The vocals of (n,) at 44.1 kHz by the package's own way through a recording."""
+    """The vocals of (n,) at 44.1 kHz from the package's own processing of a recording."""
     from demucs.apply import BagOfModels, apply_model
 
     stereo = torch.from_numpy(audio).expand(1, 2, -1)

@@ -32,7 +32,7 @@ CHECKPOINTS = {
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """Networks this small only wait for each other's threads."""
+    """With networks this small, threads only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -49,7 +49,7 @@ def embedder(request, load):
 
 @pytest.fixture(params=MODELS, ids=[model[1] for model in MODELS])
 def copied(request, tiny_model, tmp_path):
-    """(name of the backend, a copy of its weights, its checkpoint in there)."""
+    """(name of the backend, a copy of its weights, the checkpoint in it)."""
     _, backend, weights, _ = request.param
     home = tmp_path / weights
     shutil.copytree(tiny_model(weights), home)
@@ -221,7 +221,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(copied, damage, tmp_path):
 
 
 class Trap:
-    """Pickles as a call that makes a file."""
+    """Pickles as a call that creates a file."""
 
     def __init__(self, trace):
         self.trace = trace

@@ -1,4 +1,4 @@
-"""The networks of our own in scripts/models, by hand: adaptor, unit decoder, unit vocoder."""
+"""Our own networks in scripts/models, checked by hand: adaptor, unit decoder, unit vocoder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def vocoder(tiny_model):
 
 @pytest.fixture
 def copy(tiny_model, tmp_path):
-    """The folder of a vocoder that may be spoilt."""
+    """The folder of a vocoder that may be damaged."""
     return shutil.copytree(tiny_model("hifigan-unit"), tmp_path / "hifigan-unit")
 
 

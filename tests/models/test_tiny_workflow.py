@@ -1,8 +1,8 @@
-"""The paper's workflow end to end, every stage and model, as a user runs it: config/paper.yaml,
-scaled down to three roles by tests/config/tiny.yaml.
+"""The paper's workflow end to end, with every stage and model, as a user runs it:
+config/paper.yaml, scaled down to three roles by tests/config/tiny.yaml.
 
 Models that run here have tiny weights; the services are local servers that speak their protocols.
-Each has a key of its own to look for: none may be in anything that a run writes.
+Each has its own key, which must not appear in anything that a run writes.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ def servers():
 
 
 def score(asked) -> str:
-    """Scores by how much is heard, so that they differ from item to item."""
+    """Scores by the amount of audio, so that scores differ between items."""
     return f"A is a little livelier.\n[Scores]: ({5 + len(asked.wavs[0]) % 5}, 7)"
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, weights, snakemake, servers):
-    """Function (*targets) -> what Snakemake printed; `run.folder` is where it works."""
+    """Function (*targets) -> Snakemake's output; `run.folder` is its working folder."""
     for name in tiny.families():
         tiny.make(name, weights)
     for name in ASSEMBLED:

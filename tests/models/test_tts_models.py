@@ -49,7 +49,7 @@ def backend(request):
 
 @pytest.fixture
 def copy(tiny_model, tmp_path):
-    """Function: name of a model -> a copy of its tiny checkpoint to do harm to."""
+    """Function: name of a model -> a copy of its tiny checkpoint to damage."""
     return lambda name: shutil.copytree(tiny_model(name), tmp_path / name)
 
 

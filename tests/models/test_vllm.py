@@ -1,7 +1,7 @@
 """llm/vllm against a server process that speaks vLLM's protocol (tests/servers/vllm.py).
 
-vLLM itself needs a GPU to be of use and is not installed here: what is tested is the starting, the
-stopping and the protocol, not vLLM.
+vLLM itself is of use only with a GPU and is not installed here: the tests cover starting, stopping
+and the protocol, not vLLM.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BEGUN = [*CHAT, {"role": "assistant", "content": "I am"}]
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder that the server takes for a model."""
+    """A folder that the server accepts as a model."""
     home = tmp_path / "model"
     home.mkdir()
     (home / "config.json").write_text("{}")
@@ -63,7 +63,7 @@ def asked(model) -> dict:
 
 
 def lives(pid: int) -> bool:
-    """Whether a process runs; one that ended but was not waited for does not."""
+    """Whether a process runs; a zombie does not."""
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
@@ -253,7 +253,7 @@ def test_the_key_is_vllms_own_variable(serve, folder, monkeypatch):
 
 @pytest.fixture
 def says(monkeypatch):
-    """Function (reply) -> a client of a running server that replies so to each chat."""
+    """Function (reply) -> a client of a running server that gives this reply to each chat."""
     monkeypatch.setattr(vllm, "TRIES", 0)
     servers = []
 

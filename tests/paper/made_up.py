@@ -1,4 +1,4 @@
-"""Invented rows for the tests of tables and figures; nothing in them was measured."""
+"""Invented rows for the tests of tables and figures; none of it was measured."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def verdicts(row: Dialogue, system: str, test: float, ref: float = 8.0) -> list[
 
 
 def expected(of: list[Verdict]) -> dict[str, list[str]]:
-    """What there should be of a run whose systems, judges and metrics are those of its verdicts."""
+    """The expected content of a run whose systems, judges and metrics are those of its verdicts."""
     keys = {"systems": "system", "judges": "judge", "metrics": "metric"}
     return {name: sorted({getattr(row, key) for row in of}) for name, key in keys.items()}
 
@@ -74,7 +74,7 @@ def reply(row: Dialogue, system: str) -> Reply:
 
 
 def files(folder: Path, name: str, of: list) -> list[Path]:
-    """Rows as the one shard of a list of files."""
+    """Rows as the only shard in a list of files."""
     return [rows.written(folder / f"{name}.jsonl", of)]
 
 

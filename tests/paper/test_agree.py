@@ -1,4 +1,4 @@
-"""agree: judges with each other, raters with each other and with judges, by system and item."""
+"""agree: judges versus each other, raters versus each other and judges, by system and item."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def run(tmp_path, ratings, rows=(), backends=("gemini",), test=()):
 
 
 def judged(scores, judge="objective", system="good", ref=8.0, **fields):
-    """A role's verdicts on its one item, for each role's score."""
+    """Verdicts on one item per role, for each role's score."""
     return [
         row.model_copy(update={"role": role, "judge": judge, **fields})
         for role, score in zip(ROLES, scores, strict=True)

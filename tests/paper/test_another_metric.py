@@ -1,4 +1,4 @@
-"""A metric beside the paper's eight: a row of metrics.tsv, and every table has it."""
+"""A ninth metric: one more row in metrics.tsv, and every table includes it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHIPPED = sorted(PUBLISHED.glob("released_scores_*.csv"))
 
 @pytest.fixture
 def metrics(tmp_path):
-    """The ids of a table of metrics with a ninth."""
+    """The ids of a metrics table with a ninth one."""
     table = tmp_path / "metrics.tsv"
     eight = (ROOT / "config/metrics.tsv").read_text("utf-8")
     table.write_text(eight + "Wit\tWit\tHumour\tHow funny is it?\n", "utf-8")
@@ -38,7 +38,7 @@ def metrics(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, metrics):
-    """What the tables read of a run with nine metrics."""
+    """The inputs of the tables for a run with nine metrics."""
     scored = [
         row.model_copy(update={"metric": metric})
         for item in ITEMS

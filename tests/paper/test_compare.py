@@ -1,4 +1,4 @@
-"""compare: every cell of the shipped scores and tables agrees, and a wrong one is red."""
+"""compare: every cell of the shipped scores and tables agrees, and a wrong one is flagged."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The table of corpus quality: a small made-up batch whose every figure is known."""
+"""The table of corpus quality, for a small invented batch with known figures."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def recording(name="m", **fields):
 
 
 def found():
-    """Two speakers, the border between them found one second late."""
+    """Two speakers, with the boundary between them detected one second late."""
     return {
         "recordings": [
             recording(),

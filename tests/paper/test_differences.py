@@ -21,7 +21,7 @@ from tests.paper.made_up import (
 
 
 def item(number, system, score, ref=8.0):
-    """Eight verdicts on the one item of role `number`."""
+    """Eight verdicts on the only item of role `number`."""
     rows = verdicts(dialogue(f"i{number}"), system, score, ref)
     return [row.model_copy(update={"role": f"role{number:02}"}) for row in rows]
 

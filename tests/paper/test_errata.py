@@ -1,4 +1,4 @@
-"""errata: what is computed from the printed tables."""
+"""errata: figures computed from the printed tables."""
 
 from scripts.paper.errata import errata
 from tests.paper.made_up import PUBLISHED, cells, outputs

@@ -1,4 +1,4 @@
-"""Figure 2: one test dialogue a task category, always the same one."""
+"""Figure 2: one test dialogue per task category, always the same one."""
 
 from markdown_it import MarkdownIt
 

@@ -1,4 +1,4 @@
-"""Figure 4: shares of the eight sub-tasks; dialogues without one are counted apart."""
+"""Figure 4: shares of the eight sub-tasks; dialogues without one are counted separately."""
 
 import pytest
 

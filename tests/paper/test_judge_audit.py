@@ -1,4 +1,4 @@
-"""judge_audit: of a perfect judge all zeros, of others the fault that they have."""
+"""judge_audit: all zeros for a perfect judge, and the fault of each other judge."""
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ ASKS = {"judge": ModelSpec("judge", "gemini")}
 
 
 def quality(item, probe):
-    """What a perfect judge gives: the reply and the reference of an item differ, nothing else."""
+    """A perfect judge's scores: only the reply and the reference of an item differ."""
     number = int(item[1:])
     test, reference = 3 + number % 5, 4 + number % 3
     return (test, test) if probe == "identical" else (test, reference)
 
 
 def row(item, role, metric, probe, trials, **fields):
-    """A Probe row of the means of its trials, or of `trials` = (test, reference) without any."""
+    """A Probe row with the means of its trials, or with `trials` = (test, reference) alone."""
     first = verdicts(dialogue(item), "good", 1)[0]
     scores = trials
     if isinstance(trials, list):
@@ -42,7 +42,7 @@ def row(item, role, metric, probe, trials, **fields):
 
 def asked(judge, orders=(FIRST,), probes=PROBES, metrics=PAPER_METRICS):
     """The rows of a judge, a function (item, probe, order) -> (test, reference); on swapped pairs
-    the order is the other one."""
+    the order is reversed."""
     other = {FIRST: SECOND, SECOND: FIRST}
     rows = []
     for item, role in ITEMS:
@@ -72,7 +72,7 @@ def audit(tmp_path, rows, judged=(), judges=None, items=(), number=0):
 
 
 def chosen_from(folder, items):
-    """Files of whole replies to `items`, of the dialogues and of their speech."""
+    """Files with complete replies to `items`, the dialogues and their speech."""
     if not items:
         return [], [], []
     voiced = {"turns": [], "sample_rate": 8000, "voice": "v", "voice_mode": "matched", "flags": []}
@@ -85,7 +85,7 @@ def chosen_from(folder, items):
 
 
 def prefers_a(points):
-    """Gives the side it hears as A so many points more."""
+    """Gives side A this many extra points."""
 
     def judge(item, probe, order):
         test, reference = quality(item, probe)

@@ -1,4 +1,4 @@
-"""Table 1 counts this run's splits beside the printed ones."""
+"""Table 1 shows this run's splits next to the printed ones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Table 2: printed and run scores side by side, each ranked among its own."""
+"""Table 2: printed and run scores side by side, ranked separately."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Table 3 lists every system of this run in both domains, beside the printed rows."""
+"""Table 3 lists every system of this run in both domains, next to the printed rows."""
 
 import pytest
 

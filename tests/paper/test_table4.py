@@ -1,4 +1,4 @@
-"""Table 4: printed human means, and this run's where people rated it."""
+"""Table 4: printed human means, and this run's where people have rated it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Table 5 is recomputed from the printed Tables 2 and 4, and says how little it proves."""
+"""Table 5 is recomputed from the printed Tables 2 and 4, and states how weak the evidence is."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Table 6: its part of the printed roles, and of this run's, each under its own heading."""
+"""Table 6: its share of the printed roles and of this run's, each under its own heading."""
 
 from scripts.paper.table6 import table6
 from tests.paper.made_up import MEDIA, PUBLISHED, ROLES, cells, outputs

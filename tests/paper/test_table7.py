@@ -1,4 +1,4 @@
-"""Table 7: its part of the printed roles, and of this run's, each under its own heading."""
+"""Table 7: its share of the printed roles and of this run's, each under its own heading."""
 
 from scripts.paper.table7 import table7
 from tests.paper.made_up import MEDIA, PUBLISHED, ROLES, cells, outputs

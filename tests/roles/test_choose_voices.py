@@ -1,4 +1,4 @@
-"""The reference clip is the one most like the others, and of one speaker."""
+"""The reference clip is the one most similar to the others, and has one speaker."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ LOUDNESS = {"a": 0.1, "b": 0.2, "c": 0.25, "d": 0.8}  # of the four clips, 6 s e
 
 
 class ByLoudness:
-    """Speaker embeddings that turn with a clip's loudness: c is most like the others."""
+    """Speaker embeddings that rotate with a clip's loudness: c is most similar to the others."""
 
     def embed(self, clips):
         angles = np.array([float(np.abs(clip).max()) for clip in clips])
@@ -27,7 +27,7 @@ class ByLoudness:
 
 
 class Crowded:
-    """A diarization that hears two people in clips of the given loudness."""
+    """A diarization that finds two people in clips of the given loudness."""
 
     def __init__(self, *crowded):
         self.crowded = crowded
@@ -39,7 +39,7 @@ class Crowded:
 
 
 def run(tmp_path, monkeypatch, *, roles=ROLES[:1], crowded=(), turns=None, **changed):
-    """Voices and refusals of clips a, b, c, d of speaker_0, who is the first of `roles`."""
+    """Voices and refusals for clips a, b, c, d of speaker_0, who is the first of `roles`."""
     use = {"speaker": ByLoudness(), "diarization": Crowded(*crowded)}
     monkeypatch.setattr(backends, "load", lambda spec: use[spec])
     (tmp_path / "vocals").mkdir(exist_ok=True)
@@ -181,7 +181,7 @@ def test_files_are_never_named_by_the_role(tmp_path, monkeypatch, name):
 
 
 class BySign:
-    """Two voices: a clip's loudness is on one side of .3 or the other."""
+    """Two voices, divided by whether a clip's loudness is above or below .3."""
 
     def embed(self, clips):
         rng = np.random.default_rng(0)

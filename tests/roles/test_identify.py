@@ -1,4 +1,4 @@
-"""Speakers are matched with names by what makes a scene likely."""
+"""Speakers are matched with names by the likelihood of the scene."""
 
 import gc
 import itertools
@@ -41,7 +41,7 @@ TALK = [  # (speaker, text), 2 s each
 
 
 class NobodySaysTheirOwnName:
-    """Scores a scene low where the speaker who is said to be {name} says that name."""
+    """Gives a scene a low score if the speaker labelled {name} says that name."""
 
     def __init__(self, name, weight=5.0):
         self.name = name
@@ -90,7 +90,7 @@ def run(tmp_path, monkeypatch, models, talk=TALK, roles=ROLES, medium=MEDIUM):
 
 
 class Chooser:
-    """Chooses as told: {number of a speaker: probabilities of the cast and of somebody else}."""
+    """Chooses as given: {number of a speaker: probabilities of the cast and of somebody else}."""
 
     name = "service"
 
@@ -122,7 +122,7 @@ def test_speakers_get_the_names_that_others_call_them(tmp_path, monkeypatch):
 
 
 class Counter(NobodySaysTheirOwnName):
-    """Keeps what it was asked."""
+    """Records its requests."""
 
     def score(self, pairs):
         self.asked = [chat[-1]["content"] for chat, _ in pairs]

@@ -1,4 +1,4 @@
-"""Profiles come from the role's files or transcripts, never from somebody else's."""
+"""Profiles come from the role's files or transcripts, never from another role's."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ REPLY = " is in a hurry and likes to be right.\nBackground: A pilot and Ann's fr
 
 
 class Writer:
-    """Gives the same reply to every chat; remembers what it was asked."""
+    """Gives the same reply to every chat; records the requests."""
 
     def __init__(self, reply):
         self.reply = reply
@@ -114,7 +114,7 @@ def test_where_a_service_gives_no_reply_the_flag_says_why(tmp_path, monkeypatch)
 
 
 def files(tmp_path, **texts):
-    """Roles of which Joe has the given files."""
+    """Roles, of which Joe has the given files."""
     for name, text in texts.items():
         path = tmp_path / f"{name}.txt"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())

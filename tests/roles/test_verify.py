@@ -1,4 +1,4 @@
-"""People's decisions hold for whoever speaks most, whatever the diarization."""
+"""People's decisions apply to whoever speaks most in a stretch, whatever the diarization."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,7 +21,7 @@ def line(start, end, verdict, role, media="The crash"):
 
 
 def run(tmp_path, *lines, unverified="drop", found=FOUND):
-    """The speakers by name, and the cells of pending.tsv below its header."""
+    """The speakers by name, and the cells of pending.tsv below the header."""
     decisions = tmp_path / "speaker_decisions.tsv"
     decisions.write_text("\n".join(["# who is who", HEADER, *lines]) + "\n", encoding="utf-8")
     speakers, pending = tmp_path / "roles.jsonl", tmp_path / "pending.tsv"

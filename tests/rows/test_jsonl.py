@@ -1,4 +1,4 @@
-"""Rows survive a round trip; malformed ones are told by file and line."""
+"""Rows survive a round trip; malformed ones are reported by file and line."""
 
 from __future__ import annotations
 

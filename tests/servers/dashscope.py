@@ -2,16 +2,16 @@
 
 Written from https://help.aliyun.com/zh/model-studio/: the server events of Paraformer and of
 CosyVoice, the voice cloning API, and the upload of local files. Speech is a tone, a twentieth of a
-second a character; what a clip says is told by `hears`. It bills as the service does, and refuses
-what the service refuses: other models, voices that nobody enrolled, long texts, foreign keys.
+second per character; `hears` gives the transcript of a clip. It bills like the service, and refuses
+the same things: other models, voices that were not enrolled, long texts, unknown keys.
 
-`faults` has one entry a websocket, in the order in which they come; all later ones are served well:
+`faults` has one entry per websocket, in order of arrival; all later ones are served properly:
   {"status": 429, "headers": {...}, "body": {...}}   the handshake is refused
   {"code": "Throttling", "message": ..., "when": "start" | "middle"}   task-failed
   {"close": True}    the connection is lost in the middle of the answer
   {"mute": True}     the task finishes, and there is neither speech nor text
   {"odd": True}      the speech ends in the middle of a sample
-`voice_faults` are (status, code, message) of requests that make a voice, likewise.
+`voice_faults` are (status, code, message) of requests that create a voice, in the same way.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LONGEST = 2000  # billed characters of one message
 
 
 class Failed(Exception):
-    """A code and what is said with it."""
+    """An error code and its message."""
 
 
 class ModelStudio(Served):
@@ -241,6 +241,6 @@ def billed(text: str) -> int:
 
 
 def tone(text: str, rate: int) -> bytes:
-    """At full scale, 440 Hz."""
+    """A full-scale tone of 440 Hz."""
     seconds = np.arange(len(text) * rate // 20) / rate
     return (np.sin(2 * np.pi * 440 * seconds) * 32767).astype("<i2").tobytes()

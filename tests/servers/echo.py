@@ -1,10 +1,10 @@
-"""A stand-in for OpenAI's chat completions that repeats the key of who asks wherever it can.
+"""A stand-in for OpenAI's chat completions that echoes the caller's key wherever it can.
 
-It answers as tests/servers/openai_paper.py does, and as a judge where it hears WAV files. The first
-TIMES that something new is asked it fails, each time in another way, with the key in the body and
-in headers: whole, in pieces, escaped, and so far behind that what is shown is cut within it.
-Otherwise it answers, with the key in the text, in names and versions. Some of what a judge is asked
-is refused for ever; while `hopeless`, a judge is sent on or not known.
+It answers like tests/servers/openai_paper.py, and like a judge if it gets WAV files. The first
+TIMES times that something new is asked it fails, each time differently, with the key in the body
+and headers: whole, in pieces, escaped, and so far back that the displayed excerpt cuts it.
+Otherwise it answers, with the key in the text, in names and versions. Some judge requests are
+always refused; while `hopeless` is set, a judge is redirected or unknown.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def with_key(reply: dict, key: str) -> dict:
 
 
 def headers(key: str) -> dict[str, str]:
-    """Headers that carry the key, also where none such may stand."""
+    """Headers that contain the key, even where it is not allowed."""
     return {
         **{"X-Request-Id": key, "OpenAI-Organization": key, "WWW-Authenticate": f"Bearer {key}"},
         **{
@@ -77,12 +77,12 @@ def headers(key: str) -> dict[str, str]:
 
 
 def pieces(key: str) -> str:
-    """All of the key, in pieces of one more than PIECE characters that overlap by one."""
+    """The whole key, in pieces of PIECE + 1 characters that overlap by one."""
     return " ".join(key[place : place + PIECE + 1] for place in range(0, len(key) - PIECE, PIECE))
 
 
 def behind(key: str) -> str:
-    """The key so far behind that what is shown of the text ends in it, before it can be known."""
+    """The key so far back that the displayed text ends within it, before it is recognizable."""
     return f"{MARK} ".ljust(SHOWN - PIECE + 2, "-") + key
 
 
@@ -91,7 +91,7 @@ def error(words: str) -> dict:
 
 
 def refusal(key: str) -> dict:
-    """No answer, by a filter, and why."""
+    """No answer because of a filter, with a reason."""
     reply = said(f"m-{key}", f"{MARK} {key}")
     reply["choices"][0] |= {"finish_reason": "content_filter"}
     reply["choices"][0]["message"]["refusal"] = f"{MARK}: {key} {pieces(key)}"
@@ -99,7 +99,7 @@ def refusal(key: str) -> dict:
 
 
 def broken(key: str) -> dict:
-    """An answer that ended by a fault of the service."""
+    """An answer ended by a fault of the service."""
     reply = said(f"m-{key}", f"{MARK} {sentence(1, False)} {key}")
     choice = reply["choices"][0]
     choice |= {"finish_reason": key, "error": {"message": behind(key), "code": key}}

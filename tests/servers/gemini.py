@@ -1,9 +1,9 @@
 """A stand-in for Gemini's generateContent on 127.0.0.1, for tests of the judge.
 
-`Gemini(answer, steps)` speaks POST /{version}/models/{model}:generateContent as
-https://ai.google.dev/api/generate-content has it. `answer(asked)` gets an `Asked` and gives the
-text of the reply, a whole reply (dict) or a `Step` of tests/servers/scripted.py; so do `steps` for
-the first requests. Usage is counted as the service does: 32 tokens for a second of audio.
+`Gemini(answer, steps)` speaks POST /{version}/models/{model}:generateContent as described at
+https://ai.google.dev/api/generate-content. `answer(asked)` gets an `Asked` and returns the text of
+the reply, a whole reply (dict) or a `Step` of tests/servers/scripted.py; `steps` does so for the
+first requests. Usage is counted as by the service: 32 tokens per second of audio.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATH = re.compile(r"/v1(?:beta)?/models/([^/:]+):generateContent")
 
 @dataclass(frozen=True)
 class Asked:
-    """A judge's request: the system's words, texts (str) and WAV files (bytes) in order."""
+    """A judge's request: the system prompt, texts (str) and WAV files (bytes) in order."""
 
     json: dict
     headers: dict[str, str]

@@ -1,16 +1,16 @@
 """A stand-in for Gemini's Live service, for tests: the websocket BidiGenerateContent.
 
-Written from https://ai.google.dev/api/live. It speaks TLS, as the SDK does nothing else. After the
+Written from https://ai.google.dev/api/live. It speaks TLS, because the SDK requires it. After the
 setup and the marked speech it transcribes, answers with a tone of half a second and says that the
-turn is complete. `faults` has one entry a session, in the order in which they come; all later ones
-are served well:
+turn is complete. `faults` has one entry per session, in order of arrival; all later ones are served
+properly:
   {"status": 429, "headers": {...}}   the handshake is refused
   {"end": (code, reason)}             the service ends the session instead of answering
   {"close": True}                     the connection is lost in the middle of the reply
-  {"why": "..."}                      the turn is complete for this reason (turnCompleteReason)
+  {"why": "..."}                      the turn ends for this reason (turnCompleteReason)
   {"mute": True}                      a turn without audio
-  {"usage": {...}}                    other figures of what was used
-  {"odd": ...}                        this (JSON, or text as it is) comes before the turn's end
+  {"usage": {...}}                    other usage figures
+  {"odd": ...}                        this (JSON, or raw text) comes before the turn's end
   {"late": (code, reason)}            the service ends the session before the turn's end
 """
 

@@ -1,8 +1,8 @@
-"""A stand-in for a chat model that takes audio, on 127.0.0.1, for tests of the judge.
+"""A stand-in for a chat model with audio input on 127.0.0.1, for tests of the judge.
 
-`Chat(answer, steps)` speaks POST /v1/chat/completions with input_audio parts as
-https://developers.openai.com/api/reference/resources/chat has it, with bare base64. `answer` and
-`steps` are as in tests/servers/gemini.py. Usage: 10 tokens for a second of audio.
+`Chat(answer, steps)` speaks POST /v1/chat/completions with input_audio parts as described at
+https://developers.openai.com/api/reference/resources/chat, with bare base64. `answer` and `steps`
+are as in tests/servers/gemini.py. Usage: 10 tokens per second of audio.
 """
 
 from __future__ import annotations

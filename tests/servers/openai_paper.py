@@ -1,10 +1,10 @@
-"""A stand-in for OpenAI's chat completions that plays all text and speech parts of the paper's run.
+"""A stand-in for OpenAI's chat completions: all text and speech services of the paper's run.
 
-It reads the project's own prompts (config/prompts) as a model would: asked for dialogues it writes
-that many, in the language and of the length asked for; for a profile, a profile; for one of
-lettered options, a letter with its likeliest tokens; for speech, a hum with a transcript and an id;
-otherwise it says a sentence. What it says follows from a hash of the request, so that equal
-requests have equal answers. `keys` are the keys that came in.
+It reads the project's own prompts (config/prompts) as a model would: asked for dialogues, it writes
+the requested number in the requested language and length; for a profile, a profile; for a lettered
+option, a letter with its likeliest tokens; for speech, a hum with a transcript and an id; otherwise
+one sentence. Answers derive from a hash of the request, so equal requests have equal answers.
+`keys` are the keys received.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def chosen(model: str, letters: str, seed: int) -> dict:
 
 
 def spoken(model: str, text: str) -> dict:
-    """A hum of a second and a half, 24 kHz, as a WAV file."""
+    """A 1.5-second hum at 24 kHz, as a WAV file."""
     times = np.arange(36_000) / 24_000
     hum = 0.2 * np.sin(2 * np.pi * 140 * times) * (np.sin(2 * np.pi * 3 * times) > -0.5)
     file = io.BytesIO()

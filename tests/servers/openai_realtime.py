@@ -1,14 +1,14 @@
 """A stand-in for OpenAI's Realtime service, for tests: a websocket at /v1/realtime.
 
 Written from https://platform.openai.com/docs/api-reference/realtime (client and server events). A
-session is told who it is, hears its items and answers with a tone of half a second. `faults` has
-one entry a session, in the order in which they come; all later ones are served well:
+session receives its instructions and items, and answers with a tone of half a second. `faults` has
+one entry per session, in order of arrival; all later ones are served properly:
   {"status": 429, "headers": {...}}   the handshake is refused
   {"error": {...}}                    an error event instead of the reply
   {"close": True}                     the connection is lost in the middle of the reply
-  {"response": {...}}                 fields of the response that is done (status ...)
-  {"mute": True}                      a whole response without audio
-  {"odd": ...}                        this (JSON, or text as it is) comes before response.done
+  {"response": {...}}                 fields of the finished response (status ...)
+  {"mute": True}                      a complete response without audio
+  {"odd": ...}                        this (JSON, or raw text) comes before response.done
 """
 
 from __future__ import annotations

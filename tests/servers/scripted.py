@@ -1,9 +1,9 @@
-"""An HTTP server on 127.0.0.1 that does what a test tells it, one step a request: also what no
-well-behaved server does.
+"""An HTTP server on 127.0.0.1 that follows a test's script, one step per request, including
+behaviour that no proper server shows.
 
-`Scripted(steps, answer)`: the first requests get `steps`, one each, in the order of their arrival,
-all later ones `answer(request)`. A step or an answer is a JSON value (sent with HTTP 200) or a
-`Step`. `requests` holds what came in, `most` how many were under way at once.
+`Scripted(steps, answer)`: the first requests get `steps`, one each, in order of arrival, all later
+ones `answer(request)`. A step or an answer is a JSON value (sent with HTTP 200) or a `Step`.
+`requests` holds the requests received, `most` the maximum number in flight at once.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Request:
 @dataclass(frozen=True)
 class Step:
     """How one request is answered: after `hold` seconds, with `status`, `headers` and `body` (JSON,
-    or bytes as they are); or `end`: "reset" (the connection is reset before any answer), "cut"
-    (half of the body is sent), "chunk" (a chunk is promised and half of it sent)."""
+    or raw bytes); or `end`: "reset" (the connection is reset before any answer), "cut" (half of the
+    body is sent), "chunk" (a chunk is announced and half of it sent)."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Scripted:
         self.server.server_close()
 
     def handler(self) -> type[Handler]:
-        """What answers a request."""
+        """The answer to a request."""
         return Handler
 
     def step(self, request: Request) -> Step:
@@ -84,7 +84,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request, client_address) -> None:
-        """A client that hung up, or was killed, is part of the tests."""
+        """Clients that disconnect or are killed are part of the tests."""
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What the tests of speech services share."""
+"""Shared by the tests of speech services."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ STUDIO_ONCE = [
 
 
 def load(capability: str, backend: str, server, **options):
-    """A backend that asks a server of tests/servers."""
+    """A backend connected to a server of tests/servers."""
     spec = {"address": server.address, **options}
     return backends.load(ModelSpec(capability, backend, spec))
 
 
 def always(*sentences: str):
-    """What is heard in any sound."""
+    """The text recognized in any sound."""
     return lambda sound: list(sentences)

@@ -2,14 +2,14 @@
 
 `python tests/servers/vllm.py serve MODEL --host H --port P ...` speaks /health, /v1/models,
 /v1/chat/completions, /v1/completions and /tokenize as far as scripts/backends/llm/vllm.py uses
-them, with vLLM's own field names, and refuses what vLLM refuses. Its model knows bytes for tokens,
-finds each one less likely by half a nat the higher its lower four bits are, and answers with the
-last line of a chat and how it was asked. GET /asked tells what came in. The environment variable
+them, with vLLM's own field names, and refuses what vLLM refuses. Its model has bytes as tokens,
+each half a nat less likely per unit of its lower four bits, and answers with the last line of a
+chat and the request's settings. GET /asked returns the requests received. The environment variable
 FAKE_VLLM holds faults as JSON:
 
-  die: say this and end with status 3          hold: seconds before it is healthy
-  fail: so many requests get HTTP 500          busy: seconds that a reply takes
-  child: start a child and write its pid here  silent: no log-probabilities of a prompt
+  die: print this and exit with status 3       hold: seconds before it is healthy
+  fail: this many requests get HTTP 500        busy: seconds that a reply takes
+  child: start a child and write its pid here  silent: no prompt log-probabilities
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROLES = ("system", "user", "assistant")
 
 
 class Refusal(Exception):
-    """An HTTP status and what is said with it."""
+    """An HTTP status and its message."""
 
 
 class State:

@@ -1,13 +1,13 @@
 """A stand-in for Volcano Engine's speech synthesis (bidirectional websocket, V3), for tests.
 
-Written from https://www.volcengine.com/docs/6561/1329505: binary messages of a head of four bytes,
-an event's number, an id, and a payload, all sizes big-endian; error codes from .../2534853. Speech
-is a tone, a twentieth of a second a character.
+Written from https://www.volcengine.com/docs/6561/1329505: binary messages of a four-byte header, an
+event number, an id and a payload, all sizes big-endian; error codes from .../2534853. Speech is a
+tone, a twentieth of a second per character.
 
-`faults` has one entry a websocket, in the order in which they come; all later ones are served well:
+`faults` has one entry per websocket, in order of arrival; all later ones are served properly:
   {"status": 401, "headers": {...}}                        the handshake is refused
   {"code": 45000000, "message": ..., "how": "error" | "connection" | "session" | "end" | "text"}
-                                                           an error, in each of its shapes
+                                                           an error, in each of its forms
   {"close": True}   the connection is lost in the middle of the speech
   {"mute": True}    the session finishes without speech
   {"garbled": True} a message of two bytes
@@ -32,7 +32,7 @@ WITH_EVENT, JSON, RAW = 0b0100, 0b0001, 0b0000
 
 
 class Lost(Exception):
-    """The connection is to be lost."""
+    """The connection is to be dropped."""
 
 
 class Doubao(Served):
@@ -122,7 +122,7 @@ def said(fault: dict) -> dict:
 
 
 async def client(socket, event: int) -> tuple[str, dict]:
-    """The id and the payload of the next message, which must be of an event."""
+    """The id and the payload of the next message, which must be of a given event."""
     return (await either(socket, event))[1]
 
 

@@ -1,4 +1,4 @@
-"""An aiohttp application on 127.0.0.1, served by a thread of its own as long as a test needs it."""
+"""An aiohttp application on 127.0.0.1, served by its own thread while a test needs it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Served:
 
 
 def certificate(folder: Path) -> tuple[Path, SSLContext]:
-    """A certificate of 127.0.0.1 that signs itself: its file, to be trusted by a client, and the
-    context of a server that shows it."""
+    """A self-signed certificate of 127.0.0.1: its file, for clients to trust, and the context of a
+    server that presents it."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -1,4 +1,4 @@
-"""A program that buys answers from a server, to be killed or run beside another one."""
+"""A program that buys answers from a server, to be killed or run in parallel with another."""
 
 BUYER = """
 import json, sys

@@ -1,4 +1,4 @@
-"""A scripted server and a client that asks it; a store, and calls in it."""
+"""A scripted server and its client; a store, and calls in it."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def served(services, monkeypatch):
 
 @pytest.fixture
 def paid(served, services, monkeypatch, tmp_path):
-    """As `served`, at a dollar for a hundred tokens: an address of this machine is made a paid
-    one."""
+    """Like `served`, at a dollar per hundred tokens: an address of this machine is treated as
+    paid."""
     table = tmp_path / "prices.tsv"
     head = ("host", "model", "unit", "usd", "per", "date", "source")
     rows = [

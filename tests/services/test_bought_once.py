@@ -1,5 +1,5 @@
-"""What is paid is kept: damaged files, folders and tables that cannot be written, a store that is
-locked."""
+"""Paid answers are kept: damaged files, folders and tables that cannot be written, a locked
+store."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def lock(path) -> sqlite3.Connection:
 
 
 def locking(path):
-    """(what a server answers, [what holds the store's lock from its first answer on])"""
+    """(a server's answer, [the locks of the store held from its first answer on])"""
     held, one = [], threading.Lock()
 
     def reply(request):

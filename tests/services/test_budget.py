@@ -1,4 +1,4 @@
-"""Money and sudden death: nothing is spent beyond the limit, nothing that was paid for is lost."""
+"""Money and sudden death: nothing is spent beyond the limit, nothing paid for is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls to a service: every fault has its behaviour, shown on a server that does it."""
+"""Calls to a service: the response to every fault, tested on a server that produces it."""
 
 from __future__ import annotations
 

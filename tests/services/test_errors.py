@@ -1,4 +1,4 @@
-"""Faults of services are sorted by what is to be done about them."""
+"""Faults of services are classified by how to respond to them."""
 
 from __future__ import annotations
 

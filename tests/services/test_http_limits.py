@@ -1,4 +1,4 @@
-"""Bodies of any size and shape: what is read has a limit, whoever reads it."""
+"""Bodies of any size and shape: every reader has a limit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPLY = {"model": "m", "choices": [{"message": {"content": "hi"}, "finish_reason
 
 
 def packed(size: int, level: int = 9) -> bytes:
-    """A body of gzip that is `size` zeros."""
+    """A gzip body of `size` zeros."""
     zipped = zlib.compressobj(level, zlib.DEFLATED, 31)
     pieces = [zipped.compress(b"\0" * http_limits.MB) for _ in range(size // http_limits.MB)]
     return b"".join(pieces) + zipped.flush()
@@ -66,7 +66,7 @@ def test_a_bomb_takes_no_more_memory_than_the_limit():
 
 
 def empty() -> bytes:
-    """A beginning of gzip, and blocks of it in which there is nothing."""
+    """The start of a gzip stream, then empty blocks."""
     zipped = zlib.compressobj(9, zlib.DEFLATED, 31)
     begun = zipped.compress(b"") + zipped.flush(zlib.Z_SYNC_FLUSH)
     return begun + b"\0\0\0\xff\xff" * (http_limits.MB // 5)

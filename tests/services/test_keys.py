@@ -1,4 +1,4 @@
-"""Nothing that a server or an SDK says leaves as much of a key as eight characters."""
+"""No message from a server or an SDK leaks as many as eight characters of a key."""
 
 from __future__ import annotations
 

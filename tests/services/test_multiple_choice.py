@@ -1,4 +1,4 @@
-"""Options with letters: what is taken for one, and what becomes of its likelihood."""
+"""Lettered options: which tokens count as one, and how their likelihood is used."""
 
 from __future__ import annotations
 

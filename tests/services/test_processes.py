@@ -1,4 +1,4 @@
-"""One buyer a call: who has a call under way, and when somebody else may send it."""
+"""One buyer per call: who has a call in flight, and when another process may send it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def answer(store: Store, attempt: int, version="v1") -> None:
 
 
 def is_now(store: Store, **columns) -> None:
-    """The process that has calls under way is another one from now on."""
+    """Calls in flight belong to a different process from now on."""
     for name, value in columns.items():
         store.db.execute(f"UPDATE owners SET {name} = ?", (value,))
 
@@ -168,7 +168,7 @@ def test_a_process_that_died_and_that_nobody_asked_after_is_dead():
 
 @pytest.fixture
 def buyer(services, tmp_path):
-    """Function (server) -> a process that asks sixty calls of it."""
+    """Function (server) -> a process that sends it sixty calls."""
     services(limits={"default": {"at_once": 8, "rpm": None, "tpm": None}})
     program = tmp_path / "buyer.py"
     program.write_text(textwrap.dedent(BUYER.format(root=str(ROOT), count=60)))
@@ -185,7 +185,7 @@ def buyer(services, tmp_path):
 
 
 def counted() -> Scripted:
-    """A server whose every answer is another one."""
+    """A server whose answers all differ."""
     server = Scripted()
     server.answer = lambda request: Step(body={"text": len(server.requests)}, hold=0.05)
     return server

@@ -1,4 +1,4 @@
-"""The store of answers: what it keeps, what it lets through, and that nobody spends too much."""
+"""The response store: what it keeps, what it admits, and that the budget holds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def begin(
     stage="judge",
     version=None,
 ):
-    """A turn; without a `key` of a call that nobody asked yet."""
+    """A turn; without `key`, for a call that was never sent."""
     key = key or next(OTHERS)
     return store.begin(key, endpoint, stage, limits, caps or {}, usd, tokens, version)
 

@@ -1,4 +1,4 @@
-"""Whose an address is, what its use costs, what a run allows."""
+"""Who owns an address, what it costs, what a run allows."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The tables of the store: those of another version are brought up to date, or refused before
-anything is asked."""
+"""The store's tables: those of another version are migrated, or refused before anything is sent."""
 
 from __future__ import annotations
 

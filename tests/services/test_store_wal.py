@@ -1,4 +1,4 @@
-"""The store keeps a log of what is written: who is killed loses nothing, who reads never waits."""
+"""The store has a write-ahead log: killed processes lose nothing, readers never wait."""
 
 import sqlite3
 

@@ -1,4 +1,4 @@
-"""What services say they used, in every shape: nothing is counted as less than it may have been."""
+"""Usage reports of services, in every shape: nothing is counted as less than it may have been."""
 
 from __future__ import annotations
 

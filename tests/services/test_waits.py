@@ -1,4 +1,4 @@
-"""How long is waited, whatever a service or a clock says, and that whoever waits says why."""
+"""How long calls wait, whatever a service or a clock says, and that waits are explained."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.services.conftest import FREE, GOOD
 
 @pytest.fixture
 def store_at(tmp_path):
-    """(store, [what the machine's clock says])"""
+    """(store, [the machine's clock])"""
     clock = [1e6]
     return Store(tmp_path / "calls.sqlite", ticks=lambda: clock[0]), clock
 

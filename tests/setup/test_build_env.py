@@ -1,4 +1,4 @@
-"""`make env`: an environment without conda, from the lock that conda installs; jobs run in it."""
+"""`make env`: an environment without conda, from the same lock as conda's; jobs run in it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def speak(lines):
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """A folder of environments with one, `tiny`, whose lock has nothing in it."""
+    """A folder of environments with one, `tiny`, whose lock is empty."""
     monkeypatch.setattr(environments, "ENVS", tmp_path)
     monkeypatch.setattr(environments, "BUILT", tmp_path / "built")
     (tmp_path / "tiny.txt").write_text("# nothing\n")
@@ -58,7 +58,7 @@ def tiny(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A checkout of its own, where nothing is built yet, with an overlay that wants `api`."""
+    """A separate checkout without built environments, with an overlay that needs `api`."""
     copy = tmp_path_factory.mktemp("checkout")
     for name in PARTS:
         if (ROOT / name).is_file():

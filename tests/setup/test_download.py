@@ -1,4 +1,4 @@
-"""A model is got from its hub with a receipt, over HTTP; a small server here speaks its API."""
+"""A model is downloaded from its hub, with a receipt, over HTTP; a small server plays the hub."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def hub():
 
 @pytest.fixture
 def get(hub, tmp_path):
-    """Runs the command in a process of its own, as the hub's client reads its settings once."""
+    """Runs the command in its own process, because the hub's client reads its settings once."""
 
     def run(ok: bool = True, environment: dict[str, str] | None = None, **changes: str) -> str:
         row = {**ROW, **changes}

@@ -1,4 +1,4 @@
-"""Speech that may not be passed on is not, and what may is in a layout that others load."""
+"""Speech that may not be redistributed is refused, and the rest is in a layout that others load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests import rows as made
 
 @pytest.fixture
 def results(tmp_path):
-    """A run with a test dialogue of each of two roles; the medium of one may be passed on."""
+    """A run with a test dialogue of each of two roles; one's medium may be redistributed."""
     home = tmp_path / "results"
     speech = home / "dialogues/speech/test/1-of-1"
     for folder in (home / "roles", home / "dialogues/test", speech):

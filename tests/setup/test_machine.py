@@ -1,4 +1,4 @@
-"""What make says of a machine that cannot run the demo, and that the wheels are there."""
+"""What make says about a machine that cannot run the demo, and that the wheels exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger of calls, as a person reads it."""
+"""The ledger of calls as shown to people."""
 
 from __future__ import annotations
 

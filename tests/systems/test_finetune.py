@@ -41,8 +41,8 @@ PAPER = {
 
 
 class Trainer:
-    """Stands for ms-swift: writes the checkpoints of steps 1 and 2, or is killed while it writes
-    the second."""
+    """Replaces ms-swift: writes the checkpoints of steps 1 and 2, or is killed while writing the
+    second."""
 
     def __init__(self):
         self.calls = []

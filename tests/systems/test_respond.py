@@ -167,7 +167,7 @@ def test_the_shipped_prompts_name_who_the_role_is(file):
 
 
 class Odd(Echo):
-    """Gives `sound` for audio, and says another version at each turn."""
+    """Gives `sound` as audio, and reports another version at each turn."""
 
     def __init__(self, sound=None):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is made again after a change of the code: what the change can reach, and nothing else."""
+"""What a code change reruns: only what it can affect."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EAR = ModelSpec("asr", "faster_whisper")
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A copy of the code; function (file, old, new) -> the stages whose digest that changes, and
-    "asr" where what its backend makes is no longer kept."""
+    "asr" if its backend's cached results are invalidated."""
     home = tmp_path / "project"
     shutil.copytree(ROOT / "scripts", home / "scripts", ignore=shutil.ignore_patterns("*.pyc"))
     monkeypatch.setattr(code_digest, "ROOT", home)

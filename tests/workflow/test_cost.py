@@ -1,4 +1,4 @@
-"""What a run will cost is reported before it begins."""
+"""The cost of a run is reported before it starts."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_speed_that_nobody_stated_is_named(model):
 
 @pytest.fixture
 def priced(tmp_path):
-    """Rules with a table of prices of the made service."""
+    """Rules with a price table of the invented service."""
     table = tmp_path / "prices.tsv"
     head = ("host", "model", "unit", "usd", "per", "date", "source")
     units = {"input token": "1", "input audio token": "2", "output token": "10"}

@@ -1,4 +1,4 @@
-"""Jobs that die by a signal: real processes, in a workflow of one rule and alone."""
+"""Jobs killed by a signal: real processes, in a workflow of one rule and on their own."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def alone(folder: Path, how: str) -> subprocess.Popen:
 
 
 def sleeping(folder: Path) -> list[int]:
-    """The waiting and the working process, once there are two."""
+    """The waiting and the working process, once both exist."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
         found = (folder / "pids").read_text().split() if (folder / "pids").exists() else []
@@ -102,7 +102,7 @@ def sleeping(folder: Path) -> list[int]:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended, within five seconds."""
+    """Whether a process ends within five seconds."""
     for _ in range(100):
         try:
             if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():

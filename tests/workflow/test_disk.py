@@ -1,4 +1,4 @@
-"""What a run writes, reported before it begins."""
+"""The disk space of a run, reported before it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hooks into Snakemake's private parts stops aloud where one is gone."""
+"""Hooks into Snakemake's private parts fail loudly if one is gone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ snakemake.cli.main(sys.argv[1:])
 
 
 def refusal(tmp_path, change: str, *arguments: str) -> str:
-    """What a dry run says on a Snakemake that was changed."""
+    """The output of a dry run with a modified Snakemake."""
     command = [sys.executable, "-c", CHANGED.format(change=change), "-n", "compare"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path), *arguments]
     environment = {key: value for key, value in os.environ.items() if "PYTEST" not in key}

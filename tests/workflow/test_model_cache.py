@@ -1,4 +1,4 @@
-"""What models made is kept by what was asked of them, and comes back as it was."""
+"""Models' results are cached by request, and come back unchanged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPEC = ModelSpec("asr", "faster_whisper")
 
 
 class Ear:
-    """Counts what it hears."""
+    """Counts its inputs."""
 
     name = "an ear"
     heard = 0
@@ -52,7 +52,7 @@ def contract_of(spec):
 
 
 def stand_in(home, model, spec=SPEC):
-    """A model and the one that stands in for it; loading the model twice is a mistake."""
+    """A model and its stand-in; loading the model twice is an error."""
     loads = iter([model])
     return CachedModel(spec, lambda: next(loads), contract_of(spec), CacheFiles(home))
 
@@ -134,7 +134,7 @@ def test_a_damaged_row_is_made_again(tmp_path, harm):
 
 
 def summed(*body):
-    """A line whose sum is right."""
+    """A line with a correct checksum."""
     return json.dumps([*body, cache_files._sum(list(body))]).encode()
 
 
@@ -227,7 +227,7 @@ def test_two_processes_write_side_by_side(tmp_path):
 
 
 class Voice:
-    """Speaks only with voices that it has made itself."""
+    """Speaks only with voices that it made itself."""
 
     rate, voice_mode = 24_000, "cloned"
 

@@ -1,4 +1,4 @@
-"""A spec is a param of rules, a key of what is kept, and JSON on a command line."""
+"""A spec is a param of rules, part of cache keys, and JSON on a command line."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ for param in (spec, [spec], {{"system": spec}}):
 
 
 def recorded(options: str, seed: str) -> str:
-    """What Snakemake records of params with the spec, and its key in what is kept, in a process of
-    its own."""
+    """Snakemake's record of params with the spec, and its cache key, computed in another
+    process."""
     command = [sys.executable, "-c", RECORDED.format(options=options)]
     environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
     return subprocess.check_output(command, env=environment, text=True)

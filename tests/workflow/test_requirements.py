@@ -1,4 +1,4 @@
-"""What jobs need and is not there is told before any of them runs."""
+"""Missing requirements of jobs are reported before any of them runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def missing(work, media, rules=RULES):
 
 @pytest.fixture
 def backend(tmp_path, monkeypatch):
-    """Function (capability/name, text, options) -> the spec of a backend made for the test."""
+    """Function (capability/name, text, options) -> the spec of a backend created for the test."""
     monkeypatch.setattr(specs, "BACKENDS", tmp_path / "backends")
     monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
 
@@ -114,7 +114,7 @@ def test_an_unknown_name_of_weights_is_told(backend):
 
 @pytest.fixture
 def rules(tmp_path):
-    """Function (max_usd, hosts) -> rules of a run with a price of one model."""
+    """Function (max_usd, hosts) -> rules of a run with a price for one model."""
     table = tmp_path / "prices.tsv"
     row = ("api.example.com", "one", "input token", "2", "1000000", "2026-01-01", "its page")
     head = ("host", "model", "unit", "usd", "per", "date", "source")

@@ -1,4 +1,4 @@
-"""Which ready jobs are one array of SLURM's. What SLURM makes of arrays is in tests/cluster."""
+"""Which ready jobs form one SLURM array. How SLURM treats arrays is tested in tests/cluster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def settings(names):
 
 
 class Submitted:
-    """What an executor is asked to submit, in place of one that would."""
+    """Records what an executor is asked to submit, instead of submitting it."""
 
     def __init__(self, names, size=1000):
         self.workflow = SimpleNamespace(executor_settings=settings(names))
@@ -116,7 +116,7 @@ def test_another_version_of_the_plugin_is_refused_with_a_way_out(monkeypatch):
 
 @pytest.fixture
 def plugin(monkeypatch):
-    """A plugin of the tested version, with every private name that is used."""
+    """A plugin of the tested version, with every private name that we use."""
     monkeypatch.setattr(slurm_arrays, "version", guards.tested)
     monkeypatch.setattr(guards, "version", lambda name: "9.9")
     made = types.ModuleType("snakemake_executor_plugin_slurm")

@@ -56,7 +56,7 @@ ENDLESS = st.sampled_from([float("nan"), float("inf"), float("-inf")])
 
 
 def numbers(document, path=()):
-    """Where the numbers of a document are."""
+    """The locations of the numbers in a document."""
     if isinstance(document, dict):
         return [at for key, part in document.items() for at in numbers(part, (*path, key))]
     return [path] if isinstance(document, int | float) and not isinstance(document, bool) else []
@@ -207,7 +207,7 @@ def test_a_value_that_an_option_does_not_have_is_refused_with_a_near_one(options
 
 
 def own_backend(folder, name="mine", code="ENV = 'core'\nGPU = False\ndef load(depth=3): ..."):
-    """A file of a backend in a folder of a user's."""
+    """A backend's file in a user's folder."""
     (folder / "asr").mkdir(parents=True, exist_ok=True)
     (folder / "asr" / f"{name}.py").write_text(code + "\n")
     return str(folder)

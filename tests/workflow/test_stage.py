@@ -16,7 +16,7 @@ from scripts.workflow import stage
 
 
 class Named(dict):
-    """Named values as Snakemake hands them over, with the log as a list."""
+    """Named values as passed by Snakemake, with the log as a list."""
 
 
 def job(tmp_path: Path, **changed) -> SimpleNamespace:
@@ -71,7 +71,7 @@ def test_an_old_output_survives_a_failed_run(tmp_path):
 
 
 def side_by_side(doubled: Path, begun: Path) -> None:
-    """Two write half, and the rest once the other one has written half, too."""
+    """Two processes write half, and the rest once the other has written half, too."""
     with doubled.open("w") as file:
         file.write("half ")
         file.flush()

@@ -1,4 +1,4 @@
-"""Simulated speech recognition: a line of its own for each clip."""
+"""Simulated speech recognition: a different line for each clip."""
 
 from scripts.backends.asr import Transcription
 from tests.backends.simulation import count, draw

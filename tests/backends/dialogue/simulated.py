@@ -1,4 +1,4 @@
-"""Simulated system: an answer of a tenth of a second to everything."""
+"""Simulated system: answers everything with a tenth of a second of speech."""
 
 from scripts.backends.dialogue import Answer
 from tests.backends.simulation import count, tone
@@ -8,7 +8,7 @@ GPU = False
 
 
 def load(system: int, threads: int = 1):
-    """`system` tells one from another."""
+    """`system` distinguishes the systems."""
     return System(system)
 
 

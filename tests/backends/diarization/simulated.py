@@ -1,4 +1,4 @@
-"""Simulated diarization: six speakers, five seconds each in turn; a short clip is of one."""
+"""Simulated diarization: six speakers in turn, five seconds each; a short clip has one speaker."""
 
 from scripts.backends.diarization import SpeakerTurn
 from tests.backends.simulation import count

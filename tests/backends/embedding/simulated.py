@@ -1,4 +1,4 @@
-"""Simulated sentence embeddings: texts that begin with the same line mean the same."""
+"""Simulated sentence embeddings: texts with the same first line have the same meaning."""
 
 from tests.backends.simulation import count, directions
 

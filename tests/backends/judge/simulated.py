@@ -1,4 +1,4 @@
-"""Simulated judge: asked for each metric in both orders, answers by lot, with a rationale."""
+"""Simulated judge: scores each metric in both orders at random, with a rationale."""
 
 from scripts.backends.judge import Scores
 from scripts.rows.judging import Trial

@@ -1,8 +1,8 @@
-"""Simulated language model: writes dialogues of the paper's length, chooses by lot.
+"""Simulated language model: writes dialogues of the paper's length, chooses at random.
 
-A request for dialogues (tests/config/scale/) says how many, and of one turn or of several. Their
-first questions are about TOPICS things: of 1,600 dialogues of a role some 29 % ask what another one
-asked, as many as the paper dropped.
+A request for dialogues (tests/config/scale/) says how many, and whether single- or multi-turn.
+Their first questions cover TOPICS things: of a role's 1,600 dialogues some 29 % repeat another
+one's question, as many as the paper dropped.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Simulated speech quality: all is good."""
+"""Simulated speech quality: everything is good."""
 
 from scripts.backends.quality import Ratings
 from tests.backends.simulation import count

@@ -1,4 +1,4 @@
-"""Simulated separation: all is speech."""
+"""Simulated separation: everything is speech."""
 
 from tests.backends.simulation import count
 

@@ -1,4 +1,4 @@
-"""Simulated speaker embeddings: one voice, and each clip a little off it."""
+"""Simulated speaker embeddings: a single voice, from which each clip deviates slightly."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Simulated speech synthesis: a tenth of a second a line."""
+"""Simulated speech synthesis: a tenth of a second per line."""
 
 from tests.backends.simulation import count, tone
 

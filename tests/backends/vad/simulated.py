@@ -1,4 +1,4 @@
-"""Simulated voice activity detection: all is speech."""
+"""Simulated voice activity detection: everything is speech."""
 
 from tests.backends.simulation import count
 

@@ -1,8 +1,7 @@
-"""Python runs this file first, where its folder is on PYTHONPATH: the time of day is off by as many
-seconds as the file holds that CHAOS_CLOCK names, and jumps when they change. What only runs forward
-(time.monotonic, the machine's own clock) is left alone, as it is when somebody sets a real clock;
-so is datetime, whose class packages in C know by its size.
-"""
+"""Python runs this file first if its folder is on PYTHONPATH. It shifts the time of day by the
+number of seconds in the file named by CHAOS_CLOCK, and the time jumps when the number changes.
+Monotonic clocks (time.monotonic, the machine's own clock) are unaffected, as when a real clock is
+set; so is datetime, whose class C extensions know by its size."""
 
 import mmap
 import os
@@ -11,7 +10,7 @@ import time
 
 
 def set_off(path: str) -> None:
-    """Shift what tells the time of day, in this process."""
+    """Shift the functions that return the time of day, in this process."""
     with open(path, "rb") as file:
         shared = mmap.mmap(file.fileno(), 8, access=mmap.ACCESS_READ)
     seconds, nanoseconds = time.time, time.time_ns

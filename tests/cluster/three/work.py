@@ -1,4 +1,4 @@
-"""The script of the three rules: it does what the item's name says and tells where it ran."""
+"""The script of the three rules: it does what the item's name says and reports where it ran."""
 
 import json
 import os
@@ -17,13 +17,13 @@ START = time.time()
 
 
 def tell(end=None):
-    """Write down who writes this output, and since when and until when."""
+    """Record who writes this output, and from when to when."""
     who = {"job": JOB, "pid": os.getpid(), "attempt": attempt}
     diary.write_text(json.dumps({"output": str(output), **who, "start": START, "end": end}))
 
 
 def wait_for(*names):
-    """Wait until all files are there; they must come within five minutes."""
+    """Wait until all files exist, for at most five minutes."""
     while not all(Path(name).exists() for name in names):
         if time.time() > START + 300:
             raise TimeoutError(f"{names} do not come")

@@ -1,5 +1,5 @@
-"""A stand-in for conda and conda-forge, where only PyPI can be had.
+"""A stand-in for conda and conda-forge, for machines that reach only PyPI.
 
-channel.py makes a local channel of real packages (this Python, pip, ffmpeg); executable.py answers
-the calls that Snakemake makes to `conda`, with py-rattler's solver and installer.
+channel.py builds a local channel of real packages (this Python, pip, ffmpeg); executable.py answers
+Snakemake's calls to `conda`, with py-rattler's solver and installer.
 """

@@ -1,4 +1,4 @@
-"""A local channel with what envs/*.yaml ask conda-forge for, made of what this machine has:
+"""A local channel with what envs/*.yaml need from conda-forge, built from this machine's files:
 `channel.py FOLDER`."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SOX = b"#!/bin/sh\necho 'a stand-in for sox: it does nothing' >&2\nexit 1\n"
 
 
 def make_channel(folder: Path) -> None:
-    """Package python, pip, ffmpeg and sox (which only says that it is not there) into `folder`."""
+    """Package python, pip, ffmpeg and sox (which only says that it is missing) into `folder`."""
     here = str(Subdir.current())
     version = platform.python_version()
     package(folder / here, "python", version, this_python())
@@ -45,7 +45,7 @@ def make_channel(folder: Path) -> None:
 
 
 def this_python() -> dict[str, Path | bytes | str]:
-    """The interpreter and its standard library, as they lie in a prefix."""
+    """The interpreter and its standard library, in the layout of a prefix."""
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     library = Path(sysconfig.get_path("stdlib"))
     files: dict[str, Path | bytes | str] = {
@@ -62,7 +62,7 @@ def this_python() -> dict[str, Path | bytes | str]:
 
 
 def this_pip() -> dict[str, Path]:
-    """The files of pip as a package for any Python has them."""
+    """The files of pip, in the layout of a package for any Python version."""
     files = {}
     for file in metadata.distribution("pip").files:
         if file.parts[0].startswith("pip") and file.suffix != ".pyc":
@@ -77,8 +77,8 @@ def package(
     files: dict[str, Path | bytes | str],
     depends: list[str] | None = None,
 ) -> None:
-    """Write <name>-<version>-0.conda into the `folder` of its platform. A file is a path, what is
-    in it (bytes), or where a link leads (str)."""
+    """Write <name>-<version>-0.conda into the `folder` of its platform. A file is a path, its
+    content (bytes) or the target of a link (str)."""
     folder.mkdir(parents=True, exist_ok=True)
     content, paths = {}, []
     for place, source in files.items():
@@ -111,7 +111,7 @@ def package(
 
 
 def packed(content: dict[str, bytes | str]) -> bytes:
-    """A compressed archive: path -> what is in the file, or where a link leads."""
+    """A compressed archive: path -> the file's content or the target of a link."""
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as archive:
         for place, data in content.items():

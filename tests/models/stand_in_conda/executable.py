@@ -1,8 +1,8 @@
 """The stand-in `conda`: `executable.py BASE ARGUMENTS`, with the local channel in BASE/channel.
 
-It answers the calls that Snakemake makes, and no others; BASE/calls.txt lists them. Environments
-are solved and installed by py-rattler from the local channel in place of conda-forge; then, as
-conda does, their own pip installs the section `pip`.
+It answers only the calls that Snakemake makes, and lists them in BASE/calls.txt. Environments are
+solved and installed by py-rattler from the local channel instead of conda-forge; then, as in conda,
+their own pip installs the section `pip`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VERSION = "24.11.3"  # of the conda whose answers these are
 
 
 def main(base: Path, arguments: list[str]) -> int:
-    """Answer one call; the exit status."""
+    """Answer one call; returns the exit status."""
     with (base / "calls.txt").open("a", encoding="utf-8") as calls:
         calls.write(" ".join(arguments) + "\n")
     if arguments == ["--version"]:
@@ -49,7 +49,7 @@ def main(base: Path, arguments: list[str]) -> int:
 
 
 def create(base: Path, environment: dict, prefix: Path) -> int:
-    """Make the environment of a file envs/<name>.yaml at `prefix`."""
+    """Create the environment of a file envs/<name>.yaml at `prefix`."""
     if environment["channels"] != ["conda-forge"]:
         print(f"unknown channels {environment['channels']}", file=sys.stderr)
         return 1

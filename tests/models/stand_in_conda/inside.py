@@ -1,4 +1,4 @@
-"""Says what a job runs in: its interpreter, the packages there, and where ffmpeg is."""
+"""Reports what a job runs in: its interpreter, the installed packages, and the path of ffmpeg."""
 
 import importlib
 import json
@@ -29,12 +29,12 @@ PACKAGES = {
 
 
 def canonical(name: str) -> str:
-    """A package's name as the locks have it."""
+    """A package's name as written in the locks."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def inside(name: str) -> dict:
-    """What environment `name` is found to be by a job in it."""
+    """A job's report on environment `name`."""
     modules = [importlib.import_module(package) for package in PACKAGES[name]]
     # Snakemake appends its own folders to sys.path: only what lies in the environment counts.
     here = metadata.distributions(path=[sysconfig.get_path("purelib")])

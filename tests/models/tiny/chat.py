@@ -1,11 +1,11 @@
 """Chat models: Qwen3, Llama 3.1 and Mistral v0.3 in their published layouts, with two layers each.
 
-Tokenizer and chat template are of each family's kind, small and in our own words. The Qwen3 is
-trained for some seconds while it is made, on prompts as config/prompts words them, filled with
-nonsense: it completes a begun list of dialogues in the language and with the number of turns asked
-for, a begun profile, and answers anything else with one sentence. Its layers look back at most
-`WINDOW` tokens (Qwen3's own sliding window), so that what lies before makes no difference and a
-prompt may be as long as it likes. The other two have random weights.
+Tokenizers and chat templates are of each family's kind, but small and in our own words. Qwen3 is
+trained for a few seconds on creation, on the prompts of config/prompts filled with nonsense: it
+completes a started list of dialogues in the language and with the number of turns requested, or a
+started profile, and answers anything else with one sentence. Its layers attend to at most `WINDOW`
+tokens (Qwen3's own sliding window), so earlier text makes no difference and a prompt may be of any
+length. The other two have random weights.
 """
 
 from __future__ import annotations
@@ -182,9 +182,9 @@ def mistral(home: Path) -> None:
 
 
 def letters_only(net, tokenizer) -> None:
-    """Leave a random network nothing to say but Latin letters, so that a reply can be spoken.
+    """Restrict a random network to Latin letters, so that a reply can be spoken.
 
-    Logits of 0 never win: some of the random ones are above it.
+    Logits of 0 never win: some of the random ones are positive.
     """
     import torch
 
@@ -196,7 +196,7 @@ def letters_only(net, tokenizer) -> None:
 
 
 def byte_level(special: list[str], added: list[str]):
-    """A byte-level BPE as Qwen and Llama 3 have; `added` are tokens that stay when decoded."""
+    """A byte-level BPE as in Qwen and Llama 3; `added` are tokens that survive decoding."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -217,7 +217,7 @@ def byte_level(special: list[str], added: list[str]):
 
 
 def sentence_piece(special: list[str]):
-    """A BPE over characters with bytes for those it does not know, as Mistral has."""
+    """A character BPE with byte fallback for unknown characters, as in Mistral."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -262,7 +262,7 @@ def save(net, home: Path, generation: dict) -> None:
 
 
 def train(net, home: Path, end: str) -> None:
-    """Teach the replies: only the last tokens of a prompt are shown, only the reply counts."""
+    """Teach the replies: only a prompt's last tokens are seen, only the reply is in the loss."""
     import torch
     from transformers import AutoTokenizer
 

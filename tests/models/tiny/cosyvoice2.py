@@ -1,8 +1,8 @@
 """CosyVoice2-0.5B, tiny: cosyvoice2.yaml, llm.pt, flow.pt, hift.pt, two ONNX graphs and the folder
-CosyVoice-BlankEN, as on its page at the hub.
+CosyVoice-BlankEN, as on its hub page.
 
-Its tokenizer knows single bytes. The end of speech is the likeliest token by far, so a text of n
-bytes is spoken in 2 n tokens, the fewest that CosyVoice2 allows: longer text is longer speech.
+Its tokenizer has single bytes. The end of speech is by far the likeliest token, so a text of n
+bytes is spoken in 2 n tokens, the minimum that CosyVoice2 allows: longer text is longer speech.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def build(name: str, home: Path) -> None:
 
 
 def language_model(home: Path) -> None:
-    """A Qwen2 with random weights and a tokenizer of bytes."""
+    """A Qwen2 with random weights and a byte tokenizer."""
     import torch
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import Qwen2Config, Qwen2ForCausalLM

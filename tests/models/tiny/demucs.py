@@ -1,8 +1,8 @@
-"""A small HTDemucs, as a repository of the package holds it, that hands the mix through.
+"""A small HTDemucs, in the package's repository layout, that passes the mix through.
 
-A network of random weights turns speech into noise, in which nothing would be found later. So the
-time branch is made to pass the sound on as the vocals (every layer below the first is random, and
-silenced where it would be added); all other stems stay near silence.
+A network of random weights would turn speech into noise, useless to later stages. So the time
+branch passes the sound on as the vocals (every layer below the first is random, and silenced where
+it would be added); all other stems stay nearly silent.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def build(name: str, home: Path) -> None:
 
 
 def recipe(home: Path, name: str, signatures: list[str], weights: str = "") -> None:
-    """Write the file that makes a bag of some networks."""
+    """Write the file that makes a bag of networks."""
     text = f"models: {json.dumps(signatures)}\n{weights}"
     (home / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
 def network(seed: int = 0):
-    """A network of random weights."""
+    """A network with random weights."""
     import torch
     from demucs.htdemucs import HTDemucs
 
@@ -50,7 +50,7 @@ def network(seed: int = 0):
 
 
 def save_pickle(net, home: Path, signature: str) -> Path:
-    """Write a network as the package itself does, and as config/hub_weights.tsv gets it."""
+    """Write a network as the package itself does, as fetched by config/hub_weights.tsv."""
     from demucs.states import save_with_checksum
 
     package = {
@@ -64,7 +64,7 @@ def save_pickle(net, home: Path, signature: str) -> Path:
 
 
 def save_safetensors(net, home: Path, signature: str, **about: str) -> Path:
-    """Write a network as its author's repositories on the hub have it."""
+    """Write a network in the form of its author's hub repositories."""
     from safetensors.torch import save_file
 
     segment = {
@@ -83,10 +83,10 @@ def save_safetensors(net, home: Path, signature: str, **about: str) -> Path:
 
 
 def hand_through(net) -> None:
-    """Make the vocals of a network its input.
+    """Make the vocals of a network equal its input.
 
-    The first layer's eight channels become every fourth sample of the mono mix and the same with
-    the sign turned: gelu(x) - gelu(-x) is x. The last layer puts them back in their places.
+    The first layer's eight channels become every fourth sample of the mono mix and its negation:
+    gelu(x) - gelu(-x) is x. The last layer puts the samples back in place.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""F5-TTS v1 Base and its vocoder Vocos, tiny, as on their pages at the hub: F5TTS_v1_Base/ with
+"""F5-TTS v1 Base and its vocoder Vocos, tiny, as on their hub pages: F5TTS_v1_Base/ with
 model_1250000.safetensors (the averaged weights, with their prefix) and vocab.txt; config.yaml and
 pytorch_model.bin."""
 

@@ -1,8 +1,8 @@
 """Paraformer and SenseVoice: networks of some 100,000 weights, in the layout of FunASR's folders.
 
-paraformer-zh is a SeACo-Paraformer with random weights, set to speak about four characters a
-second. sensevoice-small is trained for a few seconds to put out SenseVoice's four tags and then an
-English or a Chinese sentence, as it is asked to; asked for neither, it calls a hum English and hiss
+paraformer-zh is a SeACo-Paraformer with random weights, set to output about four characters a
+second. sensevoice-small is trained for a few seconds to output SenseVoice's four tags and then an
+English or Chinese sentence, as requested; without a language, it labels a hum English and hiss
 Chinese.
 """
 

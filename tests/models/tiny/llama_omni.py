@@ -1,7 +1,7 @@
-"""LLaMA-Omni and the unit vocoder that it speaks through, as published, of some 100,000 weights.
+"""LLaMA-Omni and its unit vocoder in their published layouts, with some 100,000 weights.
 
-The names of the parameters around the language model are written out here, not taken from the
-networks under test. The vocabulary is the 256 bytes and the marks of Llama 3.1, at other numbers.
+The parameter names around the language model are written out here, not taken from the networks
+under test. The vocabulary is the 256 bytes and the special tokens of Llama 3.1, with other ids.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def build(name: str, home: Path) -> None:
 
 
 def model(home: Path) -> None:
-    """Two files of safetensors with an index, config, generation config and tokenizer."""
+    """Two safetensors files with an index, config, generation config and tokenizer."""
     import torch
     from safetensors.torch import save_file
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -125,7 +125,7 @@ def model(home: Path) -> None:
 
 
 def tokenizer():
-    """Bytes without merges, and the marks."""
+    """Bytes without merges, and the special tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -156,7 +156,7 @@ def unit_decoder() -> dict:
 
 
 def vocoder(home: Path) -> None:
-    """config.json and the pickle, with the convolutions split into direction and length."""
+    """config.json and the pickle, with convolution weights split into direction and length."""
     import torch
 
     channels = VOCODER["upsample_initial_channel"]
@@ -183,7 +183,7 @@ def vocoder(home: Path) -> None:
 
 
 def linear(name: str, inputs: int, outputs: int, *kernel: int, bias: bool = True) -> dict:
-    """Weight and bias of a linear map or a convolution."""
+    """Weight and bias of a linear layer or a convolution."""
     import torch
 
     size = inputs * (kernel[0] if kernel else 1)
@@ -192,7 +192,7 @@ def linear(name: str, inputs: int, outputs: int, *kernel: int, bias: bool = True
 
 
 def normed(name: str, first: int, second: int, kernel: int, turned: bool = False) -> dict:
-    """A convolution under weight norm; `turned`: a transposed one, whose outputs come second."""
+    """A convolution under weight norm; `turned`: transposed, with outputs as second dimension."""
     import torch
 
     direction = torch.randn(first, second, kernel)

@@ -1,8 +1,8 @@
-"""A small diarization pipeline in the layout of community-1 that hears one speaker in any sound.
+"""A small diarization pipeline in the layout of community-1 that finds one speaker in any sound.
 
-The weights of the network that tells speakers apart are set by hand where they decide: all its
-biases are 0, so that a silent window comes out as exactly 0 (nobody) and any other sound as
-something that is not (the first speaker). The embeddings are random, and near each other.
+The decisive weights of the segmentation network are set by hand: all its biases are 0, so a silent
+window gives exactly 0 (nobody) and any other sound something else (the first speaker). The
+embeddings are random and close to each other.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def build(name: str, home: Path) -> None:
 
 
 def segmentation(heard: int):
-    """A network that finds the class `heard` in any sound."""
+    """A network that outputs the class `heard` for any sound."""
     import torch
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from pyannote.audio.models.segmentation import PyanNet
@@ -99,7 +99,7 @@ def embedding():
 
 
 def save(net, folder: Path) -> None:
-    """Write a network as the package's own training does, large tensors in half precision."""
+    """Write a network as the package's own training does, with large tensors in half precision."""
     import lightning
     import torch
 
@@ -118,7 +118,7 @@ def save(net, folder: Path) -> None:
 
 
 def plda(folder: Path) -> None:
-    """Write what takes embeddings into the space in which they are clustered: half the numbers."""
+    """Write the transform of embeddings into the clustering space, of half as many dimensions."""
     import numpy as np
 
     rng, kept = np.random.default_rng(0), NUMBERS // 2

@@ -1,7 +1,7 @@
 """Qwen2.5-Omni: thinker, talker and codec-to-wave of a few thousand weights, as published.
 
-The vocabulary is the 256 bytes and the marks of the published one, at other numbers; the codec's
-8448 numbers are the published ones.
+The vocabulary is the 256 bytes and the published special tokens, with other ids; the codec's 8448
+ids are the published ones.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def tokenizer():
 
 
 def config(number) -> dict:
-    """The published config with small sizes; `number` gives a mark's place in the vocabulary."""
+    """The published config with small sizes; `number` gives a special token's id."""
     marks = {
         "audio_token_index": number("<|AUDIO|>"),
         "image_token_index": number("<|IMAGE|>"),

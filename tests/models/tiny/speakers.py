@@ -1,5 +1,5 @@
-"""Tiny speaker models: CAM++ as FunASR publishes it, ECAPA-TDNN as SpeechBrain does, WavLM as
-transformers does (a pickle with the names of old: the hub has no other)."""
+"""Tiny speaker models: CAM++ as published by FunASR, ECAPA-TDNN as by SpeechBrain, WavLM as by
+transformers (a pickle with old parameter names: the hub has no other)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def build(name: str, home: Path) -> None:
 
 
 def lively(net) -> None:
-    """Give the batch normalisations the statistics of noise: else all clips give one vector."""
+    """Set the batch normalizations to noise statistics: otherwise all clips give one vector."""
     import torch
 
     for module in net.modules():

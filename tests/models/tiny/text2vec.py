@@ -1,4 +1,4 @@
-"""A tiny text2vec: a Chinese BERT in the layout of sentence-transformers, as the hub has it."""
+"""A tiny text2vec: a Chinese BERT in the sentence-transformers layout, as on the hub."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Whisper: an encoder and a decoder of some 100,000 weights, in the layout of transformers or of
-CTranslate2, that say one English or one Chinese sentence about whatever they hear.
+CTranslate2, that output one English or one Chinese sentence for any input.
 
-The encoder is random. The decoder is trained for a second or two, on states of that encoder and on
-noise, to write its sentence after <|en|> or <|zh|>, with times and without, and to call a hum
-English and hiss Chinese. Each clip so has a text that later stages can read.
+The encoder is random. The decoder is trained for a second or two, on outputs of that encoder and on
+noise, to write its sentence after <|en|> or <|zh|>, with and without timestamps, and to label a hum
+English and hiss Chinese. So each clip has a text that later stages can read.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def build(name: str, home: Path) -> None:
 
 
 def tokenizer():
-    """A byte-level tokenizer with merges for the two sentences and the published marks."""
+    """A byte-level tokenizer with merges for the two sentences and the published special tokens."""
     import json
 
     from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
@@ -106,7 +106,7 @@ def config(words, mels: int):
 
 
 def settings(words):
-    """What the published generation_config.json says, with the numbers of this vocabulary."""
+    """The content of the published generation_config.json, with the ids of this vocabulary."""
     from transformers import GenerationConfig
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
@@ -133,7 +133,7 @@ def settings(words):
 
 
 def teach(model, hearing, words) -> None:
-    """Train the decoder; the encoder stays as it was drawn."""
+    """Train the decoder; the encoder keeps its initial weights."""
     import numpy as np
     import torch
 

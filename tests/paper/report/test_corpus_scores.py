@@ -1,4 +1,4 @@
-"""The scores themselves, against values worked out by hand."""
+"""The scores themselves, compared with values computed by hand."""
 
 from __future__ import annotations
 

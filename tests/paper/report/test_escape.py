@@ -1,4 +1,4 @@
-"""What others wrote is words on a page: never markup, in markdown or in LaTeX."""
+"""Text from others stays plain text on a page: never markup, in Markdown or in LaTeX."""
 
 import html
 import re
@@ -47,19 +47,19 @@ HARMLESS = {"paragraph_open", "paragraph_close", "inline", "text", "code_inline"
 
 
 def kinds(page):
-    """The kinds of token of a page, those inside of lines too."""
+    """The token types of a page, including inline ones."""
     tokens = PAGE.parse(page)
     return {t.type for t in tokens} | {c.type for t in tokens for c in t.children or ()}
 
 
 def shown(page):
-    """The words that a reader of the page sees."""
+    """The text that a reader of the page sees."""
     inside = [c for t in PAGE.parse(page) for c in t.children or ()]
     return "".join(token.content for token in inside)
 
 
 def words(text):
-    """The letters and signs of a text: without blanks, backticks and marks that nobody sees."""
+    """The visible characters of a text, without blanks, backticks and invisible marks."""
     return re.sub("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069`]", "", "".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""Verdicts are counted against what a run judges, not against what is left of them."""
+"""Verdicts are counted against what a run should judge, not against the remaining rows."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A table in its three forms: unrounded for programs, rounded, marked and escaped for people."""
+"""A table's three forms: unrounded for programs; rounded, marked and escaped for people."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""People's ratings are taken as they are given, or refused with a reason."""
+"""People's ratings are accepted as given, or refused with a reason."""
 
 import pytest
 

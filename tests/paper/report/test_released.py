@@ -1,4 +1,4 @@
-"""Released scores: both shapes of the authors, any CSV, and everything that must be refused."""
+"""Released scores: both of the authors' formats, any CSV, and everything that must be refused."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ SHIPPED = PUBLISHED / "released_scores_qwen2.5-omni_zh.csv"
 
 
 def table(path, changes=(), header=COLUMNS, metrics=NAMES, system="New", role="hutao"):
-    """A CSV of one item of `role`, each of `changes` (row number, column, value) made."""
+    """A CSV of one item of `role`, with each of `changes` (row number, column, value) applied."""
     rows = [
         dict(zip(COLUMNS, (system, role, "single", "0", metric, "8", "9"), strict=True))
         for metric in metrics
@@ -38,7 +38,7 @@ def results(test, reference, metrics=NAMES):
 
 
 def authors(folder, items, mode="single", system="New", role="hutao"):
-    """A file of the authors' layout."""
+    """A file in the authors' layout."""
     path = folder / system / mode / f"{role}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(items if isinstance(items, str) else json.dumps(items), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Scores from verdicts: the paper's formula, its interval, and scores that are missing."""
+"""Scores from verdicts: the paper's formula, its interval, and missing scores."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_a_score_is_the_mean_of_ratios_not_the_ratio_of_sums():
 
 
 def of_roles(number):
-    """One item each of so many roles, scores rising from 0.5."""
+    """One item for each of several roles, with scores rising from 0.5."""
     return [
         row.model_copy(update={"role": f"role{n:02}"})
         for n in range(number)

@@ -1,4 +1,4 @@
-"""Versions of systems and judges stand apart in every table."""
+"""Every table keeps versions of systems and judges apart."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,6 +1,6 @@
-"""The judge openai_audio_judge, asking a server of this machine as if it were somebody else's.
+"""The judge openai_audio_judge, with a server on this machine treated as a third party's.
 
-Its calls have a price and a limit of cost, and waits are short. A header says which process asks.
+Its calls have a price and a cost limit, and waits are short. A header names the calling process.
 """
 
 import os
@@ -21,7 +21,7 @@ def load(
     protocol: str = "joint",
     prompt_joint: str = "config/prompts/judge_joint.md",
 ):
-    """As openai_audio_judge, in both orders."""
+    """Like openai_audio_judge, in both orders."""
     client.FIRST_WAIT = FIRST_WAIT
     addresses.is_own = lambda address, hosts=(): False
     addresses.check_address = lambda address, hosts, who: None
