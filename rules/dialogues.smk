@@ -43,7 +43,7 @@ rule write:
         env_of(WRITER)
     threads: cores(WRITER)
     resources:
-        **job_resources(WRITER, mem_mb=4000),
+        **job_resources(WRITER, mem_mb=4000, runtime=1440),
     params:
         llm=WRITER,
         shard="{shard}",
@@ -74,7 +74,7 @@ rule classify:
         env_of(CLASSIFIER)
     threads: cores(CLASSIFIER)
     resources:
-        **job_resources(CLASSIFIER, mem_mb=4000),
+        **job_resources(CLASSIFIER, mem_mb=4000, runtime=480),
     params:
         llm=CLASSIFIER,
         code=code("dialogues/classify", CLASSIFIER),
@@ -177,7 +177,7 @@ rule speak:
         env_of(SPEAKERS[0])
     threads: cores(SPEAKERS[0])
     resources:
-        **job_resources(SPEAKERS[0]),
+        **job_resources(SPEAKERS[0], runtime=1440),
     params:
         tts=SPEAKERS[0],
         code=code("dialogues/speak", SPEAKERS[0]),

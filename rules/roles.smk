@@ -37,7 +37,7 @@ rule identify:
         env_of(*IDENTIFIERS)
     threads: cores(*IDENTIFIERS)
     resources:
-        **job_resources(*IDENTIFIERS, mem_mb=4000),
+        **job_resources(*IDENTIFIERS, mem_mb=4000, runtime=480),
     params:
         llms=IDENTIFIERS,
         roles=ROLES,
@@ -93,7 +93,7 @@ rule choose_voices:
         env_of(*REFERENCE)
     threads: cores(*REFERENCE)
     resources:
-        **job_resources(*REFERENCE),
+        **job_resources(*REFERENCE, runtime=480),
     params:
         roles=PLAYED,
         speaker=REFERENCE[0],

@@ -48,6 +48,8 @@ rule finetune:
     threads: 8
     resources:
         **job_resources(mem_mb=200000, runtime=1440),
+        # On SLURM threads are cut to the cores of the machine that submits; this is not.
+        cpus_per_task=8,
         gpu=lambda wildcards: config["finetune"]["settings"]["gpus"]
         * specs.wants_gpu(AGENTS[wildcards.agent]),
     params:

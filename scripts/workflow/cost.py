@@ -122,7 +122,7 @@ def used(spec: ModelSpec, units: float, calls: float) -> dict[str, float]:
     """What a service would bill for some work, in units of config/prices.tsv. `units` are as
     stages count them: seconds of audio, or tokens of a language model."""
     text = {"input token": calls * PROMPT}
-    return {
+    counted = {
         "llm": text | {"output token": units},
         "asr": {"audio second": units},
         "tts": {"character": units * LETTERS},
@@ -132,7 +132,10 @@ def used(spec: ModelSpec, units: float, calls: float) -> dict[str, float]:
         "judge": text
         | {"input audio token": units * HEARD * calls / max(1.0, _items(units))}
         | {"output token": calls * RATIONALE},
-    }.get(spec.capability, {})
+    }
+    if spec.capability not in counted:
+        raise UserError(f"what a service of the capability {spec.capability} counts is not known.")
+    return counted[spec.capability]
 
 
 def _add(cost: Cost, row: dict[str, str], units: float) -> None:

@@ -12,7 +12,7 @@ from scripts.common.paths import ROOT
 from tests.servers.gemini import Asked, Gemini
 from tests.servers.openai_judge import Chat
 
-TABLE = read_metrics(ROOT / "config/metrics.tsv")
+TABLE = read_metrics(ROOT / "config/metrics.tsv")[:8]  # the paper's
 KEY = "canary-5f1d9a"
 GOOD = "A is livelier.\n[Scores]: (8, 6)"
 

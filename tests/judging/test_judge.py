@@ -103,7 +103,7 @@ def test_audio_is_not_read_before_a_judge_asks_for_it(shard, monkeypatch):
     monkeypatch.setattr(audio.soundfile, "info", unread)
     monkeypatch.setattr(Ruler, "score", lambda self, pair, metric: Scores(3, 5, "guessed"))
     rows, ruler = shard({"a": None, "b": None})
-    assert len(rows) == 16 and ruler.pairs[0].test.audio[0].seconds == 0.2
+    assert len(rows) == 2 * len(METRICS) and ruler.pairs[0].test.audio[0].seconds == 0.2
     assert ruler.pairs[0].clips[0] is ruler.pairs[1].clips[0]  # so a role's clips are read once
 
 

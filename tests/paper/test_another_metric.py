@@ -31,8 +31,8 @@ SHIPPED = sorted(PUBLISHED.glob("released_scores_*.csv"))
 def metrics(tmp_path):
     """The ids of a metrics table with a ninth one."""
     table = tmp_path / "metrics.tsv"
-    eight = (ROOT / "config/metrics.tsv").read_text("utf-8")
-    table.write_text(eight + "Wit\tWit\tHumour\tHow funny is it?\n", "utf-8")
+    eight = (ROOT / "config/metrics.tsv").read_text("utf-8").splitlines(keepends=True)[:9]
+    table.write_text("".join(eight) + "Wit\tWit\tHumour\tHow funny is it?\n", "utf-8")
     return [row.id for row in read_metrics(table)]
 
 
