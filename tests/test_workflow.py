@@ -98,7 +98,7 @@ def test_what_is_measured_of_a_reference_is_kept_for_every_system(toy):
 def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):
     """In a copy of the project the quality backend is edited: of the corpus, rate uses it."""
     project = tmp_path / "project"
-    for name in ("scripts", "rules", "config", "envs", "profiles"):
+    for name in ("scripts", "rules", "config", "envs", "profiles", "tests/config"):
         shutil.copytree(ROOT / name, project / name)
     shutil.copy(ROOT / "Snakefile", project)
     for name in ("weights", ".cache"):

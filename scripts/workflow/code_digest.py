@@ -6,7 +6,6 @@ Imported by the Snakefile: light imports only.
 from __future__ import annotations
 
 import ast
-import copy
 import functools
 import hashlib
 from collections.abc import Iterable
@@ -84,7 +83,7 @@ def _digest(files: tuple[Path, ...]) -> str:
 @functools.cache
 def _effective(path: Path) -> str:
     """The code of a file that can change a result."""
-    return ast.dump(_Effective().visit(copy.deepcopy(tree(path))))
+    return ast.dump(_Effective().visit(ast.parse(path.read_text("utf-8"))))
 
 
 class _Effective(ast.NodeTransformer):

@@ -225,7 +225,7 @@ def test_two_speakers_in_turns_are_found(diarizer, speech, other):
 @pytest.mark.parametrize("samples", [0, 1, 400, 9000])
 def test_next_to_nothing_is_no_trouble(diarizer, speech, samples):
     for found in diarizer.diarize(speech[8000 : 8000 + samples]):
-        assert 0 <= found["start"] < found["end"] <= samples / RATE
+        assert 0 <= found.start < found.end <= samples / RATE
 
 
 def test_the_number_of_speakers_is_not_to_be_given_beside_a_speaker_model():

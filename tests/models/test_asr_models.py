@@ -109,7 +109,8 @@ def test_a_long_clip_is_heard_to_its_end(load, hum, backend):
     long, tail = np.tile(hum, 24), np.tile(hum, 23)  # 72 s, 69 s
     heard = texts(load("asr", backend, weights=MODELS[backend]), [hum, long, tail], "Chinese")
     assert heard[0] == CHINESE
-    assert min(text.count(CHINESE) for text in heard[1:]) >= 3
+    words = CHINESE.removesuffix("。")  # the last sign of a part is the tiny model's guess
+    assert min(text.count(words) for text in heard[1:]) >= 3
 
 
 @pytest.mark.parametrize("backend", MODELS)

@@ -63,7 +63,7 @@ def test_pyannote_meets_its_contract(diarizer, hum):
 
 def test_any_sound_of_the_tiny_model_is_one_speakers_to_its_end(diarizer, hum):
     (found,) = diarizer.diarize(np.tile(hum, 4))
-    assert found["start"] < 0.1 and found["end"] == 12.0
+    assert found.start < 0.1 and found.end == 12.0
     assert found.speaker == A and not found.overlap
     assert diarizer.diarize(np.tile(hum, 4)) == [found]
 
@@ -72,13 +72,13 @@ def test_the_network_itself_finds_nobody_in_a_silent_window(diarizer, hum):
     silence = torch.zeros(1, 12 * RATE)
     assert not diarizer._run({"waveform": silence, "sample_rate": RATE}).speaker_diarization
     first, second = diarizer.diarize(np.concatenate([hum, np.zeros(30 * RATE, np.float32), hum]))
-    assert first["end"] < 12 and second["start"] > 24
+    assert first.end < 12 and second.start > 24
 
 
 @pytest.mark.parametrize("samples", [0, 1, 400, 9000])
 def test_next_to_nothing_is_no_trouble(diarizer, hum, samples):
     for found in diarizer.diarize(hum[:samples]):
-        assert 0 <= found["start"] < found["end"] <= samples / RATE
+        assert 0 <= found.start < found.end <= samples / RATE
 
 
 def test_two_speakers_at_once_are_both_kept_and_marked(crowd, hum):
@@ -132,10 +132,10 @@ def test_an_annotation_of_the_package_becomes_turns(diarizer, monkeypatch):
 )
 def test_turns_hold_each_moment_of_each_speaker_once(spans):
     found = pyannote.turns(spans, 30)
-    assert found == sorted(found, key=lambda turn: (turn["start"], turn["end"]))
+    assert found == sorted(found, key=lambda turn: (turn.start, turn.end))
     for moment in range(-3, 40):
         talking = {who for start, end, who in spans if start <= moment < end and 0 <= moment < 30}
-        now = [turn for turn in found if turn["start"] <= moment < turn["end"]]
+        now = [turn for turn in found if turn.start <= moment < turn.end]
         assert sorted(turn.speaker for turn in now) == sorted(talking)
         assert all(turn.overlap == (len(talking) > 1) for turn in now)
 
@@ -190,7 +190,7 @@ def test_a_pipeline_with_the_published_embedder_hears_each_window_once(folder, r
     heard, given_frames = [], model.forward_frames
     model.forward_frames = lambda waveforms: heard.append(len(waveforms)) or given_frames(waveforms)
     (found,) = backend.diarize(np.resize(hum, 12 * RATE))
-    assert found["end"] == 12.0 and heard[-1] == 2  # windows; there are six pairs with a speaker
+    assert found.end == 12.0 and heard[-1] == 2  # windows; there are six pairs with a speaker
 
 
 # --- memory, devices, options
