@@ -20,37 +20,41 @@ STAGES = sorted(
 EAR = ModelSpec("asr", "faster_whisper")
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
     """A copy of the code; function (file, old, new) -> the stages whose digest that changes, and
-    "asr" if its backend's cached results are invalidated."""
-    home = tmp_path / "project"
+    "asr" if its backend's cached results are invalidated. The file is restored."""
+    home = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "scripts", home / "scripts", ignore=shutil.ignore_patterns("*.pyc"))
-    monkeypatch.setattr(code_digest, "ROOT", home)
-    monkeypatch.setattr(specs, "BACKENDS", home / "scripts/backends")
     cached = (
         *(specs.tree, code_digest.imports, code_digest._effective, code_digest._digest),
         specs.defaults,
     )
 
     def digests():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(code_digest, "ROOT", home)
+            patch.setattr(specs, "BACKENDS", home / "scripts/backends")
+            for one in cached:
+                one.cache_clear()
+            found = {stage: code_digest.code(stage) for stage in STAGES}
+            found["asr"] = code_digest.code(None, EAR)
         for one in cached:
             one.cache_clear()
-        return {stage: code_digest.code(stage) for stage in STAGES} | {
-            "asr": code_digest.code(None, EAR)
-        }
+        return found
+
+    before = digests()
 
     def change(file, old, new):
-        before, path = digests(), home / "scripts" / file
+        path = home / "scripts" / file
         text = path.read_text("utf-8")
         assert old in text
         path.write_text(text.replace(old, new, 1), "utf-8")
         after = digests()
+        path.write_text(text, "utf-8")
         return {name for name in before if before[name] != after[name]}
 
-    yield change
-    for one in cached:
-        one.cache_clear()
+    return change
 
 
 def of(*phases):
