@@ -75,7 +75,7 @@ NOTES = [
     f"Intervals: 95 %, t of role means; none with fewer than {FEWEST} roles.",
 ]
 OF_STAND_INS = (
-    "It measures each side by itself, so that the checks of order and same_reply cannot fail. A "
+    "It measures each side by itself, so that the checks of order and identity cannot fail. A "
     "written order costs it SF: it reads the reply's text too, and what nobody says in the audio "
     "counts as an error of speech."
 )
