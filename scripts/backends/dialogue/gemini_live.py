@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from scripts.backends.dialogue import DialogueBackend, Request
-from scripts.backends.dialogue.openai_audio import SpeechService, instruction
+from scripts.backends.dialogue.openai_audio import SessionService, instruction
 from scripts.common import audio
 from scripts.common.json_path import mended, number
 from scripts.services import errors
@@ -56,7 +56,7 @@ def load(
     return GeminiLive(client, voice, max_tokens)
 
 
-class GeminiLive(SpeechService):
+class GeminiLive(SessionService):
     """See the contract in scripts/backends/dialogue/__init__.py."""
 
     def __init__(self, client: Client, voice: str, max_tokens: int):

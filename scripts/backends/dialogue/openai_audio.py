@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import io
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -58,10 +59,10 @@ def load(
     return OpenAIAudio(client, voice, max_tokens)
 
 
-class SpeechService:
+class SpeechService(ABC):
     """Base class of services that hear and speak, for the contract in
-    scripts/backends/dialogue/__init__.py. A backend makes requests in `call`, or in `converse` if
-    each has its own session, and turns results into answers in `answer`."""
+    scripts/backends/dialogue/__init__.py. A backend makes requests in `call` and turns results into
+    answers in `answer`."""
 
     voice_mode = "own"
     rate = RATE
@@ -79,19 +80,9 @@ class SpeechService:
             self.finished(next(results)) if len(request.user) else silent for request in requests
         ]
 
+    @abstractmethod
     def call(self, request: Request) -> Call:
-        """The call that requests a reply in its own session."""
-        parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
-        most = most_of(request, self.max_tokens)
-
-        async def send(cuts: int) -> Response:
-            return await self.converse(request, self.max_tokens * 2**cuts, widened(most, cuts))
-
-        return Call(parts, send, most)
-
-    async def converse(self, request: Request, tokens: int, most: dict[str, float]) -> Response:
-        """The reply, of at most `tokens`; usage that is not reported is as in `most`."""
-        raise NotImplementedError
+        """The call that requests a reply."""
 
     def finished(self, result: Result) -> Answer:
         """The Answer of a call; if it failed, `text` is what was received without speech."""
@@ -107,6 +98,24 @@ class SpeechService:
         sound = np.frombuffer(whole, "<i2").astype(np.float32) / 32768
         said, heard, seconds = (result.value.get(name) for name in ("text", "heard", "seconds"))
         return Answer(sound, said or None, heard, seconds, version=result.version)
+
+
+class SessionService(SpeechService):
+    """A service that is asked in sessions of their own, one for each reply."""
+
+    def call(self, request: Request) -> Call:
+        """The call that requests a reply in its own session."""
+        parts = {**turns(request), "voice": self.voice, "max_output_tokens": self.max_tokens}
+        most = most_of(request, self.max_tokens)
+
+        async def send(cuts: int) -> Response:
+            return await self.converse(request, self.max_tokens * 2**cuts, widened(most, cuts))
+
+        return Call(parts, send, most)
+
+    @abstractmethod
+    async def converse(self, request: Request, tokens: int, most: dict[str, float]) -> Response:
+        """The reply, of at most `tokens`; usage that is not reported is as in `most`."""
 
 
 class OpenAIAudio(SpeechService):

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from scripts.backends.dialogue import DialogueBackend, Request
-from scripts.backends.dialogue.openai_audio import RATE, SpeechService, instruction
+from scripts.backends.dialogue.openai_audio import RATE, SessionService, instruction
 from scripts.common import audio
 from scripts.common.json_path import at, loads, mended, number, text
 from scripts.services import errors
@@ -55,7 +55,7 @@ def load(
     return OpenAIRealtime(client, voice, max_tokens)
 
 
-class OpenAIRealtime(SpeechService):
+class OpenAIRealtime(SessionService):
     """See the contract in scripts/backends/dialogue/__init__.py."""
 
     def __init__(self, client: Client, voice: str, max_tokens: int):
