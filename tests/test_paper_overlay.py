@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import re
-import resource
 from pathlib import Path
 
 import pytest
@@ -39,8 +38,8 @@ def table(name: str) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory, snakemake):
-    """The dry run of everything: its output and its CPU seconds. There are no weights, and none of
-    the science stack can be imported."""
+    """The output of the dry run of everything. There are no weights, and none of the science stack
+    can be imported."""
     folder = tmp_path_factory.mktemp("bare")
     for name in SCIENCE:
         (folder / f"{name}.py").write_text(f"raise ImportError('{name} was imported')\n")
@@ -49,10 +48,7 @@ def bare(tmp_path_factory, snakemake):
         patch.setenv("PYTHONPATH", str(folder))
         for name in KEYS:
             patch.delenv(name, raising=False)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        printed = snakemake(*PAPER, "-n", "all", directory=folder / "run")
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return printed, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return snakemake(*PAPER, "-n", "all", directory=folder / "run")
 
 
 def over(name: str) -> tuple[str, ...]:
@@ -78,17 +74,15 @@ def costs_of(printed: str) -> dict[str, list[str]]:
     return {name: cells for name, *cells in rows}
 
 
-def test_the_whole_graph_is_built_quickly(bare):
-    printed, seconds = bare
-    jobs = by_stage(printed)
+def test_the_whole_graph_is_built_from_a_bare_checkout(bare):
+    jobs = by_stage(bare)
     assert STAGES <= set(jobs) and jobs["total"] < 2500
     assert jobs["speak"] == jobs["speak_users"] == 3 * OVERLAY["shards"]
     assert jobs["judge"] == jobs["respond"] == len(OVERLAY["evaluate"]) * OVERLAY["shards"]
-    assert seconds < 15
 
 
 def test_jobs_gpu_hours_calls_and_cost_are_told_first(bare):
-    printed, _ = bare
+    printed = bare
     costs, jobs = costs_of(printed), by_stage(printed)
     assert STAGES | {"all"} <= set(costs)
     assert all(int(costs[stage][0]) == jobs[stage] for stage in STAGES)
@@ -105,7 +99,7 @@ def test_jobs_gpu_hours_calls_and_cost_are_told_first(bare):
 
 
 def test_keys_and_a_limit_of_cost_are_missing_until_they_are_given(bare, snakemake, tmp_path):
-    printed, _ = bare
+    printed = bare
     for name in KEYS:
         assert re.search(rf"^  key      {name} in the environment, for ", printed, re.MULTILINE)
     assert printed.count("  limit    max_usd in the config, for ") == 1
@@ -172,7 +166,7 @@ def test_rules_that_ask_a_service_run_where_snakemake_does(tmp_path):
 
 
 def test_what_is_missing_is_listed_and_a_dry_run_passes(bare):
-    printed, _ = bare
+    printed = bare
     assert printed.count(MISSING) == 1 and STOPPED not in printed
     for name in ("htdemucs", "qwen3-8b", "llama-3.1-8b", "cosyvoice2-0.5b", "qwen2.5-omni-7b"):
         assert re.search(rf"^  weights  {re.escape(name)}, .*: https://", printed, re.MULTILINE)

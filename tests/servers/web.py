@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import socket
 import threading
 from ipaddress import ip_address
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from aiohttp import web
+
+_ports: set[int] = set()  # of this process's servers
+
+
+def listening() -> socket.socket:
+    """A socket at a port that no server of this process has had: answers are stored by address, and
+    a test's second server would never be asked what the first one has answered."""
+    taken = []  # kept open, so that the next one differs
+    while True:
+        one = socket.create_server(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        if port not in _ports:
+            break
+        taken.append(one)
+    for other in taken:
+        other.close()
+    _ports.add(port)
+    return one
 
 
 class Served:
@@ -28,10 +47,10 @@ class Served:
             app.router.add_route(method, path, handler)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.ssl)
-        await site.start()
+        own = listening()
+        await web.SockSite(runner, own, ssl_context=self.ssl).start()
         scheme = "https" if self.ssl else "http"
-        self.address = f"{scheme}://127.0.0.1:{site._server.sockets[0].getsockname()[1]}"
+        self.address = f"{scheme}://127.0.0.1:{own.getsockname()[1]}"
         self.loop, self.over = asyncio.get_running_loop(), asyncio.Event()
         self.ready.set()
         await self.over.wait()

@@ -123,3 +123,32 @@ def test_sentences_in_errors_alone_are_passed_over(tmp_path):
         specs.tree.cache_clear()
         said.append(code_digest._effective.__wrapped__(file))
     assert len(set(said)) == 3 and not re.search("FormattedValue", said[2])
+
+
+def digest_of(tmp_path, source):
+    path = tmp_path / f"{len(list(tmp_path.iterdir()))}.py"
+    path.write_text(source, "utf-8")
+    return code_digest._effective(path)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("{**a, b: c}", "{b: a, **c}"),
+        ("f(a, b=c)", "f(a, c)"),
+        ("f(a)(b)", "f(a, b)"),
+        ("x = 1", "x = True"),
+        ("x = None", "x: None"),
+        ("def f(*, a, b=1): ...", "def f(*, a=1, b): ..."),
+        ("if a:\n    b\n    c", "if a:\n    b\nc"),
+        ("raise KeyError('a')", "raise KeyError('b')"),
+    ],
+)
+def test_code_that_does_something_else_has_another_digest(tmp_path, one, other):
+    assert digest_of(tmp_path, one) != digest_of(tmp_path, other)
+
+
+def test_docstrings_comments_layout_and_the_messages_of_user_errors_do_not_count(tmp_path):
+    one = 'def f(a):\n    """One."""\n    raise UserError(f"{a} is bad")  # why\n'
+    other = "def f(\n    a,\n):\n    raise UserError('no such thing', a)\n"
+    assert digest_of(tmp_path, one) == digest_of(tmp_path, other)
