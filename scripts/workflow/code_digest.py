@@ -94,7 +94,7 @@ def _effective(path: Path) -> str:
 
 
 def _write(node: ast.AST, write: Callable[[str], None]) -> None:
-    """Like ast.dump, in a third of the time: every start of Snakemake does this for all the code."""
+    """Like ast.dump, in a third of the time: each start of Snakemake does it for all the code."""
     write(f"{type(node).__name__}(")
     unread = _unread(node)
     for name in node._fields:
