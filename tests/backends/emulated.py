@@ -10,15 +10,11 @@ import sys
 import time
 
 import numpy as np
-import yaml
 
 from scripts import backends
 from scripts.backends.judge import _measures
-from scripts.common.paths import ROOT
-from scripts.workflow import specs
-from scripts.workflow.model_spec import ModelSpec
+from tests.default_models import spec_of
 
-MODELS = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))["models"]
 RATE = 16_000
 
 
@@ -58,15 +54,6 @@ USES = {
     "embedding": lambda model, sound: model.embed(["Hello"]),
     "judge": lambda model, sound: [_measures.prosody(sound), _measures.error_rate("a b", "a c")],
 }
-
-
-def spec_of(name: str) -> ModelSpec:
-    """The spec of a model of the config, with one thread."""
-    spec = specs.resolve(MODELS, name, MODELS[name]["capability"], "models")
-    for one in specs.with_nested([spec]):
-        if "threads" in specs.options_of(one):
-            one.options["threads"] = 1
-    return spec
 
 
 def use(name: str, sound: np.ndarray):

@@ -104,7 +104,7 @@ def test_only_bins_with_sound_are_computed():
 
 @pytest.fixture(scope="session")
 def rater():
-    return dnsmos.load()
+    return dnsmos.load(threads=1)
 
 
 def test_dnsmos_meets_its_contract(rater, speech):

@@ -15,25 +15,22 @@ from scripts.backends.llm.openvino import BLOCK, harmful, heads
 from scripts.backends.tts import _mandarin
 from scripts.common.errors import UserError
 from scripts.setup.convert_llm import requantize, tokenizer
-from scripts.workflow.model_spec import ModelSpec
-
-SPEAKER = ModelSpec("speaker", "campplus")
+from tests.default_models import spec_of
 
 
 @functools.cache
-def model(capability, backend, **options):
-    options |= {"speaker": SPEAKER} if capability == "tts" else {}
-    return backends.load(ModelSpec(capability, backend, options))
+def model(name):
+    return backends.load(spec_of(name))
 
 
 @pytest.fixture
 def chat_model():
-    return model("llm", "openvino", weights="qwen2.5-0.5b")
+    return model("qwen-0.5b")
 
 
 @pytest.fixture
 def kokoro():
-    return model("tts", "kokoro")
+    return model("kokoro")
 
 
 def ask(text, begun=None):
@@ -259,18 +256,18 @@ def test_a_role_gets_the_nearest_voice_but_never_the_users(kokoro, monkeypatch):
 
 def test_minilm_keeps_the_contract():
     texts = ("A man is eating food.", "Someone is eating something.", "The stars are far away.")
-    embedding.accept(model("embedding", "minilm"), texts)
+    embedding.accept(model("minilm"), texts)
 
 
 def test_minilm_reads_long_texts_whole():
-    minilm = model("embedding", "minilm")
+    minilm = model("minilm")
     start = "The pilot flew low over the jungle and looked for the river. " * 40
     vectors = minilm.embed([start, start + "The queen baked a chocolate cake for her cat. " * 40])
     assert vectors[0] @ vectors[1] < 0.99  # 1 if only the beginning were read
 
 
 def test_minilm_does_not_depend_on_company():
-    minilm = model("embedding", "minilm")
+    minilm = model("minilm")
     texts = ["hi", "A much longer sentence about pilots, jungles and rivers.", ""]
     alone = np.concatenate([minilm.embed([text]) for text in texts])
     assert np.allclose(minilm.embed(texts), alone, atol=1e-5)
@@ -278,7 +275,7 @@ def test_minilm_does_not_depend_on_company():
 
 def test_e5_keeps_the_contract():
     texts = ("如果找到宝藏，你会怎么花？", "要是找到了宝藏，你打算怎么用？", "你害怕暴风雨吗？")
-    e5 = model("embedding", "e5")
+    e5 = model("e5")
     embedding.accept(e5, texts)
     first, second, other = e5.embed(list(texts))
     assert first @ second > 0.95 > first @ other  # the threshold of the config lies between

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import parselmouth
 import pytest
-import yaml
 from parselmouth.praat import call
 
 from scripts import backends
@@ -26,11 +24,11 @@ from scripts.backends.judge.objective import Objective
 from scripts.backends.llm import Score
 from scripts.backends.quality import Ratings
 from scripts.common import audio
-from scripts.workflow import specs
+from scripts.common.paths import ROOT
+from tests.default_models import MODELS, spec_of
 from tests.judging.talks import ROLES, Role
 
-CONFIG = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
-TABLE = read_metrics(CONFIG.with_name("metrics.tsv"))
+TABLE = read_metrics(ROOT / "config/metrics.tsv")
 VOICES = ("am_michael", "bf_emma", "am_adam", "zf_xiaobei")  # of the four roles
 TEN = [(role, talk) for talk in range(3) for role in range(4)][:10]
 ASSISTANT = {
@@ -95,12 +93,10 @@ def hum(samples: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def load():
     """Loads a model of the default judge by capability."""
-    models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
-    names = models["objective"]
 
     @functools.cache
     def one(capability):
-        return backends.load(specs.resolve(models, names[capability], capability, "the tests"))
+        return backends.load(spec_of(MODELS["objective"][capability]))
 
     return one
 
@@ -108,8 +104,7 @@ def load():
 @pytest.fixture(scope="module")
 def spoken():
     """Each role's answers in its voice: [role][talk] -> (n,) float32 at 16 kHz."""
-    models = yaml.safe_load(CONFIG.read_text("utf-8"))["models"]
-    tts = backends.load(specs.resolve(models, "kokoro", "tts", "the tests"))
+    tts = backends.load(spec_of("kokoro"))
     lines = [
         (answer, {"voice": voice}, role.language)
         for role, voice in zip(ROLES, VOICES, strict=True)
