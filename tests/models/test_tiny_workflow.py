@@ -80,7 +80,8 @@ def run(tmp_path_factory, weights, snakemake, servers):
 
     def work(*targets: str) -> str:
         overlays = ("--configfile", *OVERLAYS, str(folder / "servers.yaml"))
-        return snakemake(*targets, *overlays, directory=folder)
+        # Each job uses one core of two and asks for both.
+        return snakemake(*targets, *overlays, "--cores", "4", directory=folder)
 
     work.folder = folder
     with pytest.MonkeyPatch.context() as patch:
