@@ -106,7 +106,7 @@ test-cluster: $(CLUSTER)/.installed
 test-newest:
 	$(call environment,$(NEWEST),--upgrade -r envs/base.in snakemake snakemake-executor-plugin-slurm pytest hypothesis)
 	PYTHONPATH=. $(NEWEST)/bin/python -m pytest tests/test_shape.py tests/workflow/test_guards.py tests/workflow/test_slurm_arrays.py
-	PYTHONPATH=. $(NEWEST)/bin/python -m pytest tests/test_workflow.py -k "chain or dry_run or refused or listed"
+	PYTHONPATH=. $(NEWEST)/bin/python -m pytest tests/test_workflow.py -k "(chain or dry_run or refused or listed) and not science"
 
 $(BENCH)/.installed: envs/bench.txt
 	$(call environment,$(BENCH),-r envs/bench.txt)
