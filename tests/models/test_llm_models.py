@@ -117,7 +117,7 @@ def test_what_is_drawn_hangs_on_seed_and_chat_alone(load):
 
 def test_draws_follow_the_probabilities():
     rows = 4000
-    draws = transformers.Draws([[number] for number in range(rows)], seed=0, temperature=0.5)
+    draws = transformers.Draws([([number], 0) for number in range(rows)], temperature=0.5)
     scores = torch.tensor([0.5, 0.3, 0.2]).log().repeat(rows, 1)
     shares = draws(None, scores).argmax(1).bincount(minlength=3) / rows
     wanted = torch.tensor([0.25, 0.09, 0.04]) / 0.38  # squared: temperature 1/2
