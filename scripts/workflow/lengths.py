@@ -50,15 +50,17 @@ def mean_length(settings: Mapping[str, Any], mode: str, roles: Sequence[Mapping]
     )
 
 
-def _typical(mode: str) -> Length:
+def _typical(mode: str, read: float = 1000) -> Length:
     turns = TURNS[mode]
-    return Length(turns, turns * USER, turns * ROLE, 40 + 80 * turns, 1000)
+    return Length(turns, turns * USER, turns * ROLE, 40 + 80 * turns, read)
 
 
 def _length(settings: Mapping[str, Any], mode: str, role: Mapping[str, str]) -> Length:
     language, turns = role["language"], TURNS[mode]
+    read = DESCRIBED + _script(settings["excerpts"], role)
     try:
         prompt, _ = parts_of(_here(settings["prompts"][mode][language]))
+        read += _tokens(prompt.text)
         example = next(part["content"] for part in prompt.messages if part["role"] == "assistant")
         dialogues = json.loads(example)
         lines = [turn for dialogue in dialogues for turn in dialogue["dialogue"]]
@@ -67,10 +69,9 @@ def _length(settings: Mapping[str, Any], mode: str, role: Mapping[str, str]) -> 
             for who in ("user", "role")
         )
     except (UserError, StopIteration, LookupError, TypeError, ValueError, ZeroDivisionError):
-        return _typical(mode)  # a file that `write` refuses, too, or without a whole example
+        return _typical(mode, read)  # `write` refuses the file, or it has no whole example
     share = turns * len(dialogues) / len(lines)
     tokens = share * _tokens(example) / len(dialogues)
-    read = _tokens(prompt.text) + DESCRIBED + _script(settings["excerpts"], role)
     return Length(turns, user, answer, tokens, read)
 
 

@@ -76,6 +76,29 @@ def test_only_what_is_new_is_asked(tmp_path):
     assert other.heard == 3
 
 
+class Drawer:
+    """Gives each chat with its seed, and counts its inputs."""
+
+    asked = 0
+
+    def generate(self, chats, max_tokens, seed=0, temperature=0.0):
+        self.asked += len(chats)
+        assert len(seed) == len(chats)
+        return [f"{chat} {own}" for chat, own in zip(chats, seed, strict=True)]
+
+
+def test_a_list_among_the_arguments_has_one_value_for_each_item(tmp_path):
+    spec, chats = ModelSpec("llm", "openvino"), [[number] for number in range(3)]
+    first = stand_in(tmp_path, Drawer(), spec).generate(chats, max_tokens=8, seed=[5, 6, 7])
+    assert first == ["[0] 5", "[1] 6", "[2] 7"]
+    drawer = Drawer()
+    again = stand_in(tmp_path, drawer, spec)
+    assert again.generate(chats[::-1], max_tokens=8, seed=[7, 6, 5]) == first[::-1]
+    assert drawer.asked == 0
+    assert again.generate([[0], [0], [0]], max_tokens=8, seed=[5, 8, 9])[1:] == ["[0] 8", "[0] 9"]
+    assert drawer.asked == 2  # the same chat with another seed is another one
+
+
 def test_what_is_all_there_loads_no_model(tmp_path):
     model = stand_in(tmp_path, Ear())
     said = model.transcribe(CLIPS), model.name, hasattr(model, "score")
