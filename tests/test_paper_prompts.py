@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,14 +18,15 @@ from scripts.backends.dialogue import Answer
 from scripts.backends.judge import Scores, _protocol, read_metrics
 from scripts.common import audio
 from scripts.common.errors import UserError
-from scripts.common.prompts import parts_of
+from scripts.common.prompts import parts_of, read_prompt
 from scripts.common.tables import read_table
 from scripts.dialogues.write import write
 from scripts.judging.judge import judge
+from scripts.roles import profile as profiles
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.systems.finetune import build
-from scripts.systems.respond import PLACES, read_prompt, respond
+from scripts.systems.respond import PLACES, respond
 from scripts.workflow import specs
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
@@ -116,9 +118,30 @@ def writing(tmp_path, monkeypatch):
 
 
 def test_no_prompt_of_the_paper_has_a_rule_about_length():
-    files = [*files_of(PAPER), *(ROOT / path for path in RESPOND.values())]
-    assert len(set(files)) == 6 and not any(LONG.search(parts_of(file)[0].text) for file in files)
+    files = files_of(PAPER) + [
+        ROOT / path for stage in ("profile", "respond") for path in PAPER[stage]["prompts"].values()
+    ]
+    assert len(set(files)) == 8 and not any(LONG.search(parts_of(file)[0].text) for file in files)
     assert all(LONG.search(parts_of(file)[0].text) for file in files_of(DEFAULT))  # it finds them
+
+
+def test_a_profile_is_asked_for_without_a_length_and_has_room():
+    asked = []
+
+    def generate(chats, max_tokens):
+        asked.extend((chat, max_tokens) for chat in chats)
+        return [" is cheerful. " * 40 + "\nBackground: A pilot."] * len(chats)
+
+    for language, path in PAPER["profile"]["prompts"].items():
+        row = person(language=language, profile="", background="")
+        prompt = read_prompt(ROOT / path, profiles.PLACES)
+        profiles.describe(
+            SimpleNamespace(generate=generate), prompt, [row], PAPER["profile"]["tokens"]
+        )
+        assert row.profile.count("is cheerful.") == 40 and row.background == "A pilot."
+    for chat, most in asked:
+        assert not LONG.search("".join(part["content"] for part in chat)) and most == 600
+    assert DEFAULT["profile"]["tokens"] == 160
 
 
 def test_no_task_and_no_opening_is_imposed(writing):
@@ -194,6 +217,13 @@ def test_a_script_is_cut_only_where_the_model_cannot_read_more_and_that_is_said(
 def test_a_model_that_can_read_nothing_of_a_script_is_refused(writing):
     with pytest.raises(UserError, match="joe: recorder reads at most 6000 .*`write.batch`"):
         writing(JOE, context=6000)
+
+
+def test_greedy_calls_that_would_all_be_the_same_are_refused_before_one_is_made(writing):
+    with pytest.raises(UserError, match="single-turn dialogues in English would be the same"):
+        writing(JOE, temperature=0)
+    writing(JOE, temperature=0, single=10, multi=0)  # one call
+    writing(JOE, temperature=0, excerpts=2)
 
 
 def test_the_model_that_writes_says_how_much_it_reads():

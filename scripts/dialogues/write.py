@@ -75,8 +75,8 @@ def write(
 
     `excerpts` is the number of script excerpts in a call, numbered, or "all": the script as it is,
     up to what the model can read. `tokens`: the longest reply for each dialogue asked for, by mode.
-    Raises UserError if a prompt file lacks a part or a placeholder, and if the model can read
-    nothing of a script.
+    Raises UserError if a prompt file lacks a part or a placeholder, if all calls of a role would be
+    the same, and if the model can read nothing of a script.
     """
     prompts = {
         ("single", "English"): read_prompt(single_english, PLACES, DRAWN),
@@ -84,6 +84,14 @@ def write(
         ("multi", "English"): read_prompt(multi_english, PLACES, DRAWN),
         ("multi", "Chinese"): read_prompt(multi_chinese, PLACES, DRAWN),
     }
+    for (mode, language), prompt in prompts.items():
+        same = excerpts == WHOLE and not temperature and not prompt.lists.get("Tasks")
+        if same and {"single": single, "multi": multi}[mode] > batch:
+            raise UserError(
+                f"every call for {mode}-turn dialogues in {language} would be the same, and so its "
+                "reply: the prompt has no '# Tasks', each call shows the whole script, and the "
+                "model is greedy. Set `write.temperature` above 0, or `write.excerpts` to a number."
+            )
     spoken = {voice.role: voice for voice in read_rows(voices, Voice)}
     people = _people(read_rows(profiles, Profile), spoken, shard)
     sizes = [("single", size) for size in _sizes(single, batch)]
