@@ -49,8 +49,8 @@ def profile(
     """Write one `Profile` a role that has a reference voice, by role id.
 
     roles are the rows of roles.tsv: those of a pool are described, all are named in excerpts;
-    english and chinese are prompt files; `tokens` is the longest reply. Raises UserError if a role's
-    files do not exist, are not UTF-8 or never mention the role (somebody else's profile).
+    english and chinese are prompt files; `tokens` is the longest reply. Raises UserError if a
+    role's files do not exist, are not UTF-8 or never mention the role (somebody else's profile).
     """
     prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     spoken = {row.role: row for row in read_rows(voices, Voice)}
