@@ -52,6 +52,8 @@ rule write:
         batch=config["write"]["batch"],
         attempts=config["write"]["attempts"],
         excerpts=config["write"]["excerpts"],
+        tokens=config["write"]["tokens"],
+        temperature=config["write"]["temperature"],
         seed=config["seed"],
         code=code("dialogues/write", WRITER),
     script:

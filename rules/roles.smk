@@ -127,6 +127,7 @@ rule profile:
         **job_resources(PROFILER, mem_mb=4000),
     params:
         llm=PROFILER,
+        tokens=config["profile"]["tokens"],
         roles=ROLES,
         code=code(
             "roles/profile",

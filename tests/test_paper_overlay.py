@@ -91,6 +91,8 @@ def test_jobs_gpu_hours_calls_and_cost_are_told_first(bare):
     assert 100 < float(costs["judge"][4]) < float(costs["all"][4]) < 5000
     assert costs["speak"][3:5] == costs["separate"][3:5] == ["0", "0.00"]
     assert "config/speeds.tsv lacks them" not in printed and "Without a price" not in printed
+    hours = re.search(r"^Dialogues: about ([\d.]+) hours of speech", printed, re.MULTILINE)
+    assert float(hours[1]) == pytest.approx(875.25 + 203.60 + 4.20, rel=0.1)  # the paper's Table 1
     models = {name: row[-1] for name, row in costs.items()}
     assert (models["separate"], models["rate"]) == ("htdemucs", "dnsmos")
     assert models["choose_voices"] == "campplus-zh-cn, pyannote-community-1"

@@ -62,6 +62,22 @@ def read_prompt(
     `parts` are its required headings, in order. Raises UserError naming the file
     and what is missing, unknown or empty.
     """
+    prompt, headings = parts_of(path)
+    titles = iter(headings)
+    for part in parts:
+        if part not in titles:
+            raise UserError(f"{path} has no part '# {part}' where one must stand ({parts}).")
+    found = {place for message in prompt.messages for place in PLACE.findall(message["content"])}
+    for place in sorted(found - needed - allowed):
+        raise UserError(f"{path}: {{{place}}} stands for nothing{nearest(place, needed | allowed)}")
+    for place in sorted(needed - found):
+        raise UserError(f"{path}: the place {{{place}}} is missing; it must stand in a message.")
+    return prompt
+
+
+def parts_of(path: Path) -> tuple[Prompt, list[str]]:
+    """A prompt file, whatever its placeholders, and its headings in order. Raises UserError if
+    there is no such file or a heading is unknown."""
     if not Path(path).exists():
         raise UserError(f"the prompt {path} does not exist; see the config.")
     text = "\n".join(text_of(path).splitlines())
@@ -76,13 +92,4 @@ def read_prompt(
         else:
             valid = [*SPEAKERS, *LISTS]
             raise UserError(f"{path}: no part is called '# {title}'{nearest(title, valid)}")
-    titles = iter(pieces[1::2])
-    for part in parts:
-        if part not in titles:
-            raise UserError(f"{path} has no part '# {part}' where one must stand ({parts}).")
-    found = {place for message in messages for place in PLACE.findall(message["content"])}
-    for place in sorted(found - needed - allowed):
-        raise UserError(f"{path}: {{{place}}} stands for nothing{nearest(place, needed | allowed)}")
-    for place in sorted(needed - found):
-        raise UserError(f"{path}: the place {{{place}}} is missing; it must stand in a message.")
-    return Prompt(messages, lists)
+    return Prompt(messages, lists), pieces[1::2]

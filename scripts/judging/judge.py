@@ -123,6 +123,7 @@ def pair_of(
         questions=tuple(turn.user for turn in dialogue.turns),
         test=Side(*zip(*test, strict=True)),
         reference=Side(*zip(*reference, strict=True)),
+        context=dialogue.context,
     )
 
 

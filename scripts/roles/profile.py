@@ -27,7 +27,6 @@ PLACES = {"name", "work", "lines"}
 LINES = 20  # longest lines of a role
 SHOWN = 12  # of them shown to the model
 WINDOW = 6  # consecutive lines of a scene in one excerpt
-TOKENS = 160
 ANEW = re.compile(
     r"^\W*(?:Profile|性格)\W*[:：]\W*", re.IGNORECASE
 )  # the model started over instead of continuing
@@ -44,13 +43,14 @@ def profile(
     chinese: Path,
     profiles: Path,
     llm: ModelSpec,
+    tokens: int,
     roles: list[dict],
 ) -> None:
     """Write one `Profile` a role that has a reference voice, by role id.
 
     roles are the rows of roles.tsv: those of a pool are described, all are named in excerpts;
-    english and chinese are prompt files. Raises UserError if a role's files do not exist, are not
-    UTF-8 or never mention the role (somebody else's profile).
+    english and chinese are prompt files; `tokens` is the longest reply. Raises UserError if a
+    role's files do not exist, are not UTF-8 or never mention the role (somebody else's profile).
     """
     prompts = {"English": read_prompt(english, PLACES), "Chinese": read_prompt(chinese, PLACES)}
     spoken = {row.role: row for row in read_rows(voices, Voice)}
@@ -69,7 +69,7 @@ def profile(
     for language, prompt in prompts.items():
         mine = [row for row in worded if row.language == language]
         if mine:
-            describe(model, prompt, mine)
+            describe(model, prompt, mine, tokens)
     write_rows(profiles, rows)
 
 
@@ -161,7 +161,7 @@ def windows(row: dict[str, str], scenes: dict[str, Scene], names: dict[str, str]
     return found
 
 
-def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
+def describe(model, prompt: Prompt, rows: list[Profile], tokens: int) -> None:
     """Have the model write profile and background of `rows`, of one language, in one call.
 
     Without a background in the reply it stays empty, and without anything the role has only its
@@ -171,7 +171,7 @@ def describe(model, prompt: Prompt, rows: list[Profile]) -> None:
         prompt.chat(name=row.name, work=row.work, lines="\n".join(row.lines[:SHOWN]))
         for row in rows
     ]
-    for row, reply in zip(rows, model.generate(chats, max_tokens=TOKENS), strict=True):
+    for row, reply in zip(rows, model.generate(chats, max_tokens=tokens), strict=True):
         parts = BACKGROUND.split(reply, maxsplit=1)
         first = whole(ANEW.sub("", parts[0]))
         why = f" ({why_none(reply)})" if why_none(reply) else ""

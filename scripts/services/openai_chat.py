@@ -86,11 +86,15 @@ def spent(reply: Any, most: Mapping[str, float]) -> dict[str, float]:
     return tokens(most, read, heard, written, spoken, number(usage, "total_tokens"))
 
 
+def most_of(text: str) -> int:
+    """The most tokens that a text can have, at 3 letters or one Chinese character a token."""
+    wide = len(HAN.findall(text))
+    return wide + -(-(len(text) - wide) // 3)
+
+
 def most_tokens(texts: Sequence[str]) -> int:
-    """The most tokens that messages can have, at 3 letters or one Chinese character a token."""
-    whole = "".join(texts)
-    wide = len(HAN.findall(whole))
-    return wide + (len(whole) - wide) // 3 + 10 * len(texts) + 10
+    """The most tokens that messages can have."""
+    return most_of("".join(texts)) + 10 * len(texts) + 10
 
 
 def straight(client: Client) -> dict[str, Any]:

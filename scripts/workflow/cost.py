@@ -16,12 +16,13 @@ from scripts.services import prices as prices_
 from scripts.services.settings import Rules
 from scripts.workflow import specs, stage_costs
 from scripts.workflow.disk import stored
+from scripts.workflow.lengths import MEDIUM
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work, models_of, needed
-from scripts.workflow.workload import MEDIUM, REPLY, ROLE, Size, part
+from scripts.workflow.stage_costs import Amount
+from scripts.workflow.workload import REPLY, Size, part
 
-# Tokens that a call to a service reads beside the speech, and tokens of a second of speech.
-PROMPT, RATIONALE, HEARD, SPOKEN = 1000, 600, 32, 20
+RATIONALE, HEARD, SPOKEN = 600, 32, 20  # tokens of a judge's reply, and of a second of speech
 LETTERS = 15  # characters of a second of speech
 
 
@@ -39,6 +40,7 @@ class Cost:
     files: float = 0.0
     gigabytes: float = 0.0  # in results/
     kept: float = 0.0  # gigabytes of model caches
+    speech: float = 0.0  # hours of dialogues that are spoken
     models: dict[str, None] = field(default_factory=dict)  # in order of appearance
     unknown: set[str] = field(default_factory=set)
     unpriced: set[str] = field(default_factory=set)
@@ -67,18 +69,20 @@ def estimate(
         cost.gpu_jobs += specs.wants_gpu(*models)
         for model in models:
             cost.models |= dict.fromkeys(needed(model) or _own(model))
-        amounts = stage_costs.of(job.rule).work(part(job, run_size))
+        own = part(job, run_size)
+        cost.speech += own.spoken * (own.user + own.role) / 3600 * (job.rule == "speak")
+        amounts = stage_costs.of(job.rule).work(own)
         if job.rule in rows:  # training: the speed is the rule's, not a model's
-            _add(cost, rows[job.rule], amounts[job.rule][0])
+            _add(cost, rows[job.rule], amounts[job.rule].units)
             continue
         for model in models:
             name = model.label
-            units, calls = amounts.get(model.capability, (0.0, 0.0))
+            amount = amounts.get(model.capability, Amount(0.0))
             if specs.is_service(model):
-                _buy(cost, model, units, calls * _askings(model, run_size.metrics), rules)
+                _buy(cost, model, amount, run_size.metrics, rules)
             elif specs.constant(model, "GPU", False) and specs.wants_gpu(model):
                 if name in rows:
-                    _add(cost, rows[name], units)
+                    _add(cost, rows[name], amount.units)
                 else:
                     cost.unknown.add(name)
     return list(costs.values())
@@ -106,6 +110,11 @@ def report(costs: list[Cost]) -> str:
         "GPU-hours are rough: speeds from config/speeds.tsv, a medium taken as "
         f"{MEDIUM / 3600:.0f} hours."
     )
+    if speech := sum(cost.speech for cost in costs):
+        lines.append(
+            f"Dialogues: about {speech:.1f} hours of speech, with lines as long as in the prompts' "
+            "examples."
+        )
     if assumed:
         lines.append(f"Speeds that are only assumed: {', '.join(assumed)}.")
     if unknown:
@@ -118,10 +127,12 @@ def report(costs: list[Cost]) -> str:
     return "\n".join(lines)
 
 
-def used(spec: ModelSpec, units: float, calls: float) -> dict[str, float]:
-    """What a service would bill for some work, in units of config/prices.tsv. `units` are as
-    stages count them: seconds of audio, or tokens of a language model."""
-    text = {"input token": calls * PROMPT}
+def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float]:
+    """What a service would bill for some work, in units of config/prices.tsv. A judge hears each
+    recording once a call, so for each metric, or once for all."""
+    units, times = amount.units, _askings(spec, metrics)
+    calls = amount.calls * times
+    text = {"input token": calls * amount.read}
     counted = {
         "llm": text | {"output token": units},
         "asr": {"audio second": units},
@@ -130,7 +141,7 @@ def used(spec: ModelSpec, units: float, calls: float) -> dict[str, float]:
         | {"input audio token": units * HEARD, "output audio token": units * SPOKEN}
         | {"output token": calls * REPLY},
         "judge": text
-        | {"input audio token": units * HEARD * calls / max(1.0, _items(units))}
+        | {"input audio token": units * HEARD * times * metrics}
         | {"output token": calls * RATIONALE},
     }
     if spec.capability not in counted:
@@ -144,15 +155,15 @@ def _add(cost: Cost, row: dict[str, str], units: float) -> None:
         cost.assumed.add(row["model"])
 
 
-def _buy(cost: Cost, spec: ModelSpec, units: float, calls: float, rules: Rules) -> None:
+def _buy(cost: Cost, spec: ModelSpec, amount: Amount, metrics: int, rules: Rules) -> None:
     """Add the calls of a service and, if it is paid, their dollars."""
-    cost.calls += calls
+    cost.calls += amount.calls * _askings(spec, metrics)
     address, name = specs.option(spec, "address"), specs.option(spec, "model")
     if addresses.is_own(address, rules.hosts):
         return
     try:
         prices = prices_.price(rules.prices, address, name)
-        cost.usd += prices_.cost(prices, used(spec, units, calls), name)
+        cost.usd += prices_.cost(prices, used(spec, amount, metrics), name)
     except UserError:
         cost.unpriced.add(f"{name} of {spec.label}")
 
@@ -164,11 +175,6 @@ def _askings(spec: ModelSpec, metrics: int) -> float:
     orders = 2 if specs.option(spec, "order") == "both" else 1
     share = 1 / metrics if specs.option(spec, "protocol") == "joint" else 1.0
     return share * orders * (specs.option(spec, "samples") or 1)
-
-
-def _items(units: float) -> float:
-    """The number of test dialogues whose replies and references last `units` seconds."""
-    return units / (2 * ROLE)
 
 
 def _line(name: str, costs: list[Cost]) -> str:

@@ -80,13 +80,18 @@ class CachedModel:
 
     def _ask(self, name: str, together: int, arguments: tuple, named: dict) -> Any:
         """The method's result for each item: a list (rows of an array for arrays), or one value for
-        a method of one item."""
+        a method of one item. A list among the named arguments has one value for each item."""
         items, *rest = arguments
         alone = not isinstance(items, list | tuple)
         items = [items] if alone else items
-        keys = [cache_key(self._key, name, rest, named, item) for item in items]
+        each = [_of_item(named, place) for place in range(len(items))]
+        keys = [
+            cache_key(self._key, name, rest, own, item)
+            for own, item in zip(each, items, strict=True)
+        ]
         found = {key: self._cache.get(key) for key in dict.fromkeys(keys)}
-        left = {key: item for key, item in zip(keys, items, strict=True) if found.get(key) is None}
+        asked = zip(keys, zip(items, each, strict=True), strict=True)
+        left = {key: own for key, own in asked if found.get(key) is None}
         results = {
             key: deserialize(*kept, self._contract)
             for key, kept in found.items()
@@ -97,7 +102,12 @@ class CachedModel:
         waiting = list(left)
         for first in range(0, len(waiting), together):
             some = waiting[first : first + together]
-            made = self._made(name, [left[key] for key in some], rest, named, alone)
+            theirs, own = zip(*(left[key] for key in some), strict=True)
+            together_named = {
+                key: [of[key] for of in own] if isinstance(value, list) else value
+                for key, value in named.items()
+            }
+            made = self._made(name, list(theirs), rest, together_named, alone)
             keeping = []
             for key, value in zip(some, made, strict=True):
                 results[key] = value
@@ -130,6 +140,13 @@ class CachedModel:
             with uncached():
                 self._model = self._load()
         return self._model
+
+
+def _of_item(named: dict, place: int) -> dict:
+    """The named arguments of the item at `place`."""
+    return {
+        name: value[place] if isinstance(value, list) else value for name, value in named.items()
+    }
 
 
 def stand_in(spec: ModelSpec, load: Callable[[], Any], contract: ModuleType) -> Any:

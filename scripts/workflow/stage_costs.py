@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from scripts.workflow.workload import CLIP, MEDIUM, REPLY, ROLE, USER, Part
+from scripts.workflow.lengths import MEDIUM
+from scripts.workflow.workload import CLIP, REPLY, Part
 
 SPEAKERS, CAST = 20, 2  # speakers of a medium, and names tried for each
 SCORED = 25  # tokens that scoring a speaker's lines for one name takes, in tokens written
@@ -23,7 +25,18 @@ ROW = 1_000  # bytes of a row about a dialogue, a reply or a metric of one; a th
 ADAPTER = 40e6  # bytes of a LoRA of 7B parameters, with two checkpoints: three times
 SELDOM = 3  # files of a rule with one output: a table's csv, md and tex
 
-Amounts = dict[str, tuple[float, float]]  # capability -> units of work, calls
+PROMPT = 1000  # tokens that a call to a service reads beside the speech
+
+
+class Amount(NamedTuple):
+    """What one model does."""
+
+    units: float  # of work
+    calls: float = 0.0
+    read: float = PROMPT  # tokens of a call's prompt
+
+
+Amounts = dict[str, Amount]  # by capability
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,12 @@ class StageCost:
     stored: Callable[[Part], tuple[float, float, float]] = lambda own: (SELDOM, 0.0, 0.0)
 
 
-def _media(own: Part) -> tuple[float, float]:
-    return own.media * MEDIUM, own.media
+def _media(own: Part) -> Amount:
+    return Amount(own.media * MEDIUM, own.media)
 
 
-def _clips(own: Part) -> tuple[float, float]:
-    return own.clips, own.clips / CLIP
+def _clips(own: Part) -> Amount:
+    return Amount(own.clips, own.clips / CLIP)
 
 
 def _rows(items: float, kept: float, files: int = 1) -> tuple[float, float, float]:
@@ -53,19 +66,19 @@ def _clip_rows(own: Part) -> tuple[float, float, float]:
 
 def _judged(own: Part, items: float, turns: float) -> Amounts:
     """What a judge and its parts do: both the system's and the reference's speech are heard."""
-    heard = (items * 2 * ROLE, 2 * turns)
+    heard = Amount(items * 2 * own.role, 2 * turns)
     return {
         **dict.fromkeys(("asr", "quality", "speaker"), heard),
-        "embedding": (2 * turns, 2 * turns),
-        "llm": (2 * turns * REPLY, 2 * turns),
-        "judge": (items * 2 * ROLE, items * own.metrics),
+        "embedding": Amount(2 * turns, 2 * turns),
+        "llm": Amount(2 * turns * REPLY, 2 * turns),
+        "judge": Amount(items * 2 * own.role, items * own.metrics),
     }
 
 
 OTHER = StageCost()  # a rule without models
 COSTS = {
     "fetch": StageCost(
-        lambda own: {"tts": (0.0, 0.0)},  # of episodes, which are few
+        lambda own: {"tts": Amount(0.0)},  # of episodes, which are few
         lambda own: (own.media, 0.0, 0.0),
     ),
     "extract": StageCost(stored=lambda own: (own.media, _media(own)[0] * FLAC["corpus"], 0.0)),
@@ -78,58 +91,65 @@ COSTS = {
     "rate": StageCost(lambda own: {"quality": _clips(own)}, _clip_rows),
     "transcribe": StageCost(lambda own: {"asr": _clips(own)}, _clip_rows),
     "identify": StageCost(
-        lambda own: {"llm": (own.media * SPEAKERS * CAST * SCORED, own.media * SPEAKERS * CAST)}
+        lambda own: {
+            "llm": Amount(own.media * SPEAKERS * CAST * SCORED, own.media * SPEAKERS * CAST)
+        }
     ),
     "choose_voices": StageCost(
         lambda own: {"speaker": _clips(own), "diarization": _clips(own)},
         lambda own: (6 * own.roles, own.roles * 6 * CLIP * FLAC["corpus"], _clips(own)[1] * VECTOR),
     ),
-    "profile": StageCost(lambda own: {"llm": (own.roles * PROFILE, own.roles)}),
+    "profile": StageCost(lambda own: {"llm": Amount(own.roles * PROFILE, own.roles)}),
     "write": StageCost(
-        lambda own: {"llm": (own.tokens, own.written / max(1, own.params.get("batch", 1)))},
+        lambda own: {
+            "llm": Amount(
+                own.tokens, own.written / max(1, own.params.get("batch", 1)), read=own.read
+            )
+        },
         lambda own: _rows(own.written, ROW),
     ),
     "classify": StageCost(
-        lambda own: {"llm": (own.written * CLASS, own.written)}, lambda own: _rows(own.written, ROW)
+        lambda own: {"llm": Amount(own.written * CLASS, own.written)},
+        lambda own: _rows(own.written, ROW),
     ),
     "deduplicate": StageCost(
-        lambda own: {"embedding": (own.written, own.written)},
+        lambda own: {"embedding": Amount(own.written, own.written)},
         lambda own: _rows(own.written, VECTOR, files=2),
     ),
     "split": StageCost(stored=lambda own: _rows(own.written, 0.0, files=3)),
     "speak_users": StageCost(
-        lambda own: {"tts": (own.spoken * USER, own.spoken)},
-        lambda own: (0, 0.0, own.spoken * USER * FLAC["speech"]),  # its outputs are temporary
+        lambda own: {"tts": Amount(own.spoken * own.user, own.spoken)},
+        lambda own: (0, 0.0, own.spoken * own.user * FLAC["speech"]),  # its outputs are temporary
     ),
     "speak": StageCost(
         lambda own: {
-            "tts": (own.spoken * ROLE, own.spoken)
+            "tts": Amount(own.spoken * own.role, own.spoken)
             if own.separate_user_tts
-            else (own.spoken * (USER + ROLE), own.spoken * 2)
+            else Amount(own.spoken * (own.user + own.role), own.spoken * 2)
         },
         lambda own: (
             own.lines + 1,
-            own.spoken * ((USER + ROLE) * FLAC["speech"] + ROW),
-            own.spoken * (ROLE if own.separate_user_tts else USER + ROLE) * FLAC["speech"],
+            own.spoken * ((own.user + own.role) * FLAC["speech"] + ROW),
+            own.spoken * (own.role + own.user * (not own.separate_user_tts)) * FLAC["speech"],
         ),
     ),
     "finetune": StageCost(
         lambda own: {
-            "finetune": (own.trained * float(own.params["settings"].get("epochs", 1)), 0.0)
+            "finetune": Amount(own.trained * float(own.params["settings"].get("epochs", 1)))
         },
         lambda own: (20, 3 * ADAPTER, 0.0),
     ),
     "respond": StageCost(
         lambda own: {
-            "asr": (own.tested * USER, own.turns),
-            "llm": (own.turns * REPLY, own.turns),
-            "tts": (own.tested * ROLE, own.turns),
-            "dialogue": (own.tested * ROLE, own.turns),
+            "asr": Amount(own.tested * own.user, own.turns),
+            "llm": Amount(own.turns * REPLY, own.turns),
+            "tts": Amount(own.tested * own.role, own.turns),
+            "dialogue": Amount(own.tested * own.role, own.turns),
         },
         lambda own: (
             own.turns + 1,
-            own.tested * (ROLE * FLAC["speech"] + ROW),
-            own.tested * ROLE * FLAC["speech"],
+            own.tested * (own.role * FLAC["speech"] + ROW),
+            own.tested * own.role * FLAC["speech"],
         ),
     ),
     "judge": StageCost(
@@ -139,7 +159,7 @@ COSTS = {
     "probe": StageCost(
         lambda own: {
             **_judged(own, own.params["number"] * PROBES, own.params["number"] * PROBES),
-            "tts": (own.params["number"] * 2 * ADDED, own.params["number"] * 2),
+            "tts": Amount(own.params["number"] * 2 * ADDED, own.params["number"] * 2),
         }
     ),
 }

@@ -1,25 +1,20 @@
 """Estimated workload of a run and of its jobs.
 
-The true amounts are known only after a run. The assumptions about media and dialogues are here; the
-paper's own counts are from its Table 1. Imported by the Snakefile.
+The true amounts are known only after a run. The assumptions about media are here, those about the
+length of dialogues in scripts/workflow/lengths.py. Imported by the Snakefile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.workflow.lengths import CLIPS, MEDIUM, TURNS, Length, mean_length
 from scripts.workflow.requirements import Work
 
-MEDIUM = 7200.0  # seconds of a medium
-CLIPS = 0.3  # share of a medium that ends up in clips
 CLIP = 6.0  # seconds
-# The paper's Table 1: 255.23 and 827.82 hours of 111,846 dialogues.
-USER, ROLE = 8.2, 26.6  # seconds of the user and of the role in a dialogue
 KEPT = 0.71  # of 98 x 1600 dialogues written, the paper keeps 111,454
-TURNS = {"single": 1, "multi": 3}  # of the user in a dialogue
-WRITTEN = {"single": 120, "multi": 280}  # tokens of a dialogue
 REPLY = 100  # tokens
 
 
@@ -34,6 +29,7 @@ class Size:
     written: dict[str, int]  # mode -> dialogues a role
     tested: dict[str, int]  # mode -> test dialogues a role
     metrics: int  # of a judge
+    lengths: dict[str, Length]  # mode -> mean over the roles
     separate_user_tts: bool = False  # users have their own synthesiser, and rule
 
     def dialogues(self, split: str) -> float:
@@ -45,6 +41,11 @@ class Size:
         kept = KEPT * pool * sum(self.written.values())
         return max(0.0, kept - pool * sum(self.tested.values()))
 
+    def mean(self, counts: Mapping[str, int], quantity: Callable[[Length], float]) -> float:
+        """The mean of a quantity over dialogues, so many of each mode."""
+        whole = sum(number * quantity(self.lengths[mode]) for mode, number in counts.items())
+        return whole / max(1, sum(counts.values()))
+
 
 @dataclass(frozen=True)
 class Part:
@@ -54,8 +55,11 @@ class Part:
     clips: float  # seconds
     written: float  # dialogues
     tokens: float  # of them
+    read: float  # tokens of a prompt for some of them
     spoken: float  # dialogues of the split; of the test split where a job has none
     lines: float  # of both sides in them
+    user: float  # seconds of the user in one of them
+    role: float  # seconds of the role in one of them
     tested: float  # test dialogues
     turns: float  # of the user in them
     trained: float  # dialogues of the train split
@@ -69,17 +73,19 @@ def size(
     config: dict[str, Any], media: list[dict], roles: list[dict], metrics: Collection[str]
 ) -> Size:
     """The size of a run. `media` and `roles` are the rows of the two tables, `metrics` ids."""
+    cast = [row for row in roles if row["pool"]]
     batches: dict[str, int] = {}
     for row in media:
         batches[row["batch"]] = batches.get(row["batch"], 0) + 1
     return Size(
         media=batches,
-        roles=sum(bool(row["pool"]) for row in roles),
+        roles=len(cast),
         trained=sum(row["pool"] == "train" for row in roles),
         shards=config["shards"],
         written={mode: config["write"][mode] for mode in TURNS},
         tested={mode: config["split"][mode] for mode in TURNS},
         metrics=len(metrics),
+        lengths={mode: mean_length(config["write"], mode, cast) for mode in TURNS},
         separate_user_tts=config["speak"]["tts"] != config["speak"]["user_tts"],
     )
 
@@ -88,18 +94,23 @@ def part(job: Work, run_size: Size) -> Part:
     """The part of the run that a job works on."""
     media = run_size.media.get(job.wildcards.get("batch", ""), sum(run_size.media.values()))
     share = 1 / run_size.shards if "shard" in job.wildcards else 1.0
-    spoken = run_size.dialogues(job.wildcards.get("split", "test")) * share
+    split = job.wildcards.get("split", "test")
+    spoken = run_size.dialogues(split) * share
+    modes = run_size.tested if split == "test" else run_size.written
     count = sum(run_size.written.values())
-    turns = sum(TURNS[mode] * number for mode, number in run_size.written.items())
     return Part(
         media=media,
         clips=media * MEDIUM * CLIPS,
         written=run_size.roles * share * count,
         tokens=run_size.roles
         * share
-        * sum(WRITTEN[mode] * number for mode, number in run_size.written.items()),
+        * count
+        * run_size.mean(run_size.written, lambda length: length.tokens),
+        read=run_size.mean(run_size.written, lambda length: length.read),
         spoken=spoken,
-        lines=2 * spoken * turns / max(1, count),
+        lines=2 * spoken * run_size.mean(modes, lambda length: length.turns),
+        user=run_size.mean(modes, lambda length: length.user),
+        role=run_size.mean(modes, lambda length: length.role),
         tested=run_size.dialogues("test") * share,
         turns=run_size.roles
         * share

@@ -73,6 +73,22 @@ def test_a_request_is_what_the_service_documents(asked):
     }
 
 
+def test_each_chat_may_have_a_seed_of_its_own(asked):
+    server, model = asked()
+    assert (
+        model.generate([ASK] * 2, max_tokens=8, seed=[4, 5], temperature=1.0) == ["I am Joe."] * 2
+    )
+    assert sorted(request.json["seed"] for request in server.requests) == [4, 5]
+    assert {request.json["temperature"] for request in server.requests} == {1.0}
+
+
+def test_the_context_is_what_the_config_says_and_tokens_are_counted_high(asked):
+    assert asked()[1].context is None
+    _, model = asked(context=1000)
+    assert model.context == 1000
+    assert model.count(["", "abcd", "你好 abc"]) == [0, 2, 4]
+
+
 def test_another_service_hears_nothing_of_an_account_with_openai(asked, monkeypatch):
     for name in ("ORG_ID", "PROJECT_ID", "ADMIN_KEY", "API_KEY"):
         monkeypatch.setenv(f"OPENAI_{name}", f"mine-{name}")

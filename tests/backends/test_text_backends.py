@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from scripts import backends
 from scripts.backends import embedding, llm
 from scripts.backends.llm import Score
-from scripts.backends.llm.openvino import BLOCK, harmful, heads
+from scripts.backends.llm.openvino import BLOCK, ChatModel, harmful, heads
 from scripts.backends.tts import _mandarin
 from scripts.common.errors import UserError
 from scripts.setup.convert_llm import requantize, tokenizer
@@ -95,6 +96,31 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(chat_model):
 def test_nothing_to_continue_scores_nothing(chat_model):
     scores = chat_model.score([(ask("Hello"), ""), (ask("Hello"), "")])
     assert scores == [Score(0.0, 0)] * 2
+
+
+def test_chats_with_other_seeds_are_drawn_apart(monkeypatch):
+    """The same prompt may come with several seeds, and a call of the pipeline has one."""
+    model, asked = ChatModel.__new__(ChatModel), []
+    model.penalty = 1.0
+    model.tokenizer = SimpleNamespace(decode=str)
+    monkeypatch.setattr(model, "prompt", lambda chat: [chat[-1]["content"]], raising=False)
+
+    def draw(prompts, texts, **options):
+        asked.append((texts, options))
+        return [SimpleNamespace(generated_ids=(*t, options.get("rng_seed"))) for t in texts]
+
+    monkeypatch.setattr(model, "ask", draw, raising=False)
+    chats = [ask(letter) for letter in "aba"]
+    found = model.generate(chats, 8, seed=[1, 1, 2], temperature=0.5)
+    assert found == ["('a', 1)", "('b', 1)", "('a', 2)"]
+    assert [(texts, options["rng_seed"]) for texts, options in asked] == [
+        ([["a"], ["b"]], 1),
+        ([["a"]], 2),
+    ]
+    asked.clear()
+    model.generate(chats, 8, seed=[1, 1, 2])
+    ((_, options),) = asked  # greedy: all together
+    assert options == {"max_new_tokens": 8, "repetition_penalty": 1.0, "do_sample": False}
 
 
 def test_what_several_prompts_begin_with_is_read_once():

@@ -57,6 +57,7 @@ def run(tmp_path, monkeypatch, answer, people, shard="1-of-1", voices=None, **ch
     use(monkeypatch, writer)
     drafts = tmp_path / f"{shard}.jsonl"
     numbers = {"single": 3, "multi": 2, "batch": 1, "attempts": 2, "excerpts": 2, "seed": 0}
+    numbers |= {"tokens": {"single": 120, "multi": 280}, "temperature": 0}
     write(
         profiles=written(tmp_path / "profiles.jsonl", people),
         voices=written(tmp_path / "voices.jsonl", voices or voices_of(people)),

@@ -111,13 +111,15 @@ def test_what_is_drawn_hangs_on_seed_and_chat_alone(load):
     assert drawn[::-1] == model.generate(CHATS[::-1], max_tokens=8, seed=3, temperature=1.0)
     assert drawn[2:3] == model.generate(CHATS[2:3], max_tokens=8, seed=3, temperature=1.0)
     assert drawn != model.generate(CHATS, max_tokens=8, seed=4, temperature=1.0)
+    seeds = [3, *[4] * (len(CHATS) - 1)]
+    assert drawn[0] == model.generate(CHATS, max_tokens=8, seed=seeds, temperature=1.0)[0]
     cold = model.generate(CHATS, max_tokens=8, seed=3, temperature=1e-6)
     assert cold == model.generate(CHATS, max_tokens=8)
 
 
 def test_draws_follow_the_probabilities():
     rows = 4000
-    draws = transformers.Draws([[number] for number in range(rows)], seed=0, temperature=0.5)
+    draws = transformers.Draws([([number], 0) for number in range(rows)], temperature=0.5)
     scores = torch.tensor([0.5, 0.3, 0.2]).log().repeat(rows, 1)
     shares = draws(None, scores).argmax(1).bincount(minlength=3) / rows
     wanted = torch.tensor([0.25, 0.09, 0.04]) / 0.38  # squared: temperature 1/2
@@ -178,6 +180,8 @@ def test_the_tiny_model_writes_usable_dialogues(qwen, tmp_path, monkeypatch):
         batch=1,
         attempts=2,
         excerpts=2,
+        tokens={"single": 120, "multi": 280},
+        temperature=0,
         seed=0,
     )
     rows = read_rows(tmp_path / "drafts.jsonl", Dialogue)

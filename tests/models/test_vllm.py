@@ -79,6 +79,14 @@ def test_contract(serve):
     accept(serve())
 
 
+def test_each_chat_may_have_a_seed_and_the_server_says_its_context(serve):
+    model = serve(context=321)
+    assert model.context == 321 and model.count(["abc", "你"]) == [3, 3]
+    model.generate([CHAT] * 2, max_tokens=7, seed=[5, 6], temperature=0.5)
+    seeds = [request["seed"] for request in asked(model)["asked"] if "seed" in request]
+    assert sorted(seeds) == [5, 6]
+
+
 def test_requests_are_as_vllm_documents_them(serve, folder):
     model = serve(repetition_penalty=1.1, extra=["--enforce-eager"], gpu_memory=0.5, parallel=2)
     model.generate([CHAT], max_tokens=7, seed=5, temperature=0.5)

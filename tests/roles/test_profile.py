@@ -54,6 +54,7 @@ def run(tmp_path, monkeypatch, *, reply=REPLY, roles=ROLES, voices=None, model=N
         chinese=PROMPTS / "profile_zh.md",
         profiles=profiles,
         llm=ModelSpec("llm", "made"),
+        tokens=160,
         roles=roles,
     )
     return {row.role: row for row in read_rows(profiles, Profile)}

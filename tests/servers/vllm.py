@@ -153,7 +153,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def model() -> dict:
-    return {"id": OPTIONS.served_model_name, "object": "model", "created": 0, "owned_by": "vllm"}
+    known = {"object": "model", "created": 0, "owned_by": "vllm"}
+    return {"id": OPTIONS.served_model_name, **known, "max_model_len": OPTIONS.max_model_len}
 
 
 def refusal(status: int, words: str) -> dict:

@@ -13,10 +13,12 @@ from scripts.paper.report.published import PAPER_METRICS
 from scripts.services import settings
 from scripts.workflow import cost as cost_
 from scripts.workflow import specs
-from scripts.workflow.cost import HEARD, PROMPT, RATIONALE, report
+from scripts.workflow.cost import HEARD, RATIONALE, report
+from scripts.workflow.lengths import BYTES, ROLE, SCRIPT, TURNS, USER, Length, mean_length
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
-from scripts.workflow.workload import KEPT, ROLE, USER, size
+from scripts.workflow.stage_costs import PROMPT
+from scripts.workflow.workload import KEPT, size
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEEDS = ROOT / "config/speeds.tsv"
@@ -33,6 +35,8 @@ SERVICE = (
     ', order="paper", samples=1'
 )
 RULES = settings.rules(DEFAULT)
+LENGTHS = {"single": Length(1, 5, 10, 100, 900), "multi": Length(3, 10, 30, 200, 1100)}
+ASKED, ANSWERED = 7.5, 20.0  # seconds of a dialogue, of one of each mode
 
 
 def estimate(work, run_size, speeds, rules=RULES):
@@ -67,9 +71,10 @@ def run_size(roles: int = 10, shards: int = 2, media: int = 3):
     config = {**DEFAULT, "shards": shards}
     config["write"] = {**DEFAULT["write"], "single": 100, "multi": 100}
     config["split"] = {"single": 2, "multi": 2}
-    pools = [{"pool": "train" if n < roles - 2 else "out_of_domain"} for n in range(roles)]
+    common = {"language": "English", "script": ""}
+    pools = [common | {"pool": "train" if n < roles - 2 else "out_of_domain"} for n in range(roles)]
     films = [{"batch": f"film{n}"} for n in range(media)]
-    return size(config, films, [*pools, {"pool": ""}], PAPER_METRICS)
+    return replace(size(config, films, [*pools, {"pool": ""}], PAPER_METRICS), lengths=LENGTHS)
 
 
 def test_the_size_of_a_run():
@@ -86,7 +91,7 @@ def test_gpu_hours_are_work_times_speed(model):
     jobs = [Work("speak", {"split": "test", "shard": f"{k}-of-2"}, {"tts": tts}) for k in (1, 2)]
     (cost,) = estimate(jobs, run_size(), [speed(tts)])
     assert (cost.jobs, cost.gpu_jobs, cost.calls, cost.usd) == (2, 2, 0, 0)
-    assert cost.gpu_hours == pytest.approx(40 * (USER + ROLE) * 0.5 / 3600)
+    assert cost.gpu_hours == pytest.approx(40 * (ASKED + ANSWERED) * 0.5 / 3600)
     (half,) = estimate(jobs[:1], run_size(), [speed(tts)])
     assert half.gpu_hours == pytest.approx(cost.gpu_hours / 2)
     assert half.gigabytes > 0
@@ -98,8 +103,11 @@ def test_users_with_a_synthesiser_of_their_own_have_a_rule_of_their_own(model):
     work = [Work("speak_users", where, {"user_tts": users}), Work("speak", where, {"tts": tts})]
     run = replace(run_size(shards=1), separate_user_tts=True)
     asked, answered = estimate(work, run, [speed(tts, "1"), speed(users, "1")])
-    assert asked.gpu_hours == pytest.approx(40 * USER / 3600)
-    assert answered.gpu_hours == pytest.approx(40 * ROLE / 3600)
+    assert asked.gpu_hours == pytest.approx(40 * ASKED / 3600)
+    assert answered.gpu_hours == pytest.approx(40 * ANSWERED / 3600)
+    assert (asked.speech, answered.speech) == (0, pytest.approx(40 * (ASKED + ANSWERED) / 3600))
+    assert "Dialogues: about 0.3 hours of speech" in report([asked, answered])
+    assert "hours of speech" not in report([asked])
 
 
 def test_a_model_on_the_cpu_costs_no_gpu(model):
@@ -148,11 +156,77 @@ def test_calls_and_cost_of_a_service(model, priced):
     service = model("judge", False, SERVICE)
     (cost,) = estimate(judged(service), run_size(), [], priced)
     assert cost.calls == pytest.approx(40 * 8) and cost.gpu_hours == 0
-    read = PROMPT + 2 * 2 * ROLE * HEARD
+    read = PROMPT + 2 * 2 * ANSWERED * HEARD
     assert cost.usd == pytest.approx(40 * 8 * (read + 10 * RATIONALE) / 1e6)
     line = next(line for line in report([cost]).splitlines() if line.startswith("judge"))
     assert line.split()[:5] == ["judge", "2", "0", "0.0", "320"]
     assert f"{cost.usd:.2f}" in line
+
+
+def test_writing_is_billed_by_what_the_prompts_show_and_ask_for(model, priced):
+    writer = model("llm", False, SERVICE)
+    (cost,) = estimate(
+        [Work("write", {"shard": "1-of-2"}, {"llm": writer, "batch": 10})], run_size(), [], priced
+    )
+    dialogues = 10 * 200 / 2
+    assert cost.calls == pytest.approx(dialogues / 10)
+    assert cost.usd == pytest.approx((dialogues / 10 * 1000 + 10 * dialogues * 150) / 1e6)
+
+
+TALK = """# System
+You write.
+# User
+{count} {name} {work} {profile} {script}
+# Reply
+[{"dialogue": [{"user": "%s", "role": "%s"}], "context": [1]}]
+# User
+{count} {name} {work} {profile} {script}
+"""
+
+
+@pytest.fixture
+def settings_of(tmp_path):
+    """Function (prompt, more of the config's `write`) -> the section."""
+
+    def made(text: str, **more):
+        file = tmp_path / "prompt.md"
+        file.write_text(text, "utf-8")
+        prompts = {mode: {"English": str(file), "Chinese": str(file)} for mode in TURNS}
+        return {**DEFAULT["write"], "prompts": prompts, **more}
+
+    return made
+
+
+ENGLISH, CHINESE = ({"language": name, "script": ""} for name in ("English", "Chinese"))
+
+
+def test_lines_are_as_long_as_those_of_the_prompts_example(settings_of):
+    found = mean_length(settings_of(TALK % ("a" * 30, "b" * 450)), "multi", [ENGLISH])
+    assert (found.turns, found.user, found.role) == (3, pytest.approx(6), pytest.approx(90))
+    found = mean_length(settings_of(TALK % ("a" * 9, "b" * 45)), "single", [ENGLISH, CHINESE])
+    assert found.user == pytest.approx((9 / 15 + 9 / 4.5) / 2)
+    assert found.role == pytest.approx((45 / 15 + 45 / 4.5) / 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["# User\n{count}", "# User\n?\n# Reply\n[{", "# Nothing\n", TALK.replace("role", "x")]
+)
+def test_without_an_example_dialogues_are_as_long_as_the_papers(settings_of, text):
+    for mode, turns in TURNS.items():
+        found = mean_length(settings_of(text), mode, [ENGLISH])
+        assert (found.user, found.role) == (turns * USER, turns * ROLE)
+    gone = settings_of("") | {"prompts": {"single": {"English": "not here.md"}}}
+    assert mean_length(gone, "single", [ENGLISH]).role == ROLE
+
+
+def test_a_whole_script_is_read_at_its_length(settings_of, tmp_path):
+    text = TALK % ("a", "b")
+    few = mean_length(settings_of(text, excerpts=1), "single", [ENGLISH]).read
+    usual = mean_length(settings_of(text, excerpts="all"), "single", [ENGLISH]).read
+    (tmp_path / "script.txt").write_text("x" * 350_000)
+    role = ENGLISH | {"script": str(tmp_path / "script.txt")}
+    own = mean_length(settings_of(text, excerpts="all"), "single", [role]).read
+    assert few < usual < own and own - usual == pytest.approx(350_000 / BYTES - SCRIPT)
 
 
 def test_a_protocol_says_how_many_calls_there_are(model, priced):

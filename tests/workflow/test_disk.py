@@ -7,6 +7,7 @@ import pytest
 from scripts.services.settings import rules
 from scripts.workflow.cost import estimate, report
 from scripts.workflow.disk import stored
+from scripts.workflow.lengths import TURNS, mean_length
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
 from scripts.workflow.workload import KEPT, Size
@@ -14,6 +15,7 @@ from scripts.workflow.workload import KEPT, Size
 WHOLE = Size(
     media={"film": 2}, roles=98, trained=78, shards=24, written={"single": 800, "multi": 800},
     tested={"single": 2, "multi": 2}, metrics=8,
+    lengths={mode: mean_length({}, mode, []) for mode in TURNS},
 )  # fmt: skip
 MODEL = ModelSpec("tts", "kokoro")
 SERVICE = ModelSpec("tts", "volcengine")

@@ -14,20 +14,15 @@ from hypothesis import strategies as some
 
 from scripts.backends.asr import Transcription
 from scripts.backends.dialogue import Answer
-from scripts.common.audio import Sound
 from scripts.common.errors import UserError
 from scripts.common.job import Job, entered, uncached
 from scripts.workflow import cache_files, model_cache, specs
 from scripts.workflow.cache_files import CacheFiles
 from scripts.workflow.model_cache import CachedModel
 from scripts.workflow.model_spec import ModelSpec
-from scripts.workflow.serialization import cache_key, deserialize, serialize
 
 ASR = importlib.import_module("scripts.backends.asr")
-TTS = importlib.import_module("scripts.backends.tts")
 JUDGE = importlib.import_module("scripts.backends.judge")
-DIALOGUE = importlib.import_module("scripts.backends.dialogue")
-SPEAKER = importlib.import_module("scripts.backends.speaker")
 SPEC = ModelSpec("asr", "faster_whisper")
 
 
@@ -74,6 +69,29 @@ def test_only_what_is_new_is_asked(tmp_path):
     other = Ear()
     stand_in(tmp_path, other).transcribe(CLIPS, "Chinese")  # another question
     assert other.heard == 3
+
+
+class Drawer:
+    """Gives each chat with its seed, and counts its inputs."""
+
+    asked = 0
+
+    def generate(self, chats, max_tokens, seed=0, temperature=0.0):
+        self.asked += len(chats)
+        assert len(seed) == len(chats)
+        return [f"{chat} {own}" for chat, own in zip(chats, seed, strict=True)]
+
+
+def test_a_list_among_the_arguments_has_one_value_for_each_item(tmp_path):
+    spec, chats = ModelSpec("llm", "openvino"), [[number] for number in range(3)]
+    first = stand_in(tmp_path, Drawer(), spec).generate(chats, max_tokens=8, seed=[5, 6, 7])
+    assert first == ["[0] 5", "[1] 6", "[2] 7"]
+    drawer = Drawer()
+    again = stand_in(tmp_path, drawer, spec)
+    assert again.generate(chats[::-1], max_tokens=8, seed=[7, 6, 5]) == first[::-1]
+    assert drawer.asked == 0
+    assert again.generate([[0], [0], [0]], max_tokens=8, seed=[5, 8, 9])[1:] == ["[0] 8", "[0] 9"]
+    assert drawer.asked == 2  # the same chat with another seed is another one
 
 
 def test_what_is_all_there_loads_no_model(tmp_path):
@@ -337,46 +355,6 @@ def test_outside_of_a_job_nothing_is_kept(tmp_path):
             assert model_cache.stand_in(SPEC, lambda: model, ASR) is model
 
 
-plain = some.recursive(
-    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(),
-    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(plain)
-def test_what_is_packed_is_unpacked(value):
-    packed, blob = serialize(value)
-    assert blob is None
-    assert deserialize(json.loads(json.dumps(packed)), None, ASR) == value
-
-
-@given(some.lists(some.floats(-1, 1, width=32), min_size=1, max_size=50))
-def test_sound_is_quantised_once(samples):
-    """What comes from the files is what the first run went on with."""
-    sound = np.array(samples, np.float32)
-    once = deserialize(*serialize(Answer(sound, "a", None, 0.5), True), DIALOGUE)
-    twice = deserialize(*serialize(once, True), DIALOGUE)
-    assert np.abs(once.audio - sound).max() <= 2 / 32768
-    assert np.array_equal(once.audio, deserialize(*serialize(once.audio, False), SPEAKER))
-    assert twice.text == "a" and np.abs(twice.audio - once.audio).max() <= 1 / 32767
-
-
-@given(some.lists(plain, max_size=3), some.lists(plain, max_size=3))
-def test_the_digest_tells_values_apart(one, other):
-    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
-    assert (cache_key(one) == cache_key(other)) == same
-
-
-def test_sounds_and_arrays_have_digests(tmp_path):
-    (tmp_path / "a").write_bytes(b"one")
-    before = cache_key(Sound(tmp_path / "a"), CLIPS[0])
-    assert before == cache_key(Sound(tmp_path / "a"), CLIPS[0].copy())
-    assert before != cache_key(Sound(tmp_path / "a"), CLIPS[0].astype(np.float64))
-    (tmp_path / "a").write_bytes(b"two")
-    assert before != cache_key(Sound(tmp_path / "a"), CLIPS[0])
-
-
 def test_every_kept_method_is_of_the_contract():
     contracts = [
         importlib.import_module(f"scripts.backends.{name}") for name in specs.capabilities()
@@ -386,10 +364,3 @@ def test_every_kept_method_is_of_the_contract():
     for contract in keeping:
         protocols = [kind for kind in vars(contract).values() if isinstance(kind, type)]
         assert all(any(name in vars(kind) for kind in protocols) for name in contract.KEPT)
-
-
-def test_what_cannot_be_kept_is_refused():
-    with pytest.raises(TypeError, match="a set cannot be kept"):
-        serialize({1})
-    with pytest.raises(TypeError, match="two arrays"):
-        serialize(CLIPS)

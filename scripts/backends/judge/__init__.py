@@ -56,6 +56,7 @@ class Pair:
     test: Side
     reference: Side
     sample: int = 0  # repetition of the same pair: each is judged again
+    context: str = ""  # the part of the script that the dialogue was written from
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ ORDERS = ("paper", "both", "random")
 TEST: Order = "test first"
 REFERENCE: Order = "reference first"
 
-DATA = ("name", "work", "profile", "question")  # placeholders for fenced data
+DATA = ("name", "work", "profile", "context", "question")  # placeholders for fenced data
 LAST = {PER_METRIC: {"metric"}, JOINT: {"metrics", "ids"}}  # placeholders after the audio
 CUTS = re.compile(r"\{(audio_a|audio_b)\}")
 SCORES = re.compile(r"\[Scores\]: *\( *(10|[1-9]) *, *(10|[1-9]) *\)")
@@ -75,6 +75,7 @@ class Protocol:
             "name": fenced(pair.name),
             "work": fenced(pair.work),
             "profile": fenced(pair.profile),
+            "context": fenced(pair.context),
             "question": "\n".join(
                 f"Turn {number}:\n{fenced(line)}" for number, line in enumerate(pair.questions, 1)
             ),

@@ -13,9 +13,10 @@ from typing import Protocol, TypeGuard
 from scripts.backends.replies import without_thoughts
 from scripts.common.errors import UserError
 
-KEPT = {"generate": 512, "score": 1024, "choose": 512}
+KEPT = {"generate": 512, "score": 1024, "choose": 512, "count": 512}
 
 Chat = list[dict[str, str]]
+Seeds = int | list[int]
 
 
 class NoReply(str):
@@ -44,12 +45,20 @@ class LlmBackend(Protocol):
     def name(self) -> str:
         """What tables call it."""
 
+    @property
+    def context(self) -> int | None:
+        """The most tokens of a prompt with its reply; None if that is not known."""
+
+    def count(self, texts: list[str]) -> list[int]:
+        """How many tokens each text has; of a service, which does not tell, at most."""
+
     def generate(
-        self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
+        self, chats: list[Chat], max_tokens: int, seed: Seeds = 0, temperature: float = 0.0
     ) -> list[str]:
         """A reply to each chat. A last message of the assistant's is continued, and only its
         continuation is returned (a service can only be asked to begin so: what begins otherwise
-        comes whole). Temperature 0 is greedy. Where a service gives no reply, it is a `NoReply`."""
+        comes whole). Temperature 0 is greedy; above, a `seed` is one for all chats or a list of
+        theirs. Where a service gives no reply, it is a `NoReply`."""
 
 
 class ScoringLlm(LlmBackend, Protocol):
@@ -94,6 +103,11 @@ def must_score(model: LlmBackend, who: str) -> ScoringLlm:
     return model
 
 
+def seeds_of(seed: Seeds, chats: list[Chat]) -> list[int]:
+    """The seed of each chat."""
+    return seed if isinstance(seed, list) else [seed] * len(chats)
+
+
 def begun(chat: Chat) -> tuple[Chat, bool]:
     """The chat as a chat template expects it, and whether its last message is to be continued."""
     if chat[-1]["role"] != "assistant":
@@ -113,6 +127,8 @@ def accept(backend: LlmBackend) -> None:
     first, second = backend.generate([chat, chat], max_tokens=8)
     assert isinstance(first, str) and first == second
     assert backend.generate([], max_tokens=8) == []
+    few, many = backend.count(["Paris", "Paris is the capital of France. 巴黎是法国的首都。"])
+    assert 1 <= few < many <= (backend.context or many)
     assert scores(backend) or chooses(backend)
     if scores(backend):
         paris, bread = backend.score([(chat, "Paris"), (chat, "Banana bread")])

@@ -25,13 +25,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scripts.backends.llm import Chat, ChoosingLlm, NoReply, begun
+from scripts.backends.llm import Chat, ChoosingLlm, NoReply, Seeds, begun, seeds_of
 from scripts.backends.replies import without_thoughts
 from scripts.common.json_path import at, text
 from scripts.services import multiple_choice
 from scripts.services.client import Call, CallError, Client, Response, Result
 from scripts.services.errors import short
-from scripts.services.openai_chat import complete, connection, message_of, most_tokens, spent
+from scripts.services.openai_chat import (
+    complete,
+    connection,
+    message_of,
+    most_of,
+    most_tokens,
+    spent,
+)
 from scripts.services.prices import widened
 
 ENV = ("api", "core", "torch")
@@ -51,6 +58,7 @@ def load(
     least_tokens: int = 256,
     token_limit: str = "max_tokens",
     logprobs: bool = True,
+    context: int | None = None,
     extra: dict | None = None,
 ) -> ChoosingLlm:
     """Ask `model` at `address` with the key in the environment variable `key`.
@@ -59,10 +67,11 @@ def load(
     stage asks. Stages limit replies for the sake of small models that ramble: no limit is lower
     than `least_tokens`, which must leave room for the thoughts of reasoning models; these also need
     `token_limit: max_completion_tokens`, and most of them `temperature: 1` and `logprobs: false`.
+    `context` is the most tokens of a prompt with its reply (None: unknown, and nothing is cut).
     `extra` is added to each request unchanged, such as {thinking: {type: disabled}} for DeepSeek.
     """
     client = Client("llm/openai", model, address, key, version)
-    return Chats(client, temperature, least_tokens, token_limit, logprobs, extra or {})
+    return Chats(client, temperature, least_tokens, token_limit, logprobs, context, extra or {})
 
 
 class Chats:
@@ -75,15 +84,20 @@ class Chats:
         least: int,
         limit: str,
         logprobs: bool,
+        context: int | None,
         extra: dict[str, Any],
     ):
         self.client, self.openai = client, connection(client)
         self.name = client.model
         self.temperature, self.least, self.limit = temperature, least, limit
-        self.logprobs, self.extra = logprobs, extra
+        self.logprobs, self.context, self.extra = logprobs, context, extra
+
+    def count(self, texts: list[str]) -> list[int]:
+        """The most tokens that each text can have; see the contract."""
+        return [most_of(text) for text in texts]
 
     def generate(
-        self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
+        self, chats: list[Chat], max_tokens: int, seed: Seeds = 0, temperature: float = 0.0
     ) -> list[str]:
         """One reply per chat; see the contract."""
         told, beginnings = [], []
@@ -91,8 +105,11 @@ class Chats:
             messages, goes_on = begun(chat)
             beginnings.append(messages[-1]["content"] if goes_on else "")
             told.append(said_to(messages[:-1], BEGIN, beginnings[-1]) if goes_on else messages)
-        choice = {"seed": seed, "temperature": self.heat(temperature)}
-        calls = [self.call(messages, choice, max_tokens, text_of) for messages in told]
+        heat = self.heat(temperature)
+        calls = [
+            self.call(messages, {"seed": own, "temperature": heat}, max_tokens, text_of)
+            for messages, own in zip(told, seeds_of(seed, chats), strict=True)
+        ]
         results = self.client.ask(calls, f"replies of {self.name}")
         self.complain(results)
         return [

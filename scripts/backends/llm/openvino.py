@@ -18,7 +18,7 @@ from collections.abc import Callable
 from os.path import commonprefix
 from pathlib import Path
 
-from scripts.backends.llm import Chat, Score, ScoringLlm, answer_in
+from scripts.backends.llm import Chat, Score, ScoringLlm, Seeds, answer_in, seeds_of
 from scripts.common.errors import UserError
 from scripts.common.progress import progress
 
@@ -97,16 +97,28 @@ class ChatModel:
         self,
         chats: list[Chat],
         max_tokens: int,
-        seed: int = 0,
+        seed: Seeds = 0,
         temperature: float = 0.0,
     ) -> list[str]:
         """One reply per chat, of at most `max_tokens` tokens; see the contract."""
-        choice = {"do_sample": False, "repetition_penalty": self.penalty}
-        if temperature > 0:
-            choice |= {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": seed}
+        choice = {"max_new_tokens": max_tokens, "repetition_penalty": self.penalty}
         prompts = [self.prompt(chat) for chat in chats]
-        results = self.ask(prompts, prompts, max_new_tokens=max_tokens, **choice)
+        if temperature > 0:
+            seeds = seeds_of(seed, chats)
+            results: list = [None] * len(chats)
+            for own in dict.fromkeys(seeds):  # apart: the same prompt may have several seeds
+                places = [i for i, given in enumerate(seeds) if given == own]
+                some = [prompts[i] for i in places]
+                heat = {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": own}
+                for i, result in zip(places, self.ask(some, some, **choice, **heat), strict=True):
+                    results[i] = result
+        else:
+            results = self.ask(prompts, prompts, **choice, do_sample=False)
         return [answer_in(self.tokenizer.decode(result.generated_ids)) for result in results]
+
+    def count(self, texts: list[str]) -> list[int]:
+        """The number of tokens of each text; see the contract."""
+        return [len(self.tokens(text)) for text in texts]
 
     def score(self, pairs: list[tuple[Chat, str]]) -> list[Score]:
         """Log-probability and number of tokens of each continuation; see the contract."""

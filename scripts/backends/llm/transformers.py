@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 
-from scripts.backends.llm import Chat, Score, ScoringLlm, answer_in, begun
+from scripts.backends.llm import Chat, Score, ScoringLlm, Seeds, answer_in, begun, seeds_of
 from scripts.common.errors import UserError
 
 ENV = "torch"
@@ -83,16 +83,23 @@ class ChatModel:
         self.takes_system = self.accepts_system()
 
     def generate(
-        self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
+        self, chats: list[Chat], max_tokens: int, seed: Seeds = 0, temperature: float = 0.0
     ) -> list[str]:
         """One reply per chat, of at most `max_tokens` tokens; see the contract."""
         from scripts.backends.device import in_batches
 
-        def work(prompts: list[list[int]]) -> list[str]:
-            return self.answer(prompts, max_tokens, seed, temperature)
+        def work(asked: list[tuple[list[int], int]]) -> list[str]:
+            return self.answer(asked, max_tokens, temperature)
 
         prompts = [self.prompt(chat, max_tokens) for chat in chats]
-        return in_batches(work, prompts, self.batch, len, f"replies of {self.name}")
+        asked = list(zip(prompts, seeds_of(seed, chats), strict=True))
+        return in_batches(
+            work, asked, self.batch, lambda own: len(own[0]), f"replies of {self.name}"
+        )
+
+    def count(self, texts: list[str]) -> list[int]:
+        """The number of tokens of each text; see the contract."""
+        return [len(self.tokens(text)) for text in texts]
 
     def score(self, pairs: list[tuple[Chat, str]]) -> list[Score]:
         """Log-probability and number of tokens of each continuation; see the contract."""
@@ -168,11 +175,14 @@ class ChatModel:
         lengths = torch.tensor([len(text) for text in texts], device=self.net.device)
         return ids, (torch.arange(longest, device=self.net.device) >= longest - lengths[:, None])
 
-    def answer(self, prompts, max_tokens: int, seed: int, temperature: float) -> list[str]:
+    def answer(
+        self, asked: list[tuple[list[int], int]], max_tokens: int, temperature: float
+    ) -> list[str]:
+        """Replies to prompts, given with their seeds."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList
 
-        ids, mask = self.padded(prompts)
+        ids, mask = self.padded([prompt for prompt, _ in asked])
         # Anything not set here would come from the checkpoint's generation_config.json.
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
@@ -185,7 +195,7 @@ class ChatModel:
             eos_token_id=self.ends,
             pad_token_id=self.ends[0],
         )
-        drawn = [Draws(prompts, seed, temperature)] if temperature > 0 else []
+        drawn = [Draws(asked, temperature)] if temperature > 0 else []
         with torch.inference_mode():
             found = self.net.generate(
                 input_ids=ids,
@@ -229,12 +239,12 @@ class Draws:
     a sample from the softmax; all others are set to -inf, so that greedy decoding takes it.
     """
 
-    def __init__(self, prompts: list[list[int]], seed: int, temperature: float):
+    def __init__(self, asked: list[tuple[list[int], int]], temperature: float):
         import torch
 
         self.temperature = temperature
         self.numbers = []
-        for prompt in prompts:
+        for prompt, seed in asked:
             key = hashlib.sha256(f"{seed} {prompt}".encode()).digest()
             self.numbers.append(torch.Generator().manual_seed(int.from_bytes(key[:7])))
 

@@ -34,7 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scripts.backends.llm import Chat, Score, ScoringLlm, answer_in, begun
+from scripts.backends.llm import Chat, Score, ScoringLlm, Seeds, answer_in, begun, seeds_of
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.json_path import mended
@@ -216,12 +216,14 @@ class Client:
                 event_hooks={"response": [http_limits.limited_in_thread("llm/vllm", PATIENCE)]},
             ),
         )
-        served = self.call(lambda: [model.id for model in self.openai.models.list().data])
+        served = self.call(lambda: {one.id: one for one in self.openai.models.list().data})
         if name not in served:
             raise UserError(
                 f"llm/vllm: the server at {self.address} serves no model '{name}'"
                 f"{nearest(name, served)}"
             )
+        longest = getattr(served[name], "max_model_len", None)  # vLLM's own addition
+        self.context = longest if isinstance(longest, int) else None
 
     def close(self) -> None:
         """Stop the server, if it was started here."""
@@ -229,11 +231,12 @@ class Client:
             self.server.close()
 
     def generate(
-        self, chats: list[Chat], max_tokens: int, seed: int = 0, temperature: float = 0.0
+        self, chats: list[Chat], max_tokens: int, seed: Seeds = 0, temperature: float = 0.0
     ) -> list[str]:
         """One reply per chat, of at most `max_tokens` tokens; see the contract."""
 
-        def work(chat: Chat) -> str:
+        def work(asked: tuple[Chat, int]) -> str:
+            chat, own = asked
             messages, form = self.form(chat)
             # Set explicitly, or the checkpoint's generation_config.json would.
             choice = {"top_k": TOP, "min_p": 0.0, "repetition_penalty": self.penalty}
@@ -241,7 +244,7 @@ class Client:
                 model=self.name,
                 messages=messages,
                 max_tokens=max_tokens,
-                seed=seed,
+                seed=own,
                 temperature=temperature,
                 top_p=1.0,
                 extra_body=form | choice,
@@ -249,7 +252,12 @@ class Client:
             text = answer.choices[0].message.content or ""
             return answer_in(keys.cleaned(mended(text)))
 
-        return self.each(work, chats, f"replies of {self.name}")
+        asked = list(zip(chats, seeds_of(seed, chats), strict=True))
+        return self.each(work, asked, f"replies of {self.name}")
+
+    def count(self, texts: list[str]) -> list[int]:
+        """The number of tokens of each text; see the contract."""
+        return list(map(len, self.each(self.text_tokens, texts, f"texts for {self.name}")))
 
     def score(self, pairs: list[tuple[Chat, str]]) -> list[Score]:
         """Log-probability and number of tokens of each continuation; see the contract."""

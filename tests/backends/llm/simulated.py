@@ -9,6 +9,7 @@ import json
 import math
 import re
 
+from scripts.backends.llm import seeds_of
 from tests.backends.simulation import count, draw
 
 ENV = "core"
@@ -35,10 +36,17 @@ def load(threads: int = 1):
 
 class Model:
     name = "simulated"
+    context = None
+
+    def count(self, texts):
+        return [len(text) // 3 for text in texts]
 
     def generate(self, chats, max_tokens, seed=0, temperature=0.0):
         count("generate", len(chats))
-        return [self.reply(chat[-1]["content"], seed) for chat in chats]
+        seeds = seeds_of(seed, chats)
+        return [
+            self.reply(chat[-1]["content"], own) for chat, own in zip(chats, seeds, strict=True)
+        ]
 
     def reply(self, text, seed):
         asked = ASKED.search(text)
