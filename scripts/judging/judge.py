@@ -160,6 +160,7 @@ def verdict(
         cut=score.cut,
         raw=score.raw,
         offered=reply.offered,
+        voiced=reply.voiced,
         dropped=score.reason,
     )
 

@@ -33,7 +33,7 @@ import numpy as np
 
 from scripts import backends
 from scripts.backends.judge import JudgeBackend, Pair, Scores, Side, Sound, read_metrics
-from scripts.backends.tts import Line, TtsBackend
+from scripts.backends.tts import Line, TtsBackend, reference
 from scripts.common import audio
 from scripts.common.spoken_text import aloud
 from scripts.judging.judge import CLIPS, pair_of, reason_no_verdict, verdict
@@ -181,7 +181,8 @@ def sentences(
     model: TtsBackend = backends.load(tts)
     lines: list[Line] = []
     for row in roles.values():
-        voice = model.voice(audio.read(clips / row.file), row.text, row.language)
+        clip = reference(tts, [clips / file for file in (row.file, *row.others)])
+        voice = model.voice(clip, row.text, row.language)
         lines += [(words[row.language], voice, row.language) for words in (PADDING, ORDER)]
     sounds = [audio.resample(sound, model.rate, audio.RATE) for sound in model.speak(lines)]
     return dict(zip(roles, zip(sounds[::2], sounds[1::2], strict=True), strict=True))

@@ -172,8 +172,8 @@ def with_somebody(shortlist: np.ndarray) -> np.ndarray:
 
 
 def hypotheses(prompt: Prompt, scene: Scene, shortlist: np.ndarray) -> list[tuple[Chat, str]]:
-    """(chat, continuation) of each speaker with each name in `shortlist`, bool (speakers, cast), and
-    with somebody else."""
+    """(chat, continuation) of each speaker with each name in `shortlist`, bool (speakers, cast),
+    and with somebody else."""
     language = scene.medium.language
     letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
     names = [role["name"] for role in scene.cast]

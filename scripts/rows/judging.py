@@ -48,6 +48,7 @@ class Verdict(Row):
     cut: int = 0  # audio parts that the judge heard only the beginning of
     raw: str | None = None
     offered: bool = True  # False: the system does not speak the item's language
+    voiced: bool = True  # False: a service will not voice the item; a gap, not a failure
     dropped: str | None = None
 
 

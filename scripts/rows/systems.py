@@ -28,4 +28,5 @@ class Reply(Row):
     voice_mode: str
     version: str | None = None  # of a service's model, as stated; several joined by " + "
     offered: bool = True  # False: the system does not speak the language; a gap, not a failure
+    voiced: bool = True  # False: a service will not voice the reply or the dialogue; likewise
     dropped: str | None = None

@@ -152,6 +152,13 @@ def test_a_language_that_is_not_spoken_is_no_failure(shard, monkeypatch):
     assert {(row.offered, row.dropped) for row in rows} == {(False, "it does not speak English")}
 
 
+def test_what_a_service_will_not_voice_is_marked_in_its_verdicts(shard, monkeypatch):
+    unspoken = reply("a", "turn 1: no voice").model_copy(update={"voiced": False})
+    monkeypatch.setitem(globals(), "reply", lambda *_: unspoken)
+    rows, ruler = shard({"a": None})
+    assert not ruler.pairs and not any(row.voiced for row in rows)
+
+
 def test_only_some_of_many_clips_are_listened_to(shard):
     _, ruler = shard({"a": None}, others=30)
     assert len(ruler.pairs[0].clips) == CLIPS

@@ -57,6 +57,9 @@ class Ruler:
         return Scores(*lengths, "measured", version="v1")
 
 
+TTS = ModelSpec("tts", "made")
+
+
 class Hum:
     rate = 24_000
 
@@ -99,7 +102,7 @@ def run(tmp_path, monkeypatch):
             metrics=TABLE,
             name="ruler",
             judge="judge",
-            tts="tts",
+            tts=TTS,
             number=number,
         )
         return read_rows(tmp_path / "probes.jsonl", Probe), ruler, loaded
@@ -133,7 +136,7 @@ OWN = pair_of(side([0.1] * 50, [0.2] * 40), side([0.3] * 30, [0.4] * 20))
 def test_a_row_an_item_probe_and_metric_of_one_call(run):
     rows, ruler, loaded = run({"a": {"x": None, "y": None}, "b": {"x": None, "y": "empty"}}, 2)
     assert len(ruler.calls) == 1 and len(ruler.calls[0]) == 2 * len(KINDS)
-    assert loaded == ["tts", "judge"]
+    assert loaded == [TTS, "judge"]
     assert [r.probe for r in rows[:: len(METRICS)]] == 2 * KINDS
     assert Counter(r.metric for r in rows) == dict.fromkeys(METRICS, 2 * len(KINDS))
     assert {r.system for r in rows} == {"a", "b"} and {r.judge for r in rows} == {"ruler"}

@@ -137,6 +137,28 @@ def test_a_language_that_a_system_does_not_speak_is_a_gap(tmp_path):
     assert "bare does not speak Chinese" in page
 
 
+def test_what_a_service_will_not_voice_is_counted_and_named_and_blocks_no_table(tmp_path):
+    """One role of two that a service refuses: half of the items, with nothing allowed to miss."""
+    items = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "faye", idx=1)]
+    scores = [v for row in items for v in verdicts(row, "good", 7)]
+    gap = {"score_test": None, "score_ref": None, "voiced": False}
+    gap |= {"dropped": "no whole reply: turn 1: there is no voice: too short"}
+    scores += verdicts(items[0], "bare", 6)
+    scores += [v.model_copy(update=gap) for row in items[1:] for v in verdicts(row, "bare", 6)]
+    rows, page = build(tmp_path, items, scores, max_missing=0)
+    (row,) = [r for r in rows if (r["language"], r["system"]) == ("English", "bare")]
+    assert (row["IA"], row["IA_n"], row["IA_missing"]) == ("0.75", "1", "2")
+    assert (row["overall_n"], row["overall_missing"]) == ("8", "16")
+    told = "`bare` lacks 2 of 3 items, which a service will not voice: faye: no whole reply: turn 1"
+    assert f"{told}: there is no voice: too short (2)." in page and "`good` lacks" not in page
+    assert (
+        "| English | bare | IA | no whole reply: turn 1: there is no voice: too short | 2 |" in page
+    )
+    lost = [v.model_copy(update={"voiced": True}) for v in scores]
+    with pytest.raises(UserError, match="16 of the 24 scores of bare"):
+        build(tmp_path, items, lost, max_missing=0)
+
+
 def test_versions_of_a_system_and_of_a_judge_have_rows_of_their_own(tmp_path, capsys):
     items = [dialogue("a"), dialogue("b", "faye")]
     old, new = (verdicts(row, "good", score) for row, score in zip(items, (4, 8), strict=True))

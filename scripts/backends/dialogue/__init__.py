@@ -21,6 +21,7 @@ class Answer:
     heard: str | None
     latency: float  # seconds from the end of the user's speech to the whole reply; see each backend
     reason: str | None = None
+    voiced: bool = True  # False: the reason is that a service will not voice the reply
     version: str | None = None  # of the model, as stated by the service
     handle: dict | None = None  # JSON; for the backend only, to find the reply again
 

@@ -21,6 +21,7 @@ from scripts.paper.report.scores import (
     missing_rows,
     refuse_missing,
     score_rows,
+    unvoiced_notes,
     with_overall,
 )
 from scripts.paper.report.versioned_verdicts import VersionedVerdicts, without_version
@@ -98,7 +99,8 @@ def write_comparison(
             "not speak the language (the missing scores say so).",
         ]
     about = _about(verdicts, replies, systems, made_up)
-    notes = [*NOTES, *notes, *scores.notes, *cut_notes(verdicts), *about]
+    gaps = unvoiced_notes(verdicts)
+    notes = [*NOTES, *notes, *scores.notes, *gaps, *cut_notes(verdicts), *about]
     write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=header(metrics))
 
 
