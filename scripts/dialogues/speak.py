@@ -44,8 +44,8 @@ def speak(
     """Write the speech of each dialogue into `speech` and a Spoken row into `spoken`.
 
     `clips` is the folder of the reference clips that `voices` names; a role's voice is made once,
-    from its clip or, if `tts` wants more sound, from several. `users` are the rows of speak_users, `users_speech` their folder; without them
-    `tts` speaks the users' lines as well.
+    from its clip or, if `tts` wants more sound, from several. `users` are the rows of speak_users,
+    `users_speech` their folder; without them `tts` speaks the users' lines as well.
     """
     rows = sorted(read_rows(dialogues, Dialogue), key=lambda row: row.id)
     references = {row.role: row for row in read_rows(voices, Voice)}

@@ -119,7 +119,7 @@ class Cascade:
 
 
 def unspoken(error: ValueError, reply: str, text: str, heard: str, latency: float) -> Answer:
-    """The Answer without speech for a language model's `reply`, of which `text` was to be spoken."""
+    """The Answer without speech for a model's `reply`, of which `text` was to be spoken."""
     if text:
         reason = f"the reply cannot be spoken: {error}"
         return Answer(None, text, heard, latency, reason, voiced=not isinstance(error, Unvoiced))
