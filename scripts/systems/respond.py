@@ -109,7 +109,7 @@ def answer_all(
             row, answer = rows[i], audible(answer)
             row.voice_mode = backend.voice_mode
             row.turns.append(save_turn(answer, answers / f"{i}-{number + 1}.flac", backend.rate))
-            row.version = with_version(row.version, answer.version)
+            row.asked, row.version = answer.asked, with_version(row.version, answer.version)
             history = (*request.history, (request.user, answer))
             waiting[i] = replace(request, history=history)
             if answer.audio is None:

@@ -176,7 +176,9 @@ class Odd(Echo):
     def answer(self, request):
         found = super().answer(request)
         version = f"v{len(request.history) // 2 + 1}"
-        return replace(found, version=version, **({} if self.sound is None else self.sound))
+        return replace(
+            found, asked="v1", version=version, **({} if self.sound is None else self.sound)
+        )
 
 
 @pytest.mark.parametrize(
@@ -215,5 +217,6 @@ def test_a_failed_reply_is_no_gap(shard):
 def test_a_row_names_each_version_that_answered_it(shard):
     rows, _, _ = shard({"d1": 1, "d2": 4}, Odd())
     assert rows["d1"].version == "v1" and rows["d2"].version == "v1 + v2"
+    assert rows["d1"].asked == rows["d2"].asked == "v1"
     rows, _, _ = shard({"d1": 1})
     assert rows["d1"].version is None

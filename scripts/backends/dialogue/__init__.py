@@ -22,7 +22,8 @@ class Answer:
     latency: float  # seconds from the end of the user's speech to the whole reply; see each backend
     reason: str | None = None
     voiced: bool = True  # False: the reason is that a service will not voice the reply
-    version: str | None = None  # of the model, as stated by the service
+    asked: str | None = None  # the model that a service was asked for
+    version: str | None = None  # the one that answered, as the service says
     handle: dict | None = None  # JSON; for the backend only, to find the reply again
 
 

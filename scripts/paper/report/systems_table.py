@@ -24,7 +24,7 @@ from scripts.paper.report.scores import (
     unvoiced_notes,
     with_overall,
 )
-from scripts.paper.report.versioned_verdicts import VersionedVerdicts, without_version
+from scripts.paper.report.versioned_verdicts import VersionedVerdicts, bearing
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Verdict
@@ -190,16 +190,14 @@ def _about(
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
     notes = []
-    for judge in sorted({without_version(verdict.judge) for verdict in verdicts} - {JUDGE}):
+    for judge in sorted({bearing(verdict.judge) for verdict in verdicts} - {JUDGE}):
         notes.append(
             f"Scores that are not printed are by the judge `{judge}`, not by the paper's "
             f"({JUDGE}): compare systems within a source, not numbers between sources."
         )
     judged: dict[tuple[str, str], set[str]] = {}
     for verdict in verdicts:
-        judged.setdefault((verdict.system, verdict.language), set()).add(
-            without_version(verdict.judge)
-        )
+        judged.setdefault((verdict.system, verdict.language), set()).add(bearing(verdict.judge))
     for (system, language), judges in judged.items():
         if len(judges) > 1:
             told = f"{system} ({language}) has scores of {len(judges)} judges ({', '.join(judges)})"
