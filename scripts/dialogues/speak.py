@@ -55,9 +55,9 @@ def speak(
     made: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row.role in references and row.role not in made:
-            own = references[row.role]
-            clip = reference(tts, [clips / file for file in (own.file, *own.others)])
-            made[row.role] = backend.voice(clip, own.text, own.language)
+            best = references[row.role]
+            clip = reference(tts, [clips / file for file in (best.file, *best.others)])
+            made[row.role] = backend.voice(clip, best.text, best.language)
     results = []
     for some in parts(rows, "speak"):
         reasons = [_hindrance(row, made, said) for row in some]

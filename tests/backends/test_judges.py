@@ -292,6 +292,7 @@ def test_as_published_is_the_released_codes_protocol():
     spec = specs.resolve(models, judge, "judge", "as_published.yaml")
     assert spec.options == {
         "model": "gemini-2.5-pro",
+        "version": "gemini-2.5-pro",
         "protocol": "joint",
         "order": "paper",
         "temperature": 0,
