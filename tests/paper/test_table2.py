@@ -179,6 +179,21 @@ def test_versions_of_a_system_and_of_a_judge_have_rows_of_their_own(tmp_path, ca
     assert "by the judge `objective`, not" in page
 
 
+def test_a_table_by_another_model_never_bears_the_name_of_the_papers_judge(tmp_path, capsys):
+    scores = verdicts(dialogue("a"), "good", 7)
+    asked = {"judge": "gemini-2.5-pro", "asked": "gemini-2.5-pro"}
+    same = [v.model_copy(update={**asked, "version": "gemini-2.5-pro-001"}) for v in scores]
+    rows, page = build(tmp_path, [dialogue("a")], same)
+    assert {row["judge"] for row in rows} == {"gemini-2.5-pro"}
+    assert "The judge `gemini-2.5-pro` answered as gemini-2.5-pro-001." in page
+    other = [v.model_copy(update={**asked, "version": "gemini-3-pro"}) for v in scores]
+    rows, page = build(tmp_path, [dialogue("a")], other)
+    (row,) = [row for row in rows if row["source"] == "run" and row["system"] == "good"]
+    assert row["judge"] == "gemini-3-pro [not gemini-2.5-pro]"
+    assert "by the judge `gemini-3-pro`, not by the paper's (gemini-2.5-pro)" in page
+    assert "should be gemini-2.5-pro, and gemini-3-pro answered" in capsys.readouterr().out
+
+
 def test_audio_that_was_cut_is_told_by_parts_not_by_metrics(tmp_path):
     items = [dialogue("a"), dialogue("b", "faye")]
     scores = [v for row in items for v in verdicts(row, "good", 7)]
