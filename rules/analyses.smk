@@ -6,6 +6,9 @@ makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare,
 
 SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
 
+with faults_told():
+    SERVICE_ENDS = read_table(project("config/service_ends.tsv"), "service_ends")
+
 # The files or folders of every batch.
 corpus_of = lambda pattern: expand(f"results/corpus/{pattern}", batch=BATCHES)
 
@@ -176,6 +179,7 @@ rule errata:
     resources:
         **job_resources(),
     params:
+        services=SERVICE_ENDS,
         code=code("paper/errata"),
     script:
         "../scripts/paper/errata.py"

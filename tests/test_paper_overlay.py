@@ -12,6 +12,7 @@ import yaml
 
 from scripts.common import weights
 from scripts.common.tables import read_table
+from scripts.services.model_versions import same_model
 from scripts.workflow import specs
 from tests.test_workflow import planned
 
@@ -72,6 +73,17 @@ def costs_of(printed: str) -> dict[str, list[str]]:
         r"^(\w+) +(\d+) +(\d+) +([\d.]+) +(\d+) +([\d.]+)(?:  (.+))?$", told, re.MULTILINE
     )
     return {name: cells for name, *cells in rows}
+
+
+def test_each_service_that_says_what_answered_is_pinned_to_what_is_asked():
+    states = {"llm/openai", "dialogue/openai_audio", "judge/gemini", "judge/openai_audio_judge"}
+    services = {
+        name: model
+        for name, model in OVERLAY["models"].items()
+        if f"{model['capability']}/{model['backend']}" in states
+    }
+    assert {"gpt-4.1", "deepseek-v3", "gemini-2.5-pro", "GPT-Audio-1.5"} <= set(services)
+    assert all(same_model(model["model"], model["version"]) for model in services.values())
 
 
 def test_the_whole_graph_is_built_from_a_bare_checkout(bare):
@@ -268,3 +280,14 @@ def test_roles_are_the_printed_ones_and_each_has_media():
     assert {row["work"] for row in media} == {row["work"] for row in roles}
     assert not [row for row in roles if row["language"] == "Chinese" and row["name"].isascii()]
     assert all(row["redistribute"] == "no" for row in media)
+
+
+def test_the_recipe_for_a_new_judge_scores_an_overlap_with_the_old_one(snakemake, tmp_path):
+    """As README has it: both judges score the same replies, and `agree` compares them."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (block,) = re.findall(r"```yaml\n(# rescore\.yaml.*?)```", readme, re.DOTALL)
+    (tmp_path / "rescore.yaml").write_text(block)
+    overlays = ("--configfile", ROOT / "config/paper.yaml", tmp_path / "rescore.yaml")
+    jobs = by_stage(snakemake("-n", "agree", *map(str, overlays), directory=tmp_path / "run"))
+    systems, shards = len(OVERLAY["evaluate"]), OVERLAY["shards"]
+    assert jobs["judge"] == 2 * systems * shards and jobs["respond"] == systems * shards

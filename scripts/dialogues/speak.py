@@ -4,7 +4,8 @@ Paper, section 3.2, which uses two models (CosyVoice2 and a service's voice). If
 speak_users synthesises the users' lines first, and here they are resampled to the rate of the
 roles' model. Each utterance is a FLAC file at that rate, named in the row:
 <dialogue>_<turn>_user.flac and <dialogue>_<turn>_role.flac. Nothing is truncated. A line that
-cannot be synthesised drops its dialogue, with the reason, and no other.
+cannot be synthesised drops its dialogue, with the reason, and no other; what a service refuses to
+voice is not `voiced`: a gap that tables count and name, and that stops nothing.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from scripts import backends
-from scripts.backends.tts import Line, TtsBackend
+from scripts.backends.tts import Line, TtsBackend, Unvoiced, reference
 from scripts.common import audio
 from scripts.common.progress import progress
 from scripts.common.spoken_text import aloud
@@ -27,7 +28,7 @@ from scripts.workflow.model_spec import ModelSpec
 
 TOGETHER = 32  # dialogues with their speech in memory at once
 
-Sound = np.ndarray | str  # the audio of a line, or why there is none
+Sound = np.ndarray | ValueError  # the audio of a line, or why there is none
 
 
 def speak(
@@ -42,9 +43,9 @@ def speak(
 ) -> None:
     """Write the speech of each dialogue into `speech` and a Spoken row into `spoken`.
 
-    `clips` is the folder of the reference clips that `voices` names; a role's voice is made from
-    its clip once. `users` are the rows of speak_users, `users_speech` their folder; without them
-    `tts` speaks the users' lines as well.
+    `clips` is the folder of the reference clips that `voices` names; a role's voice is made once,
+    from its clip or, if `tts` wants more sound, from several. `users` are the rows of speak_users,
+    `users_speech` their folder; without them `tts` speaks the users' lines as well.
     """
     rows = sorted(read_rows(dialogues, Dialogue), key=lambda row: row.id)
     references = {row.role: row for row in read_rows(voices, Voice)}
@@ -54,9 +55,9 @@ def speak(
     made: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row.role in references and row.role not in made:
-            reference = references[row.role]
-            clip = audio.read(clips / reference.file)
-            made[row.role] = backend.voice(clip, reference.text, reference.language)
+            best = references[row.role]
+            clip = reference(tts, [clips / file for file in (best.file, *best.others)])
+            made[row.role] = backend.voice(clip, best.text, best.language)
     results = []
     for some in parts(rows, "speak"):
         reasons = [_hindrance(row, made, said) for row in some]
@@ -74,6 +75,7 @@ def speak(
             results.append(
                 _keep(row, references.get(row.role), result, reason, backend, made, speech)
             )
+            results[-1].voiced = voiced(result) and (said is None or said[row.id].voiced)
     write_rows(spoken, results)
 
 
@@ -96,9 +98,15 @@ def say(backend: TtsBackend, lines: list[Line]) -> list[Sound]:
 
 def unspoken(sounds: list[Sound]) -> str | None:
     """Why a dialogue with these results cannot be used, or None."""
-    faults = [sound for sound in sounds if isinstance(sound, str)]
-    faults += ["a line has no sound" for sound in sounds if not len(sound)]
+    faults = [str(sound) for sound in sounds if isinstance(sound, Unvoiced)]
+    faults += [str(sound) for sound in sounds if isinstance(sound, ValueError)]
+    faults += ["a line has no sound" for s in sounds if isinstance(s, np.ndarray) and not len(s)]
     return f"cannot be spoken: {faults[0]}" if faults else None
+
+
+def voiced(sounds: list[Sound]) -> bool:
+    """Whether no line was refused by a service."""
+    return not any(isinstance(sound, Unvoiced) for sound in sounds)
 
 
 def silent(row: Dialogue) -> str | None:
@@ -142,7 +150,7 @@ def _say_one(backend: TtsBackend, line: Line) -> Sound:
     try:
         return backend.speak([line])[0]
     except ValueError as error:
-        return str(error)
+        return error
 
 
 def _keep(
@@ -160,7 +168,7 @@ def _keep(
     for number, pair in enumerate(pairs, start=1):
         said: dict[str, Any] = {}
         for who, sound in zip(("user", "role"), pair, strict=True):
-            assert not isinstance(sound, str), "it is the reason then"
+            assert isinstance(sound, np.ndarray), "it is the reason otherwise"
             file = f"{row.id}_{number}_{who}.flac"
             audio.write(speech / file, sound, backend.rate)
             said |= {f"{who}_audio": file, f"{who}_seconds": len(sound) / backend.rate}

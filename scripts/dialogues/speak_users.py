@@ -7,11 +7,13 @@ without a reference clip will be dropped, so no service is paid for them.
 
 from pathlib import Path
 
+import numpy as np
+
 from scripts import backends
 from scripts.backends.tts import Line, TtsBackend
 from scripts.common import audio
 from scripts.common.spoken_text import aloud
-from scripts.dialogues.speak import parts, say, silent, unspoken, voiceless
+from scripts.dialogues.speak import parts, say, silent, unspoken, voiced, voiceless
 from scripts.rows.dialogues import Dialogue, SpokenUser
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.roles import Voice
@@ -44,10 +46,16 @@ def speak_users(
             reason = reason or unspoken(result)
             files = [] if reason else [f"{row.id}_{n}.flac" for n in range(1, len(result) + 1)]
             for file, sound in zip(files, result, strict=False):
-                assert not isinstance(sound, str), "it is the reason then"
+                assert isinstance(sound, np.ndarray), "it is the reason otherwise"
                 audio.write(users_speech / file, sound, backend.rate)
             results.append(
-                SpokenUser(id=row.id, files=files, sample_rate=backend.rate, dropped=reason)
+                SpokenUser(
+                    id=row.id,
+                    files=files,
+                    sample_rate=backend.rate,
+                    voiced=voiced(result),
+                    dropped=reason,
+                )
             )
     write_rows(users, results)
 

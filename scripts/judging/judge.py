@@ -156,11 +156,14 @@ def verdict(
         score_ref=score.reference,
         rationale=score.rationale,
         trials=list(score.trials),
+        asked=score.asked,
         version=score.version,
+        system_asked=reply.asked,
         system_version=reply.version,
         cut=score.cut,
         raw=score.raw,
         offered=reply.offered,
+        voiced=reply.voiced,
         dropped=score.reason,
     )
 

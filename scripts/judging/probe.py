@@ -28,12 +28,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import log10
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from scripts import backends
-from scripts.backends.judge import JudgeBackend, Pair, Scores, Side, Sound, read_metrics
-from scripts.backends.tts import Line, TtsBackend
+from scripts.backends.judge import JudgeBackend, Metric, Pair, Scores, Side, Sound, read_metrics
+from scripts.backends.tts import Line, TtsBackend, Unvoiced, reference
 from scripts.common import audio
 from scripts.common.spoken_text import aloud
 from scripts.judging.judge import CLIPS, pair_of, reason_no_verdict, verdict
@@ -104,8 +105,9 @@ def probe(
 
     `answers` are the folders of the files of `replies`, one each in the same order, and `speech`
     those of `spoken`; `clips` is that of `voices`. `name` is the judge's in the config, `judge`
-    its spec and `tts` that of the synthesiser. All pairs go to the judge in one call. Without a
-    complete reply, or with `number` 0, no model is loaded and the file is empty.
+    its spec and `tts` that of the synthesiser. All pairs go to the judge in one call. Replies in
+    a role whose voice a service refuses keep rows without scores. Without a complete reply, or with
+    `number` 0, no model is loaded and the file is empty.
     """
     chosen = choose(complete_replies(replies, answers, test, spoken, speech), number)
     if not chosen:
@@ -116,18 +118,19 @@ def probe(
     roles = {item.dialogue.role: known[item.dialogue.role] for item in chosen}
     said = sentences(roles, clips, tts)
     sound = cache(Sound)  # a file that is in several pairs is one sound
-    asked = [
-        (item, variant)
-        for item in chosen
-        for variant in variants(
-            pair(item, people[item.dialogue.role], roles[item.dialogue.role], clips, sound),
-            *said[item.dialogue.role],
-        )
-    ]
     wanted = read_metrics(metrics)
+    asked: list[tuple[Item, Variant]] = []
+    rows: list[Probe] = []
+    for item in chosen:
+        role = item.dialogue.role
+        words = said[role]
+        if isinstance(words, Unvoiced):
+            rows += unvoiced(item, name, wanted, f"its added sentences cannot be spoken: {words}")
+        else:
+            own = pair(item, people[role], roles[role], clips, sound)
+            asked += [(item, variant) for variant in variants(own, *words)]
     model: JudgeBackend = backends.load(judge)
     judged = model.judge([variant.pair for _, variant in asked], wanted)
-    rows = []
     for (item, variant), scores in zip(asked, judged, strict=True):
         for metric, score in zip(wanted, scores, strict=True):
             score = flipped(score) if variant.probe == "swapped" else score
@@ -176,15 +179,33 @@ def choose(items: Sequence[Item], count: int) -> list[Item]:
 
 def sentences(
     roles: dict[str, Voice], clips: Path, tts: ModelSpec
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """PADDING and ORDER in the voice of each role, (n,) float32 at 16 kHz each."""
+) -> dict[str, tuple[np.ndarray, np.ndarray] | Unvoiced]:
+    """PADDING and ORDER in the voice of each role, (n,) float32 at 16 kHz each, or why a service
+    will not speak them."""
     model: TtsBackend = backends.load(tts)
     lines: list[Line] = []
     for row in roles.values():
-        voice = model.voice(audio.read(clips / row.file), row.text, row.language)
+        clip = reference(tts, [clips / file for file in (row.file, *row.others)])
+        voice = model.voice(clip, row.text, row.language)
         lines += [(words[row.language], voice, row.language) for words in (PADDING, ORDER)]
-    sounds = [audio.resample(sound, model.rate, audio.RATE) for sound in model.speak(lines)]
-    return dict(zip(roles, zip(sounds[::2], sounds[1::2], strict=True), strict=True))
+
+    def spoken(some: list[Line]) -> list[tuple[np.ndarray, np.ndarray] | Unvoiced]:
+        try:
+            sounds = [audio.resample(sound, model.rate, audio.RATE) for sound in model.speak(some)]
+        except Unvoiced as error:
+            if len(some) == 2:
+                return [error]
+            return [both for n in range(0, len(some), 2) for both in spoken(some[n : n + 2])]
+        return [*zip(sounds[::2], sounds[1::2], strict=True)]
+
+    return dict(zip(roles, spoken(lines), strict=True))
+
+
+def unvoiced(item: Item, name: str, metrics: list[Metric], why: str) -> list[Probe]:
+    """The rows of an item that cannot be probed."""
+    score = Scores(None, None, "", reason=why)
+    rows = [verdict(item.dialogue, item.reply, name, metric, score, False) for metric in metrics]
+    return [Probe(**row.model_dump(), probe=form) for form in get_args(Form) for row in rows]
 
 
 def pair(item: Item, person: Profile, voice: Voice, clips: Path, sound) -> Pair:

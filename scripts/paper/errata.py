@@ -1,14 +1,20 @@
-"""Disagreements between the paper's text and its data, with evidence."""
+"""Disagreements between the paper's text and its data, with evidence; the end of its services."""
 
 from pathlib import Path
 from statistics import mean
 
-from scripts.paper.report.layout import write_table
+from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import PAPER_METRICS, read_published
 from scripts.paper.report.statistics import spearman_p
 from scripts.workflow import stage
 
 COLUMNS = {"where": "Where", "printed": "Printed", "found": "Found", "evidence": "Evidence"}
+ENDS = {"service": "Service", "used_for": "In the paper it", "end": "Its end", "date": "Date"}
+ENDS |= {"source": "Source", "stands_in": "Stands in", "note": "Note"}
+ENDS_NOTE = (
+    "A service may end, or be routed to a successor under its old name. Every table says what "
+    "answered, and scores by another model than the one that was asked for stand under its name."
+)
 
 
 def errata(
@@ -19,8 +25,10 @@ def errata(
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
+    services: list[dict],
 ) -> None:
-    """One row a disagreement. All but the last are computed from config/published."""
+    """One row a disagreement. All but the last are computed from config/published. `services` are
+    the rows of config/service_ends.tsv: a section of the page."""
     rows = [
         *_names(published_roles),
         *_overall(table2, "Table 2"),
@@ -35,7 +43,9 @@ def errata(
         },
     ]
     title = "Errata: where text and data disagree"
-    write_table(rows, table_csv, table_md, table_tex, title, columns=COLUMNS)
+    sections = [Section(rows, COLUMNS), Section(services, ENDS, "The services of the paper")]
+    outputs = (table_csv, table_md, table_tex)
+    write_table(rows, *outputs, title, [ENDS_NOTE], columns=COLUMNS, sections=sections)
 
 
 def _names(path: Path) -> list[dict[str, str]]:

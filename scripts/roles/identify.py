@@ -1,21 +1,24 @@
 """Finds out which role each diarized speaker is, by two language models (paper, section 3.2).
 
 The paper asks GPT-4.1 and DeepSeek-V3 for the name. Services are asked the same way here: they read
-the scene around a speaker's lines and choose among the work's cast and "somebody else", which takes
-its share of the probability.
+the scene around a speaker's lines and choose among the work's cast and "somebody else".
 
 Small models, when asked, confuse the name of the person addressed with the speaker's own. So a
 model that can score texts (`score`) is not asked but told "Speaker A is Joe", once for each name of
-the cast; the likelihood of the lines around Speaker A given that is the name's score (a noisy
-channel: Bayes' rule with equal priors; Min et al., ACL 2022, arXiv 2108.04106). All names score the
-same text, so the length and rarity of a name do not matter. As this is expensive, each model after
-the first scores only the few names that the earlier models rank highest for a speaker: list the
-smallest model first.
+the cast and for "somebody else"; the likelihood of the lines around Speaker A given that is the
+name's score (a noisy channel: Bayes' rule with equal priors; Min et al., ACL 2022, arXiv
+2108.04106). All score the same text, so the length and rarity of a name do not matter. As this is
+expensive, each model after the first scores only the few names that the earlier models rank highest
+for a speaker: list the smallest model first.
 
-Speakers and names are matched one to one to maximise the sum of log-probabilities (linear sum
-assignment), as two speakers of one medium are two people; with more speakers than names, those most
-likely to be somebody else get none. The mean over the models decides. Nothing here is final before
-people have looked: `verify` applies their decisions.
+A probability is only worth something beside that of somebody else: over the cast alone, a cast of
+one would be certain of everybody. So what counts are a name's log-odds against somebody else.
+Speakers and names are matched one to one to maximise the sum of the models' mean log-odds (linear
+sum assignment), as two speakers of one medium are two people. How likely a model finds lines of
+"somebody else" depends on how it takes those words, so that the two sides are not on quite the same
+scale. Hence a speaker matched with a name goes without it only if no model finds it likelier than
+somebody else: people look at every proposal, and a wrong one costs them less than a missing one.
+Nothing here is final before they have looked: `verify` applies their decisions.
 """
 
 from collections import defaultdict
@@ -132,10 +135,10 @@ def scenes(
 
 def shortlists(scenes: list[Scene], tables: list[list[np.ndarray]]) -> list[np.ndarray]:
     """Which names a model scores, bool (speakers, cast) a scene: all, or the `SHORTLIST` that the
-    `tables` of earlier models rank highest for each speaker."""
+    `tables` of earlier models rank highest for each speaker. Somebody else is always scored."""
     if not tables:
         return [np.ones((len(scene.speakers), len(scene.cast)), bool) for scene in scenes]
-    means = [np.mean(own, axis=0) for own in zip(*tables, strict=True)]
+    means = [np.mean(own, axis=0)[:, :-1] for own in zip(*tables, strict=True)]
     # The rank of each name for its speaker, 0 the most likely.
     return [np.argsort(np.argsort(-mean, kind="stable")) < SHORTLIST for mean in means]
 
@@ -143,9 +146,10 @@ def shortlists(scenes: list[Scene], tables: list[list[np.ndarray]]) -> list[np.n
 def likelihoods(
     model: ScoringLlm, prompts: dict[str, Prompt], scenes: list[Scene], shortlist: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Log-probability of each name for each speaker, (speakers, cast) a scene; probabilities of a
-    row sum to 1. A name outside `shortlist`, bool of the same shape, gets the lowest value within
-    it. All prompts go to the model in one call, which reads shared prefixes once."""
+    """Log-probability of each name and, last, of somebody else for each speaker, (speakers, cast +
+    1) a scene; probabilities of a row sum to 1. A name outside `shortlist`, bool (speakers, cast),
+    gets the lowest value of a name within it. All prompts go to the model in one call, which reads
+    shared prefixes once."""
     pairs = [
         pair
         for scene, mask in zip(scenes, shortlist, strict=True)
@@ -154,28 +158,35 @@ def likelihoods(
     scores = iter([score.logprob for score in model.score(pairs)])
     tables = []
     for mask in shortlist:
-        table = np.full(mask.shape, np.inf)
-        table[mask] = [next(scores) for _ in range(mask.sum())]
-        table = np.where(mask, table, table.min(axis=1, keepdims=True))
+        asked = with_somebody(mask)
+        table = np.full(asked.shape, np.inf)
+        table[asked] = [next(scores) for _ in range(asked.sum())]
+        table = np.where(asked, table, table[:, :-1].min(axis=1, keepdims=True))
         tables.append(table - np.logaddexp.reduce(table, axis=1, keepdims=True))
     return tables
 
 
+def with_somebody(shortlist: np.ndarray) -> np.ndarray:
+    """The shortlist, bool (speakers, cast), with a last column for somebody else."""
+    return np.pad(shortlist, ((0, 0), (0, 1)), constant_values=True)
+
+
 def hypotheses(prompt: Prompt, scene: Scene, shortlist: np.ndarray) -> list[tuple[Chat, str]]:
-    """(chat, continuation) of each speaker with each name in `shortlist`, bool (speakers, cast)."""
+    """(chat, continuation) of each speaker with each name in `shortlist`, bool (speakers, cast),
+    and with somebody else."""
     language = scene.medium.language
     letters = {name: letter(number) for number, name in enumerate(scene.speakers)}
     names = [role["name"] for role in scene.cast]
     cast = COMMA[language].join(names)
     pairs = []
-    for speaker, wanted in zip(scene.speakers, shortlist, strict=True):
+    for speaker, wanted in zip(scene.speakers, with_somebody(shortlist), strict=True):
         lines = telling(scene, speaker, names)
         # Empty if nothing was recognised: all names are then equally likely.
         said = "\n".join(LABEL[language].format(letters[who], text) for who, text in lines)
         places = {"work": scene.medium.work, "cast": cast, "speaker": letters[speaker]}
         pairs += [
             (prompt.chat(**places, name=name), said)
-            for name, wants in zip(names, wanted, strict=True)
+            for name, wants in zip([*names, SOMEBODY[language]], wanted, strict=True)
             if wants
         ]
     return pairs
@@ -184,9 +195,9 @@ def hypotheses(prompt: Prompt, scene: Scene, shortlist: np.ndarray) -> list[tupl
 def choices(
     model: ChoosingLlm, prompts: dict[str, Prompt], scenes: list[Scene]
 ) -> list[np.ndarray]:
-    """Log-probability of each name as the model's answer for each speaker, (speakers, cast) a
-    scene; rows sum to 1 less the share of somebody else. All names are equally likely for a speaker
-    without recognised lines and if the model gives no answer."""
+    """Log-probability of each name and, last, of somebody else as the model's answer for each
+    speaker, (speakers, cast + 1) a scene; probabilities of a row sum to 1. All are equally likely
+    for a speaker without recognised lines and if the model gives no answer."""
     return [
         chosen(model, prompts[scene.medium.language], scene)
         for scene in progress(scenes, len(scenes), f"identify with {model.name}")
@@ -197,7 +208,8 @@ def chosen(model: ChoosingLlm, prompt: Prompt, scene: Scene) -> np.ndarray:
     """The table of `choices` of one scene."""
     language = scene.medium.language
     names = [role["name"] for role in scene.cast]
-    table = np.full((len(scene.speakers), len(names)), -np.log(len(names)))
+    options = [*names, SOMEBODY[language]]
+    table = np.full((len(scene.speakers), len(options)), -np.log(len(options)))
     heard = {speaker for speaker, _, _ in scene.lines}
     numbers = [number for number, speaker in enumerate(scene.speakers) if speaker in heard]
     places = {"work": scene.medium.work, "cast": COMMA[language].join(names)}
@@ -205,10 +217,10 @@ def chosen(model: ChoosingLlm, prompt: Prompt, scene: Scene) -> np.ndarray:
         prompt.chat(**places, speaker=str(number + 1), lines=stretch(scene, scene.speakers[number]))
         for number in numbers
     ]
-    found = model.choose(chats, [*names, SOMEBODY[language]])
+    found = model.choose(chats, options)
     for number, row in zip(numbers, found, strict=True):
         if row is not None:
-            table[number] = row[:-1]
+            table[number] = row
     return table
 
 
@@ -262,16 +274,14 @@ def telling(scene: Scene, speaker: str, names: list[str]) -> list[tuple[str, str
 def decided(scene: Scene, models: list[str], tables: list[np.ndarray]) -> list[Identity]:
     """The rows of one medium from one table of log-probabilities a model."""
     ids = [role["role"] for role in scene.cast]
-    joint = matched(np.mean(tables, axis=0))
-    own = [matched(table) for table in tables]
+    joint = matched(tables)
+    own = [matched([table]) for table in tables]
     rows = []
     for number, speaker in enumerate(scene.speakers):
-        votes = []
-        for model, table, match in zip(models, tables, own, strict=True):
-            shares = dict(zip(ids, softmax(table[number]), strict=True))
-            choice = match.get(number, int(table[number].argmax()))
-            votes.append(Vote(model=model, role=ids[choice], scores=shares))
-        role = ids[joint[number]] if number in joint else None
+        votes = [
+            vote(model, ids, table[number], match.get(number))
+            for model, table, match in zip(models, tables, own, strict=True)
+        ]
         rows.append(
             Identity(
                 media=scene.medium.id,
@@ -280,7 +290,7 @@ def decided(scene: Scene, models: list[str], tables: list[np.ndarray]) -> list[I
                 candidates=ids,
                 votes=votes,
                 agreed=len({vote.role for vote in votes}) == 1,
-                role=role,
+                role=ids[joint[number]] if number in joint else None,
                 seconds=scene.seconds[speaker],
                 evidence=quotes(scene, speaker),
             )
@@ -288,10 +298,29 @@ def decided(scene: Scene, models: list[str], tables: list[np.ndarray]) -> list[I
     return rows
 
 
-def matched(table: np.ndarray) -> dict[int, int]:
-    """Speaker number -> role number, one to one; with more speakers than roles some have none."""
-    speakers, roles = linear_sum_assignment(table, maximize=True)
-    return {int(s): int(r) for s, r in zip(speakers, roles, strict=True)}
+def vote(model: str, ids: list[str], row: np.ndarray, match: int | None) -> Vote:
+    """One model's vote on a speaker from its log-probabilities (cast + 1,): the name that it was
+    matched with, else the likeliest of all names and somebody else (of equals: somebody else)."""
+    *scores, somebody_else = softmax(row)
+    if match is None and row[:-1].max() > row[-1]:
+        match = int(row[:-1].argmax())
+    return Vote(
+        model=model,
+        role=None if match is None else ids[match],
+        scores=dict(zip(ids, scores, strict=True)),
+        somebody_else=somebody_else,
+    )
+
+
+def matched(tables: list[np.ndarray]) -> dict[int, int]:
+    """Speaker number -> role number, one to one, from the tables (speakers, cast + 1) of models.
+
+    Speakers have no role if there are more of them than roles, and if no model finds the role that
+    is left for them likelier than somebody else.
+    """
+    odds = np.stack([table[:, :-1] - table[:, -1:] for table in tables])
+    speakers, roles = linear_sum_assignment(odds.mean(axis=0), maximize=True)
+    return {int(s): int(r) for s, r in zip(speakers, roles, strict=True) if odds[:, s, r].max() > 0}
 
 
 def softmax(row: np.ndarray) -> list[float]:

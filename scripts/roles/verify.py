@@ -18,9 +18,10 @@ from scripts.common.errors import UserError
 from scripts.common.tables import located
 from scripts.rows.corpus import Turn, media_id
 from scripts.rows.jsonl import read_all, read_rows, write_rows
-from scripts.rows.roles import Identity, RoleSpeaker
+from scripts.rows.roles import Identity, RoleSpeaker, Vote
 from scripts.workflow import stage
 
+SOMEBODY_ELSE = "somebody else"  # none of the roles that are looked for
 CLEAR = 0.7  # share of a stretch's speech that a speaker needs for a decision to apply
 
 
@@ -174,7 +175,7 @@ COLUMNS = ["media", "start", "end", "verdict", "role", "by", "date", "why", "evi
 def open_row(names: dict[str, str], row: Identity) -> dict[str, str]:
     """A line for pending.tsv: a speaker without a decision, with the models' choice to confirm."""
     first = row.evidence[0] if row.evidence else None
-    votes = ", ".join(f"{v.model}: {v.role} {v.scores[v.role]:.2f}" for v in row.votes)
+    votes = ", ".join(told(vote, row.role) for vote in row.votes)
     return {
         "media": names[row.media],
         "start": f"{first.start:.2f}" if first else "",
@@ -183,6 +184,13 @@ def open_row(names: dict[str, str], row: Identity) -> dict[str, str]:
         "why": f"{row.speaker}, {row.seconds:g} s of speech; {votes}",
         "evidence": " | ".join(f"{e.start:.1f} s: {e.text}" for e in row.evidence),
     }
+
+
+def told(vote: Vote, role: str | None) -> str:
+    """A vote in words; one that is not for the proposed `role` says so, with its probability."""
+    share = vote.somebody_else if vote.role is None else vote.scores[vote.role]
+    against = "" if role in (None, vote.role) else f" (not {role}, {vote.scores[role]:.2f})"
+    return f"{vote.model}: {vote.role or SOMEBODY_ELSE} {share:.2f}{against}"
 
 
 def pending_row(decision: Decision, reason: str) -> dict[str, str]:

@@ -49,6 +49,7 @@ class SpokenUser(Row):
     id: str
     files: list[str]
     sample_rate: int
+    voiced: bool = True  # False: a service will not voice it; a gap, not a failure
     dropped: str | None = None
 
 
@@ -63,6 +64,7 @@ class Spoken(Row):
     voice: str
     voice_mode: Literal["cloned", "matched"]
     flags: list[str]
+    voiced: bool = True  # False: a service will not voice it; a gap, not a failure
     dropped: str | None = None
 
 

@@ -43,11 +43,14 @@ class Verdict(Row):
     score_ref: float | None
     rationale: str
     trials: list[Trial] = []
-    version: str | None = None  # of the judge, as its service says
-    system_version: str | None = None  # of the judged system, likewise
+    asked: str | None = None  # the model that the judge's service was asked for
+    version: str | None = None  # the one that answered, as the service says
+    system_asked: str | None = None  # of the judged system, likewise
+    system_version: str | None = None
     cut: int = 0  # audio parts that the judge heard only the beginning of
     raw: str | None = None
     offered: bool = True  # False: the system does not speak the item's language
+    voiced: bool = True  # False: a service will not voice the item; a gap, not a failure
     dropped: str | None = None
 
 

@@ -15,11 +15,13 @@ class Evidence(Row):
 
 
 class Vote(Row):
-    """One model's vote on a speaker's role; `scores` are probabilities over the candidates."""
+    """One model's vote on who a speaker is: the probabilities of the candidates (`scores`) and of
+    somebody else, which sum to 1."""
 
     model: str
-    role: str
+    role: str | None  # None: somebody else
     scores: dict[str, float]
+    somebody_else: float
 
 
 class Identity(Row):
@@ -31,7 +33,7 @@ class Identity(Row):
     candidates: list[str]
     votes: list[Vote]
     agreed: bool
-    role: str | None  # the models' joint choice (highest mean probability)
+    role: str | None  # the models' joint choice; None: none of the candidates
     seconds: Seconds  # speech of this speaker
     evidence: list[Evidence]
 

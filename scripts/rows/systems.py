@@ -26,6 +26,8 @@ class Reply(Row):
     language: Language
     turns: list[ReplyTurn]
     voice_mode: str
+    asked: str | None = None  # the model that a service was asked for
     version: str | None = None  # of a service's model, as stated; several joined by " + "
     offered: bool = True  # False: the system does not speak the language; a gap, not a failure
+    voiced: bool = True  # False: a service will not voice the reply or the dialogue; likewise
     dropped: str | None = None

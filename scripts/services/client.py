@@ -49,6 +49,7 @@ from scripts.services.database import Shut
 from scripts.services.errors import CallError
 from scripts.services.keys import cleaned
 from scripts.services.ledger import Turn
+from scripts.services.model_versions import same_model
 from scripts.services.requirements import needs
 from scripts.services.response_store import Store, key_of
 from scripts.services.store_writer import StoreWriter
@@ -65,8 +66,9 @@ class Client:
     """Asks one model of one service.
 
     `service` is capability/backend, `address` the base URL, `key` the environment variable that
-    holds the key, `version` the only version whose answers count (None: any). Raises UserError for
-    an address that is not allowed and for a missing price, cost limit or key.
+    holds the key, `version` the only one whose answers count (None: any), with or without its date
+    (scripts/services/model_versions.py). Raises UserError for an address that is not allowed and
+    for a missing price, cost limit or key.
     """
 
     def __init__(
@@ -283,7 +285,7 @@ class _Work:
         client, value = self.client, cleaned(mended(got.value))
         version = cleaned(mended(got.version)) or client.model
         usd, unknown = self.cost(got.used)
-        if client.version is not None and version != client.version:
+        if client.version is not None and not same_model(client.version, version):
             words = f"it says that it is '{version}'"
             await self.writer.write(
                 lambda: client.store.failed(attempt, "fatal", words, used=got.used, usd=usd)

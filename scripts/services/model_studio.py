@@ -15,7 +15,7 @@ from typing import Any
 
 from scripts.common.json_path import loads, text
 from scripts.services import addresses, errors, http_limits
-from scripts.services.client import Client, Result
+from scripts.services.client import Client
 from scripts.services.errors import CallError
 
 # Prefixes of its error codes, and the HTTP status of each. Over websockets the same codes come
@@ -186,8 +186,3 @@ def of_code(code: str, message: str, headers: Any = None, begun: bool = False) -
     found = errors.by_status(status or 500, headers or {}, said)
     free = None if begun else status
     return CallError(found.kind, errors.short(said), found.wait, said, status=free)
-
-
-def refused(result: Result) -> bool:
-    """Whether the service refused a call for good, so that retrying is of no use."""
-    return result.value is None and (result.reason or "").startswith("the service refused")

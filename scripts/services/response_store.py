@@ -21,6 +21,7 @@ from scripts.services.blobs import Blobs
 from scripts.services.database import Shut
 from scripts.services.late_answers import Late
 from scripts.services.ledger import Ledger
+from scripts.services.model_versions import same_model
 
 TOGETHER = 500  # keys in one query
 
@@ -64,7 +65,7 @@ class Store(Ledger):
                     some,
                 ).fetchall()
             for key, given, value, blob, seconds, digest in rows:
-                if version is not None and given != version:
+                if version is not None and not same_model(version, given):
                     continue
                 whole = digest == _digest(key, given, value, blob) and isinstance(seconds, float)
                 sound = self.audio.get(blob) if whole and blob is not None else None

@@ -19,6 +19,11 @@ def reason(fault: CallError, tried: int, late: float | None) -> str:
     return f"{WHY.get(fault.kind, 'the service failed')} (asked {times}{over}): {fault.words}"
 
 
+def is_refusal(reason: str | None) -> bool:
+    """Whether a `reason` says that the service refused, so that asking again is of no use."""
+    return (reason or "").startswith(WHY["refused"])
+
+
 def down(endpoint: str, calls: int, words: str) -> str:
     """A service failed `calls` calls in a row."""
     return (

@@ -13,6 +13,7 @@ import numpy as np
 
 from scripts import backends
 from scripts.backends.dialogue import Answer, DialogueBackend, Request
+from scripts.backends.tts import reference as reference_sound
 from scripts.common import audio
 from scripts.common.prompts import Prompt, read_prompt
 from scripts.rows.dialogues import Dialogue, Spoken
@@ -44,7 +45,8 @@ def respond(
 
     `speech` holds the files that the Spoken rows name, `clips` those of the Voice rows. The first
     turn without a reply ends its dialogue: the row keeps the replies so far, with the reason in
-    `dropped`; a dialogue in a language that the system does not speak is not `offered`. `name` is
+    `dropped`; a dialogue in a language that the system does not speak is not `offered`, one that a
+    service will not voice not `voiced`. `name` is
     the system's in the config, `dialogue` its spec. Raises UserError for an invalid prompt file.
     """
     files = {"English": prompt_english, "Chinese": prompt_chinese}
@@ -68,11 +70,12 @@ def respond(
             language=asked.language,
             turns=[],
             voice_mode="none" if reason else "",
+            voiced=asked.id not in heard or heard[asked.id].voiced,
             dropped=reason,
         )
         if reason is None:
             person, voice = people[asked.role], reference[asked.role]
-            clip = audio.read(clips / voice.file)
+            clip = reference_sound(dialogue, [clips / file for file in (voice.file, *voice.others)])
             waiting[asked.id] = first_request(
                 asked, person, prompts[asked.language], clip, voice.text
             )
@@ -106,11 +109,11 @@ def answer_all(
             row, answer = rows[i], audible(answer)
             row.voice_mode = backend.voice_mode
             row.turns.append(save_turn(answer, answers / f"{i}-{number + 1}.flac", backend.rate))
-            row.version = with_version(row.version, answer.version)
+            row.asked, row.version = answer.asked, with_version(row.version, answer.version)
             history = (*request.history, (request.user, answer))
             waiting[i] = replace(request, history=history)
             if answer.audio is None:
-                row.dropped = f"turn {number + 1}: {answer.reason}"
+                row.dropped, row.voiced = f"turn {number + 1}: {answer.reason}", answer.voiced
             if row.dropped or number + 1 == len(users[i]):
                 del waiting[i]
         number += 1

@@ -22,7 +22,7 @@ NEUTRAL = (
     *(f"common/{name}.py" for name in ("documents", "errors", "job", "paths", "progress")),
 )
 # Exceptions in those folders: they decide what a service is asked and how its answers are read.
-PROTOCOLS = ("openai_chat.py", "model_studio.py", "multiple_choice.py")
+PROTOCOLS = ("openai_chat.py", "model_studio.py", "multiple_choice.py", "model_versions.py")
 
 
 def chosen(models: Iterable[Any], wildcards: Any) -> list[ModelSpec]:

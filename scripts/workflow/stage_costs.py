@@ -15,7 +15,7 @@ from typing import NamedTuple
 from scripts.workflow.lengths import MEDIUM
 from scripts.workflow.workload import CLIP, REPLY, Part
 
-SPEAKERS, CAST = 20, 2  # speakers of a medium, and names tried for each
+SPEAKERS, CAST = 20, 2  # speakers of a medium; a name and somebody else are tried for each
 SCORED = 25  # tokens that scoring a speaker's lines for one name takes, in tokens written
 PROFILE, CLASS = 600, 20  # tokens of a profile, a class
 PROBES, ADDED = 10, 5.0  # variants of a probed item, seconds of added speech

@@ -13,6 +13,7 @@ from scripts.backends.asr import Transcription
 from scripts.backends.dialogue import Answer, Request
 from scripts.backends.dialogue.cascade import load, speakable
 from scripts.backends.llm import NoReply
+from scripts.backends.tts import Unvoiced
 
 USER = np.ones(1600, np.float32) * 0.1
 
@@ -114,6 +115,24 @@ def test_what_cannot_be_spoken_has_a_reason(system, reply, reason):
     first, second = system([reply, "Fine."]).reply([request(), request()])
     assert first.audio is None and reason in first.reason and first.text == ""
     assert second.audio is not None and second.reason is None
+
+
+def test_what_a_service_will_not_voice_says_so_and_loses_no_other_reply(system, monkeypatch):
+    def speak(self, lines):
+        if any(voice == "voice of faye's clip" for _, voice, _ in lines):
+            raise Unvoiced("there is no voice: the service refused")
+        return [USER for _ in lines]
+
+    monkeypatch.setattr(Mouth, "speak", speak)
+    refused, fine = system().reply([request("faye"), request()])
+    assert not refused.voiced and refused.text == "Fine, thanks."
+    assert refused.reason == "the reply cannot be spoken: there is no voice: the service refused"
+    assert fine.voiced and fine.audio is not None
+
+
+def test_a_reply_that_cannot_be_spoken_is_the_systems_own_fault(system):
+    (answer,) = system(["..."]).reply([request()])
+    assert answer.audio is None and answer.voiced
 
 
 def test_why_a_service_gave_no_reply_is_kept(system):

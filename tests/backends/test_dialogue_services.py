@@ -58,6 +58,7 @@ def test_a_request_is_the_role_and_what_the_user_says(load, audio_server):
     heard, rate = soundfile.read(io.BytesIO(base64.b64decode(part["data"])), dtype="float32")
     assert rate == 16_000 and np.allclose(heard, USER, atol=1e-4)
     assert (answer.text, answer.heard, answer.version) == ("I am Joe.", None, "gpt-audio-x")
+    assert answer.asked == model.client.model == body["model"]
     assert len(answer.audio) == 36_000 and answer.latency > 0
 
 

@@ -228,6 +228,7 @@ def test_the_version_is_the_one_that_answered(service):
     with service.server(version="ears-2") as server:
         ((scores,),) = listen(service.name, server).judge([PAIR], TABLE[:1])
         assert scores.version == "ears-2"
+        assert scores.asked == {"gemini": "gemini-2.5-pro", "openai": "gpt-audio-1.5"}[service.name]
         with pytest.raises(UserError, match="'ears-2', the config asks for the version 'ears-1'"):
             listen(service.name, server, version="ears-1").judge([PAIR], TABLE[:1])
 
@@ -291,6 +292,7 @@ def test_as_published_is_the_released_codes_protocol():
     spec = specs.resolve(models, judge, "judge", "as_published.yaml")
     assert spec.options == {
         "model": "gemini-2.5-pro",
+        "version": "gemini-2.5-pro",
         "protocol": "joint",
         "order": "paper",
         "temperature": 0,

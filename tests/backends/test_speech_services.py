@@ -105,7 +105,8 @@ def test_a_refused_line_says_why_and_is_not_asked_for_again(name, kind):
     with kind(KEY, faults=[REFUSALS[name]] * 3) as server:
         backend = load("tts", name, server)
         for _ in range(2):
-            with pytest.raises(ValueError, match="the service refused.*(inappropriate|sensitive)"):
+            said = "the service refused.*(inappropriate|sensitive)"
+            with pytest.raises(tts.Unvoiced, match=said):
                 backend.speak(lines(backend, "Something rude."))
         assert server.faults == []
         assert len(backend.speak(lines(backend, "Something kind."))) == 1
@@ -115,8 +116,9 @@ def test_a_refused_line_says_why_and_is_not_asked_for_again(name, kind):
 def test_speech_in_which_nothing_is_heard_is_none(name, kind):
     with kind(KEY, faults=[{"mute": True}] * 3) as server:
         backend = load("tts", name, server)
-        with pytest.raises(ValueError, match="no usable answer.*nothing is to be heard"):
+        with pytest.raises(ValueError, match="no usable answer.*nothing is to be heard") as error:
             backend.speak(lines(backend, "Hello."))
+        assert not isinstance(error.value, tts.Unvoiced)
         assert len(backend.speak(lines(backend, "Hello, you."))) == 1
 
 
@@ -221,7 +223,7 @@ def test_a_clip_that_is_refused_leaves_the_role_without_a_voice_and_says_why():
         backend = load("tts", "dashscope", server)
         voice = backend.voice(SPEECH, "", "English")
         assert voice["voice"] is None and "audio too short" in voice["reason"]
-        with pytest.raises(ValueError, match="there is no voice.*audio too short"):
+        with pytest.raises(tts.Unvoiced, match="there is no voice.*audio too short"):
             backend.speak([("Hello.", voice, "English")])
         assert server.texts == []
 

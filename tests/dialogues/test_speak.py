@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from scripts.backends.tts import Unvoiced
 from scripts.common import audio
 from scripts.dialogues.speak import TOGETHER, speak
 from scripts.rows.dialogues import Exchange, Spoken, SpokenUser
@@ -106,6 +107,25 @@ def test_a_line_that_cannot_be_spoken_drops_its_dialogue_only(tmp_path, monkeypa
     assert {path.name[:12] for path in speech.iterdir()} == {rows[0].id}
 
 
+def test_a_line_that_a_service_refuses_is_a_gap_and_another_fault_none(tmp_path, monkeypatch):
+    def speak(self, lines):
+        for text, _, _ in lines:
+            if "rude" in text or text == "Hum.":
+                raise (Unvoiced if "rude" in text else ValueError)(f"no to {text!r}")
+        return [np.ones(RATE, np.float32) / 2 for _ in lines]
+
+    monkeypatch.setattr(Speaker, "speak", speak)
+    rude = [Exchange(user="Hum.", role="Fine."), Exchange(user="So?", role="Be rude.")]
+    rows = [dialogue("a"), dialogue("b", turns=rude), dialogue("c", turns=rude[:1])]
+    result, _, _ = run(tmp_path, monkeypatch, rows)
+    found = {row.id: (row.voiced, row.dropped) for row in result}
+    assert [found[row.id] for row in rows] == [
+        (True, None),
+        (False, "cannot be spoken: no to 'Be rude.'"),
+        (True, "cannot be spoken: no to 'Hum.'"),
+    ]
+
+
 def test_a_role_without_a_voice_keeps_its_rows_with_the_reason(tmp_path, monkeypatch):
     rows = [dialogue("a"), dialogue("b", "mute")]
     result, _, _ = run(tmp_path, monkeypatch, rows)
@@ -169,11 +189,12 @@ def test_a_dialogue_whose_user_could_not_be_spoken_costs_the_role_no_speech(tmp_
     reason = "cannot be spoken: the service refused"
     users = [
         (SpokenUser(id=rows[0].id, files=["a.flac"], sample_rate=16_000), [1.0]),
-        (SpokenUser(id=rows[1].id, files=[], sample_rate=16_000, dropped=reason), []),
+        (SpokenUser(id=rows[1].id, files=[], sample_rate=16_000, voiced=False, dropped=reason), []),
     ]
     result, speech, backend = run_with_users(tmp_path, monkeypatch, rows, users)
     by_id = {row.id: row for row in result}
     assert by_id[rows[0].id].dropped is None
     assert by_id[rows[1].id].dropped == reason and by_id[rows[1].id].turns == []
+    assert not by_id[rows[1].id].voiced and by_id[rows[0].id].voiced
     assert [[text for text, _, _ in lines] for lines in backend.calls] == [["Answer a."]]
     assert {path.name[:12] for path in speech.iterdir()} == {rows[0].id}

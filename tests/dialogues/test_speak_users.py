@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from scripts.backends.tts import Unvoiced
 from scripts.dialogues.speak import TOGETHER
 from scripts.dialogues.speak_users import speak_users
 from scripts.rows.dialogues import Exchange, SpokenUser
@@ -72,6 +73,16 @@ def test_a_refused_line_drops_its_dialogue_and_no_other(tmp_path, monkeypatch):
     assert by_id[rows[1].id].dropped == "cannot be spoken: the service refused: impolite"
     assert by_id[rows[2].id].dropped == "cannot be spoken: there is nothing to say in ''"
     assert {path.name for path in speech.iterdir()} == set(by_id[rows[0].id].files)
+
+
+def test_only_what_the_service_refuses_is_a_gap(tmp_path, monkeypatch):
+    def speak(self, lines):
+        raise error
+
+    monkeypatch.setattr(Service, "speak", speak)
+    for error, voiced in ((Unvoiced("the service refused"), False), (ValueError("silent"), True)):
+        (row,), _, _ = run(tmp_path, monkeypatch, [dialogue("a")])
+        assert row.dropped == f"cannot be spoken: {error}" and row.voiced is voiced
 
 
 def test_nothing_is_bought_for_a_role_without_a_voice(tmp_path, monkeypatch):

@@ -84,14 +84,13 @@ def test_what_the_judge_was_asked_and_who_answered_is_kept(shard, monkeypatch):
         Trial(order="test first", sample=0, test=8, reference=6),
         Trial(order="reference first", sample=0, test=5, reference=6),
     )
-    asked = Scores(6.5, 6.0, "heard", trials=trials, version="ears-2", cut=1)
+    asked = Scores(6.5, 6.0, "heard", trials=trials, asked="ears", version="ears-2", cut=1)
     monkeypatch.setattr(Ruler, "score", lambda self, pair, metric: asked)
-    answered = reply("a", None).model_copy(update={"version": "mouth-1"})
+    answered = reply("a", None).model_copy(update={"asked": "mouth", "version": "mouth-1"})
     monkeypatch.setitem(globals(), "reply", lambda *_: answered)
     rows, _ = shard({"a": None})
-    assert {(row.version, row.system_version, row.cut) for row in rows} == {
-        ("ears-2", "mouth-1", 1)
-    }
+    assert {(row.asked, row.version, row.cut) for row in rows} == {("ears", "ears-2", 1)}
+    assert {(row.system_asked, row.system_version) for row in rows} == {("mouth", "mouth-1")}
     assert rows[0].trials == list(trials)
 
 
@@ -150,6 +149,13 @@ def test_a_language_that_is_not_spoken_is_no_failure(shard, monkeypatch):
     monkeypatch.setitem(globals(), "reply", lambda *_: unspoken)
     rows, _ = shard({"a": None})
     assert {(row.offered, row.dropped) for row in rows} == {(False, "it does not speak English")}
+
+
+def test_what_a_service_will_not_voice_is_marked_in_its_verdicts(shard, monkeypatch):
+    unspoken = reply("a", "turn 1: no voice").model_copy(update={"voiced": False})
+    monkeypatch.setitem(globals(), "reply", lambda *_: unspoken)
+    rows, ruler = shard({"a": None})
+    assert not ruler.pairs and not any(row.voiced for row in rows)
 
 
 def test_only_some_of_many_clips_are_listened_to(shard):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scripts import backends
 from scripts.backends.judge import Pair, Scores, Side, Sound, Trial, read_metrics
+from scripts.backends.tts import Unvoiced
 from scripts.common import audio
 from scripts.judging.probe import (
     GAIN,
@@ -24,6 +25,7 @@ from scripts.judging.probe import (
     flipped,
     louder,
     probe,
+    sentences,
     variants,
 )
 from scripts.paper.judge_audit import judge_audit
@@ -55,6 +57,9 @@ class Ruler:
     def score(self, pair):
         lengths = [len(side.audio[0].samples) / 3200 for side in (pair.test, pair.reference)]
         return Scores(*lengths, "measured", version="v1")
+
+
+TTS = ModelSpec("tts", "made")
 
 
 class Hum:
@@ -99,7 +104,7 @@ def run(tmp_path, monkeypatch):
             metrics=TABLE,
             name="ruler",
             judge="judge",
-            tts="tts",
+            tts=TTS,
             number=number,
         )
         return read_rows(tmp_path / "probes.jsonl", Probe), ruler, loaded
@@ -133,11 +138,40 @@ OWN = pair_of(side([0.1] * 50, [0.2] * 40), side([0.3] * 30, [0.4] * 20))
 def test_a_row_an_item_probe_and_metric_of_one_call(run):
     rows, ruler, loaded = run({"a": {"x": None, "y": None}, "b": {"x": None, "y": "empty"}}, 2)
     assert len(ruler.calls) == 1 and len(ruler.calls[0]) == 2 * len(KINDS)
-    assert loaded == ["tts", "judge"]
+    assert loaded == [TTS, "judge"]
     assert [r.probe for r in rows[:: len(METRICS)]] == 2 * KINDS
     assert Counter(r.metric for r in rows) == dict.fromkeys(METRICS, 2 * len(KINDS))
     assert {r.system for r in rows} == {"a", "b"} and {r.judge for r in rows} == {"ruler"}
     assert {r.version for r in rows} == {"v1"}
+
+
+def test_a_role_whose_voice_is_refused_keeps_rows_with_the_reason(run, monkeypatch):
+    def speak(self, lines):
+        raise Unvoiced("the service refused")
+
+    monkeypatch.setattr(Hum, "speak", speak)
+    rows, ruler, _ = run({"a": {"x": None}}, 1)
+    assert ruler.calls == [[]] and len(rows) == len(KINDS) * len(METRICS)
+    reason = "its added sentences cannot be spoken: the service refused"
+    assert {(row.score_test, row.dropped) for row in rows} == {(None, reason)}
+    assert {row.probe for row in rows} == set(KINDS)
+
+
+def test_a_refused_voice_costs_the_other_roles_no_sentence(tmp_path, monkeypatch):
+    class Picky(Hum):
+        def voice(self, clip, text, language):
+            return {"voice": text}
+
+        def speak(self, lines):
+            if any(voice == {"voice": "bad"} for _, voice, _ in lines):
+                raise Unvoiced("the service refused")
+            return super().speak(lines)
+
+    monkeypatch.setattr(backends, "load", lambda spec: Picky())
+    audio.write(tmp_path / "clip.flac", np.full(1600, 0.4, np.float32))
+    voices = {text: made.voice(0).model_copy(update={"text": text}) for text in ("ok", "bad")}
+    said = sentences(voices, tmp_path, TTS)
+    assert isinstance(said["bad"], Unvoiced) and len(said["ok"]) == 2
 
 
 def test_scores_are_of_the_reply_whichever_side_it_was(run):

@@ -126,7 +126,7 @@ def test_what_is_printed_has_eight(tmp_path, metrics):
     rows, _ = written(tmp_path)
     assert {row["cell"] for row in rows if row["table"] == "Table 2"} == {*PAPER_METRICS, "overall"}
     tables = {name: PRINTED[name] for name in ("table2", "table3", "table4")}
-    errata(**tables, published_roles=PUBLISHED / "roles.tsv", **outputs(tmp_path))
+    errata(**tables, published_roles=PUBLISHED / "roles.tsv", **outputs(tmp_path), services=[])
     assert "of 8 significant" in written(tmp_path)[1]
 
 

@@ -25,7 +25,8 @@ def line(start, end, speaker, text):
 
 
 def identity(speaker, role, agreed):
-    votes = [Vote(model="a", role=role, scores={"joe": 0.5, "faye": 0.5})]
+    scores = {"joe": 0.5, "faye": 0.4}
+    votes = [Vote(model="a", role=role, scores=scores, somebody_else=0.1)]
     names = ["faye", "joe", "lola", "sparky"]
     return made.identity(speaker, role, agreed=agreed, votes=votes, candidates=names)
 

@@ -137,6 +137,28 @@ def test_a_language_that_a_system_does_not_speak_is_a_gap(tmp_path):
     assert "bare does not speak Chinese" in page
 
 
+def test_what_a_service_will_not_voice_is_counted_and_named_and_blocks_no_table(tmp_path):
+    """One role of two that a service refuses: half of the items, with nothing allowed to miss."""
+    items = [dialogue("a"), dialogue("b", "faye"), dialogue("c", "faye", idx=1)]
+    scores = [v for row in items for v in verdicts(row, "good", 7)]
+    gap = {"score_test": None, "score_ref": None, "voiced": False}
+    gap |= {"dropped": "no whole reply: turn 1: there is no voice: too short"}
+    scores += verdicts(items[0], "bare", 6)
+    scores += [v.model_copy(update=gap) for row in items[1:] for v in verdicts(row, "bare", 6)]
+    rows, page = build(tmp_path, items, scores, max_missing=0)
+    (row,) = [r for r in rows if (r["language"], r["system"]) == ("English", "bare")]
+    assert (row["IA"], row["IA_n"], row["IA_missing"]) == ("0.75", "1", "2")
+    assert (row["overall_n"], row["overall_missing"]) == ("8", "16")
+    told = "`bare` lacks 2 of 3 items, which a service will not voice: faye: no whole reply: turn 1"
+    assert f"{told}: there is no voice: too short (2)." in page and "`good` lacks" not in page
+    assert (
+        "| English | bare | IA | no whole reply: turn 1: there is no voice: too short | 2 |" in page
+    )
+    lost = [v.model_copy(update={"voiced": True}) for v in scores]
+    with pytest.raises(UserError, match="16 of the 24 scores of bare"):
+        build(tmp_path, items, lost, max_missing=0)
+
+
 def test_versions_of_a_system_and_of_a_judge_have_rows_of_their_own(tmp_path, capsys):
     items = [dialogue("a"), dialogue("b", "faye")]
     old, new = (verdicts(row, "good", score) for row, score in zip(items, (4, 8), strict=True))
@@ -155,6 +177,21 @@ def test_versions_of_a_system_and_of_a_judge_have_rows_of_their_own(tmp_path, ca
     assert "**" not in "".join(line for line in page.splitlines() if "| good |" in line)
     assert r"| English | good | objective \[j1\] | this run |" in page
     assert "by the judge `objective`, not" in page
+
+
+def test_a_table_by_another_model_never_bears_the_name_of_the_papers_judge(tmp_path, capsys):
+    scores = verdicts(dialogue("a"), "good", 7)
+    asked = {"judge": "gemini-2.5-pro", "asked": "gemini-2.5-pro"}
+    same = [v.model_copy(update={**asked, "version": "gemini-2.5-pro-001"}) for v in scores]
+    rows, page = build(tmp_path, [dialogue("a")], same)
+    assert {row["judge"] for row in rows} == {"gemini-2.5-pro"}
+    assert "The judge `gemini-2.5-pro` answered as gemini-2.5-pro-001." in page
+    other = [v.model_copy(update={**asked, "version": "gemini-3-pro"}) for v in scores]
+    rows, page = build(tmp_path, [dialogue("a")], other)
+    (row,) = [row for row in rows if row["source"] == "run" and row["system"] == "good"]
+    assert row["judge"] == "gemini-3-pro [not gemini-2.5-pro]"
+    assert "by the judge `gemini-3-pro`, not by the paper's (gemini-2.5-pro)" in page
+    assert "should be gemini-2.5-pro, and gemini-3-pro answered" in capsys.readouterr().out
 
 
 def test_audio_that_was_cut_is_told_by_parts_not_by_metrics(tmp_path):

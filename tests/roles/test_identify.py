@@ -52,6 +52,9 @@ class NobodySaysTheirOwnName:
         for chat, scene in pairs:
             asked = chat[-1]["content"]
             letter, name = asked.split("Speaker ")[1].split(".")[0].split(" is ")
+            if name == "somebody else":
+                results.append(Score(-20, 10))
+                continue
             own = [line for line in scene.splitlines() if line.startswith(f"Speaker {letter}:")]
             others = [line for line in scene.splitlines() if line not in own]
             count = sum(name in line for line in own) - sum(name in line for line in others)
@@ -117,7 +120,8 @@ def test_speakers_get_the_names_that_others_call_them(tmp_path, monkeypatch):
         assert row.agreed and row.candidates == ["joe", "ann", "zoe"] and row.media == ID
         assert [vote.model for vote in row.votes] == ["one", "two"]
         for vote in row.votes:
-            assert sum(vote.scores.values()) == pytest.approx(1, abs=1e-3)
+            total = sum(vote.scores.values()) + vote.somebody_else
+            assert total == pytest.approx(1, abs=1e-3) and vote.somebody_else >= 0
     assert [row.seconds for row in rows] == [2, 4, 2]
 
 
@@ -134,10 +138,11 @@ def test_a_second_model_scores_the_names_that_the_first_finds_likely(tmp_path, m
     first, second = Counter("one"), Counter("two")
     rows = run(tmp_path, monkeypatch, [lambda: first, lambda: second], roles=cast)
     alone = run(tmp_path, monkeypatch, [lambda: Counter("one")], roles=cast)
-    assert len(first.asked) == 3 * 6 and len(second.asked) == 3 * SHORTLIST
+    assert len(first.asked) == 3 * 7 and len(second.asked) == 3 * (SHORTLIST + 1)
     assert [row.votes[0] for row in rows] == [row.votes[0] for row in alone]
     for number, row in enumerate(rows):
-        asked = second.asked[number * SHORTLIST :][:SHORTLIST]
+        *asked, last = second.asked[number * (SHORTLIST + 1) :][: SHORTLIST + 1]
+        assert "is somebody else." in last
         likely = sorted(row.votes[0].scores.values())[-SHORTLIST]
         names = {text.split(" is ")[1].split(".")[0].lower() for text in asked}
         assert all(row.votes[0].scores[name] >= likely for name in names)
@@ -150,8 +155,8 @@ def test_a_second_model_scores_the_names_that_the_first_finds_likely(tmp_path, m
 
 @settings(deadline=None, max_examples=30)
 @given(
-    hnp.arrays(float, (3, 5), elements=st.floats(-50, 0)),
-    hnp.arrays(float, (3, 5), elements=st.floats(-50, 0)),
+    hnp.arrays(float, (3, 6), elements=st.floats(-50, 0)),
+    hnp.arrays(float, (3, 6), elements=st.floats(-50, 0)),
 )
 def test_a_shortlist_holds_the_likeliest_of_each_speaker(one, two):
     scene = Scene.__new__(Scene)
@@ -159,7 +164,7 @@ def test_a_shortlist_holds_the_likeliest_of_each_speaker(one, two):
     assert shortlists([scene], [])[0].all()
     (mask,) = shortlists([scene], [[one], [two]])
     assert (mask.sum(axis=1) == SHORTLIST).all()
-    for row, chosen in zip(one + two, mask, strict=True):
+    for row, chosen in zip((one + two)[:, :-1], mask, strict=True):
         assert row[chosen].min() >= row[~chosen].max()
 
 
@@ -175,7 +180,8 @@ def test_a_model_that_cannot_score_is_asked_and_votes_beside_one_that_can(tmp_pa
     rows = run(tmp_path, monkeypatch, [lambda: chooser, lambda: NobodySaysTheirOwnName("one")])
     assert [row.role for row in rows] == ["joe", "ann", "zoe"]
     assert [vote.model for vote in rows[0].votes] == ["service", "one"]
-    assert sum(rows[0].votes[0].scores.values()) == pytest.approx(1, abs=1e-3)
+    assert rows[0].votes[0].scores == {"joe": 0.9, "ann": 0.05, "zoe": 0.03}
+    assert rows[0].votes[0].somebody_else == 0.02
     text, options = chooser.asked[1]
     assert options[-1] == "somebody else" and len(options) == 4
     assert "Who is Speaker 2?" in text and "Speaker 3: He is right behind you, Ann." in text
@@ -190,10 +196,80 @@ def test_a_speaker_that_is_somebody_else_leaves_the_names_to_the_others(tmp_path
     assert [row.role for row in rows][:3] == ["joe", "ann", "zoe"]
 
 
-def test_where_a_service_gives_no_answer_all_names_are_alike(tmp_path, monkeypatch):
+def test_where_a_service_gives_no_answer_all_are_alike_and_nobody_is_proposed(
+    tmp_path, monkeypatch
+):
     rows = run(tmp_path, monkeypatch, [lambda: Chooser({**SURE, 2: None})])
-    assert set(rows[1].votes[0].scores.values()) == {0.3333}
-    assert [row.role for row in rows] == ["joe", "ann", "zoe"]  # what the others leave
+    (vote,) = rows[1].votes
+    assert {*vote.scores.values(), vote.somebody_else} == {0.25} and vote.role is None
+    assert [row.role for row in rows] == ["joe", None, "zoe"]
+
+
+HERO = [role("Joe")]
+
+
+def of_hero(*shares):
+    """What a service finds of each speaker in a work of one role: the hero, or somebody else."""
+    return {number: (share, 1 - share) for number, share in enumerate(shares, 1)}
+
+
+@pytest.mark.parametrize(
+    ("shares", "proposed", "voted"),
+    [
+        ((0.9, 0.2, 0.1), ["joe", None, None], ["joe", None, None]),
+        ((0.9, 0.8, 0.1), ["joe", None, None], ["joe", "joe", None]),  # one person, or two
+        ((0.4, 0.2, 0.1), [None, None, None], [None, None, None]),
+    ],
+    ids=["one is the hero", "two may be", "nobody is"],
+)
+def test_in_a_work_of_one_role_somebody_else_is_a_choice(
+    tmp_path, monkeypatch, shares, proposed, voted
+):
+    chooser = Chooser(of_hero(*shares))
+    rows = run(tmp_path, monkeypatch, [lambda: chooser], roles=HERO)
+    assert all(options == ["Joe", "somebody else"] for _, options in chooser.asked)
+    assert [row.role for row in rows] == proposed
+    assert [row.votes[0].role for row in rows] == voted
+    for row, share in zip(rows, shares, strict=True):
+        assert row.votes[0].scores == {"joe": share}
+        assert row.votes[0].somebody_else == pytest.approx(1 - share)
+    assert all("and so may others: Joe." in text for text, _ in chooser.asked)
+
+
+def test_in_a_work_of_one_role_a_model_that_scores_is_told_of_somebody_else(tmp_path, monkeypatch):
+    model = Counter("one")
+    talk = [TALK[0], ("speaker_1", "No, Joe."), ("speaker_0", "Well, Ann?"), ("speaker_2", "Hm.")]
+    rows = run(tmp_path, monkeypatch, [lambda: model], talk=talk, roles=HERO)
+    told = [text.split("Speaker ")[1].split(".")[0] for text in model.asked]
+    assert told == [f"{one} is {name}" for one in "ABC" for name in ("Joe", "somebody else")]
+    assert [row.role for row in rows] == ["joe", None, None]
+    assert [row.votes[0].role for row in rows] == ["joe", None, None]  # she says his name; nothing
+    assert rows[0].votes[0].scores == {"joe": pytest.approx(1 / (1 + math.exp(-5)), abs=1e-4)}
+    assert rows[1].votes[0].somebody_else == pytest.approx(1 / (1 + math.exp(-5)), abs=1e-4)
+    assert rows[2].votes[0].somebody_else == 0.5
+
+
+def test_a_name_is_proposed_if_one_model_finds_it_likelier_than_somebody_else(
+    tmp_path, monkeypatch
+):
+    models = [lambda: Chooser(of_hero(0.6, 0.3, 0.2)), lambda: Chooser(of_hero(0.1, 0.01, 0.02))]
+    rows = run(tmp_path, monkeypatch, models, roles=HERO)
+    assert [row.role for row in rows] == ["joe", None, None]
+    assert [row.agreed for row in rows] == [False, True, True]
+    assert [vote.role for vote in rows[0].votes] == ["joe", None]
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-5, 5))
+def test_somebody_else_changes_no_name_where_every_speaker_can_have_one(seed, likely):
+    """With as many names as speakers or more, it only takes away, never exchanges."""
+    drawn = np.random.default_rng(seed)
+    names, nobody = drawn.normal(size=(2, 3, 5)), drawn.normal(likely, size=(2, 3))
+    tables = [np.c_[own, other] for own, other in zip(names, nobody, strict=True)]
+    impossible = [np.c_[own, np.full(3, -99.0)] for own in names]
+    found, without = matched(tables), matched(impossible)
+    assert len(without) == 3 and found.items() <= without.items()
+    for speaker in set(without) - set(found):
+        assert all(row[speaker, without[speaker]] <= row[speaker, -1] for row in tables)
 
 
 def test_a_long_scene_is_shown_around_the_speaker(tmp_path, monkeypatch):
@@ -243,8 +319,9 @@ def test_where_nobody_is_looked_for_no_model_is_loaded(tmp_path, monkeypatch, me
 
 def test_a_speaker_of_whom_nothing_was_understood_keeps_a_row(tmp_path, monkeypatch):
     rows = run(tmp_path, monkeypatch, two(), talk=[("speaker_0", "")])
-    assert len(rows) == 1 and rows[0].evidence == []
-    assert rows[0].votes[0].scores == {"joe": 0.3333, "ann": 0.3333, "zoe": 0.3333}
+    assert len(rows) == 1 and rows[0].evidence == [] and rows[0].role is None
+    assert rows[0].votes[0].scores == {"joe": 0.25, "ann": 0.25, "zoe": 0.25}
+    assert rows[0].votes[0].somebody_else == 0.25
 
 
 def test_more_speakers_than_roles(tmp_path, monkeypatch):
@@ -258,7 +335,7 @@ def test_one_to_one_is_the_best_of_all_ways():
         itertools.permutations(range(5), 3),
         key=lambda way: sum(table[i, j] for i, j in enumerate(way)),
     )
-    assert matched(table) == dict(enumerate(best))
+    assert matched([np.c_[table, np.full(3, -9.0)]]) == dict(enumerate(best))
 
 
 def scene(talk):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scripts.common.errors import UserError
 from scripts.roles.verify import Decision, seconds, verify, whose
 from scripts.rows.jsonl import read_rows
-from scripts.rows.roles import Evidence, RoleSpeaker
+from scripts.rows.roles import Evidence, RoleSpeaker, Vote
 from tests.roles.tiny import ID, MEDIUM, ROLES, SILENT, identity, turn
 from tests.rows import written
 
@@ -79,6 +79,27 @@ def test_what_becomes_of_the_undecided(tmp_path):
     assert {row.by for row in kept.values()} == {"models"} and len(pending) == 2
     with pytest.raises(UserError, match="speaker_0 of 'The crash', speaker_1 of 'The crash'"):
         run(tmp_path, unverified="fail")
+
+
+def test_a_vote_that_is_not_for_the_role_is_shown_as_such(tmp_path):
+    """Of one who is proposed, and of one who is not."""
+
+    def vote(model, role, joe):
+        return Vote(model=model, role=role, scores={"joe": joe}, somebody_else=round(1 - joe, 4))
+
+    hero = [vote("one", "joe", 0.81), vote("two", None, 0.07)]
+    other = [vote("one", None, 0.4), vote("two", None, 0.02)]
+    found = [
+        identity("speaker_0", "joe", candidates=["joe"], votes=hero, agreed=False),
+        identity("speaker_1", None, candidates=["joe"], votes=other),
+    ]
+    rows, pending = run(tmp_path, unverified="keep", found=found)
+    assert [(row.role, row.dropped is None) for row in rows.values()] == [
+        ("joe", True), (None, False)
+    ]  # fmt: skip
+    assert pending[0]["role"] == "joe" and pending[1]["role"] == ""
+    assert "one: joe 0.81, two: somebody else 0.93 (not joe, 0.07)" in pending[0]["why"]
+    assert "one: somebody else 0.60, two: somebody else 0.98" in pending[1]["why"]
 
 
 def test_nobody_decided_and_fail_passes_when_all_are_decided(tmp_path):

@@ -245,6 +245,22 @@ def test_a_version_that_changes_is_told_and_both_are_kept(served, monkeypatch, s
     assert said.count("Warning: ") == 1 and "'m-1'" in said and "'m-2'" in said
 
 
+def test_a_pinned_model_may_answer_with_a_date_and_no_other_counts(served):
+    server, _, _ = served()
+    said = iter(["m-2025-04-14", "m-next"])
+    pinned = Client("llm/test", "m", server.address, KEY, version="m")
+
+    async def send(cut: int) -> Response:
+        return Response((await pinned.post("/v1", b"{}", {}))["text"], {}, next(said))
+
+    first = [Call({"number": 1}, send)]
+    assert pinned.ask(first, "test")[0].version == "m-2025-04-14"
+    assert pinned.ask(first, "test")[0].version == "m-2025-04-14"  # kept
+    with pytest.raises(UserError, match="'m-next', the config asks for the version 'm'"):
+        pinned.ask([Call({"number": 2}, send)], "test")
+    assert len(server.requests) == 2
+
+
 def test_a_pinned_version_is_all_that_counts(served):
     server, client, ask = served([GOOD])
     ask(1)

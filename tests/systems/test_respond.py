@@ -176,7 +176,9 @@ class Odd(Echo):
     def answer(self, request):
         found = super().answer(request)
         version = f"v{len(request.history) // 2 + 1}"
-        return replace(found, version=version, **({} if self.sound is None else self.sound))
+        return replace(
+            found, asked="v1", version=version, **({} if self.sound is None else self.sound)
+        )
 
 
 @pytest.mark.parametrize(
@@ -193,8 +195,28 @@ def test_audio_that_is_none_ends_the_dialogue_with_the_reason(shard, sound, word
     assert rows["d1"].turns[0].audio is None and list(answers.iterdir()) == []
 
 
+def test_what_a_service_will_not_voice_is_a_gap(shard, monkeypatch):
+    """Here the reply, or before it the dialogue; what else fails is none."""
+    refused = Answer(None, "Hi.", "words", 0.1, "there is no voice", voiced=False)
+    monkeypatch.setattr(Echo, "answer", lambda self, request: refused)
+    rows, _, _ = shard({"d1": 1})
+    assert not rows["d1"].voiced and rows["d1"].dropped == "turn 1: there is no voice"
+    monkeypatch.setitem(
+        globals(), "spoken", lambda *_: made.spoken("d1", [], voiced=False, dropped="refused")
+    )
+    rows, system, _ = shard({"d1": 1})
+    assert not rows["d1"].voiced and rows["d1"].dropped == "the dialogue was not spoken: refused"
+    assert system.calls == []
+
+
+def test_a_failed_reply_is_no_gap(shard):
+    rows, _, _ = shard({"d1": 1}, Echo(mute=1000))
+    assert rows["d1"].dropped and rows["d1"].voiced
+
+
 def test_a_row_names_each_version_that_answered_it(shard):
     rows, _, _ = shard({"d1": 1, "d2": 4}, Odd())
     assert rows["d1"].version == "v1" and rows["d2"].version == "v1 + v2"
+    assert rows["d1"].asked == rows["d2"].asked == "v1"
     rows, _, _ = shard({"d1": 1})
     assert rows["d1"].version is None

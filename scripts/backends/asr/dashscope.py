@@ -27,6 +27,7 @@ from scripts.services import model_studio
 from scripts.services.client import Call, Client, Response
 from scripts.services.daemon_threads import DaemonThreadPool
 from scripts.services.prices import used_or_reserved
+from scripts.services.stop_messages import is_refusal
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -73,7 +74,7 @@ class Paraformer:
             if result.value is None:
                 seconds = len(clips[number]) / RATE
                 words = f"asr/dashscope: a clip of {seconds:.1f} s has no text: {result.reason}."
-                if not model_studio.refused(result):
+                if not is_refusal(result.reason):
                     raise UserError(f"{words} The others are kept; run the same command again.")
                 print(words, file=job.screen())
             sentences[number] = result.value or []

@@ -21,7 +21,9 @@ class Answer:
     heard: str | None
     latency: float  # seconds from the end of the user's speech to the whole reply; see each backend
     reason: str | None = None
-    version: str | None = None  # of the model, as stated by the service
+    voiced: bool = True  # False: the reason is that a service will not voice the reply
+    asked: str | None = None  # the model that a service was asked for
+    version: str | None = None  # the one that answered, as the service says
     handle: dict | None = None  # JSON; for the backend only, to find the reply again
 
 

@@ -18,11 +18,13 @@ from __future__ import annotations
 import re
 import time
 
+import numpy as np
+
 from scripts import backends
 from scripts.backends.asr import AsrBackend
 from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.backends.llm import LlmBackend, why_none
-from scripts.backends.tts import TtsBackend, Voice
+from scripts.backends.tts import Line, TtsBackend, Unvoiced, Voice
 from scripts.common.spoken_text import aloud
 from scripts.workflow.model_spec import ModelSpec
 
@@ -68,11 +70,11 @@ class Cascade:
         ]
         begun = time.monotonic()
         spoken = self.speak(lines)
-        lengths = [0 if isinstance(sound, str) else len(sound) for sound in spoken]
+        lengths = [0 if isinstance(sound, ValueError) else len(sound) for sound in spoken]
         pace = (time.monotonic() - begun) / max(1, sum(lengths))
         return [
-            Answer(None, text, user, share, why_none(reply) or silence(reply, text) or sound)
-            if isinstance(sound, str)
+            unspoken(sound, reply, text, user, share)
+            if isinstance(sound, ValueError)
             else Answer(sound, text, user, share + pace * len(sound))
             for (text, _, _), user, sound, reply in zip(lines, heard, spoken, written, strict=True)
         ]
@@ -96,15 +98,15 @@ class Cascade:
             messages.append({"role": "assistant", "content": answer.text or ""})
         return [*messages, {"role": "user", "content": heard}]
 
-    def speak(self, lines: list[tuple]) -> list:
-        """The speech of each line, or the reason why there is none."""
+    def speak(self, lines: list[Line]) -> list[np.ndarray | ValueError]:
+        """The speech of each line, or the error that says why there is none."""
         if len(lines) == 1 and not lines[0][0]:
-            return ["the language model's reply is empty"]
+            return [ValueError("it is empty")]
         try:
-            return self.tts.speak(lines)
+            return [*self.tts.speak(lines)]
         except ValueError as error:
             if len(lines) == 1:
-                return [f"the reply cannot be spoken: {error}"]
+                return [error]
         return [sound for line in lines for sound in self.speak([line])]
 
     def voice(self, request: Request):
@@ -116,9 +118,15 @@ class Cascade:
         return self.voices[request.role]
 
 
-def silence(reply: str, text: str) -> str | None:
-    """Why a reply that is not empty has nothing to speak."""
-    return f"there is nothing to say in {reply!r}" if reply.strip() and not text else None
+def unspoken(error: ValueError, reply: str, text: str, heard: str, latency: float) -> Answer:
+    """The Answer without speech for a model's `reply`, of which `text` was to be spoken."""
+    if text:
+        reason = f"the reply cannot be spoken: {error}"
+        return Answer(None, text, heard, latency, reason, voiced=not isinstance(error, Unvoiced))
+    reason = why_none(reply) or "the language model's reply is empty"
+    if reply.strip():
+        reason = f"there is nothing to say in {reply!r}"
+    return Answer(None, text, heard, latency, reason)
 
 
 def speakable(text: str, name: str) -> str:

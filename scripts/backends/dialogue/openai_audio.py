@@ -21,6 +21,7 @@ import io
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,9 +77,10 @@ class SpeechService(ABC):
         silent = Answer(None, None, None, 0.0, "the user's audio is empty")
         calls = [self.call(request) for request in requests if len(request.user)]
         results = iter(self.client.ask(calls, f"replies of {self.client.model}"))
-        return [
+        answers = [
             self.finished(next(results)) if len(request.user) else silent for request in requests
         ]
+        return [replace(answer, asked=self.client.model) for answer in answers]
 
     @abstractmethod
     def call(self, request: Request) -> Call:

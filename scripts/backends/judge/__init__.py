@@ -69,7 +69,8 @@ class Scores:
     raw: str | None = None
     reason: str | None = None
     trials: tuple[Trial, ...] = ()  # of a prompted judge: each usable answer
-    version: str | None = None  # of the judge, as its service says
+    asked: str | None = None  # the model that the judge's service was asked for
+    version: str | None = None  # the one that answered, as the service says
     cut: int = 0  # audio parts of both sides that the judge heard only the beginning of
 
 

@@ -234,7 +234,7 @@ class Listening:
         """The scores of a pair, from the next of `results`; `cut` of its audio parts are cut."""
         answers = [[self.answers(next(results), group) for group in groups] for _ in trials]
         return [
-            combine_trials(trials, [answer[i][k] for answer in answers], cut)
+            combine_trials(trials, [answer[i][k] for answer in answers], cut, self.client.model)
             for i, group in enumerate(groups)
             for k in range(len(group))
         ]
@@ -251,8 +251,11 @@ class Listening:
         return [Answer(read, result.version) for read in reads]
 
 
-def combine_trials(trials: list[tuple[Order, int]], answers: list[Answer], cut: int) -> Scores:
-    """The scores of one metric: means over its trials, or None if any was not answered."""
+def combine_trials(
+    trials: list[tuple[Order, int]], answers: list[Answer], cut: int, asked: str
+) -> Scores:
+    """The scores of one metric: means over its trials, or None if any was not answered. `asked` is
+    the model that the service was asked for."""
     given, words, missing = [], [], []
     for (order, sample), answer in zip(trials, answers, strict=True):
         if answer.read is None:
@@ -279,6 +282,7 @@ def combine_trials(trials: list[tuple[Order, int]], answers: list[Answer], cut: 
         raw=raw,
         reason=reason,
         trials=tuple(given),
-        version=", ".join(versions) or None,
+        asked=asked,
+        version=" + ".join(versions) or None,
         cut=cut,
     )

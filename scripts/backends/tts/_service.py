@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from scripts.backends.tts import Unvoiced
 from scripts.common.audio import decoded, encoded
 from scripts.services.client import Call, CallError, Client, Response
 from scripts.services.prices import used_or_reserved
+from scripts.services.stop_messages import is_refusal
 
 PIECE = 900  # characters per message
 
@@ -34,8 +36,8 @@ class TtsService(ABC):
     def speak(self, lines: list[Line]) -> list[np.ndarray]:
         """(text, voice, language) -> (n,) float32 at `rate`; see the contract.
 
-        Raises ValueError for a failed line only after all lines have been requested, so that the
-        others are in the store and no line is requested twice.
+        Raises ValueError for a failed line, Unvoiced for a refused one, only after all lines have
+        been requested, so that the others are in the store and no line is requested twice.
         """
         keys = [(text, voice["voice"], language) for text, voice, language in lines]
         wrong = [
@@ -48,8 +50,10 @@ class TtsService(ABC):
             if result.blob is None:
                 self.silent[key] = f"{result.reason}"
         wrong = [reason or self.silent.get(key) for reason, key in zip(wrong, keys, strict=True)]
-        for reason in filter(None, wrong):
-            raise ValueError(reason)
+        for reason, (_, voice, _) in zip(wrong, lines, strict=True):
+            if reason is not None:
+                refused = voice["voice"] is None or is_refusal(reason)
+                raise Unvoiced(reason) if refused else ValueError(reason)
         return [decoded(result.blob or b"") for result in results]
 
     def call(self, text: str, voice: str, language: str) -> Call:

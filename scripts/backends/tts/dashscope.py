@@ -8,8 +8,9 @@ require the speaker's consent. Needs dashscope and a key in the environment.
 A reference clip is uploaded to the service's storage (which deletes it after 48 hours) and enrolled
 as a voice, once: the voice is named after the clip's digest, so it is found again even without our
 store. An account holds 1000 voices, which stay until they are deleted there or unused for a year.
-The service asks for 10 to 20 s of speech, five of them without a pause; it refuses clips that are
-too short, and then the role has no voice, for that reason.
+The service asks for 10 to 20 s of speech, five of them without a pause, so several clips of a role
+are joined (REFERENCE). It refuses what is too short all the same, and then the role has no voice,
+for that reason.
 
 Options: `model`; `address` of the service, of another region or of a server with the same protocol
 (HTTP and websocket addresses are derived from it); `key`, the name of the environment variable;
@@ -33,9 +34,11 @@ from scripts.common.errors import UserError
 from scripts.common.json_path import number
 from scripts.services import model_studio
 from scripts.services.client import Call, CallError, Client, Response
+from scripts.services.stop_messages import is_refusal
 
 ENV = ("api", "core", "torch")
 GPU = False
+REFERENCE = (10.0, 20.0)  # seconds of a role's speech
 
 ENROLMENT = "voice-enrollment"  # the model that creates voices
 POLL = 1.0  # seconds between checks whether a voice is ready
@@ -80,7 +83,7 @@ class CosyVoice(TtsService):
                 raise model_studio.fault(error) from error
 
         (result,) = self.client.ask([Call({"enrol": digest}, send)], "voices enrolled")
-        if result.value is None and not model_studio.refused(result):
+        if result.value is None and not is_refusal(result.reason):
             raise UserError(
                 f"tts/dashscope: a clip could not be enrolled: {result.reason}. Run the same "
                 "command again."

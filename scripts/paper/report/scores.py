@@ -77,10 +77,11 @@ def ratio(verdict: Verdict) -> float | None:
 
 
 def refuse_missing(verdicts: list[Verdict], most: float) -> None:
-    """Raise UserError if a system lacks more than `most` (a share) of a judge's scores."""
+    """Raise UserError if a system lacks more than `most` (a share) of a judge's scores. What a
+    service will not voice is no fault of the run: `unvoiced_notes` names it."""
     for system, judge in dict.fromkeys((v.system, v.judge) for v in verdicts):
         own = [v for v in verdicts if (v.system, v.judge) == (system, judge) and v.offered]
-        lost = [v for v in own if ratio(v) is None]
+        lost = [v for v in own if ratio(v) is None and v.voiced]
         if len(lost) > most * len(own):
             items = dict.fromkeys(
                 f"{v.role}, {v.mode} {v.idx} ({v.dropped or 'no reason given'})" for v in lost
@@ -103,6 +104,26 @@ def missing_notes(verdicts: list[Verdict]) -> list[str]:
         if why:
             told = "; ".join(f"{reason}: {count}" for reason, count in why.most_common(NAMED))
             notes.append(f"`{judge}`: {why.total()} of {len(own)} scores are missing ({told}).")
+    return notes
+
+
+def unvoiced_notes(verdicts: list[Verdict]) -> list[str]:
+    """A sentence on each system with items that a service will not voice, with the reasons."""
+    items: dict[str, dict[str, Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.offered:
+            items.setdefault(verdict.system, {})[verdict.id] = verdict
+    notes = []
+    for system, own in items.items():
+        gaps = [verdict for verdict in own.values() if not verdict.voiced]
+        why = Counter(f"{v.role}: {v.dropped or 'no reason given'}" for v in gaps)
+        if why:
+            told = "; ".join(f"{reason} ({count})" for reason, count in why.most_common(NAMED))
+            more = f"; and {len(why) - NAMED} other reasons" if len(why) > NAMED else ""
+            notes.append(
+                f"`{system}` lacks {len(gaps)} of {len(own)} items, which a service will not "
+                f"voice: {told}{more}. They are gaps, and do not count towards max_missing."
+            )
     return notes
 
 

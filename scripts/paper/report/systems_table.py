@@ -21,9 +21,10 @@ from scripts.paper.report.scores import (
     missing_rows,
     refuse_missing,
     score_rows,
+    unvoiced_notes,
     with_overall,
 )
-from scripts.paper.report.versioned_verdicts import VersionedVerdicts, without_version
+from scripts.paper.report.versioned_verdicts import VersionedVerdicts, bearing
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Verdict
@@ -98,7 +99,8 @@ def write_comparison(
             "not speak the language (the missing scores say so).",
         ]
     about = _about(verdicts, replies, systems, made_up)
-    notes = [*NOTES, *notes, *scores.notes, *cut_notes(verdicts), *about]
+    gaps = unvoiced_notes(verdicts)
+    notes = [*NOTES, *notes, *scores.notes, *gaps, *cut_notes(verdicts), *about]
     write_table(rows, *outputs, title, notes, sections=[*page, *sections], header=header(metrics))
 
 
@@ -188,16 +190,14 @@ def _about(
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
     notes = []
-    for judge in sorted({without_version(verdict.judge) for verdict in verdicts} - {JUDGE}):
+    for judge in sorted({bearing(verdict.judge) for verdict in verdicts} - {JUDGE}):
         notes.append(
             f"Scores that are not printed are by the judge `{judge}`, not by the paper's "
             f"({JUDGE}): compare systems within a source, not numbers between sources."
         )
     judged: dict[tuple[str, str], set[str]] = {}
     for verdict in verdicts:
-        judged.setdefault((verdict.system, verdict.language), set()).add(
-            without_version(verdict.judge)
-        )
+        judged.setdefault((verdict.system, verdict.language), set()).add(bearing(verdict.judge))
     for (system, language), judges in judged.items():
         if len(judges) > 1:
             told = f"{system} ({language}) has scores of {len(judges)} judges ({', '.join(judges)})"
