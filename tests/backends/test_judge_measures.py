@@ -94,7 +94,8 @@ def test_script_of_a_text():
 
 
 @pytest.mark.parametrize(
-    "text, words", [("", 0), ("I don't know.", 3), ("他说得很对，就是这样", 9 / 1.6), ("去 London", 1.625)]
+    "text, words",
+    [("", 0), ("I don't know.", 3), ("他说得很对，就是这样", 9 / 1.6), ("去 London", 1.625)],
 )
 def test_length_in_words_of_both_languages(text, words):
     assert _measures.length_in_words(text) == pytest.approx(words)

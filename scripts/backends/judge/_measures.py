@@ -18,7 +18,9 @@ WINDOW = 400  # samples for the loudness of a frame: 25 ms
 QUIET = 30.0  # dB below loud speech that count as a pause
 LOUDEST_SILENCE = -60.0  # dBFS: below this there is no speech at all
 CHINESE = re.compile(r"[\u3400-\u9fff]")
-IN_A_WORD = 1.6  # Chinese characters that say as much as an English word (translators' rule of thumb)
+IN_A_WORD = (
+    1.6  # Chinese characters that say as much as an English word (translators' rule of thumb)
+)
 LETTER = re.compile(r"[^\W\d_]")
 
 
