@@ -60,3 +60,11 @@ class Probe(Verdict):
 
     probe: Form
     note: str | None = None  # e.g. "both sides lowered by 2.1 dB first"
+
+
+class Sentences(Row):
+    """What is added to replies of a role when a judge is probed: files beside the table."""
+
+    role: str
+    padding: str
+    order: str

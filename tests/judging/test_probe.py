@@ -26,6 +26,7 @@ from scripts.judging.probe import (
     probe,
     variants,
 )
+from scripts.judging.speak_probes import speak_probes
 from scripts.paper.judge_audit import judge_audit
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.judging import Probe
@@ -89,18 +90,23 @@ def run(tmp_path, monkeypatch):
         for system, own in replies.items():
             rows = [made.reply(*item).model_copy(update={"system": system}) for item in own.items()]
             write_rows(tmp_path / f"{system}.jsonl", rows)
-        probe(
-            replies=[tmp_path / f"{system}.jsonl" for system in replies],
-            answers=[tmp_path for _ in replies],
+        shared = {
+            "replies": [tmp_path / f"{system}.jsonl" for system in replies],
+            "answers": [tmp_path for _ in replies],
             **{name: [tmp_path / f"{name}.jsonl"] for name in ("test", "spoken")},
-            speech=[tmp_path],
-            **{name: tmp_path / f"{name}.jsonl" for name in ("profiles", "voices", "probes")},
-            clips=tmp_path,
+            "speech": [tmp_path],
+            **{name: tmp_path / f"{name}.jsonl" for name in ("voices", "sentences")},
+            "clips": tmp_path,
+            "sentences_speech": tmp_path / "sentences",
+            "number": number,
+        }
+        speak_probes(**shared, tts="tts")
+        probe(
+            **shared,
+            **{name: tmp_path / f"{name}.jsonl" for name in ("profiles", "probes")},
             metrics=TABLE,
             name="ruler",
             judge="judge",
-            tts="tts",
-            number=number,
         )
         return read_rows(tmp_path / "probes.jsonl", Probe), ruler, loaded
 
