@@ -172,6 +172,8 @@ def test_what_is_missing_is_listed_and_a_dry_run_passes(bare):
     for name in ("htdemucs", "qwen3-8b", "llama-3.1-8b", "cosyvoice2-0.5b", "qwen2.5-omni-7b"):
         assert re.search(rf"^  weights  {re.escape(name)}, .*: https://", printed, re.MULTILINE)
     assert "  media    media/2001-a-space-odyssey.mkv (2001: A Space Odyssey)" in printed
+    roles = "98 of 98 roles have no voice and no script and no profile, as no medium of their work"
+    assert f"  role     {roles} is there: hutao, " in printed
     assert "and 70 more rows of the table" in printed and "`snakemake models`" in printed
     assert "'minilm'" in printed and "`make weights`" in printed
 

@@ -128,7 +128,7 @@ def test_nothing_is_sent_that_was_not_asked_for(service):
 def test_gemini_has_room_for_its_thoughts_where_all_metrics_are_one_reply(
     services, monkeypatch, protocol, answer, limit
 ):
-    """Eight rationales are 2,000 tokens at most; the last attempt gets all that the model writes."""
+    """Eight rationales are 2,000 tokens at most; the last attempt gets what the model can write."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
     with SERVICES["gemini"].server(answer) as server:
         for own in ({}, {"max_tokens": 777}):
