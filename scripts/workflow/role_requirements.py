@@ -79,4 +79,5 @@ def _of_rows(
 
 def _told(names: list[str], number: int, what: str) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{len(names)} of {number} roles have {what}: {', '.join(names[:NAMED])}{more}"
+    have = "role has" if number == 1 else "roles have"
+    return f"{len(names)} of {number} {have} {what}: {', '.join(names[:NAMED])}{more}"
