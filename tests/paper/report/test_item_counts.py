@@ -41,7 +41,8 @@ def test_each_reason_is_named_with_its_number_of_items():
     english, chinese = item_notes([*items, *whole("mei", "Chinese")], [], people, PAPER)
     assert english == (
         "English: N = 11, the paper's 328 (-312: 4 roles instead of 82; -4: no test item of 1 "
-        "role (cat); -3: fewer than 4 items of 1 role (bob); +2: more than 4 items of 1 role (dan))."
+        "role (cat); -3: fewer than 4 items of 1 role (bob); +2: more than 4 items of 1 role "
+        "(dan))."
     )
     assert chinese == "Chinese: N = 4, the paper's 64 (-60: 1 role instead of 16)."
 
