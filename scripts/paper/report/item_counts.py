@@ -29,9 +29,9 @@ def item_notes(
     count by their verdicts against the paper's roles.
     """
     rows: Sequence[Dialogue | Verdict] = test or verdicts
-    items = {(row.role, row.mode, row.idx): row.language for row in rows}
-    scored = {(v.role, v.mode, v.idx) for v in verdicts if v.score_test is not None}
-    reasons = {(v.role, v.mode, v.idx): v.dropped for v in verdicts if v.dropped}
+    items = {(row.role, str(row.mode), row.idx): row.language for row in rows}
+    scored = {(v.role, str(v.mode), v.idx) for v in verdicts if v.score_test is not None}
+    reasons: dict = {(v.role, str(v.mode), v.idx): v.dropped for v in verdicts if v.dropped}
     played = [row for row in roles if row["pool"]] if test else published_roles
     notes = []
     for language in LANGUAGES:
