@@ -82,9 +82,12 @@ test: $(VENV)/.test weights lint
 test-chaos: $(VENV)/.test
 	$(BIN)/python -m pytest tests/chaos
 
-$(MODELS)/.installed: envs/models.txt envs/models-alone.txt scripts/setup/cpu_torch.py
+# The folder cosyvoice has what the environment of that name locks in other versions; one test uses it.
+$(MODELS)/.installed: envs/models.txt envs/models-alone.txt envs/cosyvoice.txt scripts/setup/cpu_torch.py
 	$(call environment,$(MODELS),-r envs/models.txt)
 	$(MODELS)/bin/python -m pip install --quiet --no-compile --no-deps -r envs/models-alone.txt
+	grep -E '^(transformers|tokenizers|huggingface-hub|diffusers)==' envs/cosyvoice.txt | $(MODELS)/bin/python \
+	  -m pip install --quiet --no-compile --no-deps --upgrade --target $(MODELS)/cosyvoice -r /dev/stdin
 	$(MODELS)/bin/python -m scripts.setup.cpu_torch
 	@touch $@
 

@@ -12,9 +12,10 @@
 #                                                            speaks them: gone once speech has them
 #   results/systems/finetune/{agent}/                        train.jsonl, adapter/, checkpoints/
 #   results/systems/{system}/{shard}/                        rows in {shard}.jsonl
+#   results/judging/sentences/                               rows in sentences.jsonl
 #   results/judging/{judge}/{system}/{shard}.jsonl           probes.jsonl beside the systems
-#   results/paper/{table1..table7,corpus_quality,differences,agree,judge_audit,compare,errata}.*
-#                                                            csv, md, tex; figure2: md, tex
+#   results/paper/{table1..table7,corpus_quality,differences,agree,judge_audit,compare,errata,
+#       deviations}.*                                        csv, md, tex; figure2: md, tex
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
 #
 # Beside it: cache/kept/{rule}/..., the model caches of jobs; cache/calls.sqlite, the answers of

@@ -138,7 +138,7 @@ def of_tables(name: str) -> bool:
     """Whether a rule makes tables, figures or the probes for a table."""
     text = "".join((ROOT / file).read_text() for file in TABLES)
     rules = re.findall(r"^rule (\w+):", text, re.MULTILINE)
-    return name in (*rules, "probe", "all")
+    return name in (*rules, "speak_probes", "probe", "all")
 
 
 def asked(home: Path) -> Counter:

@@ -1,7 +1,8 @@
 """Analyses: how far this run, its judges and the paper's printed figures can be trusted.
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
-makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata (csv, md, tex)
+makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata, deviations
+       (csv, md, tex)
 """
 
 SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
@@ -185,6 +186,35 @@ rule errata:
         "../scripts/paper/errata.py"
 
 
+rule deviations:
+    input:
+        published_setup=published("setup"),
+        published_roles=published("roles"),
+        test_items=project(config["test_items"]),
+    output:
+        table_csv="results/paper/deviations.csv",
+        table_md=shown("results/paper/deviations.md", "Paper"),
+        table_tex="results/paper/deviations.tex",
+    log:
+        "logs/deviations.log",
+    benchmark:
+        "logs/deviations.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        **job_resources(),
+    params:
+        settings=dict(config),
+        roles=ROLES,
+        media=MEDIA,
+        metrics=METRICS,
+        # It reads the options that backends have by default.
+        code=code("paper/deviations", *USED.values()),
+    script:
+        "../scripts/paper/deviations.py"
+
+
 rule paper:
     input:
         rules.table1.output,
@@ -204,3 +234,4 @@ rule paper:
         rules.judge_audit.output,
         rules.compare.output,
         rules.errata.output,
+        rules.deviations.output,

@@ -2,13 +2,13 @@
 
 needs  results/systems, results/dialogues/test and its speech (the reference), results/roles
 makes  results/judging/{judge}/{system}/: one row an item and metric
+       results/judging/sentences.jsonl: what is added to replies when judges are probed
        results/judging/{judge}/probes.jsonl: one row an item, probe and metric
 """
 
 # A rule is local or not, so judges that ask a service have their own rule.
 JUDGES_ASKING = [name for name, spec in JUDGES.items() if asks_service(spec)]
 PROBING = stage_model("judge_audit", "tts")  # speaks the sentences added to replies
-PROBES_ASKING = JUDGES if asks_service(PROBING) else JUDGES_ASKING
 REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
 
 VERDICTS = "results/judging/{judge}/{system}/{shard}.jsonl"
@@ -66,6 +66,36 @@ use rule judge as judge_by_service with:
     localrule: True
 
 
+rule speak_probes:
+    input:
+        replies=REPLIES,
+        answers=expand("results/systems/{system}/{shard}", system=SYSTEMS, shard=SHARDS),
+        test=expand("results/dialogues/test/{shard}.jsonl", shard=SHARDS),
+        spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
+        speech=expand("results/dialogues/speech/test/{shard}", shard=SHARDS),
+        voices="results/roles/voices.jsonl",
+        clips="results/roles/voices",
+    output:
+        sentences="results/judging/sentences.jsonl",
+        sentences_speech=directory("results/judging/sentences"),
+    log:
+        "logs/speak_probes.log",
+    benchmark:
+        "logs/speak_probes.tsv"
+    localrule: asks_service(PROBING)
+    conda:
+        env_of(PROBING)
+    threads: cores(PROBING)
+    resources:
+        **job_resources(PROBING),
+    params:
+        tts=PROBING,
+        number=config["judge_audit"]["items"],
+        code=code("judging/speak_probes", PROBING),
+    script:
+        "../scripts/judging/speak_probes.py"
+
+
 rule probe:
     input:
         lambda wildcards: PROMPTS[wildcards.judge],
@@ -78,6 +108,8 @@ rule probe:
         voices="results/roles/voices.jsonl",
         clips="results/roles/voices",
         metrics=project(config["metrics"]),
+        sentences="results/judging/sentences.jsonl",
+        sentences_speech="results/judging/sentences",
     output:
         probes="results/judging/{judge}/probes.jsonl",
     log:
@@ -85,25 +117,24 @@ rule probe:
     benchmark:
         "logs/probe/{judge}.tsv"
     wildcard_constraints:
-        judge=one_of(set(JUDGES) - set(PROBES_ASKING)),
+        judge=one_of(set(JUDGES) - set(JUDGES_ASKING)),
     conda:
-        lambda wildcards: env_of(JUDGES[wildcards.judge], PROBING)
-    threads: lambda wildcards: cores(JUDGES[wildcards.judge], PROBING)
+        lambda wildcards: env_of(JUDGES[wildcards.judge])
+    threads: lambda wildcards: cores(JUDGES[wildcards.judge])
     resources:
-        **job_resources(lambda wildcards: JUDGES[wildcards.judge], PROBING, mem_mb=5000),
+        **job_resources(lambda wildcards: JUDGES[wildcards.judge], mem_mb=5000),
     params:
         name="{judge}",
         judge=lambda wildcards: JUDGES[wildcards.judge],
-        tts=PROBING,
         number=config["judge_audit"]["items"],
-        code=code("judging/probe", lambda wildcards: JUDGES[wildcards.judge], PROBING),
+        code=code("judging/probe", lambda wildcards: JUDGES[wildcards.judge]),
     script:
         "../scripts/judging/probe.py"
 
 
 use rule probe as probe_by_service with:
     wildcard_constraints:
-        judge=one_of(PROBES_ASKING),
+        judge=one_of(JUDGES_ASKING),
     localrule: True
 
 

@@ -9,7 +9,8 @@ import sys
 from snakemake.logging import logger
 
 from scripts.services import settings
-from scripts.workflow import cost, environments, guards, requirements, slurm_arrays
+from scripts.workflow import cost, environments, guards, requirements, role_requirements
+from scripts.workflow import slurm_arrays
 from scripts.workflow.workload import size
 
 MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
@@ -36,6 +37,7 @@ def announce(jobs):
     if any(one.gpu_jobs or one.calls for one in costs):
         logger.info(cost.report(costs))
     unmet = requirements.missing(work, MEDIA_USED, services)
+    unmet += role_requirements.roles_lacking(work, PLAYED, MEDIA_USED)
     if config["built_environments"]:
         places = {job.resources.get("environment") for job in jobs} - {None}
         unmet += [requirements.Requirement("env", text) for text in environments.faults(places)]

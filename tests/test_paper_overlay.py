@@ -25,7 +25,8 @@ SCIENCE = ("numpy", "torch", "pandas", "scipy", "soundfile", "matplotlib", "tran
 METRICS = len(read_table(ROOT / "config/metrics.tsv", "metrics"))
 STAGES = {
     *("separate", "diarize", "transcribe", "identify", "choose_voices", "profile", "write"),
-    *("classify", "deduplicate", "speak_users", "speak", "respond", "judge", "probe"),
+    *("classify", "deduplicate", "speak_users", "speak", "respond", "judge"),
+    *("speak_probes", "probe"),
 }
 KEYS = ("OPENAI_API_KEY", "OPENROUTER_API_KEY", "DASHSCOPE_API_KEY", "VOLCENGINE_API_KEY")
 KEYS += ("GEMINI_API_KEY",)
@@ -185,6 +186,8 @@ def test_what_is_missing_is_listed_and_a_dry_run_passes(bare):
     for name in ("htdemucs", "qwen3-8b", "llama-3.1-8b", "cosyvoice2-0.5b", "qwen2.5-omni-7b"):
         assert re.search(rf"^  weights  {re.escape(name)}, .*: https://", printed, re.MULTILINE)
     assert "  media    media/2001-a-space-odyssey.mkv (2001: A Space Odyssey)" in printed
+    roles = "98 of 98 roles have no voice and no script and no profile, as no medium of their work"
+    assert f"  role     {roles} is there: hutao, " in printed
     assert "and 70 more rows of the table" in printed and "`snakemake models`" in printed
     assert "'minilm'" in printed and "`make weights`" in printed
 
@@ -253,6 +256,13 @@ def test_each_model_of_the_overlay_is_one(name):
     specs.environment(model)
     known = {row["model"] for row in weights.hub_table()}
     assert MODELS[name].get("weights", "qwen3-8b") in known
+
+
+def test_probes_speak_as_the_references_do(bare):
+    """The paper's synthesiser clones the role's voice; a stock voice would be another person."""
+    assert OVERLAY["judge_audit"]["tts"] == OVERLAY["speak"]["tts"] == "cosyvoice2"
+    assert costs_of(bare)["speak_probes"][-1] == "cosyvoice2-0.5b"
+    assert costs_of(bare)["probe"][-1] == "gemini-2.5-pro"
 
 
 def test_counts_and_thresholds_are_the_papers():

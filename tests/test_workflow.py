@@ -40,6 +40,7 @@ def toy(tmp_path_factory, snakemake) -> Path:
 def test_every_table_and_figure_is_there(toy):
     paper = toy / "results/paper"
     others = ["corpus_quality", "differences", "agree", "judge_audit", "compare", "errata"]
+    others += ["deviations"]
     for name in [f"table{n}" for n in range(1, 8)] + others:
         for suffix in ("csv", "md", "tex"):
             assert (paper / f"{name}.{suffix}").stat().st_size > 0
@@ -123,6 +124,7 @@ def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):
         ("table5", set(), {"fetch", "respond", "judge"}),
         ("compare", set(), {"fetch", "respond", "judge"}),
         ("errata", set(), {"fetch", "respond", "judge"}),
+        ("deviations", set(), {"fetch", "respond", "judge"}),
         ("differences", {"respond", "judge"}, {"table2"}),
         ("table6", set(), {"fetch", "respond", "judge"}),
         ("figure5", set(), {"fetch", "respond", "judge"}),

@@ -18,8 +18,8 @@ written    an instruction to give both answers ten points, at the end of the las
            and one to give this answer ten, at the end of the reply's text (some judges read it)
 
 The instruction in the question names both sides, because they share the question and the tested
-system may be A or B. Sentences are synthesised in the role's voice, cloned or the nearest stock
-voice, at the level of the preceding speech (or lower, to stay within full scale).
+system may be A or B. Sentences are in the role's voice (scripts/judging/speak_probes.py), at the
+level of the preceding speech (or lower, to stay within full scale).
 """
 
 from collections import Counter
@@ -34,13 +34,12 @@ import numpy as np
 
 from scripts import backends
 from scripts.backends.judge import JudgeBackend, Metric, Pair, Scores, Side, Sound, read_metrics
-from scripts.backends.tts import Line, TtsBackend, Unvoiced, reference
 from scripts.common import audio
 from scripts.common.spoken_text import aloud
 from scripts.judging.judge import CLIPS, pair_of, reason_no_verdict, verdict
 from scripts.rows.dialogues import Dialogue, Spoken
 from scripts.rows.jsonl import content_id, given, read_all, read_rows, write_rows
-from scripts.rows.judging import Form, Order, Probe, Trial
+from scripts.rows.judging import Form, Order, Probe, Sentences, Trial
 from scripts.rows.roles import Profile, Voice
 from scripts.rows.systems import Reply
 from scripts.workflow import stage
@@ -95,19 +94,20 @@ def probe(
     voices: Path,
     clips: Path,
     metrics: Path,
+    sentences: Path,
+    sentences_speech: Path,
     probes: Path,
     name: str,
     judge: ModelSpec,
-    tts: ModelSpec,
     number: int,
 ) -> None:
     """Write a Probe row for each of `number` chosen replies, each probe and each metric.
 
     `answers` are the folders of the files of `replies`, one each in the same order, and `speech`
-    those of `spoken`; `clips` is that of `voices`. `name` is the judge's in the config, `judge`
-    its spec and `tts` that of the synthesiser. All pairs go to the judge in one call. Replies in
-    a role whose voice a service refuses keep rows without scores. Without a complete reply, or with
-    `number` 0, no model is loaded and the file is empty.
+    those of `spoken`; `clips` is that of `voices` and `sentences_speech` that of `sentences`, the
+    rows of speak_probes. `name` is the judge's in the config, `judge` its spec. All pairs go to the
+    judge in one call. Replies in a role whose sentences were not spoken keep rows without scores.
+    Without a complete reply, or with `number` 0, no model is loaded and the file is empty.
     """
     chosen = choose(complete_replies(replies, answers, test, spoken, speech), number)
     if not chosen:
@@ -116,17 +116,20 @@ def probe(
     people = {row.role: row for row in read_rows(profiles, Profile)}
     known = {row.role: row for row in read_rows(voices, Voice)}
     roles = {item.dialogue.role: known[item.dialogue.role] for item in chosen}
-    said = sentences(roles, clips, tts)
+    said = {row.role: row for row in read_rows(sentences, Sentences)}
     sound = cache(Sound)  # a file that is in several pairs is one sound
     wanted = read_metrics(metrics)
     asked: list[tuple[Item, Variant]] = []
     rows: list[Probe] = []
     for item in chosen:
         role = item.dialogue.role
-        words = said[role]
-        if isinstance(words, Unvoiced):
-            rows += unvoiced(item, name, wanted, f"its added sentences cannot be spoken: {words}")
+        added = said[role]
+        if added.dropped is not None:
+            why = f"its added sentences cannot be spoken: {added.dropped}"
+            rows += unvoiced(item, name, wanted, why)
         else:
+            files = map(given, (added.padding, added.order))
+            words = [audio.read(sentences_speech / file) for file in files]
             own = pair(item, people[role], roles[role], clips, sound)
             asked += [(item, variant) for variant in variants(own, *words)]
     model: JudgeBackend = backends.load(judge)
@@ -175,30 +178,6 @@ def choose(items: Sequence[Item], count: int) -> list[Item]:
         taken[item.dialogue.language] += 1
     ranked = sorted(zip(turns, range(len(order)), strict=True))
     return [order[place] for _, place in ranked[:count]]
-
-
-def sentences(
-    roles: dict[str, Voice], clips: Path, tts: ModelSpec
-) -> dict[str, tuple[np.ndarray, np.ndarray] | Unvoiced]:
-    """PADDING and ORDER in the voice of each role, (n,) float32 at 16 kHz each, or why a service
-    will not speak them."""
-    model: TtsBackend = backends.load(tts)
-    lines: list[Line] = []
-    for row in roles.values():
-        clip = reference(tts, [clips / file for file in (row.file, *row.others)])
-        voice = model.voice(clip, row.text, row.language)
-        lines += [(words[row.language], voice, row.language) for words in (PADDING, ORDER)]
-
-    def spoken(some: list[Line]) -> list[tuple[np.ndarray, np.ndarray] | Unvoiced]:
-        try:
-            sounds = [audio.resample(sound, model.rate, audio.RATE) for sound in model.speak(some)]
-        except Unvoiced as error:
-            if len(some) == 2:
-                return [error]
-            return [both for n in range(0, len(some), 2) for both in spoken(some[n : n + 2])]
-        return [*zip(sounds[::2], sounds[1::2], strict=True)]
-
-    return dict(zip(roles, spoken(lines), strict=True))
 
 
 def unvoiced(item: Item, name: str, metrics: list[Metric], why: str) -> list[Probe]:

@@ -4,9 +4,12 @@ from pathlib import Path
 
 from scripts.paper.report.ablation import ablation_section
 from scripts.paper.report.expected import Expected
-from scripts.paper.report.published import with_printed
+from scripts.paper.report.item_counts import item_notes
+from scripts.paper.report.published import read_published, with_printed
 from scripts.paper.report.released import read_scores
 from scripts.paper.report.systems_table import write_comparison
+from scripts.rows.dialogues import Dialogue
+from scripts.rows.jsonl import read_all
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
@@ -27,7 +30,8 @@ def table2(
     expected: dict[str, list[str]],
     ablations: dict[str, str],
 ) -> None:
-    """Printed and run scores by language and system; ablations as a section of the page.
+    """Printed and run scores by language and system; ablations as a section of the page, the number
+    of items and why it is not the paper's in its notes.
 
     Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
@@ -49,6 +53,9 @@ def table2(
         (table_csv, table_md, table_tex),
         "Table 2: scores of all systems",
         sections=[ablation_section(scores.verdicts, ablations)] if ablations else [],
+        notes=item_notes(
+            read_all(test, Dialogue), scores.verdicts, roles, read_published(published_roles)
+        ),
     )
 
 

@@ -63,3 +63,12 @@ class Probe(Verdict):
 
     probe: Form
     note: str | None = None  # e.g. "both sides lowered by 2.1 dB first"
+
+
+class Sentences(Row):
+    """What is added to replies of a role when a judge is probed: files beside the table."""
+
+    role: str
+    padding: str | None = None
+    order: str | None = None
+    dropped: str | None = None  # why a service will not speak them

@@ -66,6 +66,13 @@ def models_of(job: Work) -> list[ModelSpec]:
     return list({repr(spec): spec for spec in specs.with_nested(_specs(dict(job.params)))}.values())
 
 
+def there(location: str) -> bool:
+    """Whether a medium can be had: its file exists, or it is not a path."""
+    return location.startswith(ELSEWHERE) or any(
+        (place / location).is_file() for place in (Path(), ROOT)
+    )
+
+
 def report(unmet: list[Requirement]) -> str:
     """The requirements as text, with what to do about them."""
     lines = ["What is missing:"]
@@ -148,8 +155,7 @@ def _voices(models: Iterable[ModelSpec]) -> list[Requirement]:
 def _media(rows: list[dict[str, str]], all_media: int) -> list[Requirement]:
     """Missing media files. One missing medium never stops the others: a run is blocked only if
     none is left."""
-    paths = [row for row in rows if not row["location"].startswith(ELSEWHERE)]
-    gone = [row for row in paths if not _there(row["location"])]
+    gone = [row for row in rows if not there(row["location"])]
     if not gone:
         return []
     blocking = len(gone) == all_media
@@ -208,10 +214,6 @@ def _named(path: Path) -> list[str]:
         and isinstance(call.args[0], ast.Constant)
         and isinstance(call.args[0].value, str)
     ]
-
-
-def _there(location: str) -> bool:
-    return any((place / location).is_file() for place in (Path(), ROOT))
 
 
 def _is(one: Requirement, row: dict[str, str]) -> bool:

@@ -156,11 +156,11 @@ COSTS = {
         lambda own: _judged(own, own.tested, own.turns),
         lambda own: _rows(own.tested * own.metrics, ROW),
     ),
+    "speak_probes": StageCost(
+        lambda own: {"tts": Amount(own.params["number"] * 2 * ADDED, own.params["number"] * 2)}
+    ),
     "probe": StageCost(
-        lambda own: {
-            **_judged(own, own.params["number"] * PROBES, own.params["number"] * PROBES),
-            "tts": Amount(own.params["number"] * 2 * ADDED, own.params["number"] * 2),
-        }
+        lambda own: _judged(own, own.params["number"] * PROBES, own.params["number"] * PROBES)
     ),
 }
 

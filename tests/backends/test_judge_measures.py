@@ -93,6 +93,14 @@ def test_script_of_a_text():
     assert _measures.language_of("") == "English"
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [("", 0), ("I don't know.", 3), ("他说得很对，就是这样", 9 / 1.6), ("去 London", 1.625)],
+)
+def test_length_in_words_of_both_languages(text, words):
+    assert _measures.length_in_words(text) == pytest.approx(words)
+
+
 def test_exclamations_are_counted_by_sentence():
     assert _measures.exclaimed("Run! They are here. 快跑！") == pytest.approx(2 / 3)
     assert _measures.exclaimed("no end") == 0

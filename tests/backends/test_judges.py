@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from scripts.backends import judge as contract
+from scripts.backends.judge import gemini
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
+from scripts.services import client
 from scripts.workflow import specs
 from tests.judging.ears import (
     GOOD,
@@ -118,6 +120,23 @@ def test_nothing_is_sent_that_was_not_asked_for(service):
         listen(service.name, server).judge([PAIR], TABLE[:1])
     assert service.temperature(server.asked[0]) is None
     assert "thinking" not in json.dumps(server.asked[0].json)
+
+
+@pytest.mark.parametrize(
+    "protocol, answer, limit", [("per_metric", always_a, 4096), ("joint", as_json, 16_384)]
+)
+def test_gemini_has_room_for_its_thoughts_where_all_metrics_are_one_reply(
+    services, monkeypatch, protocol, answer, limit
+):
+    """Eight rationales are 2,000 tokens at most; the last attempt gets what the model can write."""
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    with SERVICES["gemini"].server(answer) as server:
+        for own in ({}, {"max_tokens": 777}):
+            judge = listen("gemini", server, order="paper", protocol=protocol, **own)
+            judge.judge([PAIR], TABLE)
+        sent = [asked.json["generationConfig"]["maxOutputTokens"] for asked in server.asked]
+    assert set(sent) == {limit, 777} and sent[0] == limit
+    assert gemini.TOKENS["joint"] * 2**client.CUTS == 65_536
 
 
 def test_without_usage_what_was_reserved_counts_as_used(service):

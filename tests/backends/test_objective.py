@@ -88,6 +88,33 @@ def test_each_part_of_a_formula_lowers_its_score(metric, fault):
     assert 1 <= score.test < score.reference
 
 
+def adherence(words: int, turns: int, word: str = "word ", language: str = "English") -> float:
+    text = word * words
+    side = replace(GOOD, language=language, heard=text, meant=text, turns=turns)
+    return compare("IA", side, side).test
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 5])
+def test_ia_counts_the_words_of_a_turn(turns):
+    """45 words a turn are no more than a role says in 15 s, however many turns there are."""
+    assert adherence(45 * turns, turns) == 10
+    assert adherence(120 * turns, turns) == adherence(120, 1) == pytest.approx(4, abs=0.01)
+    assert adherence(2 * turns, turns) == adherence(2, 1) == pytest.approx(5.5, abs=0.01)
+
+
+def test_ia_counts_characters_of_chinese_as_parts_of_words():
+    for characters in (8, 40, 72, 96):  # 5 to 60 English words
+        assert adherence(characters, 1, "说", "Chinese") == 10
+    assert adherence(192, 1, "说", "Chinese") == pytest.approx(adherence(120, 1), abs=0.01)
+    assert adherence(3 * 72, 3, "说", "Chinese") == 10
+
+
+@pytest.mark.parametrize("words", [1, 4, 45, 60, 90, 150])
+def test_ia_of_one_english_turn_is_what_it_was(words):
+    length = min(1, words / 4) * max(0, min(1, (150 - words) / 90))
+    assert adherence(words, 1) == pytest.approx(1 + 9 * length, abs=0.006)
+
+
 def test_every_metric_has_a_formula():
     assert list(FORMULAS) == METRICS == list(WORSE)
 

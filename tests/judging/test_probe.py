@@ -25,9 +25,9 @@ from scripts.judging.probe import (
     flipped,
     louder,
     probe,
-    sentences,
     variants,
 )
+from scripts.judging.speak_probes import speak_probes
 from scripts.paper.judge_audit import judge_audit
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.rows.judging import Probe
@@ -94,18 +94,23 @@ def run(tmp_path, monkeypatch):
         for system, own in replies.items():
             rows = [made.reply(*item).model_copy(update={"system": system}) for item in own.items()]
             write_rows(tmp_path / f"{system}.jsonl", rows)
-        probe(
-            replies=[tmp_path / f"{system}.jsonl" for system in replies],
-            answers=[tmp_path for _ in replies],
+        shared = {
+            "replies": [tmp_path / f"{system}.jsonl" for system in replies],
+            "answers": [tmp_path for _ in replies],
             **{name: [tmp_path / f"{name}.jsonl"] for name in ("test", "spoken")},
-            speech=[tmp_path],
-            **{name: tmp_path / f"{name}.jsonl" for name in ("profiles", "voices", "probes")},
-            clips=tmp_path,
+            "speech": [tmp_path],
+            **{name: tmp_path / f"{name}.jsonl" for name in ("voices", "sentences")},
+            "clips": tmp_path,
+            "sentences_speech": tmp_path / "sentences",
+            "number": number,
+        }
+        speak_probes(**shared, tts=TTS)
+        probe(
+            **shared,
+            **{name: tmp_path / f"{name}.jsonl" for name in ("profiles", "probes")},
             metrics=TABLE,
             name="ruler",
             judge="judge",
-            tts=TTS,
-            number=number,
         )
         return read_rows(tmp_path / "probes.jsonl", Probe), ruler, loaded
 
@@ -155,23 +160,6 @@ def test_a_role_whose_voice_is_refused_keeps_rows_with_the_reason(run, monkeypat
     reason = "its added sentences cannot be spoken: the service refused"
     assert {(row.score_test, row.dropped) for row in rows} == {(None, reason)}
     assert {row.probe for row in rows} == set(KINDS)
-
-
-def test_a_refused_voice_costs_the_other_roles_no_sentence(tmp_path, monkeypatch):
-    class Picky(Hum):
-        def voice(self, clip, text, language):
-            return {"voice": text}
-
-        def speak(self, lines):
-            if any(voice == {"voice": "bad"} for _, voice, _ in lines):
-                raise Unvoiced("the service refused")
-            return super().speak(lines)
-
-    monkeypatch.setattr(backends, "load", lambda spec: Picky())
-    audio.write(tmp_path / "clip.flac", np.full(1600, 0.4, np.float32))
-    voices = {text: made.voice(0).model_copy(update={"text": text}) for text in ("ok", "bad")}
-    said = sentences(voices, tmp_path, TTS)
-    assert isinstance(said["bad"], Unvoiced) and len(said["ok"]) == 2
 
 
 def test_scores_are_of_the_reply_whichever_side_it_was(run):

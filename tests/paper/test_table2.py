@@ -99,6 +99,15 @@ def test_the_page_says_what_a_reader_must_know(tmp_path):
     assert "| bare | good | PeC | English | 0 |" in page and "no items" in page
 
 
+def test_the_page_says_its_n_beside_the_papers(tmp_path):
+    items = [dialogue("a"), dialogue("c", "luyuanhang")]
+    _, page = build(tmp_path, items, [v for row in items for v in verdicts(row, "good", 7)])
+    assert (
+        "English: N = 1, the paper's 328 (-320: 2 roles instead of 82; -4: no test item of" in page
+    )
+    assert "Chinese: N = 1, the paper's 64 (-60: 1 role instead of 16; -3: fewer than 4" in page
+
+
 def test_no_verdicts_leave_the_printed_rows(tmp_path):
     rows, page = build(tmp_path, [], [])
     assert len(rows) == 13 and "this run |" not in page

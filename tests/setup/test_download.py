@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 from scripts.common import weights
 from scripts.common.documents import check
@@ -20,14 +21,16 @@ from scripts.common.tables import read_table
 from scripts.common.weights import HUB, RECEIPT, pinned
 from scripts.setup import download as module
 from scripts.setup.download import download
+from scripts.workflow import requirements, specs
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMIT = "5" * 40
 WEIGHTS = os.urandom(1_000) * 22_000  # the hub's client writes, and so resumes, by 10 MiB
 FILES = {"config.json": b'{"tiny": true}', "sub/model.bin": WEIGHTS, "flax.msgpack": b"not wanted"}
+FILES[".gitattributes"] = b"* text"
 ROW = {
     "model": "tiny", "source": "hf:someone/tiny", "commit": COMMIT, "files": "*.json sub/*",
-    "gb": "0.1", "licence": "MIT", "gated": "no",
+    "gb": "0.1", "licence": "MIT", "gated": "no", "unpinned": "",
 }  # fmt: skip
 
 
@@ -118,8 +121,9 @@ def get(hub, tmp_path):
         names |= {"HF_ENDPOINT": hub, "SPEECHROLE_WEIGHTS": str(tmp_path)}
         names |= {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1", "no_proxy": "*"}
         command = [sys.executable, "-m", "scripts.setup.download", "--row", json.dumps(row)]
+        command += ["--receipt", str(home / RECEIPT), "--locks", str(tmp_path / "locks")]
         done = subprocess.run(
-            [*command, "--receipt", str(home / RECEIPT)], cwd=ROOT, env=names | (environment or {}),
+            command, cwd=ROOT, env=names | (environment or {}),
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
@@ -189,8 +193,8 @@ def plain(hub, tmp_path, monkeypatch):
 
     def get(files: str) -> Path:
         row = {**ROW, "source": f"url:{hub}/plain/sub", "commit": "", "files": files}
-        check(row, "hub_weights", "a row")
-        download(tmp_path / "receipt.json", row)
+        check({**row, "unpinned": "of a test"}, "hub_weights", "a row")
+        download(tmp_path / "receipt.json", row, locks=tmp_path / "locks")
         return tmp_path / "tiny"
 
     return get
@@ -246,6 +250,85 @@ def test_another_file_than_the_pinned_one_is_deleted(plain, tmp_path):
 def test_a_missing_plain_file_is_one_sentence(plain):
     with pytest.raises(UserError, match="'tiny' could not be got from .*/none.bin: HTTP Error 404"):
         plain("none.bin")
+
+
+LOCK = "locks/tiny.sha256"
+
+
+def test_what_a_model_first_was_is_locked_as_sha256sum_writes_it(get, tmp_path):
+    get(commit="main", unpinned="of a test", files="*.json sub/* .git*")
+    lines = (tmp_path / LOCK).read_text("utf-8").splitlines()
+    names = ("config.json", "sub/model.bin")
+    assert sorted(lines) == sorted(f"{sha256(FILES[name])}  {name}" for name in names)
+    before = (tmp_path / LOCK).stat().st_mtime_ns
+    (tmp_path / "tiny/receipt.json").unlink()
+    get(commit="main", unpinned="of a test")
+    assert (tmp_path / LOCK).stat().st_mtime_ns == before
+
+
+def test_another_file_than_the_first_is_refused_by_name_digests_and_way_out(plain, tmp_path):
+    plain("model.bin ../config.json")
+    (tmp_path / "receipt.json").unlink()
+    lock = tmp_path / LOCK
+    wanted, other = sha256(FILES["config.json"]), sha256(b"another")
+    lock.write_text(lock.read_text("utf-8").replace(wanted, other), "utf-8")
+    with pytest.raises(UserError) as error:
+        plain("model.bin ../config.json")
+    said = str(error.value)
+    assert said.startswith("config.json of 'tiny' is not the file that was trusted")
+    assert wanted in said and other in said and f"delete {lock} and run it again" in said
+    assert f"delete {tmp_path / 'tiny/config.json'} and run the same command again" in said
+    assert not (tmp_path / "receipt.json").exists()
+    lock.unlink()  # the way out: trust what is there now
+    plain("model.bin ../config.json")
+    assert wanted in lock.read_text("utf-8")
+
+
+@pytest.mark.parametrize("files", ["model.bin", "model.bin ../config.json ../flax.msgpack"])
+def test_a_file_more_or_less_than_the_first_is_refused(plain, files):
+    plain("model.bin ../config.json")
+    with pytest.raises(UserError, match=r"none \(no such file\)"):
+        plain(files)
+
+
+def test_a_damaged_lock_is_told(plain, tmp_path):
+    plain("../config.json")
+    (tmp_path / LOCK).write_text("<<<<<<< HEAD\n", "utf-8")
+    with pytest.raises(UserError, match="tiny.sha256 is damaged: '<<<<<<< HEAD' is no sha256"):
+        plain("../config.json")
+
+
+def test_a_file_of_a_hub_may_be_pinned_in_its_row(get):
+    told = get(ok=False, files=f"config.json sub/model.bin#{'0' * 64}")
+    assert f"its sha256 is {sha256(WEIGHTS)}, and config/hub_weights.tsv says {'0' * 64}" in told
+    get(files=f"config.json sub/model.bin#{sha256(WEIGHTS)}")
+
+
+def test_weights_of_the_papers_systems_and_judges_are_pinned_or_say_why_not():
+    """Of the three judges, that of the embedded models and the paper's overlay and the open one."""
+    overlay, base = (
+        yaml.safe_load((ROOT / f"config/{name}.yaml").read_text("utf-8"))
+        for name in ("paper", "config")
+    )
+    models = base["models"] | overlay["models"]
+    names = [(name, "dialogue") for name in overlay["evaluate"]]
+    names += [(name, "judge") for name in (overlay["judge"], "objective-paper")]
+    used = [specs.resolve(models, name, kind, "paper.yaml") for name, kind in names]
+    hub = {row["model"]: row for row in weights.hub_table()}
+    needed = {name for spec in specs.with_nested(used) for name in requirements.needed(spec)}
+    unpinned = {name: hub[name]["unpinned"] for name in needed & {*hub}}
+    assert len(unpinned) > 9
+    assert {name for name, why in unpinned.items() if why} == {"llama-omni-8b", "hifigan-unit"}
+    assert {row["model"] for row in hub.values() if row["commit"] == "main"} == {"llama-omni-8b"}
+
+
+def test_a_row_that_pins_nothing_must_say_why():
+    for row in (ROW | {"commit": "main"}, ROW | {"source": "url:https://a.org/b", "commit": ""}):
+        with pytest.raises(UserError, match="unpinned"):
+            check(row, "hub_weights", "a row")
+        check(row | {"unpinned": "its page is gone"}, "hub_weights", "a row")
+    with pytest.raises(UserError, match="unpinned"):
+        check(ROW | {"unpinned": "it is not"}, "hub_weights", "a row")
 
 
 def test_a_folder_of_ones_own_gets_a_receipt(tmp_path):

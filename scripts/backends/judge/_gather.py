@@ -44,6 +44,7 @@ class Measured:
     language: str  # the role's
     heard: str  # the recogniser's text; if empty (no speech), all that follows is meaningless
     meant: str | None  # the system's own text; None if a turn has none
+    turns: int = 1
     seconds: float = 0.0
     pauses: float = 0.0  # seconds beyond acceptable pauses
     ovrl: float = 0.0
@@ -80,8 +81,8 @@ def gather(sides: list[tuple[Pair, Side]], models: Models) -> list[Measured]:
     ]
     heard = hear(clips, meant, [pair.language for pair, _ in sides], models.asr)
     found = [
-        Measured(language=pair.language, heard=text, meant=own)
-        for (pair, _), text, own in zip(sides, heard, meant, strict=True)
+        Measured(language=pair.language, heard=text, meant=own, turns=len(side.audio))
+        for (pair, side), text, own in zip(sides, heard, meant, strict=True)
     ]
     said = [i for i, text in enumerate(heard) if text]
     if not said:

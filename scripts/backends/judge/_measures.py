@@ -18,6 +18,9 @@ WINDOW = 400  # samples for the loudness of a frame: 25 ms
 QUIET = 30.0  # dB below loud speech that count as a pause
 LOUDEST_SILENCE = -60.0  # dBFS: below this there is no speech at all
 CHINESE = re.compile(r"[\u3400-\u9fff]")
+IN_A_WORD = (
+    1.6  # Chinese characters that say as much as an English word (translators' rule of thumb)
+)
 LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -93,6 +96,13 @@ def span(values: np.ndarray) -> float:
 def units(text: str) -> list[str]:
     """The units of counting: Chinese characters and lower-case words of other scripts."""
     return re.findall(r"[\u3400-\u9fff]|[^\W\d_\u3400-\u9fff]+(?:['’][^\W\d_]+)?|\d", text.lower())
+
+
+def length_in_words(text: str) -> float:
+    """The length of a text in English words; Chinese characters count by `IN_A_WORD`."""
+    found = units(text)
+    chinese = sum(bool(CHINESE.match(unit)) for unit in found)
+    return len(found) - chinese + chinese / IN_A_WORD
 
 
 def language_of(text: str) -> str:

@@ -6,8 +6,8 @@ second). Terms: https://ai.google.dev/gemini-api/terms. Needs a key in GEMINI_AP
 google-genai, aiohttp.
 
 The paper's judge is gemini-2.5-pro. Its thinking is billed as output and counts towards
-`max_tokens`. Prompts and parsing: scripts/backends/judge/_protocol.py; the tested system's texts
-are not sent, only speech is judged.
+`max_tokens`, which has room for it. Prompts and parsing: scripts/backends/judge/_protocol.py; the
+tested system's texts are not sent, only speech is judged.
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ ENV = ("api", "core", "torch")
 GPU = False
 CHOICES = {"protocol": ("per_metric", "joint"), "order": ("paper", "both", "random")}
 
+# The limit of a reply, thoughts included. All metrics in one reply take 1,000 to 2,000 tokens, and
+# gemini-2.5-pro thinks as long as it wants, at most 32,768 tokens of the 65,536 that it can write
+# (https://ai.google.dev/gemini-api/docs/thinking); a reply that is cut off gets twice the room,
+# twice at most.
+TOKENS = {"per_metric": 4096, "joint": 16_384}
 # Finish reasons (google.genai.types.FinishReason) that mean a refusal.
 REFUSALS = (
     *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE"),
@@ -47,7 +52,7 @@ def load(
     samples: int = 1,
     temperature: float | None = None,
     longest: float | None = None,
-    max_tokens: int = 4096,
+    max_tokens: int | None = None,
     thinking: int | None = None,
     prompt_per_metric: str = "config/prompts/judge_per_metric.md",
     prompt_joint: str = "config/prompts/judge_joint.md",
@@ -57,7 +62,8 @@ def load(
     `version`: the modelVersion that answers must have. `protocol`: per_metric or joint (one call
     for all metrics); `order`: paper (the tested system is A), both or random; `samples`:
     repetitions. `temperature` and `thinking` (the token budget): None for the service's defaults.
-    `longest`: seconds after which each audio part is cut, None: never.
+    `longest`: seconds after which each audio part is cut, None: never. `max_tokens`: of a reply and
+    its thoughts, None: `TOKENS` of the protocol.
     """
     prompts = {_protocol.PER_METRIC: prompt_per_metric, _protocol.JOINT: prompt_joint}
     return Listening(
@@ -67,7 +73,7 @@ def load(
         order=order,
         samples=samples,
         longest=longest,
-        tokens=max_tokens,
+        tokens=TOKENS[protocol] if max_tokens is None else max_tokens,
     )
 
 

@@ -14,7 +14,8 @@ the user's words, minus that given the user's words alone (nats).
 
 IA   script * mask * length * (.4 + .3 ramp(near(question), -.04, .08) + .3 ramp(g, -.1, .5)):
      share of letters in the role's script; .2 with an assistant's stock phrase, else 1;
-     ramp(words, 0, 4) * ramp(words, 150, 60); does it answer the question; g, does it follow the
+     ramp(w, 0, 4) * ramp(w, 150, 60), w being the words of a turn (the mean over the turns); a
+     Chinese character is 1 / 1.6 of a word; does it answer the question; g, does it follow the
      instruction to be this role: the larger of gain(three of the role's lines) and gain(the role's
      profile)
 CC   .5 ramp(d, -.4, .9) + .5 ramp(near(question), -.04, .08), where d is the log-likelihood per
@@ -51,7 +52,14 @@ from dataclasses import replace
 from scripts import backends
 from scripts.backends.judge import JudgeBackend, Metric, Pair, Scores
 from scripts.backends.judge._gather import Measured, Models, gather
-from scripts.backends.judge._measures import error_rate, exclaimed, ramp, repeated, share_in, units
+from scripts.backends.judge._measures import (
+    error_rate,
+    exclaimed,
+    length_in_words,
+    ramp,
+    repeated,
+    share_in,
+)
 from scripts.backends.llm import must_score
 from scripts.workflow.model_spec import ModelSpec
 
@@ -122,14 +130,14 @@ def adherence(side: Measured) -> Parts:
     script = share_in(side.meant or side.heard, side.language)
     text = f"{side.meant or ''} {side.heard}".lower()
     mask = 0.2 if any(phrase in text for phrase in MASK_OFF) else 1.0
-    words = len(units(side.heard))
+    words = length_in_words(side.heard) / side.turns
     length = ramp(words, 0, 4) * ramp(words, 150, 60)
     gain = max(side.logprob_given_lines, side.logprob_given_profile) - side.logprob_given_question
     answer = 0.3 * ramp(side.near_question, -0.04, 0.08) + 0.3 * ramp(gain, -0.1, 0.5)
     return (
         script * mask * length * (0.4 + answer),
-        f"script {script:.2f}, mask {mask:.1f}, {words} words, near the question "
-        f"{side.near_question:+.2f}, {gain:+.2f} nats a token from the role",
+        f"script {script:.2f}, mask {mask:.1f}, {words:.0f} words a turn, near "
+        f"the question {side.near_question:+.2f}, {gain:+.2f} nats a token from the role",
     )
 
 

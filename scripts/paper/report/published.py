@@ -18,6 +18,7 @@ SYSTEMS = (  # of Tables 2 and 3
     *("Qwen3-8B", "Llama-3.1-8B", "Mistral-7B", "Alibaba Cloud API"),
     *("LLaMA-Omni", "Qwen2.5-Omni", "GPT-4o Audio", "SpeechRole-Agent"),
 )
+ITEMS = 4  # test items a role, two of each mode: 328 English and 64 Chinese (section 3.3, Table 1)
 JUDGE = "gemini-2.5-pro"  # gave the printed scores (section 4.2)
 STAND_IN = "objective"  # the backend of the embedded judge
 
