@@ -29,9 +29,18 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/corpus.smk"
-include: "rules/roles.smk"
-include: "rules/dialogues.smk"
+
+if BENCHMARK:
+
+    include: "rules/benchmark.smk"
+
+else:
+
+    include: "rules/corpus.smk"
+    include: "rules/roles.smk"
+    include: "rules/dialogues.smk"
+
+
 include: "rules/systems.smk"
 include: "rules/judging.smk"
 include: "rules/paper.smk"

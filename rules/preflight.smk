@@ -12,8 +12,6 @@ from scripts.services import settings
 from scripts.workflow import cost, environments, guards, requirements, slurm_arrays
 from scripts.workflow.workload import size
 
-MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
-
 with faults_told():
     SPEEDS = read_table(project("config/speeds.tsv"), "speeds")
 
@@ -32,6 +30,8 @@ def announce(jobs):
     work = [work_of(job) for job in jobs]
     services = settings.rules(config)
     run_size, keeps = size(config, MEDIA_USED, ROLES, METRICS), config["kept"] is not None
+    for notice in NOTICES:
+        logger.info(notice)
     costs = cost.estimate(work, run_size, SPEEDS, services, keeps)
     if any(one.gpu_jobs or one.calls for one in costs):
         logger.info(cost.report(costs))
