@@ -1,8 +1,9 @@
 """Exports scores as the paper's authors keep them, in both of their JSON shapes.
 
 `joint/` has the flat one, an object an item with its idx; `per_metric/` has an item as a list with
-an object a metric, whose idx is always 0. Both read back as `released_scores`. A score that is
-missing is in neither, but in missing.csv with its reason.
+an object a metric, whose idx is always 0. Whole scores read back as `released_scores`. A score that
+is missing is in neither, but in missing.csv with its reason; an item without any keeps its place in
+per_metric/ as an empty list.
 """
 
 import csv
