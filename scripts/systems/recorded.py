@@ -78,7 +78,11 @@ def read_answers(place: Path, name: str, names: Names) -> Answers:
         answers[item][turn] = answer
     if not answers:
         raise UserError(f"{key}: {place} holds no answer; {SHAPE}, or a table.")
-    return {item: _from_one(turns) for item, turns in answers.items()}
+    first = min(0 not in turns for turns in answers.values())  # turns may be counted from 0
+    return {
+        item: {turn + 1 - first: one for turn, one in turns.items()}
+        for item, turns in answers.items()
+    }
 
 
 def fault_of_answers(turns: Mapping[int, Recorded], questions: list[str]) -> str | None:
@@ -218,11 +222,6 @@ def _speech(said: str | None, where: str, places: tuple[Path, ...], key: str) ->
     if file is None:
         raise UserError(f"{where}: '{said}' is not in {places[-1]}; copy the audio there ({key}).")
     return Speech(where, file)
-
-
-def _from_one(turns: dict[int, Recorded]) -> dict[int, Recorded]:
-    """The answers by turn from 1, also where they are counted from 0."""
-    return {turn + 1: one for turn, one in turns.items()} if 0 in turns else turns
 
 
 def _alike(one: str, other: str) -> bool:
