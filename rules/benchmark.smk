@@ -14,7 +14,7 @@ from scripts.rows.dialogues import in_shard
 
 FOLDERS = {key: config[key] and local(config[key]) for key in ("voices", "profiles", "scripts")}
 FOLDERS |= {"benchmark": BENCHMARK}
-RELEASE = Released(FOLDERS, ROLES, PRINTED)
+RELEASE = Released(FOLDERS, ROLES, NAMES)
 PLAYED = [row for row in ROLES if row["pool"]]
 SETS = [1, 2, 3] if config["reference"] == "all" else [config["reference"]]
 TASK_TYPES = {
@@ -65,7 +65,7 @@ rule import_roles:
         **job_resources(),
     params:
         roles=PLAYED,
-        printed=PRINTED,
+        names=NAMES,
         folders=FOLDERS,
         code=code("benchmark/import_roles", files=files_of_roles),
     script:
@@ -90,10 +90,10 @@ rule import_dialogues:
         **job_resources(),
     params:
         roles=of_shard,
-        printed=PRINTED,
+        names=NAMES,
         folders=FOLDERS,
         sets=SETS,
-        items=config["only"]["items"],
+        most=config["only"]["items"],
         task_types=TASK_TYPES,
         code=code("benchmark/import_dialogues", files=files_of_dialogues),
     script:

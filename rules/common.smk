@@ -11,13 +11,13 @@ import yaml
 sys.path.insert(0, workflow.basedir)
 # Show the traceback of a job that crashes during imports, before it has a log.
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
-from scripts.benchmark.layout import cast, printed_names
+from scripts.benchmark.layout import cast, names_of
 from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.common.tables import refuse_duplicates, read_table, refer, unique
 from scripts.setup.machine import path_fault
 from scripts.workflow import specs
-from scripts.workflow.only import narrowed, needed
+from scripts.workflow.way_in import narrowed, needed, with_models
 from scripts.workflow.rule_parts import code, fits, job_resources
 from scripts.workflow.specs import asks_service, cores  # who asks, runs where the store is
 
@@ -81,13 +81,16 @@ def one_of(names):
 
 
 with faults_told():
+    if config.get("benchmark"):  # the paper's models and roles are known there, too
+        config["models"] = with_models(config, project("config/paper.yaml"))
     documents.check(config, "config", "the configuration")
     MEDIA, ROLES = [], table("roles", "roles", "role")
-    PRINTED = printed_names(project("config/published/roles.tsv"))
     BENCHMARK = config["benchmark"] and local(config["benchmark"])
     if BENCHMARK:  # stands in for media, roles and dialogues
-        ROLES += read_table(project("config/paper/roles.tsv"), "roles")
-        ROLES = cast(Path(BENCHMARK), "benchmark", ROLES, PRINTED)
+        ROLES = [*ROLES, *read_table(project("config/paper/roles.tsv"), "roles")]
+    NAMES = names_of(ROLES, project("config/published/roles.tsv"))
+    if BENCHMARK:
+        ROLES = cast(Path(BENCHMARK), "benchmark", ROLES, NAMES)
     else:
         MEDIA = table("media", "media", "media")
         works = {row["work"] for row in ROLES} | {""}
@@ -119,14 +122,3 @@ wildcard_constraints:
     split=one_of(SPLITS),
     system=one_of(ANSWERING),
     judge=one_of(JUDGES),
-
-
-onstart:
-    Path("results").mkdir(exist_ok=True)
-    Path("results/run_config.yaml").write_text(yaml.safe_dump(dict(config), allow_unicode=True))
-
-
-onerror:
-    print(
-        "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
-    )

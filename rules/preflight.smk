@@ -75,3 +75,14 @@ def find_jobs_and_announce():
 
 
 workflow._build_dag = find_jobs_and_announce
+
+
+onstart:
+    Path("results").mkdir(exist_ok=True)
+    Path("results/run_config.yaml").write_text(yaml.safe_dump(dict(config), allow_unicode=True))
+
+
+onerror:
+    print(
+        "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
+    )

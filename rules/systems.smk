@@ -5,7 +5,7 @@ makes  results/systems/finetune/{agent}/: the adapter of an agent
        results/systems/{system}/: replies (rows and speech)
 """
 
-from scripts.benchmark.layout import Names, all_files
+from scripts.benchmark.layout import all_files
 from scripts.systems.recorded import check_answers
 
 AGENTS = {
@@ -36,12 +36,14 @@ for name, paths in ADAPTERS.items() if BENCHMARK else ():
 ASKING = [name for name, spec in SYSTEMS.items() if asks_service(spec)]
 
 
+if BENCHMARK and not ANSWERING:
+    NOTICES.append("No system is scored: `evaluate` and `released_replies` are empty.")
+
 # Of a benchmark the questions are known, and recorded answers are held beside them at once.
 with faults_told():
     for name, folder in RECORDED.items() if workflow.is_main_process else ():
-        known = Names([row for row in ROLES if row["pool"]], PRINTED)
         asked = RELEASE.questions(ROLES, config["only"]["items"]) if BENCHMARK else None
-        NOTICES += check_answers(Path(folder), name, known, asked)
+        NOTICES += check_answers(Path(folder), name, NAMES, asked)
 
 
 wildcard_constraints:
@@ -143,8 +145,7 @@ rule import_replies:
     params:
         name="{system}",
         recorded=lambda wildcards: RECORDED[wildcards.system],
-        roles=[row for row in ROLES if row["pool"]],
-        printed=PRINTED,
+        names=NAMES,
         sets=len(SETS) if BENCHMARK else 1,
         code=code(
             "systems/import_replies",

@@ -30,7 +30,8 @@ def check(
     """
     whole(released.files, "benchmark", [row["role"] for row in roles])
     counts: Counter[str] = Counter()
-    people, lengths, turns, kinds = [], [], [], []
+    kinds: Counter[str] = Counter()
+    people, lengths, turns = [], [], []
     for row in roles:
         clip, _ = released.voice(row["role"])
         clip.header()
@@ -42,11 +43,11 @@ def check(
             everything += items
             lengths += [f"{item.where}, {odd}" for item in items for odd in odd_lengths(item)]
             turns += [item.where for item in items if (mode == "single") != (len(item.turns) == 1)]
-            kinds += [
-                f"{item.where}: '{item.category}'"
+            kinds.update(
+                item.category
                 for item in items
                 if item.category and item.category.strip().casefold() not in task_types
-            ]
+            )
         others = released.other_person(row, everything)
         people += [f"{where} {sentence}" for where, sentence in others.items()]
     notices = [_counted(counts, roles, released)]
@@ -60,7 +61,8 @@ def check(
     notices += listed(people, "kept as released; leave the role out by the config's `only`")
     notices += listed(lengths, "kept as released; hear it, and copy it again if it is another's")
     notices += listed(turns, kind)
-    notices += listed(kinds, "no sub-task of Figure 4, so figure2 does without")
+    known = "no sub-task of Figure 4, so figure2 does without"
+    notices += listed([f"category '{kind}' of {n} dialogues" for kind, n in kinds.items()], known)
     return notices
 
 

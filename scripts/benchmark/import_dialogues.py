@@ -21,24 +21,24 @@ def import_dialogues(
     spoken: Path,
     speech: Path,
     roles: list[dict],
-    printed: dict[str, str],
+    names: dict[str, str],
     folders: dict[str, str | None],
     sets: list[int],
-    items: int | None,
+    most: int | None,
     task_types: dict[str, str],
 ) -> None:
     """Write a Dialogue and a Spoken row for each released dialogue of `roles` (of one shard) and
     each set of reference speech; audio goes into `speech`.
 
-    `items`: the most of a role and mode. `task_types`: the sub-tasks of Figure 4 by their names in
-    small letters. The others as in import_roles.
+    At `most` so many of a role and mode are taken. `task_types`: the sub-tasks of Figure 4 by their
+    names in small letters. The others as in import_roles.
     """
-    released = Released(folders, roles, printed)
+    released = Released(folders, roles, names)
     speech.mkdir(parents=True, exist_ok=True)
     dialogues, heard = [], []
     for row in sorted(roles, key=lambda row: row["role"]):
         for mode in MODES:
-            found = released.items(row["role"], mode, tuple(sets))[:items]
+            found = released.items(row["role"], mode, tuple(sets))[:most]
             for place, number in enumerate(sets):
                 for idx, item in enumerate(found):
                     dialogue = _dialogue(row, mode, idx + place * len(found), item, number)

@@ -18,15 +18,15 @@ def import_roles(
     voices: Path,
     clips: Path,
     roles: list[dict],
-    printed: dict[str, str],
+    names: dict[str, str],
     folders: dict[str, str | None],
 ) -> None:
     """Write a Profile and a Voice row for each of `roles`, rows of roles.tsv, and the clips.
 
-    `folders` are those of the config (benchmark, voices, profiles, scripts), `printed` the names of
-    roles that the paper prints. Raises UserError for a file that is missing or cannot be read.
+    `folders` are those of the config (benchmark, voices, profiles, scripts), `names` those of all
+    known roles. Raises UserError for a file that is missing or cannot be read.
     """
-    released = Released(folders, roles, printed)
+    released = Released(folders, roles, names)
     clips.mkdir(parents=True, exist_ok=True)
     people, spoken = [], []
     for row in sorted(roles, key=lambda row: row["role"]):

@@ -28,34 +28,27 @@ VOICE_TEXTS = "audios_text.json"
 RELEASED = "the released one has single_turn/{role}.json and multi_turn/{role}.json"
 
 Rows = list[dict[str, str]]  # of roles.tsv
+Names = dict[str, str]  # ids of roles by name
 
 
-class Names:
-    """Finds `roles`, rows of roles.tsv, by id, by name, or by what the paper prints."""
-
-    def __init__(self, roles: Rows, printed: dict[str, str]):
-        self.known = {clean(row["name"]): row for row in roles}
-        ids = {row["role"]: row for row in roles}
-        self.known |= {clean(name): ids[role] for name, role in printed.items() if role in ids}
-        self.known |= {clean(name): row for name, row in ids.items()}
-
-    def row(self, name: str, where: str) -> dict[str, str]:
-        """The row of a role. Raises UserError for one that nobody knows."""
-        found = self.known.get(clean(name))
-        if found is None:
-            ids = {row["role"] for row in self.known.values()}
-            raise UserError(
-                f"{where}: no role of the paper or of the config's `roles` is called '{name}'"
-                f"{nearest(name, ids)} A role of your own needs a row, with a pool, in that table."
-            )
-        return found
+def names_of(roles: Rows, path: Path) -> dict[str, str]:
+    """The id of each role by its id, its name and the name that the paper prints, which stands in
+    `path` (config/published/roles.tsv)."""
+    ids = {row["role"] for row in roles}
+    printed = csv.DictReader(text_of(path).splitlines(), delimiter="\t")
+    known = {clean(row["name"]): row["role"] for row in roles}
+    known |= {clean(row["role_as_printed"]): row["role"] for row in printed if row["role"] in ids}
+    return known | {clean(row["role"]): row["role"] for row in roles}
 
 
-def printed_names(path: Path) -> dict[str, str]:
-    """The roles of config/published/roles.tsv by the name that the paper prints, if it is another."""
-    rows = csv.DictReader(text_of(path).splitlines(), delimiter="\t")
-    names = {row["role_as_printed"]: row["role"] for row in rows}
-    return {name: role for name, role in names.items() if name != role}
+def role_called(name: str, names: Names, where: str) -> str:
+    """The id of the role of that name. Raises UserError for one that nobody knows."""
+    if clean(name) not in names:
+        raise UserError(
+            f"{where}: no role of the paper or of the config's `roles` is called '{name}'"
+            f"{nearest(name, set(names.values()))} A role of your own needs a row in that table."
+        )
+    return names[clean(name)]
 
 
 def files_of(folder: Path, key: str) -> dict[Mode, list[Path]]:
@@ -84,15 +77,14 @@ def by_role(folder: Path, key: str, names: Names) -> dict[tuple[str, Mode], Path
     """The JSON file of each role and mode. Raises UserError for two of one role, a role that nobody
     knows and a role that lacks a mode."""
     found: dict[tuple[str, Mode], Path] = {}
-    folders = {}
     for mode, files in files_of(folder, key).items():
         for file in files:
-            role = names.row(file.stem, f"{key}: {file}")["role"]
+            role = role_called(file.stem, names, f"{key}: {file}")
             if (role, mode) in found:
                 raise UserError(
                     f"{key}: {found[role, mode]} and {file} are both of role '{role}'; keep one."
                 )
-            found[role, mode], folders[mode] = file, file.parent
+            found[role, mode] = file
     return found
 
 
@@ -109,18 +101,17 @@ def whole(found: dict[tuple[str, Mode], Path], key: str, roles: Iterable[str]) -
                 )
 
 
-def cast(folder: Path, key: str, roles: Rows, printed: dict[str, str]) -> Rows:
-    """The rows of the roles that a benchmark has, in the order of `roles`: those of the config's
-    table and of the paper's, of which the first of a role counts."""
-    ids: dict[str, dict[str, str]] = {}
-    for row in roles:
-        if row["pool"]:
-            ids.setdefault(row["role"], row)
-    found = by_role(folder, key, Names([*ids.values()], printed))
-    there = [row for row in ids.values() if any((row["role"], mode) in found for mode in MODES)]
-    if not there:
+def cast(folder: Path, key: str, roles: Rows, names: Names) -> Rows:
+    """The rows of the roles that a benchmark has, in the order of `roles`, of whose rows the first of
+    a role counts. Raises UserError for a role without a pool."""
+    found = {role for role, _ in by_role(folder, key, names)}
+    rows = {row["role"]: row for row in reversed(roles) if row["role"] in found}
+    for row in rows.values():
+        if not row["pool"]:
+            raise UserError(f"{key}: role '{row['role']}' has no pool in the config's `roles`; add it.")
+    if not rows:
         raise UserError(f"{key}: {folder} holds no JSON file of a role; {RELEASED}.")
-    return there
+    return list(reversed(rows.values()))
 
 
 def own_file(folder: Path | None, key: str, names: Names, role: str, ends: str) -> Path | None:
@@ -130,7 +121,7 @@ def own_file(folder: Path | None, key: str, names: Names, role: str, ends: str) 
         return None
     if not folder.is_dir():
         raise UserError(f"{key}: {folder} is no folder; it has a file of each role.")
-    forms = {name for name, row in names.known.items() if row["role"] == role}
+    forms = {name for name, known in names.items() if known == role}
     wanted = {f"{name}{end}" for name in forms for end in ends.split("|")}
     found = [path for path in visible(folder) if clean(path.name) in wanted]
     if len(found) == 1:
@@ -149,7 +140,7 @@ def voice_texts(folder: Path, names: Names) -> dict[str, str]:
         raise UserError(f"voices: {path} must be an object with what each role's clip says.")
     keys = {clean(re.sub(r"\.\w{3,4}$", "", Path(key).name)): v for key, v in document.items()}
     keys |= {clean(key): text for key, text in document.items()}
-    return {names.known[key]["role"]: text for key, text in keys.items() if key in names.known}
+    return {names[key]: text for key, text in keys.items() if key in names}
 
 
 def located(said: str, places: Iterable[Path]) -> Path | None:

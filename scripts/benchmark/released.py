@@ -34,10 +34,11 @@ LINES = 20  # the longest lines of a role
 
 class Released:
     """What the `folders` of the config (benchmark, voices, profiles, scripts) have about `roles`,
-    rows of roles.tsv; `printed` are names that the paper prints."""
+    rows of roles.tsv; `names` are those of all known roles."""
 
-    def __init__(self, folders: dict[str, str | None], roles: Rows, printed: dict[str, str]):
-        self.names = Names(roles, printed)
+    def __init__(self, folders: dict[str, str | None], roles: Rows, names: Names):
+        self.names = names
+        self.rows = {row["role"]: row for row in roles}
         self.folders = {key: Path(path) if path else None for key, path in folders.items()}
         self.benchmark = Path(folders["benchmark"] or "")
 
@@ -96,9 +97,8 @@ class Released:
 
     def text_file(self, role: str, key: str) -> Path | None:
         """A role's file in the folder `profiles` or `scripts`, or as roles.tsv says."""
-        row = self.names.row(role, key)
         ends = {"profiles": PROFILE_ENDS, "scripts": SCRIPT_ENDS}[key]
-        own = row[key.removesuffix("s")]
+        own = self.rows[role][key.removesuffix("s")]
         return own_file(self.folders[key], key, self.names, role, ends) or (
             locate.own(own) if own else None
         )

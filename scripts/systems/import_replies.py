@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark.layout import Names
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import given, read_rows, write_rows
 from scripts.rows.systems import Reply, ReplyTurn
@@ -21,17 +20,15 @@ def import_replies(
     answers: Path,
     name: str,
     recorded: str,
-    roles: list[dict],
-    printed: dict[str, str],
+    names: dict[str, str],
     sets: int,
 ) -> None:
     """Write a Reply row for each Dialogue row of `test`, and copy the speech into `answers`.
 
-    `recorded` is a folder or a table of the system `name`; `roles` are rows of roles.tsv, `printed`
-    names of them that the paper prints. Each of the `sets` of reference speech has its own
+    `recorded` is a folder or a table of the system `name`; `names` are those of all known roles. Each of the `sets` of reference speech has its own
     dialogues, and the same answers. Raises UserError as in scripts/systems/recorded.py.
     """
-    found = read_answers(Path(recorded), name, Names(roles, printed))
+    found = read_answers(Path(recorded), name, names)
     dialogues = sorted(read_rows(test, Dialogue), key=lambda row: row.id)
     counts = Counter((row.role, row.mode) for row in dialogues)
     answers.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scripts.benchmark.checks import listed
 from scripts.benchmark.items import Speech, odd_length
-from scripts.benchmark.layout import Names, by_role, located, visible
+from scripts.benchmark.layout import Names, by_role, located, role_called, visible
 from scripts.common.documents import check, columns
 from scripts.common.errors import UserError
 from scripts.common.json_file import read_json
@@ -157,7 +157,7 @@ def _table(place: Path, key: str) -> Path | None:
 
 def _of_table(path: Path, key: str, names: Names) -> Iterator[tuple[Item, int, Recorded]]:
     for where, row in _rows(path):
-        role = names.row(row["role"], where)["role"]
+        role = role_called(row["role"], names, where)
         mode: Any = row["mode"]
         speech = _speech(row["audio"], where, (path.parent,), key)
         answer = Recorded(where, None, row["text"] or None, speech)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from scripts.benchmark.layout import printed_names
+from scripts.benchmark.layout import names_of
 from scripts.benchmark.released import Released
 from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
@@ -21,7 +21,7 @@ CAST = {"Mater": "Mater", "Stanley Ipkiss": "Stanley Ipkiiss", "hutao": "hutao"}
 CAST |= {"liyunlong": "liyulong"}
 CHINESE = ("hutao", "liyunlong")
 ROWS = {row["role"]: row for row in read_table(ROOT / "config/paper/roles.tsv", "roles")}
-PRINTED = printed_names(ROOT / "config/published/roles.tsv")
+NAMES = names_of([*ROWS.values()], ROOT / "config/published/roles.tsv")
 WORDS = {
     "English": ("Where have you been all this time?", "Far away, beyond the hills and the harbour."),
     "Chinese": ("你这些天都去哪里了呢？", "我去了很远的地方，看山也看海。"),
@@ -58,7 +58,7 @@ class Folders:
 
     def released(self, **folders: str | None) -> Released:
         """As the workflow reads it."""
-        return Released({"scripts": None} | self.config | folders, rows(), PRINTED)
+        return Released({"scripts": None} | self.config | folders, rows(), NAMES)
 
 
 def rows() -> list[dict[str, str]]:
@@ -114,7 +114,7 @@ def make(home: Path, form: str = "path", sets: int = 3) -> Folders:
                 context = f"{called}: The sea is calm today, number {idx}.\nOLD MAN: So it is."
                 system = f"{profile}\nThis is a part of the script.\n[Character script]\n{context}"
                 item = {"dialogue": turns, "context": context, "system_prompt": system}
-                items.append(item | {"category": "advice-seeking"})
+                items.append(item | {"category": "reasoning and Motivation"})
             path = home / f"test data/{mode}_turn/{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(items, ensure_ascii=False), "utf-8")

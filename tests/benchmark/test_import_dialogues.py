@@ -9,21 +9,21 @@ import soundfile
 from scripts.benchmark.import_dialogues import import_dialogues
 from scripts.rows.dialogues import Dialogue, Spoken
 from scripts.rows.jsonl import read_rows
-from tests.benchmark.release import CAST, CHINESE, FORMS, PRINTED, make, rows
+from tests.benchmark.release import CAST, CHINESE, FORMS, NAMES, make, rows
 
 
-def imported(home, folders, sets=(1,), items=None):
+def imported(home, folders, sets=(1,), most=None):
     """The rows, and the folder of the speech."""
     home.mkdir(parents=True, exist_ok=True)
     outputs = home / "test.jsonl", home / "spoken.jsonl", home / "speech"
     import_dialogues(
         *outputs,
         roles=rows(),
-        printed=PRINTED,
+        names=NAMES,
         folders={"scripts": None} | folders.config,
         sets=list(sets),
-        items=items,
-        task_types={"advice-seeking": "Advice-seeking"},
+        most=most,
+        task_types={"reasoning and motivation": "Reasoning and Motivation"},
     )
     return read_rows(outputs[0], Dialogue), read_rows(outputs[1], Spoken), outputs[2]
 
@@ -46,7 +46,7 @@ def test_every_dialogue_is_a_test_dialogue_of_its_role(released):
             assert {len(row.turns) for row in own} == {turns}
     assert {row.pool for row in test if row.role == "liyunlong"} == {"out_of_domain"}
     assert all(row.context.startswith(("Mater:", "Stanley", "胡桃", "李云龙")) for row in test)
-    assert {row.subtask for row in test} == {"Advice-seeking"}
+    assert {row.subtask for row in test} == {"Reasoning and Motivation"}
     assert [row.id for row in spoken] == [row.id for row in test]
     assert len({row.id for row in test}) == len(test)
 
@@ -97,7 +97,7 @@ def test_all_references_are_items_of_their_own(released, tmp_path):
 
 def test_a_smoke_run_has_the_first_dialogues_of_each_role(released, tmp_path):
     folders, test, _, _ = released
-    few, _, _ = imported(tmp_path, folders, items=1)
+    few, _, _ = imported(tmp_path, folders, most=1)
     assert few == [row for row in test if row.idx == 0]
 
 

@@ -9,14 +9,14 @@ from scripts.benchmark.import_roles import import_roles
 from scripts.common.errors import UserError
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import Profile, Voice
-from tests.benchmark.release import CAST, PRINTED, make, rows
+from tests.benchmark.release import CAST, NAMES, make, rows
 
 
 def imported(home, folders, **others):
     """The rows by role, and the folder of the clips."""
     outputs = home / "profiles.jsonl", home / "voices.jsonl", home / "clips"
     given = {"scripts": None} | folders.config | others
-    import_roles(*outputs, roles=rows(), printed=PRINTED, folders=given)
+    import_roles(*outputs, roles=rows(), names=NAMES, folders=given)
     people, voices = read_rows(outputs[0], Profile), read_rows(outputs[1], Voice)
     return {row.role: row for row in people}, {row.role: row for row in voices}, outputs[2]
 

@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 
-from scripts.benchmark.layout import Names
 from scripts.common import audio
 from scripts.common.errors import UserError
 from scripts.rows.jsonl import read_rows
@@ -18,15 +17,12 @@ from scripts.systems.recorded import check_answers
 from tests import rows as made
 from tests.rows import written
 
-ROLES = [
-    {"role": "joe", "name": "Joe", "pool": "train"},
-    {"role": "liyunlong", "name": "李云龙", "pool": "out_of_domain"},
-]
-PRINTED = {"liyulong": "liyunlong"}
+ROLES = ("joe", "liyunlong")
+NAMES = {"joe": "joe", "liyunlong": "liyunlong", "liyulong": "liyunlong"}
 ASKED = {"single": ["Who are you, then?"], "multi": ["Where to?", "And then what?"]}
 QUESTIONS = {
-    (row["role"], mode, idx): asked
-    for row in ROLES
+    (role, mode, idx): asked
+    for role in ROLES
     for mode, asked in ASKED.items()
     for idx in (0, 1)
 }
@@ -69,7 +65,7 @@ def record(folder, shape="numbered", leave=()):
             table = csv.writer(file, delimiter="," if shape == "csv" else "\t")
             table.writerows([columns, *rows])
         return folder
-    for row in ROLES:
+    for own_role in ROLES:
         for mode in ASKED:
             turns = {
                 idx: [
@@ -79,15 +75,15 @@ def record(folder, shape="numbered", leave=()):
                         "model_output": {"text": text, "audio_path": f"/elsewhere/audio/{path.name}"},
                     }
                     for (role, of, number, turn), (user, text, path) in found.items()
-                    if (role, of, number) == (row["role"], mode, idx)
+                    if (role, of, number) == (own_role, mode, idx)
                 ]
                 for idx in (0, 1)
             }
-            about = {"role": row["role"]}
+            about = {"role": own_role}
             document = about | {f"dialogue_{idx}": own for idx, own in turns.items()}
             if shape == "list":
                 document = [about | {"dialogue": own} for own in turns.values()]
-            name = {"liyunlong": "liyulong"}.get(row["role"], row["role"])
+            name = {"liyunlong": "liyulong"}.get(own_role, own_role)
             path = folder / f"{mode}{'_turn' if shape == 'list' else ''}/{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
@@ -102,15 +98,14 @@ def imported(tmp_path, recorded, sets=1):
         tmp_path / "answers",
         name="mine",
         recorded=str(recorded),
-        roles=ROLES,
-        printed=PRINTED,
+        names=NAMES,
         sets=sets,
     )
     return {row.id: row for row in read_rows(tmp_path / "replies.jsonl", Reply)}
 
 
 def told(recorded, questions=QUESTIONS):
-    return check_answers(recorded, "mine", Names(ROLES, PRINTED), questions)
+    return check_answers(recorded, "mine", NAMES, questions)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -48,7 +48,7 @@ def write_comparison(
     scores: VersionedVerdicts[Verdict],
     replies: list[Path],
     test: list[Path],
-    systems: dict[str, ModelSpec],
+    systems: dict[str, ModelSpec | str],
     metrics: Sequence[str],
     max_missing: float,
     domains: Sequence[str],
@@ -59,8 +59,8 @@ def write_comparison(
 ) -> None:
     """Write the csv, md and tex (`outputs`) of a table of scores.
 
-    `published` is the printed table; `systems` holds the spec of each system of this run, by
-    name; `metrics` begin with the paper's. Printed rows come first within a language. `sections`
+    `published` is the printed table; `systems` holds the spec of each system of this run, or
+    where its answers were recorded, by name; `metrics` begin with the paper's. Printed rows come first within a language. `sections`
     and `notes` are added to the page's own. Raises UserError if more than `max_missing` of a
     system's scores are missing.
     """
@@ -119,8 +119,11 @@ def cut_notes(verdicts: list[Verdict]) -> list[str]:
     return notes
 
 
-def describe(spec: ModelSpec) -> str:
-    """A model's spec in words: backend and options, nested models included."""
+def describe(spec: ModelSpec | str) -> str:
+    """A model's spec in words: backend and options, nested models included. Of recorded answers
+    their folder or table is known."""
+    if isinstance(spec, str):
+        return f"answers recorded in `{spec}`"
     options = [
         f"{key}: {describe(value) if isinstance(value, ModelSpec) else value}"
         for key, value in spec.options.items()
@@ -183,7 +186,7 @@ def _interval(row: dict[str, Any], score: str) -> str:
 def _about(
     verdicts: list[Verdict],
     replies: list[Path],
-    systems: dict[str, ModelSpec],
+    systems: dict[str, ModelSpec | str],
     made_up: set[str],
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
@@ -208,7 +211,8 @@ def _about(
         voices.setdefault(reply.system, set()).add(reply.voice_mode)
     for name, spec in systems.items():
         shown = as_printed(name)
-        stand_in = "" if shown in SYSTEMS else " It is a small stand-in, not a system of the paper."
+        known = shown in SYSTEMS or isinstance(spec, str)
+        stand_in = "" if known else " It is a small stand-in, not a system of the paper."
         matched = "matched" in voices.get(name, ())
         voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
         notes.append(f"`{shown}` = {describe(spec)}.{stand_in}{voice if matched else ''}")

@@ -1,8 +1,14 @@
-"""A smoke run: the config's `only` restricts roles and test dialogues. Imported by the Snakefile."""
+"""How a run begins: from media, or from a benchmark; `only` restricts roles and test dialogues.
+
+Imported by the Snakefile.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
@@ -11,13 +17,24 @@ Rows = list[dict[str, str]]
 WRITTEN = 2  # dialogues written for each that is tested, so that some are left to train on
 
 
+def with_models(config: dict[str, Any], overlay: str) -> dict[str, Any]:
+    """The models of a config, and those of the file of an overlay; of a model that is in both, an
+    option that the config has counts."""
+    models = yaml.safe_load(Path(overlay).read_text("utf-8"))["models"]
+    for name, own in config["models"].items():
+        both = name in models and isinstance(own, dict)
+        models[name] = models[name] | own if both else own
+    return models
+
+
 def narrowed(config: dict[str, Any], roles: Rows) -> Rows:
     """The rows of roles.tsv in which only the chosen roles have a pool: others are looked for, but
     not played. The counts in `config` become what `only` leaves of them.
 
     Raises UserError for a role that is not in the table, or not played.
     """
-    chosen, items = config["only"]["roles"], config["only"]["items"]
+    items = config["only"]["items"] and int(config["only"]["items"])
+    chosen, config["only"]["items"] = config["only"]["roles"], items
     played = [row["role"] for row in roles if row["pool"]]
     for role in chosen:
         if role not in played:
