@@ -100,23 +100,27 @@ def test_an_agent_cannot_be_trained_on_a_benchmark(release, snakemake, tmp_path)
 
 
 def test_without_a_system_nothing_is_scored_and_that_is_told(release, snakemake, tmp_path):
-    printed = snakemake("-n", "export_inputs", *given(release.config, evaluate=[]), directory=tmp_path)
+    printed = snakemake(
+        "-n", "export_inputs", *given(release.config, evaluate=[]), directory=tmp_path
+    )
     assert "No system is scored" in printed
     assert set(planned(printed)) == {"import_roles", "import_dialogues", "export_inputs", "total"}
 
 
 def test_two_systems_of_one_name_are_refused(release, snakemake, tmp_path):
     own = given(release.config, evaluate=["cascade-0.5b"], released_replies={"Cascade-0.5b": "x"})
-    printed = " ".join(
-        snakemake("-n", "table2", *own, directory=tmp_path, ok=False).split()
+    printed = " ".join(snakemake("-n", "table2", *own, directory=tmp_path, ok=False).split())
+    assert (
+        "evaluate and released_replies: 'cascade-0.5b' and 'Cascade-0.5b' are one name" in printed
     )
-    assert "evaluate and released_replies: 'cascade-0.5b' and 'Cascade-0.5b' are one name" in printed
 
 
 def test_a_broken_benchmark_is_refused_before_any_job(release, snakemake, tmp_path):
     home = shutil.copytree(release.home, tmp_path / "copy")
     (home / "test data/single_turn/Mater.json").write_text('[{"dialogue": [')
-    config = {key: value.replace(str(release.home), str(home)) for key, value in release.config.items()}
+    config = {
+        key: value.replace(str(release.home), str(home)) for key, value in release.config.items()
+    }
     printed = snakemake("-n", "table2", *given(config), directory=tmp_path, ok=False)
     assert "Mater.json is not whole JSON" in printed and "Traceback" not in printed
 
@@ -141,7 +145,9 @@ def test_a_second_run_has_nothing_to_do(run, snakemake):
 def recorded(home: Path, run: Path, shape: str) -> Path:
     """The replies of a run as somebody else would record them, with other names and as WAV."""
     replies = read_all((run / "results/systems/system-1").glob("*.jsonl"), Reply)
-    items = {row.id: row for row in read_all((run / "results/dialogues/test").glob("*.jsonl"), Dialogue)}
+    items = {
+        row.id: row for row in read_all((run / "results/dialogues/test").glob("*.jsonl"), Dialogue)
+    }
     table, documents = [("role", "mode", "idx", "turn", "audio", "text")], {}
     (home / "sound").mkdir(parents=True)
     for reply in replies:

@@ -23,7 +23,7 @@ def check(
     released: Released, roles: Rows, sets: Sequence[int], most: int | None, task_types: set[str]
 ) -> list[str]:
     """What a user should know about the benchmark's `roles`, at `most` so many dialogues of each
-    role and mode, with these `sets` of reference speech; `task_types` are the sub-tasks of Figure 4.
+    role and mode, with these `sets` of reference speech; `task_types` are Figure 4's sub-tasks.
 
     Raises UserError for the first fault: a file that is missing or cannot be read, a turn without
     audio, audio that does not open.

@@ -12,7 +12,7 @@ from scripts.benchmark.items import Item, Speech
 from scripts.benchmark.layout import MODES
 from scripts.benchmark.released import Released
 from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
-from scripts.rows.jsonl import content_id, write_rows
+from scripts.rows.jsonl import Mode, content_id, write_rows
 from scripts.workflow import stage
 
 
@@ -49,7 +49,7 @@ def import_dialogues(
     write_rows(spoken, heard)
 
 
-def _dialogue(row: dict, mode: str, idx: int, item: Item, number: int) -> Dialogue:
+def _dialogue(row: dict, mode: Mode, idx: int, item: Item, number: int) -> Dialogue:
     texts = [text for turn in item.turns for text in (turn.user, turn.role)]
     return Dialogue(
         id=content_id(row["role"], mode, idx, number, *texts),

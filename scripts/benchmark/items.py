@@ -1,4 +1,4 @@
-"""Reads the released dialogues: texts, audio by path or in base64, context, system prompt, category.
+"""Reads released dialogues: texts, audio by path or in base64, context, system prompt, category.
 
 A file is a list of a role's dialogues of one mode. Reference speech is in `role_speech_path`, or in
 `role_speech_path1` to 3 (the hub's version has three sets), or so in base64. Where a path leads to
@@ -146,8 +146,8 @@ def _item(found: Any, where: str, path: Path, folder: Path, sets: Sequence[int])
         item = _Item.model_validate(found)
     except ValidationError as error:
         raise UserError(
-            f"{where}: not a released dialogue ({fault_of(error)}); expected are dialogue, context, "
-            "system_prompt and category."
+            f"{where}: not a released dialogue ({fault_of(error)}); expected are dialogue, "
+            "context, system_prompt and category."
         ) from error
     if not item.dialogue:
         raise UserError(f"{where}: it has no turn; copy the file again.")

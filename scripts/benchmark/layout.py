@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
@@ -102,13 +102,15 @@ def whole(found: dict[tuple[str, Mode], Path], key: str, roles: Iterable[str]) -
 
 
 def cast(folder: Path, key: str, roles: Rows, names: Names) -> Rows:
-    """The rows of the roles that a benchmark has, in the order of `roles`, of whose rows the first of
-    a role counts. Raises UserError for a role without a pool."""
+    """The rows of the roles that a benchmark has, in the order of `roles`; of several of a role the
+    first counts. Raises UserError for a role without a pool."""
     found = {role for role, _ in by_role(folder, key, names)}
     rows = {row["role"]: row for row in reversed(roles) if row["role"] in found}
     for row in rows.values():
         if not row["pool"]:
-            raise UserError(f"{key}: role '{row['role']}' has no pool in the config's `roles`; add it.")
+            raise UserError(
+                f"{key}: role '{row['role']}' has no pool in the config's `roles`; add it."
+            )
     if not rows:
         raise UserError(f"{key}: {folder} holds no JSON file of a role; {RELEASED}.")
     return list(reversed(rows.values()))
@@ -204,5 +206,5 @@ def _hidden(name: str) -> bool:
     return name.startswith((".", "__MACOSX"))
 
 
-def _told(paths: Iterable[Path]) -> Iterator[str] | str:
+def _told(paths: Iterable[Path]) -> str:
     return " and ".join(map(str, paths))

@@ -56,8 +56,8 @@ class Released:
         return [item for mode in MODES for item in self.items(role, mode, sets)]
 
     def questions(self, roles: Rows, most: int | None) -> dict[tuple[str, Mode, int], list[str]]:
-        """What users say in the dialogues of those `roles` that are played, at `most` so many of each
-        role and mode, by role, mode and number."""
+        """What users say in the dialogues of those `roles` that are played, at `most` so many of
+        each role and mode, by role, mode and number."""
         return {
             (row["role"], mode, idx): [turn.user for turn in item.turns]
             for row in roles
@@ -140,8 +140,8 @@ class Released:
         for where, text in texts.items():
             if text and not speaks_of(row, text):
                 found[where] = (
-                    f"never names '{row['name']}', so it seems to be about somebody else; it begins: "
-                    f"{' '.join(text.split())[:80]}"
+                    f"never names '{row['name']}', so it seems to be about somebody else; it "
+                    f"begins: {' '.join(text.split())[:80]}"
                 )
         return found
 
@@ -160,7 +160,7 @@ def _lines(row: dict[str, str], parts: list[str]) -> list[str]:
     words = [word for word in row["name"].split() if len(word) > 2]
     names = "|".join(map(re.escape, dict.fromkeys([row["name"], row["role"], *words])))
     mark = re.compile(rf"^\W*(?:{names})\s*[:：]\s*(.+)$", re.MULTILINE | re.IGNORECASE)
-    said = [line.strip("「」“”\" ") for part in parts for line in mark.findall(part)]
+    said = [line.strip('「」“”" ') for part in parts for line in mark.findall(part)]
     said = list(dict.fromkeys(filter(None, said)))
     chosen = set(sorted(said, key=lambda line: (-len(line), line))[:LINES])
     return [line for line in said if line in chosen]

@@ -25,8 +25,9 @@ def import_replies(
 ) -> None:
     """Write a Reply row for each Dialogue row of `test`, and copy the speech into `answers`.
 
-    `recorded` is a folder or a table of the system `name`; `names` are those of all known roles. Each of the `sets` of reference speech has its own
-    dialogues, and the same answers. Raises UserError as in scripts/systems/recorded.py.
+    `recorded` is a folder or a table of the system `name`; `names` are those of all known roles.
+    Each of the `sets` of reference speech has its own dialogues, and the same answers. Raises
+    UserError as in scripts/systems/recorded.py.
     """
     found = read_answers(Path(recorded), name, names)
     dialogues = sorted(read_rows(test, Dialogue), key=lambda row: row.id)

@@ -71,7 +71,9 @@ def read_answers(place: Path, name: str, names: Names) -> Answers:
     key = f"released_replies.{name}"
     table = _table(place, key)
     answers: Answers = {}
-    for item, turn, answer in _of_table(table, key, names) if table else _of_folder(place, key, names):
+    for item, turn, answer in (
+        _of_table(table, key, names) if table else _of_folder(place, key, names)
+    ):
         if turn in answers.setdefault(item, {}):
             before = answers[item][turn].where
             raise UserError(f"{answer.where}: this turn is in {before} already; keep one of them.")
@@ -91,8 +93,8 @@ def fault_of_answers(turns: Mapping[int, Recorded], questions: list[str]) -> str
     for turn, answer in turns.items():
         if turn > len(questions):
             raise UserError(
-                f"{answer.where} answers turn {turn} of a dialogue that has {len(questions)}: these "
-                "answers are for another split or another release."
+                f"{answer.where} answers turn {turn} of a dialogue that has {len(questions)}: "
+                "these answers are for another split or another release."
             )
         asked = questions[turn - 1]
         if answer.question is not None and not _alike(answer.question, asked):
@@ -112,7 +114,7 @@ def check_answers(
     place: Path, name: str, names: Names, questions: dict[Item, list[str]] | None
 ) -> list[str]:
     """What a user should know about recorded answers to a benchmark's `questions`; None: they are
-    not known yet. Raises UserError for what cannot be used, and for answers that fit no dialogue."""
+    not known yet. Raises UserError for what cannot be used, and for answers to other dialogues."""
     key, found = f"released_replies.{name}", read_answers(place, name, names)
     odd = []
     for turns in found.values():
@@ -126,8 +128,8 @@ def check_answers(
     if not found.keys() & questions.keys():
         (role, mode, idx), turns = next(iter(found.items()))
         raise UserError(
-            f"{key}: {place} answers none of this run's dialogues (it has {role}, {mode} {idx}, for "
-            "example): these answers are for another split or another release."
+            f"{key}: {place} answers none of this run's dialogues (it has {role}, {mode} {idx}, "
+            "for example): these answers are for another split or another release."
         )
     lost = []
     for item, asked in questions.items():
@@ -226,5 +228,5 @@ def _speech(said: str | None, where: str, places: tuple[Path, ...], key: str) ->
 
 def _alike(one: str, other: str) -> bool:
     """Whether two texts may be the same words; one of them may be a transcript with errors."""
-    texts = [re.sub(r"[\W_]+", "", text).casefold() for text in (one, other)]
-    return SequenceMatcher(None, *texts, autojunk=False).ratio() >= ALIKE
+    bare, other_bare = (re.sub(r"[\W_]+", "", text).casefold() for text in (one, other))
+    return SequenceMatcher(None, bare, other_bare, autojunk=False).ratio() >= ALIKE

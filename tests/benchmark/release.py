@@ -1,4 +1,4 @@
-"""Makes a small benchmark in the layout of the paper's authors, from invented dialogues and tones."""
+"""Makes a small benchmark in the layout of the paper's authors: invented dialogues, tones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ CHINESE = ("hutao", "liyunlong")
 ROWS = {row["role"]: row for row in read_table(ROOT / "config/paper/roles.tsv", "roles")}
 NAMES = names_of([*ROWS.values()], ROOT / "config/published/roles.tsv")
 WORDS = {
-    "English": ("Where have you been all this time?", "Far away, beyond the hills and the harbour."),
+    "English": (
+        "Where have you been all this time?",
+        "Far away, beyond the hills and the harbour.",
+    ),
     "Chinese": ("你这些天都去哪里了呢？", "我去了很远的地方，看山也看海。"),
 }
 RATES = (24_000, 16_000, 22_050, 44_100, 48_000, 8_000)
@@ -101,8 +104,11 @@ def make(home: Path, form: str = "path", sets: int = 3) -> Folders:
                         inside = f"{mode}_turn_speech/{name}/1_{name}_0_{number}_{who}.wav"
                         path = home / "test data" / inside
                         data = tone(path, 3 + number % 4 / 4, number)
-                        key = who[:4] + "_speech_path" + ("" if who == "role1" and form == "path"
-                                                          else who[4:])
+                        key = (
+                            who[:4]
+                            + "_speech_path"
+                            + ("" if who == "role1" and form == "path" else who[4:])
+                        )
                         if form == "base64":
                             path.unlink()
                             turn[key.replace("path", "base64")] = base64.b64encode(data).decode()

@@ -42,8 +42,9 @@ def refused(folders, *sentence, **others):
 
 def test_a_sound_benchmark_is_counted_by_language_beside_the_release(made):
     counted, archive = checked(made)
-    assert "16 dialogues (English 8, Chinese 8) of 4 roles are scored, where the release has 392" in (
-        counted
+    assert (
+        "16 dialogues (English 8, Chinese 8) of 4 roles are scored, where the release has 392"
+        in (counted)
     )
     assert "(English 328, Chinese 64) of 98" in counted
     assert archive.startswith("8 files of macOS's archives are passed over")
@@ -71,9 +72,11 @@ def test_a_role_of_ones_own_is_one_of_the_configs_table(folders):
         (lambda home: shutil.rmtree(home / "test data"), ("does not exist", "single_turn/{role}")),
         (lambda home: shutil.rmtree(home / "test data/multi_turn"), ("has no folder multi_turn",)),
         (
-            lambda home: (home / "test data").rename(home / "x")
-            and (home / "test data").mkdir()
-            or (home / "x").rename(home / "test data/inside"),
+            lambda home: (
+                (home / "test data").rename(home / "x")
+                and (home / "test data").mkdir()
+                or (home / "x").rename(home / "test data/inside")
+            ),
             ("has no single_turn and multi_turn in it, but", "inside has; give that folder"),
         ),
         (
@@ -205,7 +208,8 @@ def test_a_profile_or_a_prompt_about_somebody_else_is_told_with_its_beginning(fo
     other = "You are Blair Waldorf from Gossip Girl.\n[Character script]\nBLAIR: Headbands."
     folders.edit("Mater", lambda items: items[0].update(system_prompt=other), "multi")
     told = checked(folders)[2:]
-    assert len(told) == 1 and told[0].startswith(f"{folders.json('Mater', 'multi')}, dialogue 1 never")
+    assert len(told) == 1
+    assert told[0].startswith(f"{folders.json('Mater', 'multi')}, dialogue 1 never")
     assert "names 'Mater'" in told[0] and "begins: You are Blair Waldorf" in told[0]
     assert "kept as released; leave the role out by the config's `only`" in told[0]
     path = folders.home / "role_profiles/hutao_profile.txt"

@@ -69,7 +69,10 @@ def test_prompts_and_users_speech_are_exported_and_no_answer(tmp_path):
         assert (folder.parent / turn["user_audio"]).read_bytes() == source.read_bytes()
     assert (folder.parent / item["voice_audio"]).read_bytes()
     assert [tuple(row) for row in rows] == [COLUMNS] * 4
-    assert [(row["idx"], row["turn"]) for row in rows] == [*(("0", "1"), ("0", "2")), *(("1", "1"), ("1", "2"))]
+    assert [(row["idx"], row["turn"]) for row in rows] == [
+        *(("0", "1"), ("0", "2")),
+        *(("1", "1"), ("1", "2")),
+    ]
     assert rows[0]["user_text"] == "'=Who 0?" and rows[1]["user_text"] == "And\nthen?"
     assert not [path for path in folder.iterdir() if "secret" in path.name]
     assert "secret" not in json.dumps(items).lower()

@@ -21,10 +21,7 @@ ROLES = ("joe", "liyunlong")
 NAMES = {"joe": "joe", "liyunlong": "liyunlong", "liyulong": "liyunlong"}
 ASKED = {"single": ["Who are you, then?"], "multi": ["Where to?", "And then what?"]}
 QUESTIONS = {
-    (role, mode, idx): asked
-    for role in ROLES
-    for mode, asked in ASKED.items()
-    for idx in (0, 1)
+    (role, mode, idx): asked for role in ROLES for mode, asked in ASKED.items() for idx in (0, 1)
 }
 SHAPES = ("numbered", "list", "tsv", "csv", "from_zero")
 
@@ -44,7 +41,7 @@ def dialogues(sets=1):
 
 
 def record(folder, shape="numbered", leave=()):
-    """Answers in a folder, in one of the shapes; (role, mode, idx, turn) in `leave` are not there."""
+    """Answers in a folder, in one of the shapes, without those to `leave` (role, mode, idx, turn)."""
     found = {}
     for number, (key, asked) in enumerate(sorted(QUESTIONS.items())):
         role, mode, idx = key
@@ -72,7 +69,10 @@ def record(folder, shape="numbered", leave=()):
                     {
                         "turn": turn - 1,
                         "user_input": {"text": user},
-                        "model_output": {"text": text, "audio_path": f"/elsewhere/audio/{path.name}"},
+                        "model_output": {
+                            "text": text,
+                            "audio_path": f"/elsewhere/audio/{path.name}",
+                        },
                     }
                     for (role, of, number, turn), (user, text, path) in found.items()
                     if (role, of, number) == (own_role, mode, idx)
@@ -182,7 +182,9 @@ def test_audio_of_another_length_than_its_text_is_told(tmp_path):
     path = recorded / "answers.tsv"
     path.write_text(path.read_text("utf-8").replace("0.1, and no", "0.1, " + "and " * 40), "utf-8")
     (sentence,) = told(recorded)
-    assert "answers.tsv, line 2: 1.0 s of audio for" in sentence and "judged as recorded" in sentence
+    assert (
+        "answers.tsv, line 2: 1.0 s of audio for" in sentence and "judged as recorded" in sentence
+    )
 
 
 def test_what_is_recorded_of_others_is_told(tmp_path):
@@ -201,7 +203,11 @@ def edit(path, old, new):
 @pytest.mark.parametrize(
     "shape, change, sentence",
     [
-        ("tsv", lambda home: (home / "answers.tsv").rename(home / "a.doc"), "has no folder single_turn"),
+        (
+            "tsv",
+            lambda home: (home / "answers.tsv").rename(home / "a.doc"),
+            "has no folder single_turn",
+        ),
         (
             "tsv",
             lambda home: (home / "second.csv").write_text("role"),
@@ -249,8 +255,10 @@ def edit(path, old, new):
         ),
         (
             "numbered",
-            lambda home: edit(home / "multi/joe.json", "dialogue_0", "talk_0")
-            or edit(home / "multi/joe.json", "dialogue_1", "talk_1"),
+            lambda home: (
+                edit(home / "multi/joe.json", "dialogue_0", "talk_0")
+                or edit(home / "multi/joe.json", "dialogue_1", "talk_1")
+            ),
             'joe.json: expected is "dialogue_0"',
         ),
         (
@@ -266,14 +274,14 @@ def edit(path, old, new):
         (
             "numbered",
             lambda home: edit(home / "multi/joe.json", "Where to?", "What is your favourite tea?"),
-            "answers 'What is your favourite tea.' where the dialogue asks 'Where to.'.*other split",
+            "answers 'What is your favourite tea.' where .* asks 'Where to.'.* another split",
         ),
     ],
 )
 def test_what_cannot_be_used_is_refused_by_file_and_place(shape, change, sentence, tmp_path):
     recorded = record(tmp_path / "recorded", shape)
     change(recorded)
-    with pytest.raises(UserError, match=sentence.replace("other split", "another split")):
+    with pytest.raises(UserError, match=sentence):
         told(recorded)
 
 

@@ -60,9 +60,9 @@ def write_comparison(
     """Write the csv, md and tex (`outputs`) of a table of scores.
 
     `published` is the printed table; `systems` holds the spec of each system of this run, or
-    where its answers were recorded, by name; `metrics` begin with the paper's. Printed rows come first within a language. `sections`
-    and `notes` are added to the page's own. Raises UserError if more than `max_missing` of a
-    system's scores are missing.
+    where its answers were recorded, by name; `metrics` begin with the paper's. Printed rows come
+    first within a language. `sections` and `notes` are added to the page's own. Raises UserError if
+    more than `max_missing` of a system's scores are missing.
     """
     verdicts = scores.verdicts
     refuse_missing(verdicts, max_missing)
