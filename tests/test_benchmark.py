@@ -216,9 +216,15 @@ def test_a_smoke_run_has_its_roles_and_items_only(run, release, snakemake, tmp_p
 def test_a_smoke_run_from_media_has_their_films_and_few_dialogues(snakemake, tmp_path):
     """The paper's 98 roles and 90 films are not needed for one of them."""
     files = ("--configfile", *(str(ROOT / path) for path in SIMULATED))
+    (tmp_path / "answers.tsv").write_text(
+        "role\tmode\tidx\tturn\taudio\ttext\nMater\tsingle\t0\t1\t\t\n"
+    )
+    recorded = {"theirs": str(tmp_path / "answers.tsv")}
     own = given({}, only={"roles": ["Mater"], "items": 1}, evaluate=["system-1"], shards=1)
-    printed = snakemake("-n", "table2", *files, *own, directory=tmp_path)
-    jobs = planned(printed)
-    assert jobs["fetch"] == 1 and jobs["write"] == jobs["judge"] == 1
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
-    assert config["only"] == {"roles": [], "items": None}
+    own.append(f"released_replies={json.dumps(recorded)}")
+    targets = ("table2", "export_inputs", "export_scores")
+    jobs = planned(snakemake("-n", *targets, *files, *own, directory=tmp_path))
+    assert jobs["fetch"] == jobs["write"] == jobs["respond"] == jobs["import_replies"] == 1
+    assert jobs["judge"] == 2 and not [
+        name for name in jobs if name.startswith("import_r") and name != "import_replies"
+    ]

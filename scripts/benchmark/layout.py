@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -51,8 +51,9 @@ def role_called(name: str, names: Names, where: str) -> str:
     return names[clean(name)]
 
 
-def files_of(folder: Path, key: str) -> dict[Mode, list[Path]]:
-    """The JSON files of each mode; `key` of the config names the folder.
+def files_of(folder: Path, key: str, modes: Sequence[Mode] = MODES) -> dict[Mode, list[Path]]:
+    """The JSON files of each mode; `key` of the config names the folder. It must have `modes`, and
+    at least one.
 
     Raises UserError for a folder of another shape.
     """
@@ -67,17 +68,20 @@ def files_of(folder: Path, key: str) -> dict[Mode, list[Path]]:
             "give that folder."
         )
     for mode, folders in found.items():
-        if len(folders) != 1:
-            what = f"has no folder {mode}_turn" if not folders else "has two: " + _told(folders)
-            raise UserError(f"{key}: {folder} {what}; {RELEASED}.")
-    return {mode: _documents(folders[0], key) for mode, folders in found.items()}
+        if not folders and (mode in modes or not any(found.values())):
+            raise UserError(f"{key}: {folder} has no folder {mode}_turn; {RELEASED}.")
+        if len(folders) > 1:
+            raise UserError(f"{key}: {_told(folders)} are of one mode; keep one of them.")
+    return {mode: _documents(folders[0], key) for mode, folders in found.items() if folders}
 
 
-def by_role(folder: Path, key: str, names: Names) -> dict[tuple[str, Mode], Path]:
-    """The JSON file of each role and mode. Raises UserError for two of one role, a role that nobody
-    knows and a role that lacks a mode."""
+def by_role(
+    folder: Path, key: str, names: Names, modes: Sequence[Mode] = MODES
+) -> dict[tuple[str, Mode], Path]:
+    """The JSON file of each role and mode. Raises UserError for two of one role and for a role that
+    nobody knows."""
     found: dict[tuple[str, Mode], Path] = {}
-    for mode, files in files_of(folder, key).items():
+    for mode, files in files_of(folder, key, modes).items():
         for file in files:
             role = role_called(file.stem, names, f"{key}: {file}")
             if (role, mode) in found:

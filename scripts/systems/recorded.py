@@ -188,7 +188,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def _of_folder(place: Path, key: str, names: Names) -> Iterator[tuple[Item, int, Recorded]]:
-    for (role, mode), path in by_role(place, key, names).items():
+    for (role, mode), path in by_role(place, key, names, modes=()).items():
         document = read_json(path)
         for idx, turns in _dialogues(document, str(path)):
             for number, found in enumerate(turns, start=1):

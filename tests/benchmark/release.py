@@ -101,7 +101,8 @@ def make(home: Path, form: str = "path", sets: int = 3) -> Folders:
                     for who in names:
                         number += 1
                         # As released: the dialogue's number is not in the name.
-                        inside = f"{mode}_turn_speech/{name}/1_{name}_0_{number}_{who}.wav"
+                        odd = ("", "{take} ", "#2 50% ", "é·")[number % 4]
+                        inside = f"{mode}_turn_speech/{name}/1_{name}_0_{number}_{odd}{who}.wav"
                         path = home / "test data" / inside
                         data = tone(path, 3 + number % 4 / 4, number)
                         key = (

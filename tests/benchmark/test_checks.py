@@ -81,7 +81,7 @@ def test_a_role_of_ones_own_is_one_of_the_configs_table(folders):
         ),
         (
             lambda home: shutil.copytree(home / "test data/multi_turn", home / "test data/multi"),
-            ("has two:",),
+            ("are of one mode; keep one of them",),
         ),
         (
             lambda home: (home / "test data/multi_turn/hutao.json").unlink(),

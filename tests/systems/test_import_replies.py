@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def dialogues(sets=1):
 
 
 def record(folder, shape="numbered", leave=()):
-    """Answers in a folder, in one of the shapes, without those to `leave` (role, mode, idx, turn)."""
+    """Answers in a folder, in one of the shapes, without those to `leave` out."""
     found = {}
     for number, (key, asked) in enumerate(sorted(QUESTIONS.items())):
         role, mode, idx = key
@@ -294,6 +295,14 @@ def test_answers_for_the_wrong_split_are_refused(tmp_path):
     short = {key: asked[:1] for key, asked in QUESTIONS.items()}
     with pytest.raises(UserError, match="turn 2 of a dialogue that has 1: .*for another split"):
         told(recorded, short)
+
+
+def test_a_mode_that_was_not_answered_counts_as_missing(tmp_path):
+    recorded = record(tmp_path / "recorded")
+    shutil.rmtree(recorded / "multi")
+    assert len([text for text in told(recorded) if "multi" in text]) == 4
+    found = imported(tmp_path, recorded)
+    assert {row.mode for row in found.values() if row.dropped} == {"multi"}
 
 
 def test_a_place_that_is_none_is_refused(tmp_path):

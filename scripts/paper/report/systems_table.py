@@ -211,8 +211,9 @@ def _about(
         voices.setdefault(reply.system, set()).add(reply.voice_mode)
     for name, spec in systems.items():
         shown = as_printed(name)
-        known = shown in SYSTEMS or isinstance(spec, str)
-        stand_in = "" if known else " It is a small stand-in, not a system of the paper."
+        stand_in = " It is a small stand-in, not a system of the paper."
+        if shown in SYSTEMS or isinstance(spec, str) or spec.folder:  # somebody's own backend
+            stand_in = ""
         matched = "matched" in voices.get(name, ())
         voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
         notes.append(f"`{shown}` = {describe(spec)}.{stand_in}{voice if matched else ''}")
