@@ -6,20 +6,23 @@ needs  the config's folders benchmark and voices (layouts: scripts/benchmark/), 
 makes  results/roles/{profiles,voices}.jsonl, results/dialogues/test and its speech
 """
 
+import functools
+from collections import Counter
+
 from scripts.benchmark.checks import check, sounds
 from scripts.benchmark.layout import MODES
 from scripts.benchmark.released import Released
 from scripts.paper.report.published import read_published
 from scripts.rows.dialogues import in_shard
 
+published_rows = lambda name: read_published(project(f"config/published/{name}.tsv"))
 FOLDERS = {key: config[key] and local(config[key]) for key in ("voices", "profiles", "scripts")}
 FOLDERS |= {"benchmark": BENCHMARK}
 RELEASE = Released(FOLDERS, ROLES, NAMES)
 PLAYED = [row for row in ROLES if row["pool"]]
 SETS = [1, 2, 3] if config["reference"] == "all" else [config["reference"]]
 TASK_TYPES = {
-    row["subtask"].casefold(): row["subtask"]
-    for row in read_published(project("config/published/figure4_task_types.tsv"))
+    row["subtask"].casefold(): row["subtask"] for row in published_rows("figure4_task_types")
 }
 IDENTIFIERS = []  # nobody has to be found
 
@@ -34,17 +37,25 @@ def files_of_roles(wildcards):
     return [str(file) for row in PLAYED for file in RELEASE.sources(row["role"])]
 
 
+@functools.cache
+def files_of_role(role):
+    """JSON and speech of a role's test dialogues."""
+    jsons = [RELEASE.files[role, mode] for mode in MODES]
+    return [str(file) for file in (*jsons, *sounds(RELEASE.all_items(role, tuple(SETS))))]
+
+
 def files_of_dialogues(wildcards):
     """JSON and speech of the test dialogues of a shard."""
-    roles = [row["role"] for row in of_shard(wildcards)]
-    jsons = [RELEASE.files[role, mode] for role in roles for mode in MODES]
-    items = [item for role in roles for item in RELEASE.all_items(role, tuple(SETS))]
-    return [str(file) for file in (*jsons, *sounds(items))]
+    return [file for row in of_shard(wildcards) for file in files_of_role(row["role"])]
 
 
 if workflow.is_main_process:
     with faults_told():
-        NOTICES += check(RELEASE, PLAYED, SETS, config["only"]["items"], set(TASK_TYPES))
+        (of_test,) = [row for row in published_rows("table1") if row["split"] == "test"]
+        each = of_test["samples"] // of_test["characters"]
+        printed = Counter(row["language"] for row in each * published_rows("roles"))
+        most = config["only"]["items"]
+        NOTICES += check(RELEASE, PLAYED, SETS, most, set(TASK_TYPES), printed)
 
 
 rule import_roles:

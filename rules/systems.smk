@@ -5,8 +5,9 @@ makes  results/systems/finetune/{agent}/: the adapter of an agent
        results/systems/{system}/: replies (rows and speech)
 """
 
-from scripts.benchmark.layout import all_files
-from scripts.systems.recorded import check_answers
+import functools
+
+from scripts.systems.recorded import check_answers, sources
 
 AGENTS = {
     name: model(base, "dialogue", f"finetune.agents.{name}")
@@ -41,9 +42,17 @@ if BENCHMARK and not ANSWERING:
 
 # Of a benchmark the questions are known, and recorded answers are held beside them at once.
 with faults_told():
-    for name, folder in RECORDED.items() if workflow.is_main_process else ():
+    if RECORDED and workflow.is_main_process:
         asked = RELEASE.questions(ROLES, config["only"]["items"]) if BENCHMARK else None
-        NOTICES += check_answers(Path(folder), name, NAMES, asked)
+        for name, place in RECORDED.items():
+            NOTICES += check_answers(Path(place), name, NAMES, asked)
+
+
+@functools.cache
+def files_of_answers(system):
+    """The files of a system's recorded answers."""
+    with faults_told():
+        return sources(Path(RECORDED[system]), system, NAMES)
 
 
 wildcard_constraints:
@@ -126,7 +135,7 @@ use rule respond as respond_by_service with:
 
 rule import_replies:
     input:
-        lambda wildcards: filter(fits, all_files(Path(RECORDED[wildcards.system]))),
+        lambda wildcards: filter(fits, files_of_answers(wildcards.system)),
         test="results/dialogues/test/{shard}.jsonl",
     output:
         replies="results/systems/{system}/{shard}.jsonl",
@@ -149,7 +158,7 @@ rule import_replies:
         sets=len(SETS) if BENCHMARK else 1,
         code=code(
             "systems/import_replies",
-            files=lambda wildcards: all_files(Path(RECORDED[wildcards.system])),
+            files=lambda wildcards: files_of_answers(wildcards.system),
         ),
     script:
         "../scripts/systems/import_replies.py"

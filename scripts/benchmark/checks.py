@@ -16,14 +16,19 @@ from scripts.benchmark.layout import MODES, Rows, hidden, whole
 from scripts.benchmark.released import Released
 
 LISTED = 10  # sentences of one kind that are told one by one
-ITEMS = 4  # released dialogues of a role
 
 
 def check(
-    released: Released, roles: Rows, sets: Sequence[int], most: int | None, task_types: set[str]
+    released: Released,
+    roles: Rows,
+    sets: Sequence[int],
+    most: int | None,
+    task_types: set[str],
+    printed: Counter[str],
 ) -> list[str]:
     """What a user should know about the benchmark's `roles`, at `most` so many dialogues of each
-    role and mode, with these `sets` of reference speech; `task_types` are Figure 4's sub-tasks.
+    role and mode, with these `sets` of reference speech; `task_types` are Figure 4's sub-tasks,
+    and `printed` the released dialogues of each language.
 
     Raises UserError for the first fault: a file that is missing or cannot be read, a turn without
     audio, audio that does not open.
@@ -50,7 +55,7 @@ def check(
             )
         others = released.other_person(row, everything)
         people += [f"{where} {sentence}" for where, sentence in others.items()]
-    notices = [_counted(counts, roles, released)]
+    notices = [_counted(counts, len(roles), printed)]
     archive = hidden(released.benchmark)
     if archive:
         notices.append(
@@ -88,20 +93,19 @@ def listed(sentences: Sequence[str], advice: str) -> list[str]:
     return [*told, f"... and {rest} more like it."] if rest > 0 else told
 
 
-def _counted(counts: Counter[str], roles: Rows, released: Released) -> str:
+def _counted(counts: Counter[str], roles: int, printed: Counter[str]) -> str:
     """How many dialogues there are, beside the released number."""
-    own = _told(counts)
-    known = Counter({"English": 82 * ITEMS, "Chinese": 16 * ITEMS})  # roles of the paper's Table 6
-    if counts == known:
-        return f"benchmark: {own} of {len(roles)} roles, as released."
+    own = f"benchmark: {_told(counts)} of {roles} roles"
+    if counts == printed:
+        return f"{own}, as released."
     return (
-        f"benchmark: {own} of {len(roles)} roles are scored, where the release has {_told(known)} "
-        "of 98: do not compare them with printed scores of all."
+        f"{own} are scored, where the release has {_told(printed)}: do not compare them with "
+        "printed scores."
     )
 
 
 def _told(counts: Counter[str]) -> str:
-    parts = ", ".join(f"{language} {number}" for language, number in counts.items())
+    parts = ", ".join(f"{language} {number}" for language, number in sorted(counts.items()))
     return f"{counts.total()} dialogues ({parts})"
 
 

@@ -42,7 +42,7 @@ def import_dialogues(
             for place, number in enumerate(sets):
                 for idx, item in enumerate(found):
                     dialogue = _dialogue(row, mode, idx + place * len(found), item, number)
-                    dialogue.subtask = task_types.get((item.category or "").strip().casefold())
+                    dialogue.subtask = task_types.get(item.category.strip().casefold())
                     dialogues.append(dialogue)
                     heard.append(_spoken(dialogue, item, number, speech))
     write_rows(test, dialogues)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 from scripts.benchmark.layout import located
 from scripts.common.errors import UserError
@@ -31,6 +31,8 @@ AUDIO = re.compile(r"(user|role)_speech_(path|base64)_?([1-3]?)")
 FASTEST, SLOWEST, SILENCE = {"wide": 12, "other": 30}, {"wide": 1, "other": 3}, 5
 WIDE = re.compile(r"[\u3400-\u9fff]")
 
+# Texts that may be lacking, or in several pieces.
+Loose = Annotated[str, BeforeValidator(lambda v: "\n".join(v) if isinstance(v, list) else v or "")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -43,9 +45,9 @@ class _Turn(BaseModel):
 class _Item(BaseModel):
     model_config = ConfigDict(extra="allow")
     dialogue: list[_Turn]
-    context: str = ""
-    system_prompt: str = ""
-    category: str | None = None
+    context: Loose = ""
+    system_prompt: Loose = ""
+    category: Loose = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Item:
     turns: list[Turn]
     context: str
     system_prompt: str
-    category: str | None
+    category: str
 
 
 def read_items(path: Path, folder: Path, sets: Sequence[int]) -> list[Item]:

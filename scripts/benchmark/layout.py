@@ -175,17 +175,6 @@ def hidden(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("._*") if path.is_file())
 
 
-def all_files(folder: Path) -> list[str]:
-    """All visible files in a folder, at any depth; the file itself if it is one."""
-    if folder.is_file():
-        return [str(folder)]
-    return sorted(
-        str(path)
-        for path in folder.rglob("*")
-        if path.is_file() and not any(map(_hidden, path.relative_to(folder).parts))
-    )
-
-
 def _folders(folder: Path, mode: Mode, depth: int = 1) -> list[Path]:
     """Folders of a mode, at most `depth` levels below."""
     levels = ["/".join(["*"] * level) for level in range(1, depth + 1)]

@@ -48,7 +48,7 @@ class _Turn(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=())
     turn: int | None = None
     user_input: _Said = Field(default_factory=_Said)
-    output: _Said = Field(alias="model_output")
+    output: _Said | None = Field(alias="model_output")
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,16 @@ def read_answers(place: Path, name: str, names: Names) -> Answers:
         item: {turn + 1 - first: one for turn, one in turns.items()}
         for item, turns in answers.items()
     }
+
+
+def sources(place: Path, name: str, names: Names) -> list[str]:
+    """The files of recorded answers: their documents, and the audio that these name."""
+    key = f"released_replies.{name}"
+    table = _table(place, key)
+    documents = [table] if table else by_role(place, key, names, modes=()).values()
+    answers = [one for turns in read_answers(place, name, names).values() for one in turns.values()]
+    sounds = [one.speech.file for one in answers if one.speech and one.speech.file]
+    return [str(file) for file in (*documents, *sounds)]
 
 
 def fault_of_answers(turns: Mapping[int, Recorded], questions: list[str]) -> str | None:
@@ -197,7 +207,7 @@ def _of_folder(place: Path, key: str, names: Names) -> Iterator[tuple[Item, int,
                     turn = _Turn.model_validate(found)
                 except ValidationError as error:
                     raise UserError(f"{where}: {fault_of(error)}; {SHAPE}.") from error
-                said = turn.output
+                said = turn.output or _Said()
                 speech = _speech(said.audio_path, where, (path.parent, place, place.parent), key)
                 answer = Recorded(where, turn.user_input.text, said.text or None, speech)
                 yield (role, mode, idx), number if turn.turn is None else turn.turn, answer

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from scripts.benchmark.checks import LISTED, check, listed
 from scripts.benchmark.items import odd_length
-from scripts.benchmark.layout import cast
+from scripts.benchmark.layout import cast, located
 from scripts.common.errors import UserError
 from tests.benchmark.release import CAST, NAMES, ROWS, Folders, make, rows
 
+PRINTED = Counter({"English": 328, "Chinese": 64})
 TASKS = {"reasoning and motivation"}
 
 
@@ -28,7 +32,7 @@ def folders(made, tmp_path):
 
 
 def checked(folders, sets=(1,), most=None, **others):
-    return check(folders.released(**others), rows(), sets, most, TASKS)
+    return check(folders.released(**others), rows(), sets, most, TASKS, PRINTED)
 
 
 def refused(folders, *sentence, **others):
@@ -43,12 +47,18 @@ def refused(folders, *sentence, **others):
 def test_a_sound_benchmark_is_counted_by_language_beside_the_release(made):
     counted, archive = checked(made)
     assert (
-        "16 dialogues (English 8, Chinese 8) of 4 roles are scored, where the release has 392"
+        "16 dialogues (Chinese 8, English 8) of 4 roles are scored, where the release has 392"
         in (counted)
     )
-    assert "(English 328, Chinese 64) of 98" in counted
+    assert "(Chinese 64, English 328): do not compare them with printed scores" in counted
     assert archive.startswith("8 files of macOS's archives are passed over")
-    assert "8 dialogues (English 4, Chinese 4)" in checked(made, most=1)[0]
+    assert "8 dialogues (Chinese 4, English 4)" in checked(made, most=1)[0]
+
+
+def test_as_many_as_released_are_so(made):
+    counts = Counter({"English": 8, "Chinese": 8})
+    told = check(made.released(), rows(), (1,), None, TASKS, counts)
+    assert told[0] == "benchmark: 16 dialogues (Chinese 8, English 8) of 4 roles, as released."
 
 
 def test_roles_are_found_by_the_names_that_the_paper_prints(made):
@@ -259,3 +269,25 @@ def test_paths_are_taken_from_the_json_whatever_machine_they_were_true_on(folder
         folders.json("Mater").write_text(json.dumps(document), "utf-8")
         (item, _) = folders.released().items("Mater", "single", (1,))
         assert item.turns[0].user_speech.file == moved
+
+
+PARTS = st.lists(st.sampled_from(["data", "a b", "x", "..", "é", "single_turn_speech"]), max_size=4)
+
+
+@given(before=PARTS, inside=PARTS, separator=st.sampled_from("/\\"))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_longest_end_of_a_path_that_leads_to_a_file_is_taken(
+    before, inside, separator, tmp_path
+):
+    """And never a file outside of the places."""
+    own = [part for part in inside if part != ".."]
+    file = tmp_path.joinpath("place", *own, "one.wav")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    said = separator.join([*before, *inside, "one.wav"])
+    found = located(said, [tmp_path / "place"])
+    assert found and found.is_relative_to(tmp_path / "place") and found.name == "one.wav"
+    whole = [part for part in (*before, *inside) if part != ".."]
+    tails = [tmp_path.joinpath("place", *whole[n:], "one.wav") for n in range(len(whole) + 1)]
+    assert found == next(path for path in tails if path.is_file())
+    assert located(said.replace("one", "two"), [tmp_path / "place"]) is None

@@ -172,9 +172,12 @@ def test_a_turn_without_audio_counts_as_missing(tmp_path):
     path = recorded / "multi/joe.json"
     document = json.loads(path.read_text("utf-8"))
     document["dialogue_0"][0]["model_output"]["audio_path"] = None
+    document["dialogue_1"][0]["model_output"] = None
     path.write_text(json.dumps(document), "utf-8")
-    (sentence,) = told(recorded)
-    assert "joe, multi 0: turn 1 of 2 is recorded without audio" in sentence
+    sentences = told(recorded)
+    for idx, sentence in enumerate(sentences):
+        assert f"joe, multi {idx}: turn 1 of 2 is recorded without audio" in sentence
+    assert len(sentences) == 2
     assert imported(tmp_path, recorded)["joe-multi-0"].turns[0].audio is None
 
 
