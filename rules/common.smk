@@ -17,7 +17,7 @@ from scripts.common.errors import UserError
 from scripts.common.tables import refuse_duplicates, read_table, refer, unique
 from scripts.setup.machine import path_fault
 from scripts.workflow import specs
-from scripts.workflow.way_in import narrowed, needed, with_models
+from scripts.workflow.way_in import narrowed, needed, refuse_lonely, with_models
 from scripts.workflow.rule_parts import code, fits, job_resources
 from scripts.workflow.specs import asks_service, cores  # who asks, runs where the store is
 
@@ -92,6 +92,7 @@ with faults_told():
     if BENCHMARK:
         ROLES = cast(Path(BENCHMARK), "benchmark", ROLES, NAMES)
     else:
+        refuse_lonely(config)
         MEDIA = table("media", "media", "media")
         works = {row["work"] for row in ROLES} | {""}
         refer(project(config["media"]), "media", "work", works, config["roles"])

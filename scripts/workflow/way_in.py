@@ -27,6 +27,16 @@ def with_models(config: dict[str, Any], overlay: str) -> dict[str, Any]:
     return models
 
 
+def refuse_lonely(config: dict[str, Any]) -> None:
+    """Refuse folders that belong to a benchmark where none is named."""
+    for key in ("voices", "profiles", "scripts"):
+        if config[key]:
+            raise UserError(
+                f"{key}: {config[key]} belongs to a benchmark, and `benchmark` names none; give its "
+                "folder, or set this to null (roles.tsv has columns for files of your own roles)."
+            )
+
+
 def narrowed(config: dict[str, Any], roles: Rows) -> Rows:
     """The rows of roles.tsv in which only the chosen roles have a pool: others are looked for, but
     not played. The counts in `config` become what `only` leaves of them.

@@ -7,7 +7,7 @@ import yaml
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.workflow.way_in import narrowed, needed, with_models
+from scripts.workflow.way_in import narrowed, needed, refuse_lonely, with_models
 from scripts.workflow.workload import size
 
 ROLES = [
@@ -78,6 +78,12 @@ def test_models_of_an_overlay_are_known_and_the_configs_options_count(config):
     assert models["gemini-2.5-pro"]["backend"] == "gemini"
     assert models["gemini-2.5-pro"]["protocol"] == "joint"
     assert models["objective"] == config["models"]["objective"] and "Qwen2.5-Omni" in models
+
+
+def test_voices_without_a_benchmark_are_refused(config):
+    refuse_lonely(config)
+    with pytest.raises(UserError, match="voices: x belongs to a benchmark, and `benchmark` names"):
+        refuse_lonely(config | {"voices": "x"})
 
 
 def test_each_set_of_references_is_judged_and_so_counted(config):
