@@ -32,8 +32,8 @@ def refuse_lonely(config: dict[str, Any]) -> None:
     for key in ("voices", "profiles", "scripts"):
         if config[key]:
             raise UserError(
-                f"{key}: {config[key]} belongs to a benchmark, and `benchmark` names none; give its "
-                "folder, or set this to null (roles.tsv has columns for files of your own roles)."
+                f"{key}: {config[key]} belongs to a benchmark, and `benchmark` names none; give "
+                "its folder, or set this to null (roles.tsv has columns for files of your roles)."
             )
 
 
