@@ -12,11 +12,16 @@
 #                                                            speaks them: gone once speech has them
 #   results/systems/finetune/{agent}/                        train.jsonl, adapter/, checkpoints/
 #   results/systems/{system}/{shard}/                        rows in {shard}.jsonl
+#   results/systems/export/                                  inputs.json, inputs.csv, audio/
 #   results/judging/sentences/                               rows in sentences.jsonl
 #   results/judging/{judge}/{system}/{shard}.jsonl           probes.jsonl beside the systems
 #   results/paper/{table1..table7,corpus_quality,differences,agree,judge_audit,compare,errata,
 #       deviations}.*                                        csv, md, tex; figure2: md, tex
+#   results/paper/export_scores/{joint,per_metric}/{system}/{mode}/{role}.json
+#                                                            missing.csv beside them
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
+#
+# Where a benchmark is scored, roles/ has voices and profiles, and dialogues/ the test split.
 #
 # Beside it: cache/kept/{rule}/..., the model caches of jobs; cache/calls.sqlite, the answers of
 # services.
@@ -30,9 +35,19 @@ configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/corpus.smk"
-include: "rules/roles.smk"
-include: "rules/dialogues.smk"
+
+
+if BENCHMARK:
+
+    include: "rules/benchmark.smk"
+
+else:
+
+    include: "rules/corpus.smk"
+    include: "rules/roles.smk"
+    include: "rules/dialogues.smk"
+
+
 include: "rules/systems.smk"
 include: "rules/judging.smk"
 include: "rules/paper.smk"

@@ -92,7 +92,7 @@ rule agree:
     resources:
         **job_resources(),
     params:
-        systems=list(SYSTEMS),
+        systems=ANSWERING,
         roles=ROLE_NAMES,
         judges=JUDGES,
         expected=expected_of(*JUDGES),
@@ -215,9 +215,33 @@ rule deviations:
         "../scripts/paper/deviations.py"
 
 
+rule export_scores:
+    input:
+        verdicts=SCORES,
+        test=dialogues_of("test"),
+    output:
+        scores=directory("results/paper/export_scores"),
+    log:
+        "logs/export_scores.log",
+    benchmark:
+        "logs/export_scores.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        **job_resources(),
+    params:
+        expected=expected_of(config["judge"]),
+        code=code("paper/export_scores"),
+    script:
+        "../scripts/paper/export_scores.py"
+
+
 rule paper:
     input:
-        rules.table1.output,
+        # A benchmark has no corpus, and no dialogues but those of the test.
+        [] if BENCHMARK else [rules.table1.output, rules.figure4.output],
+        [] if BENCHMARK else rules.corpus_quality.output,
         rules.table2.output,
         rules.table3.output,
         rules.table4.output,
@@ -226,9 +250,7 @@ rule paper:
         rules.table7.output,
         rules.figure2.output,
         rules.figure3.output,
-        rules.figure4.output,
         rules.figure5.output,
-        rules.corpus_quality.output,
         rules.differences.output,
         rules.agree.output,
         rules.judge_audit.output,

@@ -11,11 +11,13 @@ import yaml
 sys.path.insert(0, workflow.basedir)
 # Show the traceback of a job that crashes during imports, before it has a log.
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
+from scripts.benchmark.layout import cast, names_of
 from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.common.tables import refuse_duplicates, read_table, refer, unique
 from scripts.setup.machine import path_fault
 from scripts.workflow import specs
+from scripts.workflow.way_in import narrowed, needed, refuse_lonely, with_models
 from scripts.workflow.rule_parts import code, fits, job_resources
 from scripts.workflow.specs import asks_service, cores  # who asks, runs where the store is
 
@@ -79,17 +81,28 @@ def one_of(names):
 
 
 with faults_told():
+    if config.get("benchmark"):  # the paper's models and roles are known there, too
+        config["models"] = with_models(config, project("config/paper.yaml"))
     documents.check(config, "config", "the configuration")
-    MEDIA, ROLES = table("media", "media", "media"), table("roles", "roles", "role")
+    MEDIA, ROLES = [], table("roles", "roles", "role")
+    BENCHMARK = config["benchmark"] and local(config["benchmark"])
+    if BENCHMARK:  # stands in for media, roles and dialogues
+        ROLES = [*ROLES, *read_table(project("config/paper/roles.tsv"), "roles")]
+    NAMES = names_of(ROLES, project("config/published/roles.tsv"))
+    if BENCHMARK:
+        ROLES = cast(Path(BENCHMARK), "benchmark", ROLES, NAMES)
+    else:
+        refuse_lonely(config)
+        MEDIA = table("media", "media", "media")
+        works = {row["work"] for row in ROLES} | {""}
+        refer(project(config["media"]), "media", "work", works, config["roles"])
+    ROLES = narrowed(config, ROLES)
+    MEDIA_USED = [] if BENCHMARK else needed(config, MEDIA, ROLES)
+    batches = {row["batch"] for row in MEDIA_USED}
+    BATCHES = [name for name in config["batches"] or sorted(batches) if name in batches]
     ROLE_NAMES = [row["role"] for row in ROLES]
-    known = sorted({row["batch"] for row in MEDIA})
-    BATCHES = config["batches"] or known
-    for batch in filter(lambda batch: batch not in known, BATCHES):
-        where = f"batches: no row of {config['media']} is of batch '{batch}'"
-        raise UserError(f"{where}{documents.nearest(batch, known)}")
-    works = {row["work"] for row in ROLES} | {""}
-    refer(project(config["media"]), "media", "work", works, config["roles"])
-    refuse_duplicates(config["evaluate"], "evaluate")
+    RECORDED = {name: local(path) for name, path in config["released_replies"].items()}
+    refuse_duplicates([*config["evaluate"], *RECORDED], "evaluate and released_replies")
     refuse_duplicates([config["judge"], *config["agree"]], "judge and agree")
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
     # `judge` fills the tables; the others are for agree and judge_audit only.
@@ -97,23 +110,16 @@ with faults_told():
     JUDGES |= {name: model(name, "judge", "agree") for name in config["agree"]}
 
 SHARDS = [f"{k}-of-{config['shards']}" for k in range(1, config["shards"] + 1)]
-SPLITS = ["train", "out_of_domain", "test"]
+SPLITS = ["test"] if BENCHMARK else ["train", "out_of_domain", "test"]
+ANSWERING = [*SYSTEMS, *RECORDED]  # all whose replies are judged
+NOTICES = []  # what a user should know before the first job
+# The files of one kind of dialogue rows.
+dialogues_of = lambda kind: expand(f"results/dialogues/{kind}/{{shard}}.jsonl", shard=SHARDS)
 
 
 wildcard_constraints:
     batch=one_of(BATCHES),
     shard=one_of(SHARDS),
     split=one_of(SPLITS),
-    system=one_of(SYSTEMS),
+    system=one_of(ANSWERING),
     judge=one_of(JUDGES),
-
-
-onstart:
-    Path("results").mkdir(exist_ok=True)
-    Path("results/run_config.yaml").write_text(yaml.safe_dump(dict(config), allow_unicode=True))
-
-
-onerror:
-    print(
-        "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
-    )

@@ -12,7 +12,7 @@ DIARIZATION = stage_model("diarize", "diarization")
 VAD = stage_model("segment", "vad")
 QUALITY = stage_model("rate", "quality")
 ASR = stage_model("transcribe", "asr")
-MEDIA_OF = {batch: [row for row in MEDIA if row["batch"] == batch] for batch in BATCHES}
+MEDIA_OF = {batch: [row for row in MEDIA_USED if row["batch"] == batch] for batch in BATCHES}
 
 
 rule fetch:

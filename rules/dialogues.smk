@@ -20,9 +20,6 @@ COMPARED = CLASSIFIED if WITHIN_ROLE else expand(CLASSIFIED, shard=SHARDS)
 with faults_told():
     refer(project(config["test_items"]), "test_items", "role", ROLE_NAMES, config["roles"])
 
-# The files of one kind of dialogue rows.
-dialogues_of = lambda kind: expand(f"results/dialogues/{kind}/{{shard}}.jsonl", shard=SHARDS)
-
 
 rule write:
     input:
@@ -131,6 +128,7 @@ rule split:
         shard="{shard}",
         single=config["split"]["single"],
         multi=config["split"]["multi"],
+        curated=not any(config["only"].values()),
         code=code("dialogues/split"),
     script:
         "../scripts/dialogues/split.py"

@@ -9,11 +9,11 @@ makes  results/judging/{judge}/{system}/: one row an item and metric
 # A rule is local or not, so judges that ask a service have their own rule.
 JUDGES_ASKING = [name for name, spec in JUDGES.items() if asks_service(spec)]
 PROBING = stage_model("judge_audit", "tts")  # speaks the sentences added to replies
-REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS)
+REPLIES = expand("results/systems/{system}/{shard}.jsonl", system=ANSWERING, shard=SHARDS)
 
 VERDICTS = "results/judging/{judge}/{system}/{shard}.jsonl"
 # The files of one judge or of several.
-verdicts_of = lambda judges: expand(VERDICTS, judge=judges, system=SYSTEMS, shard=SHARDS)
+verdicts_of = lambda judges: expand(VERDICTS, judge=judges, system=ANSWERING, shard=SHARDS)
 # The prompt file of each prompted judge; other judges have none.
 PROTOCOLS = {name: specs.option(judge, "protocol") for name, judge in JUDGES.items()}
 PROMPTS = {
@@ -69,7 +69,7 @@ use rule judge as judge_by_service with:
 rule speak_probes:
     input:
         replies=REPLIES,
-        answers=expand("results/systems/{system}/{shard}", system=SYSTEMS, shard=SHARDS),
+        answers=expand("results/systems/{system}/{shard}", system=ANSWERING, shard=SHARDS),
         test=expand("results/dialogues/test/{shard}.jsonl", shard=SHARDS),
         spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
         speech=expand("results/dialogues/speech/test/{shard}", shard=SHARDS),
@@ -100,7 +100,7 @@ rule probe:
     input:
         lambda wildcards: PROMPTS[wildcards.judge],
         replies=REPLIES,
-        answers=expand("results/systems/{system}/{shard}", system=SYSTEMS, shard=SHARDS),
+        answers=expand("results/systems/{system}/{shard}", system=ANSWERING, shard=SHARDS),
         test=expand("results/dialogues/test/{shard}.jsonl", shard=SHARDS),
         spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
         speech=expand("results/dialogues/speech/test/{shard}", shard=SHARDS),

@@ -9,7 +9,7 @@ from scripts.paper.report.ratings import read_ratings
 from scripts.paper.report.released import files_of
 
 with faults_told():
-    RATINGS = read_ratings(project(config["human_ratings"]), list(SYSTEMS), ROLE_NAMES, METRICS)
+    RATINGS = read_ratings(project(config["human_ratings"]), ANSWERING, ROLE_NAMES, METRICS)
     # Released scores stand in for a run: they are read, and nothing is made.
     RELEASED = [
         project(str(file))
@@ -22,10 +22,10 @@ SPOKEN = expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, 
 ABLATIONS = {
     ablated: whole
     for ablated, whole in config["ablations"].items()
-    if ablated in SYSTEMS and whole in SYSTEMS
+    if ablated in ANSWERING and whole in ANSWERING
 }
 # The verdicts of some judges that a table expects (scripts/paper/report/expected.py).
-expected_of = lambda *judges: {"systems": list(SYSTEMS), "judges": list(judges), "metrics": METRICS}
+expected_of = lambda *judges: {"systems": ANSWERING, "judges": list(judges), "metrics": METRICS}
 # A printed table of the paper.
 published = lambda name: project(f"config/published/{name}.tsv")
 # An output that `snakemake --report` shows under `category`, with its caption.
@@ -85,7 +85,7 @@ rule table2:
     resources:
         **job_resources(),
     params:
-        systems={} if RELEASED else SYSTEMS,
+        systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
         expected=expected_of(config["judge"]),
@@ -117,7 +117,7 @@ rule table3:
     resources:
         **job_resources(),
     params:
-        systems={} if RELEASED else SYSTEMS,
+        systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
         expected=expected_of(config["judge"]),
@@ -144,7 +144,7 @@ rule table4:
     resources:
         **job_resources(),
     params:
-        systems=list(SYSTEMS),
+        systems=ANSWERING,
         roles=ROLE_NAMES,
         metrics=METRICS,
         code=code("paper/table4"),
@@ -174,7 +174,7 @@ rule table5:
     resources:
         **job_resources(),
     params:
-        systems=list(SYSTEMS),
+        systems=ANSWERING,
         roles=ROLE_NAMES,
         expected=expected_of(config["judge"]),
         code=code("paper/table5"),

@@ -13,8 +13,6 @@ from scripts.workflow import cost, environments, guards, requirements, role_requ
 from scripts.workflow import slurm_arrays
 from scripts.workflow.workload import size
 
-MEDIA_USED = [row for row in MEDIA if row["batch"] in BATCHES]
-
 with faults_told():
     SPEEDS = read_table(project("config/speeds.tsv"), "speeds")
 
@@ -33,6 +31,8 @@ def announce(jobs):
     work = [work_of(job) for job in jobs]
     services = settings.rules(config)
     run_size, keeps = size(config, MEDIA_USED, ROLES, METRICS), config["kept"] is not None
+    for notice in NOTICES:
+        logger.info(notice)
     costs = cost.estimate(work, run_size, SPEEDS, services, keeps)
     if any(one.gpu_jobs or one.calls for one in costs):
         logger.info(cost.report(costs))
@@ -77,3 +77,14 @@ def find_jobs_and_announce():
 
 
 workflow._build_dag = find_jobs_and_announce
+
+
+onstart:
+    Path("results").mkdir(exist_ok=True)
+    Path("results/run_config.yaml").write_text(yaml.safe_dump(dict(config), allow_unicode=True))
+
+
+onerror:
+    print(
+        "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
+    )

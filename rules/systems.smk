@@ -5,6 +5,10 @@ makes  results/systems/finetune/{agent}/: the adapter of an agent
        results/systems/{system}/: replies (rows and speech)
 """
 
+import functools
+
+from scripts.systems.recorded import check_answers, sources
+
 AGENTS = {
     name: model(base, "dialogue", f"finetune.agents.{name}")
     for name, base in config["finetune"]["agents"].items()
@@ -20,8 +24,35 @@ ADAPTERS = {
     for name, spec in SYSTEMS.items()
 }
 
+# A benchmark has nothing to fine-tune on.
+for name, paths in ADAPTERS.items() if BENCHMARK else ():
+    for path in paths:
+        if path.startswith("results/systems/finetune/") and not Path(path).exists():
+            raise WorkflowError(
+                f"evaluate: {name} needs {path}, and a benchmark has no dialogues to train it on; "
+                f"give models.{name}.adapter the folder of a trained one, or leave the system out."
+            )
+
 # A rule is local or not, so systems that ask a service have their own rule.
 ASKING = [name for name, spec in SYSTEMS.items() if asks_service(spec)]
+
+
+if BENCHMARK and not ANSWERING:
+    NOTICES.append("No system is scored: `evaluate` and `released_replies` are empty.")
+
+# Of a benchmark the questions are known, and recorded answers are held beside them at once.
+with faults_told():
+    if RECORDED and workflow.is_main_process:
+        asked = RELEASE.questions(ROLES, config["only"]["items"]) if BENCHMARK else None
+        for name, place in RECORDED.items():
+            NOTICES += check_answers(Path(place), name, NAMES, asked)
+
+
+@functools.cache
+def files_of_answers(system):
+    """The files of a system's recorded answers."""
+    with faults_told():
+        return sources(Path(RECORDED[system]), system, NAMES)
 
 
 wildcard_constraints:
@@ -102,6 +133,67 @@ use rule respond as respond_by_service with:
     localrule: True
 
 
+rule import_replies:
+    input:
+        lambda wildcards: filter(fits, files_of_answers(wildcards.system)),
+        test="results/dialogues/test/{shard}.jsonl",
+    output:
+        replies="results/systems/{system}/{shard}.jsonl",
+        answers=directory("results/systems/{system}/{shard}"),
+    log:
+        "logs/import_replies/{system}/{shard}.log",
+    benchmark:
+        "logs/import_replies/{system}/{shard}.tsv"
+    wildcard_constraints:
+        system=one_of(RECORDED),
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        **job_resources(),
+    params:
+        name="{system}",
+        recorded=lambda wildcards: RECORDED[wildcards.system],
+        names=NAMES,
+        sets=len(SETS) if BENCHMARK else 1,
+        code=code(
+            "systems/import_replies",
+            files=lambda wildcards: files_of_answers(wildcards.system),
+        ),
+    script:
+        "../scripts/systems/import_replies.py"
+
+
+rule export_inputs:
+    input:
+        test=dialogues_of("test"),
+        spoken=dialogues_of("speech/test"),
+        speech=expand("results/dialogues/speech/test/{shard}", shard=SHARDS),
+        profiles="results/roles/profiles.jsonl",
+        voices="results/roles/voices.jsonl",
+        clips="results/roles/voices",
+        prompt_english=project(config["respond"]["prompts"]["English"]),
+        prompt_chinese=project(config["respond"]["prompts"]["Chinese"]),
+    output:
+        inputs_json="results/systems/export/inputs.json",
+        inputs_csv="results/systems/export/inputs.csv",
+        audio=directory("results/systems/export/audio"),
+    log:
+        "logs/export_inputs.log",
+    benchmark:
+        "logs/export_inputs.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        **job_resources(),
+    params:
+        sets=len(SETS) if BENCHMARK else 1,
+        code=code("systems/export_inputs"),
+    script:
+        "../scripts/systems/export_inputs.py"
+
+
 rule systems:
     input:
-        expand("results/systems/{system}/{shard}.jsonl", system=SYSTEMS, shard=SHARDS),
+        expand("results/systems/{system}/{shard}.jsonl", system=ANSWERING, shard=SHARDS),

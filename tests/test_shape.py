@@ -17,7 +17,7 @@ from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.stage import ABOUT
 
 ROOT = Path(__file__).resolve().parents[1]
-PHASES = ["corpus", "roles", "dialogues", "systems", "judging", "paper"]
+PHASES = ["corpus", "roles", "dialogues", "benchmark", "systems", "judging", "paper"]
 PYTHON = sorted(
     path for folder in ("scripts", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )

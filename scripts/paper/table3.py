@@ -26,7 +26,7 @@ def table3(
     table_csv: Path,
     table_md: Path,
     table_tex: Path,
-    systems: dict[str, ModelSpec],
+    systems: dict[str, ModelSpec | str],
     roles: list[dict],
     max_missing: float,
     expected: dict[str, list[str]],

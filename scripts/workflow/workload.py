@@ -77,13 +77,14 @@ def size(
     batches: dict[str, int] = {}
     for row in media:
         batches[row["batch"]] = batches.get(row["batch"], 0) + 1
+    sets = 3 if config["benchmark"] and config["reference"] == "all" else 1  # of reference speech
     return Size(
         media=batches,
         roles=len(cast),
         trained=sum(row["pool"] == "train" for row in roles),
         shards=config["shards"],
         written={mode: config["write"][mode] for mode in TURNS},
-        tested={mode: config["split"][mode] for mode in TURNS},
+        tested={mode: sets * config["split"][mode] for mode in TURNS},
         metrics=len(metrics),
         lengths={mode: mean_length(config["write"], mode, cast) for mode in TURNS},
         separate_user_tts=config["speak"]["tts"] != config["speak"]["user_tts"],

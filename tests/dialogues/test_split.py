@@ -90,3 +90,13 @@ def test_an_item_named_twice_is_refused(tmp_path):
     item = (ROWS[0].role, ROWS[0].mode, ROWS[0].id)
     with pytest.raises(UserError, match="named twice"):
         run(tmp_path, items=[item, item])
+
+
+def test_a_smoke_run_takes_no_curated_items(tmp_path):
+    """It has fewer dialogues than the table may name."""
+    table = tmp_path / "test_items.tsv"
+    table.write_text("role\tmode\tid\njoe\tsingle\t0123456789ab\n")
+    outputs = [tmp_path / f"{name}.jsonl" for name in ("train", "out_of_domain", "test")]
+    kept = written(tmp_path / "kept.jsonl", ROWS)
+    split(kept, table, *outputs, shard="1-of-1", single=1, multi=1, curated=False)
+    assert len(read_rows(outputs[2], Dialogue)) == 4

@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from typing import Any
 
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
-from scripts.common.json_path import mended
+from scripts.common.json_file import read_json
 from scripts.common.tables import clean, text_of
 from scripts.paper.report.expected import NOTHING, Expected, completed
 from scripts.paper.report.published import PAPER_METRICS, read_published, with_printed
@@ -180,10 +179,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _item_file(path: Path) -> Iterator[Cell]:
     """The items of a role and system, in either of the authors' shapes."""
-    try:
-        items = json.loads(text_of(path), object_pairs_hook=lambda pairs: _object(pairs, path))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not whole JSON ({error}); copy it again.") from error
+    items = read_json(path)
     if not isinstance(items, list) or not items:
         raise UserError(f"{path}: a list with at least one item is expected.")
     role, mode, system = clean(path.stem), path.parent.name.lower(), clean(path.parent.parent.name)
@@ -201,16 +197,6 @@ def _item_file(path: Path) -> Iterator[Cell]:
                     name = key.removesuffix(RESULTS)
                     test, reference = _pair(result, f"{where}, {name}")
                     yield Cell(where, system, JUDGE, role, mode, idx, name, test, reference)
-
-
-def _object(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
-    """A JSON object without duplicate keys, of which json.loads would take the last."""
-    pairs = [(mended(name), value) for name, value in pairs]  # it may appear in a message
-    names = [name for name, _ in pairs]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise UserError(f"{path}: '{twice[0]}' is there twice in one object; keep one of them.")
-    return dict(pairs)
 
 
 def _pair(result: Any, where: str) -> tuple[Any, Any]:

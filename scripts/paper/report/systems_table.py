@@ -49,7 +49,7 @@ def write_comparison(
     scores: VersionedVerdicts[Verdict],
     replies: list[Path],
     test: list[Path],
-    systems: dict[str, ModelSpec],
+    systems: dict[str, ModelSpec | str],
     metrics: Sequence[str],
     max_missing: float,
     domains: Sequence[str],
@@ -60,10 +60,10 @@ def write_comparison(
 ) -> None:
     """Write the csv, md and tex (`outputs`) of a table of scores.
 
-    `published` is the printed table; `systems` holds the spec of each system of this run, by
-    name; `metrics` begin with the paper's. Printed rows come first within a language. `sections`
-    and `notes` are added to the page's own. Raises UserError if more than `max_missing` of a
-    system's scores are missing.
+    `published` is the printed table; `systems` holds the spec of each system of this run, or
+    where its answers were recorded, by name; `metrics` begin with the paper's. Printed rows come
+    first within a language. `sections` and `notes` are added to the page's own. Raises UserError if
+    more than `max_missing` of a system's scores are missing.
     """
     verdicts = scores.verdicts
     refuse_missing(verdicts, max_missing)
@@ -121,8 +121,11 @@ def cut_notes(verdicts: list[Verdict]) -> list[str]:
     return notes
 
 
-def describe(spec: ModelSpec) -> str:
-    """A model's spec in words: backend and options, nested models included."""
+def describe(spec: ModelSpec | str) -> str:
+    """A model's spec in words: backend and options, nested models included. Of recorded answers
+    their folder or table is known."""
+    if isinstance(spec, str):
+        return f"answers recorded in `{spec}`"
     options = [
         f"{key}: {describe(value) if isinstance(value, ModelSpec) else value}"
         for key, value in spec.options.items()
@@ -185,7 +188,7 @@ def _interval(row: dict[str, Any], score: str) -> str:
 def _about(
     verdicts: list[Verdict],
     replies: list[Path],
-    systems: dict[str, ModelSpec],
+    systems: dict[str, ModelSpec | str],
     made_up: set[str],
 ) -> list[str]:
     """What a reader must know about this run's rows before comparing them with printed ones."""
@@ -208,7 +211,9 @@ def _about(
         voices.setdefault(reply.system, set()).add(reply.voice_mode)
     for name, spec in systems.items():
         shown = as_printed(name)
-        stand_in = "" if shown in SYSTEMS else " It is a small stand-in, not a system of the paper."
+        stand_in = " It is a small stand-in, not a system of the paper."
+        if shown in SYSTEMS or isinstance(spec, str) or spec.folder:  # somebody's own backend
+            stand_in = ""
         matched = "matched" in voices.get(name, ())
         voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
         notes.append(f"`{shown}` = {describe(spec)}.{stand_in}{voice if matched else ''}")
