@@ -1,5 +1,6 @@
 """Checked config and tables, wildcard sets, model specs, environments: what all phases use."""
 
+import functools
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.common.tables import refuse_duplicates, read_table, refer, unique
 from scripts.setup.machine import path_fault
+from scripts.systems.recorded import sources
 from scripts.workflow import specs
 from scripts.workflow.way_in import narrowed, needed, refuse_lonely, with_models
 from scripts.workflow.rule_parts import code, fits, job_resources
@@ -73,6 +75,13 @@ def env_of(*models):
     """The environment file that the backends of a rule share."""
     with faults_told():
         return f"../envs/{specs.environment(*models)}.yaml"
+
+
+@functools.cache
+def files_of_answers(system):
+    """The files of a system's recorded answers."""
+    with faults_told():
+        return sources(Path(RECORDED[system]), system, NAMES)
 
 
 def one_of(names):

@@ -5,9 +5,7 @@ makes  results/systems/finetune/{agent}/: the adapter of an agent
        results/systems/{system}/: replies (rows and speech)
 """
 
-import functools
-
-from scripts.systems.recorded import check_answers, sources
+from scripts.systems.recorded import check_answers
 
 AGENTS = {
     name: model(base, "dialogue", f"finetune.agents.{name}")
@@ -46,13 +44,6 @@ with faults_told():
         asked = RELEASE.questions(ROLES, config["only"]["items"]) if BENCHMARK else None
         for name, place in RECORDED.items():
             NOTICES += check_answers(Path(place), name, NAMES, asked)
-
-
-@functools.cache
-def files_of_answers(system):
-    """The files of a system's recorded answers."""
-    with faults_told():
-        return sources(Path(RECORDED[system]), system, NAMES)
 
 
 wildcard_constraints:
