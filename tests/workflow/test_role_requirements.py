@@ -72,5 +72,5 @@ def test_the_flag_is_the_one_that_the_stage_writes():
     model = type("Silent", (), {"generate": lambda self, chats, max_tokens: [""] * len(chats)})()
     row = rows.profile("ann", lines=["Hey."])
     prompt = type("Prompt", (), {"chat": lambda self, **places: []})()
-    profile.describe(model, prompt, [row])
+    profile.describe(model, prompt, [row], 160)
     assert any(flag.startswith(NO_PROFILE) for flag in row.flags)

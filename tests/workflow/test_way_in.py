@@ -11,10 +11,13 @@ from scripts.workflow.way_in import narrowed, needed, refuse_lonely, with_models
 from scripts.workflow.workload import size
 
 ROLES = [
-    {"role": "joe", "work": "The Flight", "pool": "train"},
-    {"role": "ann", "work": "The Flight", "pool": "out_of_domain"},
-    {"role": "zoe", "work": "A Game", "pool": "train"},
-    {"role": "ian", "work": "A Game", "pool": ""},
+    {"role": role, "work": work, "pool": pool, "language": "English"}
+    for role, work, pool in (
+        ("joe", "The Flight", "train"),
+        ("ann", "The Flight", "out_of_domain"),
+        ("zoe", "A Game", "train"),
+        ("ian", "A Game", ""),
+    )
 ]
 MEDIA = [
     {"media": "one", "work": "The Flight", "batch": "a"},
