@@ -61,9 +61,10 @@ quick: ahead-quick $(VENV)/.core
 	@echo "What is printed, recomputed   results/paper/compare.md, errata.md, table5.md"
 	@echo "A real call, scored           results/paper/corpus_quality.md"
 
+# SIZE: an overlay of the config, for another size than the demo's.
 demo: ahead-demo weights
-	$(BIN)/snakemake all
-	$(BIN)/snakemake all --report results/report.html --quiet
+	$(BIN)/snakemake all $(SIZE:%=--configfile %)
+	$(BIN)/snakemake all $(SIZE:%=--configfile %) --report results/report.html --quiet
 	@echo
 	@echo "The tables are in      results/paper/table1.md ... table7.md (also .csv, .tex)"
 	@echo "The figures are in     results/paper/figure2.md, figure3.png ... figure5.png (also .pdf, .svg)"
