@@ -152,7 +152,7 @@ rule rate:
         env_of(QUALITY)
     threads: cores(QUALITY)
     resources:
-        **job_resources(QUALITY),
+        **job_resources(QUALITY, mem_mb=3000),
     params:
         quality=QUALITY,
         lowest_ovrl=config["rate"]["lowest_ovrl"],
