@@ -83,16 +83,19 @@ test: $(VENV)/.test weights lint
 test-chaos: $(VENV)/.test
 	$(BIN)/python -m pytest tests/chaos
 
-# The folder cosyvoice has what the environment of that name locks in other versions; one test uses it.
-$(MODELS)/.installed: envs/models.txt envs/models-alone.txt envs/cosyvoice.txt scripts/setup/cpu_torch.py
+$(MODELS)/.installed: envs/models.txt envs/models-alone.txt scripts/setup/cpu_torch.py
 	$(call environment,$(MODELS),-r envs/models.txt)
 	$(MODELS)/bin/python -m pip install --quiet --no-compile --no-deps -r envs/models-alone.txt
-	grep -E '^(transformers|tokenizers|huggingface-hub|diffusers)==' envs/cosyvoice.txt | $(MODELS)/bin/python \
-	  -m pip install --quiet --no-compile --no-deps --upgrade --target $(MODELS)/cosyvoice -r /dev/stdin
 	$(MODELS)/bin/python -m scripts.setup.cpu_torch
 	@touch $@
 
-test-models: $(MODELS)/.installed
+# What the environment cosyvoice locks in other versions; tests/models/test_cosyvoice_lock.py uses it.
+$(MODELS)/cosyvoice/.installed: envs/cosyvoice.txt $(MODELS)/.installed
+	grep -E '^(transformers|tokenizers|huggingface-hub|diffusers)==' envs/cosyvoice.txt | $(MODELS)/bin/python \
+	  -m pip install --quiet --no-compile --no-deps --upgrade --target $(MODELS)/cosyvoice -r /dev/stdin
+	@touch $@
+
+test-models: $(MODELS)/cosyvoice/.installed
 	$(MODELS)/bin/python -m scripts.setup.assemble_weights dnsmos minilm
 	OMP_NUM_THREADS=1 $(MODELS)/bin/python -m pytest tests/models $(IN_PARALLEL)
 
