@@ -30,6 +30,7 @@ MONO = (
     "[every]astats=measure_perchannel=Peak_level:measure_overall=Peak_level+Number_of_NaNs,"
     f"aformat=sample_fmts=s16:sample_rates={RATE}:channel_layouts=mono,volumedetect"
 )
+BARE = ("-map_metadata", "-1", "-map_chapters", "-1")  # titles stay behind
 NUMBERS = "aeval='if(isnan(val(ch)),0,val(ch))':c=same"  # NaN becomes silence
 # Variable 0 holds the end of the sound written so far: a clock that goes back removes nothing.
 ONWARD = "asetpts='st(1,max(PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)'"
@@ -38,7 +39,14 @@ HOLES = (
     "PTS,ld(0)));st(0,ld(1)+NB_SAMPLES);ld(1)',"
     f"aresample=async=1:first_pts=0:min_hard_comp={SHORTEST_HOLE / 2}"
 )
-TOLD = re.compile(r"\[(?:Parsed_(?:astats|volumedetect)_\d+|astats@some) @ \w+\] \[info\] (.*)")
+# A measurement ends its line but need not begin it: ffmpeg's threads share stderr, and one may
+# report while another is in the middle of a line. What the file says of itself comes before START.
+START = "[info] Stream mapping:\n"
+TOLD = re.compile(
+    r"(Channel|Overall|RMS level dB|Peak level dB|Number of NaNs|n_samples|histogram_\d+db"
+    r"|mean_volume|max_volume)(?:: (.*))?$",
+    re.MULTILINE,
+)
 # ffmpeg's message if nothing was decoded.
 NOTHING = "Nothing was written into output file"
 # The file ends before it should, or its clock jumps.
@@ -98,7 +106,8 @@ def _one(
     limit = ["-t", f"{longest + 1:.3f}"]
     filters = ",".join(part for part in (change, MONO, ONWARD) if part)
     arguments = ["-dts_delta_threshold", str(LONGEST_HOLE), *opened, "-map", f"0:{track.stream}"]
-    arguments += [*limit, "-af", filters, "-c:a", "pcm_s16le", "-f", "null", "-", "-dec", "0:0"]
+    arguments += [*limit, "-af", filters, "-c:a", "pcm_s16le", *BARE, "-f", "null", "-"]
+    arguments += ["-dec", "0:0"]
     arguments += ["-filter_complex", f"[dec:0]{HOLES}[whole]", "-map", "[whole]", *limit, *_flac()]
     try:
         words = ffmpeg.run(arguments, target, timeout=3600, largest=_bytes(longest))
@@ -151,7 +160,7 @@ def _chain(
 
 def _flac() -> list[str]:
     return [
-        *("-map_metadata", "-1", "-map_chapters", "-1", "-f", "flac", "-frame_size", str(BLOCK)),
+        *(*BARE, "-f", "flac", "-frame_size", str(BLOCK)),
         *("-threads", "1", "-flags", "+bitexact", "-fflags", "+bitexact"),
     ]  # fmt: skip
 
@@ -167,9 +176,7 @@ def _levels(words: str) -> tuple[Heard, int]:
     heard, samples, often = Heard(), 0, []
     levels: dict[str, list[list[float]]] = {"RMS level dB": [[]], "Peak level dB": [[]]}
     channel = 0  # 0: the line is about all channels
-    for line in words.split("\n"):
-        found = TOLD.match(line)
-        key, _, value = found[1].partition(": ") if found else ("", "", "")
+    for key, value in TOLD.findall(words.rpartition(START)[2]):
         if key == "Channel":
             channel = int(value)
         elif key == "Overall":
