@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.figures import Figure, show
 from scripts.common.paths import ROOT
+from scripts.workflow.model_spec import ModelSpec
 
 TOY = ROOT / "tests/config/toy.yaml"
 TARGET, FIRST = "corpus", "results/corpus/media/toy.jsonl"
@@ -111,7 +112,15 @@ def as_words(value: object) -> list[str]:
         return [value]
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return list(value)
-    return [json.dumps(value)]
+    return [json.dumps(plain(value))]
+
+
+def plain(value: object) -> object:
+    """The value as JSON can hold it: a model as its fields."""
+    if isinstance(value, ModelSpec):
+        options = {key: plain(option) for key, option in value.options.items()}
+        return {**value._asdict(), "options": options}
+    return value
 
 
 def made(folder: Path) -> dict[str, bytes]:

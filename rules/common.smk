@@ -114,6 +114,17 @@ with faults_told():
     refuse_duplicates([*config["evaluate"], *RECORDED], "evaluate and released_replies")
     refuse_duplicates([config["judge"], *config["agree"]], "judge and agree")
     SYSTEMS = {name: model(name, "dialogue", "evaluate") for name in config["evaluate"]}
+    # The adapters of a system's models that the rule finetune trains. A benchmark has no dialogues
+    # for that.
+    ADAPTERS = {name: specs.adapters(spec) for name, spec in SYSTEMS.items()}
+    UNTRAINED = {
+        name: path
+        for name, paths in ADAPTERS.items()
+        for path in paths
+        if BENCHMARK and path.startswith("results/systems/finetune/") and not Path(path).exists()
+    }
+    for name in UNTRAINED:
+        del SYSTEMS[name], USED[name]
     # `judge` fills the tables; the others are for agree and judge_audit only.
     JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}
     JUDGES |= {name: model(name, "judge", "agree") for name in config["agree"]}

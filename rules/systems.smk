@@ -12,24 +12,14 @@ AGENTS = {
     for name, base in config["finetune"]["agents"].items()
 }
 
-# The adapters of a system's models that the rule finetune trains.
-ADAPTERS = {
-    name: [
-        model.options["adapter"]
-        for model in specs.with_nested([spec])
-        if "adapter" in model.options
-    ]
-    for name, spec in SYSTEMS.items()
-}
-
-# A benchmark has nothing to fine-tune on.
-for name, paths in ADAPTERS.items() if BENCHMARK else ():
-    for path in paths:
-        if path.startswith("results/systems/finetune/") and not Path(path).exists():
-            raise WorkflowError(
-                f"evaluate: {name} needs {path}, and a benchmark has no dialogues to train it on; "
-                f"give models.{name}.adapter the folder of a trained one, or leave the system out."
-            )
+for name, path in UNTRAINED.items():
+    left_out = (
+        f"evaluate: {name} needs {path}, and a benchmark has no dialogues to train it on; give "
+        f"models.{name}.adapter the folder of a trained one"
+    )
+    if not ANSWERING:
+        raise WorkflowError(f"{left_out}, or name another system.")
+    NOTICES.append(f"{left_out}. It is left out.")
 
 # A rule is local or not, so systems that ask a service have their own rule.
 ASKING = [name for name, spec in SYSTEMS.items() if asks_service(spec)]

@@ -99,6 +99,17 @@ def test_an_agent_cannot_be_trained_on_a_benchmark(release, snakemake, tmp_path)
     )
 
 
+def test_beside_other_systems_an_untrained_agent_is_left_out_and_that_is_told(
+    release, snakemake, tmp_path
+):
+    """As the two overlays are typed, without a system of one's own."""
+    overlays = [str(ROOT / f"config/{name}.yaml") for name in ("benchmark", "open")]
+    arguments = ("-n", *TABLES, "--configfile", *overlays, *given(release.config))
+    printed = snakemake(*arguments, directory=tmp_path)
+    assert "the folder of a trained one. It is left out." in " ".join(printed.split())
+    assert planned(printed)["respond"] == 5 * 8  # systems, shards
+
+
 def test_without_a_system_nothing_is_scored_and_that_is_told(release, snakemake, tmp_path):
     printed = snakemake(
         "-n", "export_inputs", *given(release.config, evaluate=[]), directory=tmp_path
@@ -142,9 +153,9 @@ def test_a_second_run_has_nothing_to_do(run, snakemake):
     assert "Nothing to be done" in snakemake("-n", *arguments, directory=home)
 
 
-def recorded(home: Path, run: Path, shape: str) -> Path:
+def recorded(home: Path, run: Path, shape: str, system: str = "system-1") -> Path:
     """The replies of a run as somebody else would record them, with other names and as WAV."""
-    replies = read_all((run / "results/systems/system-1").glob("*.jsonl"), Reply)
+    replies = read_all((run / f"results/systems/{system}").glob("*.jsonl"), Reply)
     items = {
         row.id: row for row in read_all((run / "results/dialogues/test").glob("*.jsonl"), Dialogue)
     }
@@ -154,7 +165,7 @@ def recorded(home: Path, run: Path, shape: str) -> Path:
         item = items[reply.id]
         turns = []
         for number, turn in enumerate(reply.turns, start=1):
-            (source,) = (run / "results/systems/system-1").glob(f"*/{turn.audio}")
+            (source,) = (run / f"results/systems/{system}").glob(f"*/{turn.audio}")
             path = home / f"sound/{len(table)}.wav"
             soundfile.write(path, *soundfile.read(source, dtype="int16"))
             table.append((item.role, item.mode, item.idx, number, f"sound/{path.name}", turn.text))

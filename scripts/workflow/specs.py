@@ -117,6 +117,11 @@ def with_nested(specs: Iterable[ModelSpec]) -> list[ModelSpec]:
     return [found for spec in specs for found in (spec, *with_nested(spec.parts))]
 
 
+def adapters(spec: ModelSpec) -> list[str]:
+    """The folders of the adapters that a model and those inside its options load."""
+    return [one.options["adapter"] for one in with_nested([spec]) if "adapter" in one.options]
+
+
 def environment(*specs: ModelSpec) -> str:
     """The environment (a file in envs/) in which all backends of a job can run: the first of the
     first model's that the others have too; "core" without models.

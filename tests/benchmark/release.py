@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import soundfile
 
 from scripts.benchmark.layout import names_of
 from scripts.benchmark.released import Released
+from scripts.common import audio
 from scripts.common.paths import ROOT
 from scripts.common.tables import read_table
 
@@ -69,31 +71,44 @@ def rows() -> list[dict[str, str]]:
     return [ROWS[role] for role in CAST]
 
 
-def tone(path: Path, seconds: float, number: int) -> bytes:
-    """A tone with noise whose pitch, rate, channels and sample format depend on a number; returns
-    the bytes of its file."""
+# The samples and rate of a line: from its text, language and speaker (a role, or "user").
+Speaker = Callable[[str, str, str], tuple[np.ndarray, int]]
+
+
+def tone(text: str, language: str, who: str) -> tuple[np.ndarray, int]:
+    """A tone with noise instead of speech: its pitch and length depend on the text."""
+    number = sum(map(ord, text))
+    draw = np.random.default_rng(number)
+    time = np.arange(int((3 + number % 4 / 4) * RATES[0])) / RATES[0]
+    wave = 0.3 * np.sin(2 * np.pi * (120 + number % 97) * time)
+    return wave + draw.normal(0, 0.01, time.size), RATES[0]
+
+
+def write(path: Path, sound: tuple[np.ndarray, int], number: int) -> bytes:
+    """Write a sound with a rate, channels and a sample format that depend on a number; returns the
+    bytes of its file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rate = RATES[number % len(RATES)]
-    draw = np.random.default_rng(number)
-    time = np.arange(int(seconds * rate)) / rate
-    wave = 0.3 * np.sin(2 * np.pi * (120 + number % 97) * time) + draw.normal(0, 0.01, time.size)
+    wave = audio.resample(sound[0].astype(np.float32), sound[1], rate)
     form = ("PCM_16", "PCM_16", "PCM_24", "FLOAT")[number % 4]
     channels = np.column_stack([wave, wave / 2]) if number % 5 == 4 else wave
     soundfile.write(path, channels, rate, subtype=form)
     return path.read_bytes()
 
 
-def make(home: Path, form: str = "path", sets: int = 3) -> Folders:
-    """A benchmark of four roles, two dialogues of each mode; multi-turn ones have three turns."""
-    number = 0
+def make(
+    home: Path, form: str = "path", sets: int = 3, say: Speaker = tone, turns: int = 3
+) -> Folders:
+    """A benchmark of four roles, two dialogues of each mode; multi-turn ones have `turns` turns."""
+    number, texts = 0, {}
     for role, name in CAST.items():
         language = ROWS[role]["language"]
         called = ROWS[role]["name"]
         profile = f"I want you to act like {called}. {called} lives by the sea."
-        for mode, count in (("single", 1), ("multi", 3)):
+        for mode, count in (("single", 1), ("multi", turns)):
             items = []
             for idx in range(2):
-                turns = []
+                asked = []
                 for place in range(count):
                     user, said = (f"{text} {idx}{place}" for text in WORDS[language])
                     turn: dict[str, Any] = {"user": user, "role": said}
@@ -104,12 +119,11 @@ def make(home: Path, form: str = "path", sets: int = 3) -> Folders:
                         odd = ("", "{take} ", "#2 50% ", "é·")[number % 4]
                         inside = f"{mode}_turn_speech/{name}/1_{name}_0_{number}_{odd}{who}.wav"
                         path = home / "test data" / inside
-                        data = tone(path, 3 + number % 4 / 4, number)
-                        key = (
-                            who[:4]
-                            + "_speech_path"
-                            + ("" if who == "role1" and form == "path" else who[4:])
-                        )
+                        line = (user, "user") if who == "user" else (said, role)
+                        data = write(path, say(line[0], language, line[1]), number)
+                        key = f"{who[:4]}_speech_path"
+                        if who != "role1" or form != "path":
+                            key += who[4:]
                         if form == "base64":
                             path.unlink()
                             turn[key.replace("path", "base64")] = base64.b64encode(data).decode()
@@ -117,20 +131,21 @@ def make(home: Path, form: str = "path", sets: int = 3) -> Folders:
                             turn[key] = f"/data/elsewhere/test_data/{inside}"
                         else:
                             turn[key] = f"./{inside}"
-                    turns.append(turn)
+                    asked.append(turn)
                 context = f"{called}: The sea is calm today, number {idx}.\nOLD MAN: So it is."
                 system = f"{profile}\nThis is a part of the script.\n[Character script]\n{context}"
-                item = {"dialogue": turns, "context": context, "system_prompt": system}
+                item = {"dialogue": asked, "context": context, "system_prompt": system}
                 items.append(item | {"category": "reasoning and Motivation"})
             path = home / f"test data/{mode}_turn/{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(items, ensure_ascii=False), "utf-8")
             (path.parent / f"._{name}.json").write_bytes(b"\0\5\26\7\0\2")
-        tone(home / f"role_voices/{name}.wav", 4, number)
+        introduction = f"This is {name} speaking, and nobody else."
+        write(home / f"role_voices/{name}.wav", say(introduction, language, role), number)
         profiles = home / "role_profiles"
         profiles.mkdir(exist_ok=True)
         (profiles / f"{name}_profile.txt").write_text(f"{profile}\nA friend of gulls.", "utf-8")
-    texts = {name: f"This is {name} speaking, and nobody else." for name in CAST.values()}
+        texts[name] = introduction
     voices = home / "role_voices/audios_text.json"
     voices.write_text(json.dumps(texts, ensure_ascii=False), "utf-8")
     return Folders(home)
