@@ -18,7 +18,12 @@ from scripts.services import client, keys
 ROOT = Path(__file__).resolve().parents[1]
 
 # Files that take minutes each.
-LONGEST = ("test_workflow.py", "test_spoken_benchmark.py", "test_tiny_workflow.py", "test_any_cpu.py")
+LONGEST = (
+    "test_workflow.py",
+    "test_spoken_benchmark.py",
+    "test_tiny_workflow.py",
+    "test_any_cpu.py",
+)
 
 
 def pytest_collection_modifyitems(items):
