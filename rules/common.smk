@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from snakemake.utils import update_config
 
 sys.path.insert(0, workflow.basedir)
 # Show the traceback of a job that crashes during imports, before it has a log.
@@ -19,7 +20,7 @@ from scripts.common.tables import refuse_duplicates, read_table, refer, unique
 from scripts.setup.machine import path_fault
 from scripts.systems.recorded import sources
 from scripts.workflow import specs
-from scripts.workflow.way_in import narrowed, needed, refuse_lonely, with_models
+from scripts.workflow.way_in import narrowed, needed, refuse_lonely, typed, with_models
 from scripts.workflow.rule_parts import code, fits, job_resources
 from scripts.workflow.specs import asks_service, cores  # who asks, runs where the store is
 
@@ -89,6 +90,7 @@ def one_of(names):
     return "|".join(map(re.escape, sorted(names))) or "(?!)"
 
 
+update_config(config, typed(workflow.config_settings.config))
 with faults_told():
     if config.get("benchmark"):  # the paper's models and roles are known there, too
         config["models"] = with_models(config, project("config/paper.yaml"))

@@ -121,7 +121,7 @@ def test_keys_and_a_limit_of_cost_are_missing_until_they_are_given(bare, snakema
     with pytest.MonkeyPatch.context() as patch:
         for name in KEYS:
             patch.setenv(name, "sk-canary-1")
-        given = (*PAPER, "--config", "max_usd=1000", "-n", "all")
+        given = (*PAPER, "--config", "max_usd={all: 1000, judge: 900}", "-n", "all")
         printed = snakemake(*given, directory=tmp_path / "run")
     assert "  key  " not in printed and "  limit  " not in printed and "sk-canary" not in printed
 

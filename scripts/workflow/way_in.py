@@ -17,6 +17,22 @@ Rows = list[dict[str, str]]
 WRITTEN = 2  # dialogues written for each that is tested, so that some are left to train on
 
 
+def typed(value: Any) -> Any:
+    """A value of `--config` as a file would give it: inside braces and brackets, Snakemake leaves
+    numbers, truth values and null as texts."""
+    if isinstance(value, dict):
+        return {key: typed(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [typed(own) for own in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+    return read if read is None or isinstance(read, (bool, int, float)) else value
+
+
 def with_models(config: dict[str, Any], overlay: str) -> dict[str, Any]:
     """The models of a config, and those of the file of an overlay; of a model that is in both, an
     option that the config has counts."""
@@ -43,8 +59,7 @@ def narrowed(config: dict[str, Any], roles: Rows) -> Rows:
 
     Raises UserError for a role that is not in the table, or not played.
     """
-    items = config["only"]["items"] and int(config["only"]["items"])
-    chosen, config["only"]["items"] = config["only"]["roles"], items
+    chosen, items = config["only"]["roles"], config["only"]["items"]
     played = [row["role"] for row in roles if row["pool"]]
     for role in chosen:
         if role not in played:

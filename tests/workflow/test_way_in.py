@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
-from scripts.workflow.way_in import narrowed, needed, refuse_lonely, with_models
+from scripts.workflow.way_in import narrowed, needed, refuse_lonely, typed, with_models
 from scripts.workflow.workload import size
 
 ROLES = [
@@ -47,16 +49,29 @@ def test_others_than_the_chosen_roles_are_looked_for_and_not_played(config):
     assert [row["media"] for row in needed(config, MEDIA, roles)] == ["one"]
 
 
-@pytest.mark.parametrize("items", [2, "2"])
-def test_as_few_dialogues_are_written_as_a_smoke_run_tests(items, config):
-    """--config makes texts of numbers inside of braces."""
-    config["only"]["items"] = items
+def test_as_few_dialogues_are_written_as_a_smoke_run_tests(config):
+    config["only"]["items"] = 2
     config["write"] |= {"single": 800, "multi": 3}
     config["split"] |= {"single": 5, "multi": 1}
     narrowed(config, ROLES)
     assert (config["write"]["single"], config["write"]["multi"]) == (4, 3)
     assert (config["split"]["single"], config["split"]["multi"]) == (2, 1)
-    assert config["only"]["items"] == 2
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["Mater", "a: b", "2026-01-01", "["]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["all", "judge"]), inner),
+)
+
+
+@given(VALUES)
+def test_values_of_the_command_line_are_those_of_a_file(value):
+    """Snakemake reads them with a loader that leaves all as text."""
+    text = yaml.safe_dump(value)
+    assert typed(yaml.load(text, Loader=yaml.BaseLoader)) == yaml.safe_load(text)
 
 
 @pytest.mark.parametrize("role, near", [("jo", "did you mean 'joe'?"), ("ian", "'ian'")])
