@@ -112,7 +112,7 @@ def test_every_figure_of_a_known_medium(tmp_path, table):
     assert (m["segments"], m["clips"]) == ("3", "1")
     assert m["dropped: shorter than 3 s"] == m["dropped: OVRL is below 3.0"] == "1"
     assert (m["identified"], m["identity"], m["agreement"]) == ("2", "0.5", "0.5")
-    assert float(m["chance"]) == pytest.approx(0.25)
+    assert float(m["chance"]) == pytest.approx(0.2)  # of four names and somebody else
     assert n["note"] == "no audio stream" and n["der"] == n["segments"] == ""
     assert (total["kind"], total["der"], total["clips"]) == ("batch", m["der"], "1")
     assert [row["met"] for row in targets] == ["yes", "yes", "yes", "missed"]
@@ -178,6 +178,10 @@ def test_what_the_truth_leaves_out_is_left_out_of_every_score(tmp_path, table):
     assert (float(m["der"]), float(m["der_forgiving"]), float(m["wer"])) == (0, 0, 0)
     assert (m["identified"], m["identity"], m["note"]) == ("2", "0.5", "")
     assert (total["unscored"], float(total["der"])) == ("2.0", 0)
+    # A person who is no candidate is rightly somebody else.
+    left = {"role": None, "candidates": ["joe"]}
+    strangers = [name.model_copy(update=left) for name in names]
+    assert table(rows, strangers)[0]["identity"] == "0.5"
     assert "Not scored" in (tmp_path / "table.md").read_text("utf-8")
 
 

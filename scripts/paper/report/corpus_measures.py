@@ -165,7 +165,8 @@ def compare_names(
     identities: list[Identity],
     unscored: list[Span],
 ) -> None:
-    """Correct names and agreement of the models, over speakers with candidates."""
+    """Correct names and agreement of the models, over speakers with candidates. Of a person who is
+    no candidate, "somebody else" (None) is correct."""
     said = [(line.start, line.end, line.speaker) for line in lines]
     people = same_people(
         corpus_scores.without(turns, unscored), corpus_scores.without(said, unscored)
@@ -173,8 +174,11 @@ def compare_names(
     known = [row for row in identities if row.candidates and row.speaker in people]
     if not known:
         return
-    right = [row.role == people[row.speaker] for row in known]
-    chance = [(people[row.speaker] in row.candidates) / len(row.candidates) for row in known]
+    right = [
+        row.role == (people[row.speaker] if people[row.speaker] in row.candidates else None)
+        for row in known
+    ]
+    chance = [1 / (len(row.candidates) + 1) for row in known]
     result.counts["identified"] = len(known)
     result.set("identity", (sum(right), len(known)))
     result.set("chance", (sum(chance), len(known)))
