@@ -71,10 +71,11 @@ NOTES = [
     "Clips: segments that passed every filter; with the dropped ones they add up to Segments.",
 ]
 WHO = (
-    "Right: speakers whom `identify` gave the right name, or \"somebody else\" if they are no"
-    " candidate, of those it had candidates for, before people decided anything. Whose voice a found"
-    " speaker is, is decided by the most speech time shared. Chance: what choosing blindly among the"
-    " candidates and \"somebody else\" would get. Models agree: both language models chose the same."
+    'Right: speakers whom `identify` gave the right name, or "somebody else" if they are no'
+    " candidate, of those it had candidates for, before people decided anything. Whose voice a"
+    " found speaker is, is decided by the most speech time shared. Chance: what choosing blindly"
+    ' among the candidates and "somebody else" would get. Models agree: both language models chose'
+    " the same."
 )
 NOBODY = (
     "Who the speakers are was not asked: the configuration names no language model for it"
