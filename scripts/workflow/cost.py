@@ -22,7 +22,8 @@ from scripts.workflow.requirements import Work, models_of, needed
 from scripts.workflow.stage_costs import Amount
 from scripts.workflow.workload import REPLY, Size, part
 
-RATIONALE, HEARD, SPOKEN = 600, 32, 20  # tokens of a judge's reply, and of a second of speech
+RATIONALE = {"per_metric": 600, "joint": 2000}  # tokens of a judge's reply, by protocol
+HEARD, SPOKEN = 32, 20  # tokens of a second of speech
 LETTERS = 15  # characters of a second of speech
 
 
@@ -41,6 +42,7 @@ class Cost:
     gigabytes: float = 0.0  # in results/
     kept: float = 0.0  # gigabytes of model caches
     speech: float = 0.0  # hours of dialogues that are spoken
+    judged: bool = False  # by a service
     models: dict[str, None] = field(default_factory=dict)  # in order of appearance
     unknown: set[str] = field(default_factory=set)
     unpriced: set[str] = field(default_factory=set)
@@ -124,6 +126,11 @@ def report(costs: list[Cost]) -> str:
         lines.append(f"Without a price in config/prices.tsv: {', '.join(unpriced)}.")
     if any(cost.calls for cost in costs):
         lines.append("Answers that are kept already cost nothing: they are not asked for again.")
+    if any(cost.judged for cost in costs):
+        lines.append(
+            f"A judge's reply is taken as {RATIONALE['per_metric']} tokens ({RATIONALE['joint']} "
+            "for all metrics at once); what it thinks before is billed, too, and not counted here."
+        )
     return "\n".join(lines)
 
 
@@ -142,7 +149,7 @@ def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float]:
         | {"output token": calls * REPLY},
         "judge": text
         | {"input audio token": units * HEARD * times * metrics}
-        | {"output token": calls * RATIONALE},
+        | {"output token": calls * RATIONALE[_protocol(spec)]},
     }
     if spec.capability not in counted:
         raise UserError(f"what a service of the capability {spec.capability} counts is not known.")
@@ -158,6 +165,7 @@ def _add(cost: Cost, row: dict[str, str], units: float) -> None:
 def _buy(cost: Cost, spec: ModelSpec, amount: Amount, metrics: int, rules: Rules) -> None:
     """Add the calls of a service and, if it is paid, their dollars."""
     cost.calls += amount.calls * _askings(spec, metrics)
+    cost.judged |= spec.capability == "judge"
     address, name = specs.option(spec, "address"), specs.option(spec, "model")
     if addresses.is_own(address, rules.hosts):
         return
@@ -173,8 +181,12 @@ def _askings(spec: ModelSpec, metrics: int) -> float:
     if spec.capability != "judge":
         return 1.0
     orders = 2 if specs.option(spec, "order") == "both" else 1
-    share = 1 / metrics if specs.option(spec, "protocol") == "joint" else 1.0
+    share = 1 / metrics if _protocol(spec) == "joint" else 1.0
     return share * orders * (specs.option(spec, "samples") or 1)
+
+
+def _protocol(judge: ModelSpec) -> str:
+    return specs.option(judge, "protocol") or "per_metric"
 
 
 def _line(name: str, costs: list[Cost]) -> str:

@@ -157,10 +157,19 @@ def test_calls_and_cost_of_a_service(model, priced):
     (cost,) = estimate(judged(service), run_size(), [], priced)
     assert cost.calls == pytest.approx(40 * 8) and cost.gpu_hours == 0
     read = PROMPT + 2 * 2 * ANSWERED * HEARD
-    assert cost.usd == pytest.approx(40 * 8 * (read + 10 * RATIONALE) / 1e6)
+    assert cost.usd == pytest.approx(40 * 8 * (read + 10 * RATIONALE["per_metric"]) / 1e6)
     line = next(line for line in report([cost]).splitlines() if line.startswith("judge"))
     assert line.split()[:5] == ["judge", "2", "0", "0.0", "320"]
     assert f"{cost.usd:.2f}" in line
+    assert "is taken as 600 tokens" in report([cost])
+
+
+def test_all_metrics_in_one_reply_are_one_longer_reply(model, priced):
+    joint = SERVICE.replace("per_metric", "joint")
+    (cost,) = estimate(judged(model("judge", False, joint)), run_size(), [], priced)
+    assert cost.calls == pytest.approx(40)
+    read = PROMPT + 2 * 2 * ANSWERED * HEARD
+    assert cost.usd == pytest.approx(40 * (read + 10 * RATIONALE["joint"]) / 1e6)
 
 
 def test_writing_is_billed_by_what_the_prompts_show_and_ask_for(model, priced):
