@@ -41,7 +41,9 @@ def test_the_page_says_what_is_known_of_the_end_of_each_service(tmp_path):
             x for x in section.splitlines() if x.startswith(f"| {md_inline(row['service'])} ")
         ]
         assert md_inline(row["end"]) in line and md_inline(row["source"]) in line
-    assert "| gemini-2.5-pro | is the judge | reported as discontinued | 2026-09 |" in section
+    assert (
+        "| gemini-2.5-pro | is the judge | announced: from 2026-12-01 gemini-3.8-flash" in section
+    )
     assert {row["end"] for row in ENDS if not row["source"]} == {"unknown"}
 
 

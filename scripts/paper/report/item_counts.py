@@ -26,7 +26,7 @@ def item_notes(
     """A sentence a language with its number of test items, the paper's, and the differences.
 
     `roles` are the rows of the run's table; released scores come without `test` dialogues, and then
-    count by their verdicts against the paper's roles.
+    count by their verdicts against the paper's roles, in the languages that they have.
     """
     rows: Sequence[Dialogue | Verdict] = test or verdicts
     items = {(row.role, str(row.mode), row.idx): row.language for row in rows}
@@ -36,6 +36,8 @@ def item_notes(
     notes = []
     for language in LANGUAGES:
         found = Counter(key[0] for key, own in items.items() if own == language)
+        if not found and not test:
+            continue  # no released scores in it
         cast = [str(row["role"]) for row in played if row["language"] == language]
         paper = sum(row["language"] == language for row in published_roles)
         changes = differences_of(found, cast, paper)

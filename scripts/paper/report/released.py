@@ -6,8 +6,10 @@ item is an object with "<metric>_results": {"score": [test, reference], ...} for
 of two shapes: flat, where its "idx" counts, or each in a list of its own, where "idx" is always 0
 and the position counts.
 
-Nothing doubtful is taken: a file with one such score is refused, naming the place. One of the
-paper's metrics that an item lacks is missing, and counted as such.
+Nothing doubtful is taken: a file with one such score is refused, naming the place. What a system
+lacks in a language that it has scores of is missing, and counted as such: one of the paper's
+metrics, or a whole item. The items are the paper's 392 if none is given that is not among them,
+else all that any system has.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from scripts.common.errors import UserError
 from scripts.common.json_file import read_json
 from scripts.common.tables import clean, text_of
 from scripts.paper.report.expected import NOTHING, Expected, completed
-from scripts.paper.report.published import PAPER_METRICS, read_published, with_printed
+from scripts.paper.report.published import ITEMS, PAPER_METRICS, read_published, with_printed
 from scripts.paper.report.versioned_verdicts import VersionedVerdicts, by_version
 from scripts.rows.jsonl import read_all
 from scripts.rows.judging import Verdict
@@ -46,6 +48,8 @@ NAMES = {  # as the released files spell them
     "Personality_Consistency": "PeC",
     "Knowledge_Consistency": "KC",
 }
+ABSENT = "not in the released scores"
+ITEM = ("id", "role", "language", "pool", "mode", "idx")  # what an item's rows have in common
 RESULTS = "_results"  # suffix of a metric's key in the authors' files
 
 
@@ -138,7 +142,7 @@ def read_released(
                     f"{row.system} stands in {places[key]} already; keep one of them."
                 )
             verdicts[key], places[key] = row, cell.where
-    return [*verdicts.values(), *_absent(verdicts)]
+    return [*verdicts.values(), *_absent(verdicts.values(), roles)]
 
 
 def _table(path: Path) -> Iterator[Cell]:
@@ -234,7 +238,7 @@ def _verdict(cell: Cell, known: dict[str, dict[str, str]], metrics: Sequence[str
     known_of_it: dict[str, Any] = {key: role[key] for key in ("role", "language", "pool")}
     known_of_it |= {"mode": cell.mode, "metric": metric, **scores}
     return Verdict(
-        id=f"{role['role']}/{cell.mode}/{idx}",
+        id=_item_id(role["role"], cell.mode, idx),
         system=cell.system.strip(),
         judge=cell.judge,
         idx=idx,
@@ -252,15 +256,43 @@ def _whole(value: Any) -> int | None:
     return int(value) if isinstance(value, int | float) and value % 1 == 0 else None
 
 
-def _absent(verdicts: dict[tuple, Verdict]) -> list[Verdict]:
-    """A row without scores for each of the paper's metrics that an item of a system lacks."""
-    found: dict[tuple, dict[str, Verdict]] = {}
-    for (*item, metric), row in verdicts.items():
-        found.setdefault(tuple(item), {})[metric] = row
-    lost = {"score_test": None, "score_ref": None, "dropped": "not in the released scores"}
+def _absent(verdicts: Iterable[Verdict], roles: Sequence[dict[str, str]]) -> list[Verdict]:
+    """A row without scores for each of the paper's metrics that a system lacks of an item in a
+    language that it has scores of: a mean over chosen items looks like one over all."""
+    by_item: dict[tuple, dict[str, Verdict]] = {}
+    asked: dict[str, dict[str, dict[str, Any]]] = {}  # items by language
+    for row in verdicts:
+        by_item.setdefault((row.system, row.judge, row.language, row.id), {})[row.metric] = row
+        asked.setdefault(row.language, {})[row.id] = row.model_dump(include=set(ITEM))
+    for language, items in asked.items():
+        items |= _paper_items(language, items, roles)
+    lost: dict[str, Any] = {"rationale": "", "score_test": None, "score_ref": None}
+    lost["dropped"] = ABSENT
     return [
-        next(iter(rows.values())).model_copy(update={"metric": metric, **lost})
-        for rows in found.values()
+        Verdict(system=system, judge=judge, metric=metric, **item, **lost)
+        for system, judge, language in dict.fromkeys(key[:3] for key in by_item)
+        for name, item in asked[language].items()
         for metric in PAPER_METRICS
-        if metric not in rows
+        if metric not in by_item.get((system, judge, language, name), {})
     ]
+
+
+def _paper_items(
+    language: str, given: dict[str, dict[str, Any]], roles: Sequence[dict[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """All of the paper's items of a language, if each `given` one is among them, else none."""
+    items = {
+        _item_id(row["role"], mode, idx): {
+            **{key: row[key] for key in ("role", "language", "pool")},
+            **{"id": _item_id(row["role"], mode, idx), "mode": mode, "idx": idx},
+        }
+        for row in roles
+        if "role_as_printed" in row and row["language"] == language
+        for mode in MODES
+        for idx in range(ITEMS // len(MODES))
+    }
+    return items if given.keys() <= items.keys() else {}
+
+
+def _item_id(role: str, mode: str, idx: int) -> str:
+    return f"{role}/{mode}/{idx}"

@@ -77,7 +77,7 @@ def write_comparison(
     own = SOURCES["run"] if systems else RELEASED
     shown = [row | _labels(row, verdicts, made_up, own) for row in rows]
     names = {key: name for key, name in NAMES.items() if key != "domain" or len(domains) > 1}
-    names |= {"label": "Source"}
+    names |= {"labelled": "Source"}
     page = [
         Section(
             shown,
@@ -142,7 +142,9 @@ def _printed_rows(published: Path, domain: str, columns: list[str]) -> list[dict
 def _labels(
     row: dict[str, Any], verdicts: list[Verdict], made_up: set[str], own: str
 ) -> dict[str, str]:
-    """The labels of a row: system, judge and source, and whether every item is synthetic."""
+    """The `label` of a row, its source and whether every item is synthetic, and `labelled`, which
+    also says how many of its scores there are: with some missing, it is a mean over other items
+    than its neighbours'."""
     label = own if row["source"] == "run" else SOURCES[row["source"]]
     items = {
         verdict.id
@@ -150,7 +152,10 @@ def _labels(
         if verdict.language == row["language"] and verdict.pool in POOLS[row["domain"]]
     }
     synthetic = row["source"] == "run" and items and items <= made_up
-    return {"label": f"{label}, synthetic" if synthetic else label}
+    label += ", synthetic" if synthetic else ""
+    there, lost = row["overall_n"], row["overall_missing"]
+    part = f", {there} of {there + lost} scores" if lost else ""
+    return {"label": label, "labelled": label + part}
 
 
 def _intervals(rows: list[dict[str, Any]], scores: Sequence[str]) -> list[Section]:

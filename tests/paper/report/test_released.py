@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scripts.common.errors import UserError
 from scripts.paper.report.published import PAPER_METRICS, read_published
 from scripts.paper.report.released import COLUMNS, NAMES, files_of, read_released, read_scores
-from scripts.paper.report.scores import score_rows
+from scripts.paper.report.scores import refuse_missing, score_rows
 from scripts.rows.judging import Verdict
 from tests.paper.made_up import PUBLISHED, ROLES, dialogue, files, verdicts
 
@@ -45,6 +45,11 @@ def authors(folder, items, mode="single", system="New", role="hutao"):
     return path
 
 
+def given_of(paths, roles=PUBLISHED_ROLES):
+    """The rows that have scores."""
+    return [row for row in read_released(paths, roles) if row.dropped is None]
+
+
 def test_the_shipped_scores_give_the_printed_rows():
     rows = read_released([SHIPPED], PUBLISHED_ROLES)
     assert len(rows) == 512 and all(row.score_test is not None for row in rows)
@@ -76,7 +81,7 @@ def test_the_authors_two_shapes_and_a_csv_give_the_same_rows(tmp_path):
     both = [first, table(tmp_path / "second.csv", second)]
 
     def read(paths):
-        return {(r.id, r.metric): r for r in read_released(paths, PUBLISHED_ROLES)}
+        return {(r.id, r.metric): r for r in given_of(paths)}
 
     expected = read(both)
     assert len(expected) == 16 and expected["hutao/single/1", "KC"].score_test == 7
@@ -86,9 +91,7 @@ def test_the_authors_two_shapes_and_a_csv_give_the_same_rows(tmp_path):
 def test_a_folder_of_one_system_is_read_too(tmp_path):
     authors(tmp_path, [results(8, 9)], mode="multi")
     (path,) = files_of(tmp_path / "New")
-    assert {(r.system, r.mode) for r in read_released([path], PUBLISHED_ROLES)} == {
-        ("New", "multi")
-    }
+    assert {(r.system, r.mode) for r in given_of([path])} == {("New", "multi")}
 
 
 def test_roles_go_by_the_printed_name_and_by_the_runs_own(tmp_path):
@@ -106,11 +109,38 @@ def test_roles_go_by_the_printed_name_and_by_the_runs_own(tmp_path):
 
 def test_a_metric_that_an_item_lacks_is_missing_with_a_reason(tmp_path):
     path = table(tmp_path / "a.csv", metrics=["IA", "Speech_Fluency"])
-    rows = read_released([path], PUBLISHED_ROLES)
+    rows = [row for row in read_released([path], PUBLISHED_ROLES) if row.id == "hutao/single/0"]
     lost = [row for row in rows if row.score_test is None]
     assert len(rows) == 8 and len(lost) == 6
     assert {row.dropped for row in lost} == {"not in the released scores"}
     assert all(isinstance(row, Verdict) for row in rows)
+
+
+def test_items_that_were_left_out_are_missing(tmp_path):
+    """The best half of a system's dialogues is not the system."""
+    lines = SHIPPED.read_text("utf-8").splitlines()
+    path = tmp_path / "half.csv"
+    path.write_text("\n".join([lines[0], *(x for x in lines[1:] if ",single," in x)]), "utf-8")
+    rows = read_released([path], PUBLISHED_ROLES)
+    assert len(rows) == 512 and len(given_of([path])) == 256
+    assert {row.dropped for row in rows if row.mode == "multi"} == {"not in the released scores"}
+    with pytest.raises(UserError, match="256 of the 512 scores of Qwen2.5-Omni"):
+        refuse_missing(rows, 0.01)
+
+
+def test_a_language_without_any_score_is_not_missing(tmp_path):
+    rows = read_released([table(tmp_path / "a.csv")], PUBLISHED_ROLES)
+    assert {row.language for row in rows} == {"Chinese"} and len(rows) == 16 * 4 * 8
+
+
+def test_items_of_other_roles_are_all_that_any_system_has(tmp_path):
+    (joe,) = [row for row in ROLES if row["role"] == "joe"]
+    more = table(tmp_path / "a.csv", role="joe")
+    also = table(tmp_path / "b.csv", [(n, "idx", "5") for n in range(8)], role="joe")
+    other = table(tmp_path / "c.csv", role="joe", system="Other")
+    rows = read_released([more, also, other], [*PUBLISHED_ROLES, joe])
+    lost = {(row.system, row.id) for row in rows if row.dropped}
+    assert lost == {("Other", "joe/single/5")} and len(rows) == 4 * 8
 
 
 def test_a_judge_may_be_named(tmp_path):
@@ -253,7 +283,7 @@ def test_what_a_mac_lays_beside_files_is_passed_over(tmp_path):
     path.rename(path.with_suffix(".JSON"))
     path.with_name("._hutao.json").write_bytes(b"\0\5\x16\7")
     assert [file.name for file in files_of(tmp_path)] == ["hutao.JSON"]
-    assert len(read_released(files_of(tmp_path), PUBLISHED_ROLES)) == len(NAMES)
+    assert len(given_of(files_of(tmp_path))) == len(NAMES)
 
 
 def test_a_score_that_stands_twice_in_an_item_is_refused(tmp_path):
@@ -281,7 +311,7 @@ def test_what_is_hidden_is_passed_over_and_other_forms_are_told(tmp_path):
     authors(tmp_path, [results(8, 9)], system=".trash")
     authors(tmp_path, [results(8, 9)], role=".hutao")
     authors(tmp_path, [results(8, 9)], mode="Single")
-    rows = read_released(files_of(tmp_path), PUBLISHED_ROLES)
+    rows = given_of(files_of(tmp_path))
     assert {(row.system, row.mode) for row in rows} == {("New", "single")}
     for name in ("hutao.jsonl", "hutao.json.gz", "Scores.CSV"):
         other = tmp_path / "New" / "Single" / name
