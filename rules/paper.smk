@@ -7,6 +7,7 @@ makes  results/paper/: table1..table7 (csv, md, tex), figure2 (md, tex), figure3
 
 from scripts.paper.report.ratings import read_ratings
 from scripts.paper.report.released import files_of
+from scripts.workflow.self_judged import self_judged
 
 with faults_told():
     RATINGS = read_ratings(project(config["human_ratings"]), ANSWERING, ROLE_NAMES, METRICS)
@@ -26,6 +27,8 @@ ABLATIONS = {
 }
 # The verdicts of some judges that a table expects (scripts/paper/report/expected.py).
 expected_of = lambda *judges: {"systems": ANSWERING, "judges": list(judges), "metrics": METRICS}
+WARNINGS = [] if RELEASED else self_judged(SYSTEMS, config["judge"], JUDGES[config["judge"]])
+NOTICES += WARNINGS
 # A printed table of the paper.
 published = lambda name: project(f"config/published/{name}.tsv")
 # An output that `snakemake --report` shows under `category`, with its caption.
@@ -88,6 +91,7 @@ rule table2:
         systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
+        warnings=WARNINGS,
         expected=expected_of(config["judge"]),
         ablations={} if RELEASED else ABLATIONS,
         code=code("paper/table2"),
@@ -120,6 +124,7 @@ rule table3:
         systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
+        warnings=WARNINGS,
         expected=expected_of(config["judge"]),
         code=code("paper/table3"),
     script:

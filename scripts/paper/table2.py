@@ -27,6 +27,7 @@ def table2(
     systems: dict[str, ModelSpec | str],
     roles: list[dict],
     max_missing: float,
+    warnings: list[str],
     expected: dict[str, list[str]],
     ablations: dict[str, str],
 ) -> None:
@@ -35,10 +36,10 @@ def table2(
 
     Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
-    systems, `ablations` maps an ablated system to its original. `expected` names the systems,
-    judges and metrics that each of the `test` dialogues should have verdicts of. Raises UserError
-    if more than `max_missing` of a system's scores are missing. csv columns:
-    scripts.paper.report.scores.header, domain `all`.
+    systems, `warnings` are notes about them, `ablations` maps an ablated system to its original.
+    `expected` names the systems, judges and metrics that each of the `test` dialogues should have
+    verdicts of. Raises UserError if more than `max_missing` of a system's scores are missing. csv
+    columns: scripts.paper.report.scores.header, domain `all`.
     """
     scores = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected))
     write_comparison(
@@ -53,9 +54,12 @@ def table2(
         (table_csv, table_md, table_tex),
         "Table 2: scores of all systems",
         sections=[ablation_section(scores.verdicts, ablations)] if ablations else [],
-        notes=item_notes(
-            read_all(test, Dialogue), scores.verdicts, roles, read_published(published_roles)
-        ),
+        notes=[
+            *warnings,
+            *item_notes(
+                read_all(test, Dialogue), scores.verdicts, roles, read_published(published_roles)
+            ),
+        ],
     )
 
 

@@ -29,6 +29,7 @@ def table3(
     systems: dict[str, ModelSpec | str],
     roles: list[dict],
     max_missing: float,
+    warnings: list[str],
     expected: dict[str, list[str]],
 ) -> None:
     """Printed and run scores by language, domain and system; every system in both domains.
@@ -46,7 +47,7 @@ def table3(
         ["in_domain", "out_of_domain"],
         (table_csv, table_md, table_tex),
         "Table 3: scores in and out of domain",
-        notes=[NOTE],
+        notes=[*warnings, NOTE],
     )
 
 

@@ -35,6 +35,7 @@ def build(tmp_path, scores):
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=0.01,
+        warnings=[],
         expected=expected(SCORES),
     )
     return cells(tmp_path / "table.csv")

@@ -1,0 +1,37 @@
+"""Who is judged by a language model of their own is told."""
+
+from __future__ import annotations
+
+import yaml
+
+from scripts.common.paths import ROOT
+from scripts.workflow.self_judged import self_judged
+from scripts.workflow.specs import resolve
+
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+
+
+def told(*systems: str, judge: str = "objective", **changed) -> list[str]:
+    models = DEFAULT["models"] | changed
+    found = {name: resolve(models, name, "dialogue", "evaluate") for name in systems}
+    return self_judged(found, judge, resolve(models, judge, "judge", "judge"))
+
+
+def test_a_system_with_the_judges_language_model_is_named():
+    (sentence,) = told(*DEFAULT["evaluate"])
+    assert "judge `objective` asks a language model (qwen2.5-0.5b) that cascade-0.5b answers" in (
+        sentence
+    )
+    assert "cascade-1.5b" not in sentence
+
+
+def test_other_language_models_and_recorded_answers_are_no_news():
+    assert told("cascade-1.5b") == []
+    spec = resolve(DEFAULT["models"], "objective", "judge", "judge")
+    assert self_judged({"theirs": "a folder"}, "objective", spec) == []
+
+
+def test_options_that_change_no_weights_do_not_hide_it():
+    again = DEFAULT["models"]["qwen-0.5b"] | {"threads": 1}
+    cascade = DEFAULT["models"]["cascade-0.5b"] | {"llm": "again"}
+    assert told("other", again=again, other=cascade)
