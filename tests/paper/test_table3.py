@@ -61,3 +61,11 @@ def test_every_system_is_in_both_domains(tmp_path):
         "| English | in_domain | SpeechRole-Agent | gemini-2.5-pro | paper (printed) | **0.806**"
         in page
     )
+
+
+def test_the_best_value_is_the_best_of_its_domain(tmp_path):
+    build(tmp_path, SCORES)
+    page = (tmp_path / "table.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if "paper (printed)" in line]
+    best = {(row[0], row[1]): row[5] for row in rows if row[5].startswith("**")}
+    assert len(best) == 4  # two languages, two domains
