@@ -34,7 +34,6 @@ SECONDS = 400  # of a medium: 80 turns
 CONFIG = ("config/paper.yaml", "tests/config/scale.yaml")
 ROLE, WORK = "newcomer", "A Film of Its Own"
 NEXT = "system-10"
-TABLES = ("rules/paper.smk", "rules/analyses.smk")
 
 
 def main() -> int:
@@ -136,9 +135,10 @@ def jobs(planned: str) -> list[tuple[str, str]]:
 
 def of_tables(name: str) -> bool:
     """Whether a rule makes tables, figures or the probes for a table."""
-    text = "".join((ROOT / file).read_text() for file in TABLES)
-    rules = re.findall(r"^rule (\w+):", text, re.MULTILINE)
-    return name in (*rules, "speak_probes", "probe", "all")
+    text = "".join(path.read_text("utf-8") for path in (ROOT / "rules").glob("*.smk"))
+    blocks = re.split(r"^rule ", text, flags=re.MULTILINE)[1:]
+    tables = {block.partition(":")[0] for block in blocks if '"../scripts/paper/' in block}
+    return name in tables | {"paper", "speak_probes", "probe", "all"}
 
 
 def asked(home: Path) -> Counter:

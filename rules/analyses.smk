@@ -257,3 +257,4 @@ rule paper:
         rules.compare.output,
         rules.errata.output,
         rules.deviations.output,
+        FURTHER_TABLES,

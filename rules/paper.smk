@@ -18,6 +18,9 @@ with faults_told():
         for file in files_of(Path(local(path)))
     ]
 
+# Tables whose rules stand in a file of their own, included after this one: it adds their outputs.
+FURTHER_TABLES = []
+
 SCORES = verdicts_of(config["judge"])
 SPOKEN = expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, shard=SHARDS)
 ABLATIONS = {

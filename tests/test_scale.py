@@ -63,6 +63,18 @@ def test_one_more_role_or_system_costs_what_is_its_own(small, snakemake):
     assert all(of == scale.NEXT or scale.of_tables(name) or name == "judging" for name, of in jobs)
 
 
+def test_a_rule_makes_a_table_wherever_it_stands(tmp_path, monkeypatch):
+    """Rules of a new capability and its table may have a file of their own."""
+    assert all(map(scale.of_tables, ("table2", "agree", "paper", "probe", "all")))
+    assert not any(map(scale.of_tables, ("judge", "respond", "rate")))
+    (tmp_path / "rules").mkdir()
+    rule = 'rule {0}:\n    script:\n        "../scripts/{1}/{0}.py"\n\n\n'
+    both = rule.format("label_clips", "corpus") + rule.format("emotions", "paper")
+    (tmp_path / "rules/emotion.smk").write_text(both)
+    monkeypatch.setattr(scale, "ROOT", tmp_path)
+    assert scale.of_tables("emotions") and not scale.of_tables("label_clips")
+
+
 def test_all_models_of_the_simulation_are_simulated():
     """The paper's roles, media, counts and shards; no model of it, and no service."""
     overlay = yaml.safe_load(Path(CONFIG[1]).read_text("utf-8"))

@@ -50,6 +50,16 @@ def function_of(path: Path, name: str) -> ast.FunctionDef:
     return next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
 
 
+def test_every_rule_begins_its_line():
+    """The checks of this file see no others; a rule that a route lacks is never asked for."""
+    wrong = [
+        path.name
+        for path in ROOT.glob("rules/*.smk")
+        if re.search(r"^[ \t]+(use )?rule \w+.*:$", path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert not wrong
+
+
 def test_there_are_rules_of_every_phase():
     assert {phase for phase, _, _ in RULES.values()} == set(PHASES)
 

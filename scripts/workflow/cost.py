@@ -46,6 +46,7 @@ class Cost:
     models: dict[str, None] = field(default_factory=dict)  # in order of appearance
     unknown: set[str] = field(default_factory=set)
     unpriced: set[str] = field(default_factory=set)
+    unbilled: set[str] = field(default_factory=set)  # capabilities that `used` does not know
     assumed: set[str] = field(default_factory=set)
 
 
@@ -124,6 +125,12 @@ def report(costs: list[Cost]) -> str:
     unpriced = sorted(set().union(*(cost.unpriced for cost in costs)))
     if unpriced:
         lines.append(f"Without a price in config/prices.tsv: {', '.join(unpriced)}.")
+    unbilled = sorted(set().union(*(cost.unbilled for cost in costs)))
+    if unbilled:
+        lines.append(
+            "Without dollars, as scripts/workflow/cost.py does not say what a service of it bills: "
+            f"{', '.join(unbilled)}."
+        )
     if any(cost.calls for cost in costs):
         lines.append("Answers that are kept already cost nothing: they are not asked for again.")
     if any(cost.judged for cost in costs):
@@ -134,9 +141,10 @@ def report(costs: list[Cost]) -> str:
     return "\n".join(lines)
 
 
-def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float]:
+def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float] | None:
     """What a service would bill for some work, in units of config/prices.tsv. A judge hears each
-    recording once a call, so for each metric, or once for all."""
+    recording once a call, so for each metric, or once for all. None for a capability
+    without an entry."""
     units, times = amount.units, _askings(spec, metrics)
     calls = amount.calls * times
     text = {"input token": calls * amount.read}
@@ -151,9 +159,7 @@ def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float]:
         | {"input audio token": units * HEARD * times * metrics}
         | {"output token": calls * RATIONALE[_protocol(spec)]},
     }
-    if spec.capability not in counted:
-        raise UserError(f"what a service of the capability {spec.capability} counts is not known.")
-    return counted[spec.capability]
+    return counted.get(spec.capability)
 
 
 def _add(cost: Cost, row: dict[str, str], units: float) -> None:
@@ -169,9 +175,12 @@ def _buy(cost: Cost, spec: ModelSpec, amount: Amount, metrics: int, rules: Rules
     address, name = specs.option(spec, "address"), specs.option(spec, "model")
     if addresses.is_own(address, rules.hosts):
         return
+    bill = used(spec, amount, metrics)
+    if bill is None:
+        cost.unbilled.add(spec.capability)
+        return
     try:
-        prices = prices_.price(rules.prices, address, name)
-        cost.usd += prices_.cost(prices, used(spec, amount, metrics), name)
+        cost.usd += prices_.cost(prices_.price(rules.prices, address, name), bill, name)
     except UserError:
         cost.unpriced.add(f"{name} of {spec.label}")
 

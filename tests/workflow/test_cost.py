@@ -263,6 +263,14 @@ def test_a_service_without_a_price_is_named(model, priced):
     assert f"Without a price in config/prices.tsv: two of judge/{other.backend}" in report([cost])
 
 
+def test_a_service_of_a_new_capability_is_not_said_to_lack_a_price(model, priced):
+    other = model("emotion", False, SERVICE)
+    (cost,) = estimate(judged(other), run_size(), [], priced)
+    told = report([cost])
+    assert "Without a price" not in told
+    assert "cost.py does not say what a service of it bills: emotion." in told
+
+
 def test_training_has_a_speed_of_its_own(model):
     base = model("dialogue")
     row = {"model": "finetune", "unit": "dialogue", "seconds": "2", "source": "told"}

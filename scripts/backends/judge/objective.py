@@ -1,4 +1,4 @@
-"""Eight scores from measurements: not the paper's judge, and deaf to acting.
+"""Scores from measurements: not the paper's judge, and deaf to acting.
 
 It replaces the paper's listening language model (section 4.2) where there is none. Both sides are
 measured by the same rules, each as a whole (all turns of a dialogue in a row). A score is 1 + 9 x,
