@@ -209,6 +209,7 @@ rule deviations:
         roles=ROLES,
         media=MEDIA,
         metrics=METRICS,
+        services=SERVICE_ENDS,
         # It reads the options that backends have by default.
         code=code("paper/deviations", *USED.values()),
     script:
