@@ -68,6 +68,7 @@ rule differences:
         roles=ROLES,
         max_missing=config["max_missing"],
         expected=expected_of(config["judge"]),
+        only=config["only"],
         code=code("paper/differences"),
     script:
         "../scripts/paper/differences.py"
