@@ -44,6 +44,7 @@ METRICS = [metric.id for metric in read_metrics(ROOT / "config/metrics.tsv")]
 SPLITS = ("train", "out_of_domain", "test")
 LONG = re.compile(
     r"[\d一二三四五六七八九十百两]+ ?个?(?:字(?!段)|句)|\d words|words in all|sentence"
+    r"|\b(?:brief|concise|short)(?! description)|简短(?!介绍)|简洁|简明"
 )
 SCRIPT = [f"Joe: This is line {number}.\nAnn: Is it?" for number in range(1, 41)]
 CHINESE = [f"阿飞：这是第{number}句。" for number in range(1, 41)]
