@@ -37,6 +37,7 @@ FIXED: dict[str, Found] = {  # what does not depend on the configuration
     "heard_language": ("the one that media.tsv says", False),
     "text_filter": ("none", False),
     "reference_voice": ("the same, of clips in which one person alone speaks", False),
+    "answers": ("0 for text; services that hear and speak: their default", None),
     "sample_rate": (f"{audio.RATE // 1000} kHz, mono, 16 bits, whatever was synthesised", None),
     "score": ("mean of test / reference over the items", True),
 }

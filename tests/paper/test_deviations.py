@@ -107,7 +107,8 @@ def test_the_papers_overlay_differs_where_it_must_and_says_so(told):
         *(f"systems, {name}" for name in SYSTEMS if name != "GPT-4o Audio"),
     ):
         assert found.pop(what) == "yes", what
-    assert found["judging, sample rate heard"] == found["judging, temperature"] == "open"
+    for what in ("judging, sample rate heard", "judging, temperature", "systems, temperature"):
+        assert found[what] == "open", what
     assert "htdemucs" in rows["corpus", "separation"]["run"]
     assert "16 kHz" in rows["judging", "sample rate heard"]["run"]
     assert "zh_female_xiaohe" in rows["dialogues", "voice of the users"]["run"]
