@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -16,7 +15,6 @@ from hypothesis.extra import numpy as hnp
 from scripts import backends
 from scripts.backends.llm import Score
 from scripts.common.prompts import read_prompt
-from scripts.common.tables import read_table
 from scripts.roles.identify import (
     LINES,
     PLACES,
@@ -30,10 +28,8 @@ from scripts.roles.identify import (
 )
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import Identity
-from scripts.workflow import specs
 from tests.roles.tiny import ID, MEDIUM, ROLES, SILENT, recording, role, segment, turn
 from tests.rows import transcript, written
-from tests.servers.openai_paper import PaperModel
 
 PROMPTS = Path(__file__).resolve().parents[2] / "config/prompts"
 TALK = [  # (speaker, text), 2 s each
@@ -238,36 +234,6 @@ def test_in_a_work_of_one_role_somebody_else_is_a_choice(
         assert row.votes[0].scores == {"joe": share}
         assert row.votes[0].somebody_else == pytest.approx(1 - share)
     assert all("and so may others: Joe." in text for text, _ in chooser.asked)
-
-
-def test_somebody_else_is_what_the_papers_models_are_really_sent(tmp_path, monkeypatch, services):
-    """In config/paper.yaml, of whose 90 works 86 have one role."""
-    root, load = PROMPTS.parents[1], backends.load
-    paper = yaml.safe_load((root / "config/paper.yaml").read_text("utf-8"))
-    rows = read_table(root / "config/paper/roles.tsv", "roles")
-    works = [row["work"] for row in rows]
-    alone = [row for row in rows if works.count(row["work"]) == 1]
-    assert len({*works}) == 90 and len(alone) == 86
-    hero = alone[-1]
-    services()
-    monkeypatch.setenv("TEST_KEY", "sk-canary")
-    with PaperModel() as server:
-        own = {"address": server.address, "key": "TEST_KEY"}
-        llms = [
-            specs.resolve(paper["models"], name, "llm", "paper.yaml")
-            for name in paper["identify"]["llms"]
-        ]
-        models = [lambda spec=s: load(spec._replace(options=spec.options | own)) for s in llms]
-        medium = MEDIUM | {"work": hero["work"]}
-        found = run(tmp_path, monkeypatch, models, roles=[hero], medium=medium)
-        sent = [
-            (asked.json["model"], asked.json["messages"][-1]["content"])
-            for asked in server.requests
-        ]
-    assert {name for name, _ in sent} == {spec.options["model"] for spec in llms}
-    assert len(sent) == 2 * 3  # of each model, about each speaker
-    assert all(f"\nA. {hero['name']}\nB. somebody else" in text for _, text in sent)
-    assert all(0 < vote.somebody_else < 1 for row in found for vote in row.votes)
 
 
 def test_in_a_work_of_one_role_a_model_that_scores_is_told_of_somebody_else(tmp_path, monkeypatch):
