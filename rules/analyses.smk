@@ -68,6 +68,7 @@ rule differences:
         roles=ROLES,
         max_missing=config["max_missing"],
         expected=expected_of(config["judge"]),
+        only=config["only"],
         code=code("paper/differences"),
     script:
         "../scripts/paper/differences.py"
@@ -209,6 +210,7 @@ rule deviations:
         roles=ROLES,
         media=MEDIA,
         metrics=METRICS,
+        services=SERVICE_ENDS,
         # It reads the options that backends have by default.
         code=code("paper/deviations", *USED.values()),
     script:

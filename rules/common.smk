@@ -96,9 +96,10 @@ with faults_told():
         config["models"] = with_models(config, project("config/paper.yaml"))
     documents.check(config, "config", "the configuration")
     MEDIA, ROLES = [], table("roles", "roles", "role")
+    PAPER_ROLES = read_table(project("config/paper/roles.tsv"), "roles")
     BENCHMARK = config["benchmark"] and local(config["benchmark"])
     if BENCHMARK:  # stands in for media, roles and dialogues
-        ROLES = [*ROLES, *read_table(project("config/paper/roles.tsv"), "roles")]
+        ROLES = [*ROLES, *PAPER_ROLES]
     NAMES = names_of(ROLES, project("config/published/roles.tsv"))
     if BENCHMARK:
         ROLES = cast(Path(BENCHMARK), "benchmark", ROLES, NAMES)
@@ -107,7 +108,7 @@ with faults_told():
         MEDIA = table("media", "media", "media")
         works = {row["work"] for row in ROLES} | {""}
         refer(project(config["media"]), "media", "work", works, config["roles"])
-    ROLES = narrowed(config, ROLES)
+    ROLES = narrowed(config, ROLES, PAPER_ROLES if config["released_scores"] else [])
     MEDIA_USED = [] if BENCHMARK else needed(config, MEDIA, ROLES)
     batches = {row["batch"] for row in MEDIA_USED}
     BATCHES = [name for name in config["batches"] or sorted(batches) if name in batches]

@@ -96,6 +96,7 @@ rule table2:
         max_missing=config["max_missing"],
         warnings=WARNINGS,
         expected=expected_of(config["judge"]),
+        only=config["only"],
         ablations={} if RELEASED else ABLATIONS,
         code=code("paper/table2"),
     script:
@@ -129,6 +130,7 @@ rule table3:
         max_missing=config["max_missing"],
         warnings=WARNINGS,
         expected=expected_of(config["judge"]),
+        only=config["only"],
         code=code("paper/table3"),
     script:
         "../scripts/paper/table3.py"

@@ -26,7 +26,7 @@ from scripts.roles import profile as profiles
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.systems.finetune import build
-from scripts.systems.respond import PLACES, respond
+from scripts.systems.respond import PLACES, first_request, respond
 from scripts.workflow import specs
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
@@ -44,6 +44,7 @@ METRICS = [metric.id for metric in read_metrics(ROOT / "config/metrics.tsv")]
 SPLITS = ("train", "out_of_domain", "test")
 LONG = re.compile(
     r"[\d一二三四五六七八九十百两]+ ?个?(?:字(?!段)|句)|\d words|words in all|sentence"
+    r"|\b(?:brief|concise|short)(?! description)|简短(?!介绍)|简洁|简明"
 )
 SCRIPT = [f"Joe: This is line {number}.\nAnn: Is it?" for number in range(1, 41)]
 CHINESE = [f"阿飞：这是第{number}句。" for number in range(1, 41)]
@@ -315,6 +316,20 @@ def test_a_system_is_told_profile_and_script_as_in_the_release(spoken):
         assert JOE.described in profile and script == CONTEXT
         told = f"{request.role_prompt}\n{request.manner}"
         assert not LONG.search(told) and "{" not in told and "Joe" not in request.manner
+
+
+@pytest.mark.parametrize("overlay", ["paper", "benchmark"])
+@pytest.mark.parametrize("role", [JOE, FEI], ids=["English", "Chinese"])
+def test_so_it_is_in_both_languages_and_on_the_released_benchmark(overlay, role):
+    settings = copy.deepcopy(DEFAULT)
+    update_config(settings, yaml.safe_load((ROOT / f"config/{overlay}.yaml").read_text("utf-8")))
+    file = ROOT / settings["respond"]["prompts"][role.language]
+    prompt = read_prompt(file, set(), PLACES, ("Role", "Answer"))
+    row = made.dialogue("d1", role.role, language=role.language, context=CONTEXT)
+    request = first_request(row, role, prompt, np.zeros(0, np.float32), "")
+    profile, script = request.role_prompt.split("[Character script]\n")
+    assert role.described in profile and script == CONTEXT
+    assert not LONG.search(f"{request.role_prompt}\n{request.manner}")
 
 
 def test_an_agent_is_tuned_on_what_systems_are_told(spoken):

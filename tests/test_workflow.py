@@ -159,6 +159,11 @@ def test_released_scores_stand_in_for_a_run(snakemake, tmp_path):
     page = (tmp_path / "results/paper/table2.md").read_text("utf-8")
     assert "| Their System | gemini-2.5-pro | released scores |" in page
     assert "this run |" not in page
+    snakemake(*given, "only={roles: [hutao], items: 1}", directory=tmp_path)  # a smoke run
+    for name in ("table2", "table3"):
+        with (tmp_path / f"results/paper/{name}.csv").open(encoding="utf-8", newline="") as file:
+            runs = [row for row in csv.DictReader(file) if row["source"] == "run"]
+        assert sum(int(row["IA_n"]) for row in runs) == 2
 
 
 def test_a_wrong_released_score_is_refused_by_file_and_line(snakemake, tmp_path):

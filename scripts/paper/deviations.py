@@ -21,6 +21,7 @@ from scripts.workflow.model_spec import ModelSpec
 COLUMNS = {"part": "Part", "what": "What", "paper": "The paper", "run": "This configuration"}
 COLUMNS |= {"source": "Source"}
 PARTS = ("corpus", "roles", "dialogues", "systems", "judging")
+STOOD_FOR = PARTS[:3]  # by a benchmark
 USERS = "voice of the users"
 TITLES = {
     "no": "Not as in the paper",
@@ -31,13 +32,17 @@ Found = tuple[str, bool | None]  # what the run does; whether the paper does too
 FIXED: dict[str, Found] = {  # what does not depend on the configuration
     "sound": (f"mono, {audio.RATE // 1000} kHz, by ffmpeg (as FLAC)", True),
     "framework": ("its steps one by one, with the models below", False),
+    "standard": ("as the media have them; only what would clip is made quieter", False),
     "detected": ("in all speech", False),
+    "heard_language": ("the one that media.tsv says", False),
     "text_filter": ("none", False),
     "reference_voice": ("the same, of clips in which one person alone speaks", False),
+    "answers": ("0 for text; services that hear and speak: their default", None),
     "sample_rate": (f"{audio.RATE // 1000} kHz, mono, 16 bits, whatever was synthesised", None),
     "score": ("mean of test / reference over the items", True),
-    "reference": ("the written answer, as the voice of the roles speaks it", True),
 }
+RELEASED = "as released"  # what a benchmark stands in for
+OWN = ("=roles", "=pools", "split.single", "split.multi")  # of a benchmark: what was given of it
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Run:
     published_roles: list[dict]
     curated: int
     metrics: list[str]
+    services: list[dict]
 
     def spec(self, name: str) -> ModelSpec:
         """The model `name` of the configuration."""
@@ -69,26 +75,31 @@ def deviations(
     roles: list[dict],
     media: list[dict],
     metrics: list[str],
+    services: list[dict],
 ) -> None:
     """One row a line of `published_setup`, and one a system that the paper does not have.
 
     `settings` is the merged config, `roles` and `media` the rows of its tables, `test_items` its
-    table of curated items and `metrics` the ids of its metrics. csv: the columns of the page and
-    `same`: yes, no, or open where the paper does not say.
+    table of curated items, `metrics` the ids of its metrics and `services` the rows of
+    config/service_ends.tsv. csv: the columns of the page and `same`: yes, no, or open where the
+    paper does not say.
     """
     curated = len(read_table(test_items, "test_items"))
     played = [row for row in roles if row["pool"]]
-    run = Run(settings, played, media, read_published(published_roles), curated, metrics)
+    run = Run(settings, played, media, read_published(published_roles), curated, metrics, services)
     rows = []
     for line in read_published(published_setup):
-        told, same = found(run, str(line["key"]), line["expected"], str(line["what"]))
+        key = str(line["key"])
+        told, same = found(run, key, line["expected"], str(line["what"]))
+        if settings["benchmark"] and line["part"] in STOOD_FOR and key not in OWN:
+            told, same = RELEASED, True
         verdict = "open" if same is None else "yes" if same else "no"
         rows.append({key: str(line[key]) for key in COLUMNS if key != "run"} | {"run": told})
         rows[-1]["same"] = verdict
-    for name in settings["evaluate"]:
+    for name in (*settings["evaluate"], *settings["released_replies"]):
         if as_printed(name) not in SYSTEMS:
             row = {"part": "systems", "what": name, "paper": "not among its systems"}
-            row |= {"run": describe(run.spec(name)), "source": "section 5.1", "same": "no"}
+            row |= {"run": _evaluated(run, name), "source": "section 5.1", "same": "no"}
             rows.append(row)
     rows.sort(key=lambda row: PARTS.index(row["part"]))
     sections = [
@@ -103,6 +114,10 @@ def deviations(
         "Emilia-Pipe is what the paper says it used; its own steps are those of the public code. "
         "Released code: what was published with the paper, where its text is silent.",
     ]
+    if settings["benchmark"]:
+        notes.append(
+            "`benchmark` stands in for media, roles and dialogues: those are as they were released."
+        )
     if settings["released_scores"]:
         notes.append(
             "`released_scores` stand in for the run: of this configuration only tables are used."
@@ -217,7 +232,33 @@ def _system(run: Run, expected: Any, what: str) -> Found:
     for name in run.settings["evaluate"]:
         if as_printed(name) == what:
             return of_models([run.spec(name)], expected)
-    return "not evaluated", False
+    for name in run.settings["released_replies"]:
+        if as_printed(name) == what:
+            return _evaluated(run, name), False
+    names = str(expected).split()
+    stand_ins = {
+        name
+        for row in run.services
+        if row["service"] in names
+        for name in row["stands_in"].split(", ")
+        if name in run.settings["evaluate"]
+    }
+    told = f"; {', '.join(sorted(stand_ins))} stands in" if stand_ins else ""
+    return f"not evaluated{told}", False
+
+
+def _evaluated(run: Run, name: str) -> str:
+    """What a system of the configuration is."""
+    if name in run.settings["released_replies"]:
+        place = run.settings["released_replies"][name]
+        return f"answers recorded in {place}: how they were made is not known here"
+    return describe(run.spec(name))
+
+
+def _reference(run: Run, expected: Any, what: str) -> Found:
+    if run.settings["benchmark"]:
+        return f"{RELEASED}, set {run.settings['reference']}", True
+    return "the written answer, as the voice of the roles speaks it", True
 
 
 def _metrics(run: Run, expected: Any, what: str) -> Found:
@@ -252,6 +293,7 @@ COMPUTED: dict[str, Callable[[Run, Any, str], Found]] = {
     "temperature": _temperature,
     "curated": _curated,
     "system": _system,
+    "reference": _reference,
     "metrics": _metrics,
     "write_wording": _wording(lambda run: _prompts(run.settings["write"]["prompts"])),
     "respond_wording": _wording(lambda run: _prompts(run.settings["respond"]["prompts"])),

@@ -68,12 +68,13 @@ def differences(
     roles: list[dict],
     max_missing: float,
     expected: dict[str, list[str]],
+    only: dict | None = None,
 ) -> None:
     """Pairwise differences (csv, and with ranks and scales on the page); arguments as in table2.
 
     csv: one row a language, domain, judge, pair of systems and metric or `overall`.
     """
-    read = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected))
+    read = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected), only)
     scores, metrics = read.verdicts, with_printed(expected["metrics"])
     refuse_missing(scores, max_missing)
     rows, pairs, ranks, scales = [], [], [], []

@@ -30,18 +30,22 @@ def table2(
     warnings: list[str],
     expected: dict[str, list[str]],
     ablations: dict[str, str],
+    only: dict | None = None,
 ) -> None:
     """Printed and run scores by language and system; ablations as a section of the page, the number
     of items and why it is not the paper's in its notes.
 
     Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
-    systems, `warnings` are notes about them, `ablations` maps an ablated system to its original.
-    `expected` names the systems, judges and metrics that each of the `test` dialogues should have
-    verdicts of. Raises UserError if more than `max_missing` of a system's scores are missing. csv
-    columns: scripts.paper.report.scores.header, domain `all`.
+    systems, `warnings` are notes about them, `ablations` maps an ablated system to its original and
+    `only` restricts released scores as in the config. `expected` names the systems, judges and
+    metrics that each of the `test` dialogues should have verdicts of. Raises UserError if more than
+    `max_missing` of a system's scores are missing. csv columns: scripts.paper.report.scores.header,
+    domain `all`.
     """
-    scores = read_scores(verdicts, released, published_roles, roles, Expected(test, **expected))
+    scores = read_scores(
+        verdicts, released, published_roles, roles, Expected(test, **expected), only
+    )
     write_comparison(
         published,
         scores,

@@ -31,6 +31,7 @@ def table3(
     max_missing: float,
     warnings: list[str],
     expected: dict[str, list[str]],
+    only: dict | None = None,
 ) -> None:
     """Printed and run scores by language, domain and system; every system in both domains.
 
@@ -38,7 +39,7 @@ def table3(
     """
     write_comparison(
         published,
-        read_scores(verdicts, released, published_roles, roles, Expected(test, **expected)),
+        read_scores(verdicts, released, published_roles, roles, Expected(test, **expected), only),
         replies,
         test,
         systems,

@@ -53,14 +53,15 @@ def refuse_lonely(config: dict[str, Any]) -> None:
             )
 
 
-def narrowed(config: dict[str, Any], roles: Rows) -> Rows:
+def narrowed(config: dict[str, Any], roles: Rows, scored: Rows) -> Rows:
     """The rows of roles.tsv in which only the chosen roles have a pool: others are looked for, but
-    not played. The counts in `config` become what `only` leaves of them.
+    not played. The counts in `config` become what `only` leaves of them. Released scores may be of
+    the `scored` roles, too.
 
     Raises UserError for a role that is not in the table, or not played.
     """
     chosen, items = config["only"]["roles"], config["only"]["items"]
-    played = [row["role"] for row in roles if row["pool"]]
+    played = [row["role"] for row in (*roles, *scored) if row["pool"]]
     for role in chosen:
         if role not in played:
             raise UserError(f"only.roles: no role of this run is '{role}'{nearest(role, played)}")

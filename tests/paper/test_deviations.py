@@ -14,6 +14,7 @@ from scripts.paper.report.published import PAPER_METRICS, SYSTEMS, read_publishe
 from tests.paper.made_up import PUBLISHED, cells, outputs
 
 ROOT = PUBLISHED.parents[1]
+ENDS = read_table(ROOT / "config/service_ends.tsv", "service_ends")
 SETUP = read_published(PUBLISHED / "setup.tsv")
 OVERLAYS = [(), ("quick",), ("paper",), ("paper", "open"), ("paper", "as_published")]
 
@@ -42,6 +43,7 @@ def told(tmp_path, monkeypatch):
                 "roles": read_table(ROOT / settings["roles"], "roles"),
                 "media": read_table(ROOT / settings["media"], "media"),
                 "metrics": list(PAPER_METRICS),
+                "services": ENDS,
             }
             | changes,
         )
@@ -81,6 +83,7 @@ def test_the_table_of_the_papers_setup_is_whole():
 def test_the_papers_overlay_differs_where_it_must_and_says_so(told):
     rows, _ = told(merged("paper"))
     found = same(rows)
+    assert rows["systems", "GPT-4o Audio"]["run"] == "not evaluated; GPT-Audio-1.5 stands in"
     # Emilia's parts; the voice of the users; words of our own; a system that is gone.
     for what in (
         *(
@@ -88,6 +91,8 @@ def test_the_papers_overlay_differs_where_it_must_and_says_so(told):
             "corpus, diarization",
             "corpus, framework",
             "corpus, transcription",
+            *("corpus, loudness", "corpus, language of a clip", "corpus, where it is detected"),
+            "corpus, filter on the pace of the text",
         ),
         *("dialogues, voice of the users", "dialogues, choice of test items"),
         *("judging, wording of the prompts", "dialogues, wording of the prompts"),
@@ -102,7 +107,8 @@ def test_the_papers_overlay_differs_where_it_must_and_says_so(told):
         *(f"systems, {name}" for name in SYSTEMS if name != "GPT-4o Audio"),
     ):
         assert found.pop(what) == "yes", what
-    assert found["judging, sample rate heard"] == found["judging, temperature"] == "open"
+    for what in ("judging, sample rate heard", "judging, temperature", "systems, temperature"):
+        assert found[what] == "open", what
     assert "htdemucs" in rows["corpus", "separation"]["run"]
     assert "16 kHz" in rows["judging", "sample rate heard"]["run"]
     assert "zh_female_xiaohe" in rows["dialogues", "voice of the users"]["run"]
@@ -175,6 +181,26 @@ def test_another_metric_another_role_and_nobody_to_identify_are_deviations(told)
     assert rows["roles", "roles"]["run"] == "97: 82 English and 15 Chinese; 97 of them the paper's"
     for place in (("roles", "identification"), ("roles", "roles"), ("judging", "metrics")):
         assert rows[place]["same"] == "no"
+
+
+def test_of_a_benchmark_what_it_stands_for_is_as_released(told):
+    """No model of a stage that does not run is told, and nothing is called chosen by hash."""
+    roles = read_table(ROOT / "config/paper/roles.tsv", "roles")
+    settings = merged("benchmark", reference=2, evaluate=["cascade-1.5b"])
+    settings |= {"released_replies": {"mine": "answers/mine", "Qwen2.5-Omni": "answers/omni"}}
+    settings["models"] = merged("paper", "benchmark")["models"]
+    rows, page = told(settings, roles=roles, media=[])
+    early = {row["what"]: row["run"] for row in rows.values() if row["part"] not in PARTS[3:]}
+    own = ("roles", "pools", "single-turn test items a role", "multi-turn test items a role")
+    assert {run for what, run in early.items() if what not in own} == {"as released"}
+    assert early["roles"].startswith("98: 82 English and 16 Chinese")
+    assert rows["judging", "reference"]["run"] == "as released, set 2"
+    assert rows["judging", "protocol"]["run"] == "joint"
+    assert rows["systems", "mine"]["run"].startswith("answers recorded in answers/mine")
+    assert rows["systems", "Qwen2.5-Omni"]["run"].startswith("answers recorded in answers/omni")
+    assert rows["systems", "GPT-4o Audio"]["run"] == "not evaluated"
+    assert "`benchmark` stands in for media, roles and dialogues" in page
+    assert "`benchmark` stands in" not in told(merged())[1]
 
 
 def test_released_scores_are_told(told):

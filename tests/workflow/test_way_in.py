@@ -37,13 +37,13 @@ def config():
 
 def test_by_default_all_roles_play_and_all_media_are_used(config):
     before = yaml.safe_dump(config)
-    assert narrowed(config, ROLES) == ROLES and needed(config, MEDIA, ROLES) == MEDIA
+    assert narrowed(config, ROLES, []) == ROLES and needed(config, MEDIA, ROLES) == MEDIA
     assert yaml.safe_dump(config) == before
 
 
 def test_others_than_the_chosen_roles_are_looked_for_and_not_played(config):
     config["only"]["roles"] = ["joe"]
-    roles = narrowed(config, ROLES)
+    roles = narrowed(config, ROLES, [])
     assert [row["role"] for row in roles] == ["joe", "ann", "zoe", "ian"]
     assert [row["role"] for row in roles if row["pool"]] == ["joe"]
     assert [row["media"] for row in needed(config, MEDIA, roles)] == ["one"]
@@ -53,7 +53,7 @@ def test_as_few_dialogues_are_written_as_a_smoke_run_tests(config):
     config["only"]["items"] = 2
     config["write"] |= {"single": 800, "multi": 3}
     config["split"] |= {"single": 5, "multi": 1}
-    narrowed(config, ROLES)
+    narrowed(config, ROLES, [])
     assert (config["write"]["single"], config["write"]["multi"]) == (4, 3)
     assert (config["split"]["single"], config["split"]["multi"]) == (2, 1)
 
@@ -74,11 +74,20 @@ def test_values_of_the_command_line_are_those_of_a_file(value):
     assert typed(yaml.load(text, Loader=yaml.BaseLoader)) == yaml.safe_load(text)
 
 
+def test_released_scores_may_be_of_other_roles(config):
+    """They are of the paper's roles, or of the run's."""
+    config["only"]["roles"] = ["hutao"]
+    scored = [{"role": "hutao", "pool": "train"}]
+    assert not [row for row in narrowed(config, ROLES, scored) if row["pool"]]
+    with pytest.raises(UserError, match="no role of this run is 'hutao'"):
+        narrowed(config, ROLES, [])
+
+
 @pytest.mark.parametrize("role, near", [("jo", "did you mean 'joe'?"), ("ian", "'ian'")])
 def test_a_role_that_does_not_play_cannot_be_chosen(role, near, config):
     config["only"]["roles"] = [role]
     with pytest.raises(UserError, match="only.roles: no role of this run is") as caught:
-        narrowed(config, ROLES)
+        narrowed(config, ROLES, [])
     assert near in str(caught.value)
 
 

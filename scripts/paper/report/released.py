@@ -18,7 +18,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,16 +101,27 @@ def read_scores(
     published_roles: Path,
     roles: list[dict[str, str]],
     expected: Expected = NOTHING,
+    only: Mapping[str, Any] | None = None,
 ) -> VersionedVerdicts[Verdict]:
     """The Verdict rows of a run and those of released files, whose roles are of either table, by
-    version of system and judge. What is `expected` of a run and not there is missing.
+    version of system and judge. What is `expected` of a run and not there is missing. Of released
+    scores, those of `only` its roles and its number of items are taken (None: all).
     """
     own, gone = completed(read_all(verdicts, Verdict), expected)
     playing = [row for row in roles if row["pool"]]
     if released:
         roles = [*read_published(published_roles), *playing]
-        own += read_released(released, roles, with_printed(expected.metrics))
+        found = read_released(released, roles, with_printed(expected.metrics))
+        own += [row for row in found if _wanted(row, only or {})]
+        if found and not own:
+            raise UserError(f"released_scores: they have no score of the roles of `only`: {only}.")
     return by_version(own, gone)
+
+
+def _wanted(row: Verdict, only: Mapping[str, Any]) -> bool:
+    """Whether a smoke run takes a released score."""
+    roles, items = only.get("roles"), only.get("items")
+    return (not roles or row.role in roles) and (not items or row.idx < items)
 
 
 def read_released(

@@ -342,3 +342,24 @@ def test_what_holds_no_scores_is_refused(tmp_path):
         read_released([table(tmp_path / "a.csv", metrics=[])], PUBLISHED_ROLES)
     with pytest.raises(UserError, match="b.csv is no CSV that can be read"):
         read_released([table(tmp_path / "b.csv", system="x" * 200_000)], PUBLISHED_ROLES)
+
+
+@pytest.mark.parametrize(
+    ("only", "items"),
+    [
+        ({"roles": [], "items": None}, 64),
+        ({"roles": ["ayaka", "hutao"], "items": None}, 8),
+        ({"roles": ["ayaka"], "items": 1}, 2),
+    ],
+)
+def test_a_smoke_run_takes_the_scores_of_its_roles_and_items(only, items):
+    roles = PUBLISHED / "roles.tsv"
+    found = read_scores([], [SHIPPED], roles, [], only=only).verdicts
+    assert len({row.id for row in found}) == items and len(found) == 8 * items
+    assert not only["roles"] or {row.role for row in found} == set(only["roles"])
+
+
+def test_a_smoke_run_without_a_score_says_so():
+    only = {"roles": ["Mater"], "items": None}
+    with pytest.raises(UserError, match="released_scores: they have no score of the roles of `o"):
+        read_scores([], [SHIPPED], PUBLISHED / "roles.tsv", [], only=only)
