@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scripts.benchmark.items import Item, odd_length
+from scripts.benchmark.items import Item, oddity, profile_in
 from scripts.benchmark.layout import MODES, Rows, hidden, whole
 from scripts.benchmark.released import Released
 
@@ -36,11 +36,12 @@ def check(
     whole(released.files, "benchmark", [row["role"] for row in roles])
     counts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
-    people, lengths, turns = [], [], []
+    people, lengths, turns, bare = [], [], [], []
     for row in roles:
-        clip, _ = released.voice(row["role"])
-        clip.header()
-        released.text_file(row["role"], "scripts")
+        clip, said = released.voice(row["role"])
+        odd = oddity(said, clip)
+        lengths += [f"voices: {clip.file}: {odd}"] if odd else []
+        released.script(row["role"])
         everything = []
         for mode in MODES:
             items = released.items(row["role"], mode, tuple(sets))[:most]
@@ -53,6 +54,9 @@ def check(
                 for item in items
                 if item.category and item.category.strip().casefold() not in task_types
             )
+        released.profile_text(row["role"], everything)
+        if not released.text_file(row["role"], "profiles"):
+            bare += [item.where for item in everything if not profile_in(item)]
         others = released.other_person(row, everything)
         people += [f"{where} {sentence}" for where, sentence in others.items()]
     notices = [_counted(counts, len(roles), printed)]
@@ -66,20 +70,24 @@ def check(
     notices += listed(people, "kept as released; leave the role out by the config's `only`")
     notices += listed(lengths, "kept as released; hear it, and copy it again if it is another's")
     notices += listed(turns, kind)
+    notices += listed(bare, "it has no system_prompt; the role's profile is from another dialogue")
     known = "no sub-task of Figure 4, so figure2 does without"
     notices += listed([f"category '{kind}' of {n} dialogues" for kind, n in kinds.items()], known)
     return notices
 
 
 def odd_lengths(item: Item) -> list[str]:
-    """A sentence for each utterance whose audio has another length than its text could have. Raises
-    UserError for audio that does not open."""
+    """A sentence for each utterance whose audio has another length than its text could have, is
+    cut off or silent, or is the user's and the role's. Raises UserError for audio that does not
+    open."""
     found = []
     for number, turn in enumerate(item.turns, start=1):
         said = [("user", turn.user, turn.user_speech)]
         said += [(f"role, set {n}", turn.role, speech) for n, speech in turn.references.items()]
         for who, text, speech in said:
-            odd = odd_length(text, speech.header()[0])
+            odd = oddity(text, speech)
+            if who != "user" and speech.file and speech.file == turn.user_speech.file:
+                odd = "this is also the user's speech"
             if odd:
                 name = speech.file.name if speech.file else "base64"
                 found.append(f"turn {number}, {who} ({name}): {odd}")

@@ -13,6 +13,7 @@ import base64
 import binascii
 import io
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ AUDIO = re.compile(r"(user|role)_speech_(path|base64)_?([1-3]?)")
 # Characters a second that speech may have, at most and, with as many seconds of silence, at least.
 FASTEST, SLOWEST, SILENCE = {"wide": 12, "other": 30}, {"wide": 1, "other": 3}, 5
 WIDE = re.compile(r"[\u3400-\u9fff]")
+POINTER = b"version https://git-lfs"  # a file that Git LFS has not fetched begins so
+STREAMED = 0x7FFF0000  # a WAV file says so many bytes or more, or 0, where its writer did not know
 
 # Texts that may be lacking, or in several pieces.
 Loose = Annotated[str, BeforeValidator(lambda v: "\n".join(v) if isinstance(v, list) else v or "")]
@@ -65,17 +68,67 @@ class Speech:
         try:
             info = soundfile.info(self.file or io.BytesIO(self.data))
         except (OSError, soundfile.LibsndfileError) as error:
-            raise UserError(
-                f"{self.where}: {self.file or 'the base64'} does not open as audio ({error}); "
-                "copy it again."
-            ) from error
+            raise self._unreadable(error) from error
         if not info.frames:
-            raise UserError(
-                f"{self.where}: {self.file or 'the base64'} is audio without a sample; copy it "
-                "again."
-            )
+            raise UserError(f"{self.where}: {self.name} is audio without a sample; copy it again.")
         suffix = self.file.suffix if self.file else f".{info.format.lower().removesuffix('ex')}"
         return info.frames / info.samplerate, info.samplerate, suffix
+
+    @property
+    def name(self) -> str:
+        return str(self.file) if self.file else "the base64"
+
+    def fault(self) -> str | None:
+        """What is wrong with audio that opens: it is cut off, or silent. Raises UserError for
+        samples that are no numbers."""
+        import numpy as np
+        import soundfile
+
+        heard = False
+        try:
+            with soundfile.SoundFile(self.file or io.BytesIO(self.data)) as audio:
+                exact = audio.subtype not in ("FLOAT", "DOUBLE")
+                for block in audio.blocks(audio.samplerate, dtype="float32"):
+                    if not np.isfinite(block).all():
+                        raise UserError(
+                            f"{self.where}: {self.name} has samples that are no numbers; copy it "
+                            "again."
+                        )
+                    heard = heard or bool(block.any())
+                    if heard and exact:
+                        break
+        except (OSError, soundfile.LibsndfileError) as error:
+            raise self._unreadable(error) from error
+        lacking = self._lacking()
+        if lacking:
+            return f"the last {lacking} bytes of the audio are not there"
+        return None if heard else "the audio is silent throughout"
+
+    def _unreadable(self, error: Exception) -> UserError:
+        why, todo = getattr(error, "error_string", error), "copy it again"
+        if self._beginning(len(POINTER)) == POINTER:
+            why, todo = "a pointer of Git LFS", "fetch what it stands for with `git lfs pull`"
+        return UserError(f"{self.where}: {self.name} does not open as audio ({why}); {todo}.")
+
+    def _lacking(self) -> int:
+        """How many bytes a WAV file says that it has, and has not."""
+        size = self.file.stat().st_size if self.file else len(self.data)
+        head = self._beginning(4096)
+        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+            return 0
+        place = 12
+        while place + 8 <= len(head):
+            (length,) = struct.unpack_from("<I", head, place + 4)
+            if head[place : place + 4] == b"data":
+                return max(place + 8 + length - size, 0) if length < STREAMED else 0
+            place += 8 + length + length % 2
+        return 0
+
+    def _beginning(self, count: int) -> bytes:
+        if self.file is None:
+            return self.data[:count]
+        with self.file.open("rb") as file:
+            return file.read(count)
 
     def copy(self, path: Path) -> None:
         """Write the audio as it is."""
@@ -137,6 +190,13 @@ def odd_length(text: str, seconds: float) -> str | None:
     if least <= seconds <= most:
         return None
     return f"{seconds:.1f} s of audio for {len(text)} characters"
+
+
+def oddity(text: str | None, speech: Speech) -> str | None:
+    """Why audio cannot be somebody saying the text (None: it is not known), or None. Raises
+    UserError for audio that does not open."""
+    seconds = speech.header()[0]
+    return speech.fault() or (odd_length(text, seconds) if text else None)
 
 
 def _bare(text: str) -> str:

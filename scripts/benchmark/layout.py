@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
-from scripts.common.documents import nearest
+from scripts.common.documents import near, nearest
 from scripts.common.errors import UserError
 from scripts.common.json_file import read_json
 from scripts.common.tables import clean, text_of
@@ -129,13 +129,19 @@ def own_file(folder: Path | None, key: str, names: Names, role: str, ends: str) 
         raise UserError(f"{key}: {folder} is no folder; it has a file of each role.")
     forms = {name for name, known in names.items() if known == role}
     wanted = {f"{name}{end}" for name in forms for end in ends.split("|")}
-    found = [path for path in visible(folder) if clean(path.name) in wanted]
+    there = {path: _lower_suffix(clean(path.name)) for path in visible(folder)}
+    found = [path for path, name in there.items() if name in wanted]
     if len(found) == 1:
         return found[0]
     if found:
         raise UserError(f"{key}: {_told(found)} are both of role '{role}'; keep one.")
-    near = nearest(f"{role}{ends.split('|')[0]}", [path.name for path in visible(folder)][:20])
-    raise UserError(f"{key}: {folder} has no file {role}{ends.split('|')[0]}{near}")
+    name = f"{role}{ends.split('|')[0]}"
+    others = {f"{form}{end}" for form in names for end in ends.split("|")}
+    close = near(name, [path.name for path, own in there.items() if own not in others])
+    has = f"the folder has {len(there)} others, as {min(there).name}" if there else "it is empty"
+    todo = f"copy it there, or leave the role out by the config's `only` ({has})."
+    meant = f"did you mean '{close}'?" if close else todo
+    raise UserError(f"{key}: {folder} has no file {name}; {meant}")
 
 
 def voice_texts(folder: Path, names: Names) -> dict[str, str]:
@@ -193,6 +199,12 @@ def _documents(folder: Path, key: str) -> list[Path]:
     if packed:
         raise UserError(f"{key}: {packed[0]} is packed; unpack it, or take it away.")
     return files
+
+
+def _lower_suffix(name: str) -> str:
+    """A file's name with an ending in small letters."""
+    path = Path(name)
+    return f"{path.stem}{path.suffix.lower()}"
 
 
 def _hidden(name: str) -> bool:

@@ -103,17 +103,29 @@ class Released:
             locate.own(own) if own else None
         )
 
-    def profile(self, row: dict[str, str]) -> Profile:
-        """The profile of a role. Raises UserError if neither a file nor a prompt has one."""
-        role = row["role"]
-        items = self.all_items(role)
-        file, script = self.text_file(role, "profiles"), self.text_file(role, "scripts")
-        text = _text(file) if file else profile_in(items[0])
+    def script(self, role: str) -> str | None:
+        """What a role's script says, where there is one."""
+        file = self.text_file(role, "scripts")
+        return _text(file) if file else None
+
+    def profile_text(self, role: str, items: list[Item]) -> str:
+        """A role's profile: its file, or what the first system prompt of its `items` that has one
+        begins with. Raises UserError if there is none."""
+        file = self.text_file(role, "profiles")
+        text = _text(file) if file else next(filter(None, map(profile_in, items)), "")
         if not text:
             raise UserError(
                 f"{items[0].where}: no system_prompt says who role '{role}' is; give the folder of "
                 "role profiles as the config's `profiles`."
             )
+        return text
+
+    def profile(self, row: dict[str, str]) -> Profile:
+        """The profile of a role. Raises UserError if neither a file nor a prompt has one."""
+        role = row["role"]
+        items = self.all_items(role)
+        file, script = self.text_file(role, "profiles"), self.text_file(role, "scripts")
+        text = self.profile_text(role, items)
         parts = [_text(script)] if script else list(dict.fromkeys(item.context for item in items))
         known: dict[str, Any] = {
             key: row[key] for key in ("role", "name", "work", "language", "gender", "pool")
@@ -152,7 +164,11 @@ class Released:
 
 
 def _text(file: Path) -> str:
-    return unicodedata.normalize("NFC", text_of(file)).strip()
+    """The text of a file. Raises UserError if there is none in it."""
+    text = unicodedata.normalize("NFC", text_of(file)).strip()
+    if not text:
+        raise UserError(f"{file} is empty; copy it again.")
+    return text
 
 
 def _lines(row: dict[str, str], parts: list[str]) -> list[str]:

@@ -17,8 +17,11 @@ def read_json(path: Path) -> Any:
     Raises UserError for a missing, other or half file, and for a key that is twice in an object, of
     which json.loads would take the last.
     """
+    text = text_of(path)
+    if text.startswith("version https://git-lfs"):
+        raise UserError(f"{path} is a pointer of Git LFS; fetch the file with `git lfs pull`.")
     try:
-        return json.loads(text_of(path), object_pairs_hook=lambda pairs: _object(pairs, path))
+        return json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, path))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not whole JSON ({error}); copy it again.") from error
 

@@ -6,12 +6,14 @@ import json
 import shutil
 from collections import Counter
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.benchmark.checks import LISTED, check, listed
-from scripts.benchmark.items import odd_length
+from scripts.benchmark.items import Speech, odd_length
 from scripts.benchmark.layout import cast, located
 from scripts.common.errors import UserError
 from tests.benchmark.release import CAST, NAMES, ROWS, Folders, make, rows
@@ -29,6 +31,9 @@ def made(tmp_path_factory):
 def folders(made, tmp_path):
     """A copy to break."""
     return Folders(shutil.copytree(made.home, tmp_path / "copy"))
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
 
 def checked(folders, sets=(1,), most=None, **others):
@@ -118,7 +123,26 @@ def test_a_role_of_ones_own_is_one_of_the_configs_table(folders):
             lambda home: (home / "role_voices/Mater.wav").write_bytes(b"RIFF"),
             ("Mater.wav does not open as audio", "copy it again"),
         ),
-        (lambda home: (home / "role_voices/hutao.wav").unlink(), ("has no file hutao.wav",)),
+        (
+            lambda home: (home / "role_voices/hutao.wav").unlink(),
+            ("has no file hutao.wav; copy it there, or leave", "has 4 others, as Mater.wav"),
+        ),
+        (
+            lambda home: (home / "role_voices/hutao.wav").rename(home / "role_voices/hutao_.wav"),
+            ("has no file hutao.wav", "did you mean 'hutao_.wav'?"),
+        ),
+        (
+            lambda home: (home / "role_voices/hutao.wav").write_bytes(POINTER),
+            ("hutao.wav does not open as audio (a pointer of Git LFS); fetch", "`git lfs pull`"),
+        ),
+        (
+            lambda home: (home / "test data/multi_turn/hutao.json").write_bytes(POINTER),
+            ("hutao.json is a pointer of Git LFS", "`git lfs pull`"),
+        ),
+        (
+            lambda home: (home / "role_profiles/hutao_profile.txt").write_text(" \n"),
+            ("hutao_profile.txt is empty; copy it again",),
+        ),
         (
             lambda home: (home / "role_profiles/hutao_profile.txt").unlink(),
             ("profiles: ", "has no file hutao_profile.txt"),
@@ -208,9 +232,13 @@ def test_a_set_of_references_that_is_not_there_is_refused(made):
 
 
 def test_without_profiles_and_prompts_nobody_knows_the_role(folders):
-    folders.edit("Mater", lambda items: [item.update(system_prompt="") for item in items] and None)
+    for mode in ("single", "multi"):
+        folders.edit(
+            "Mater", lambda items: [i.update(system_prompt="") for i in items] and None, mode
+        )
     with pytest.raises(UserError, match="no system_prompt says who role 'Mater' is; give"):
         folders.released(profiles=None).profile(ROWS["Mater"])
+    refused(folders, "no system_prompt says who role 'Mater' is; give", profiles=None)
 
 
 def test_a_profile_or_a_prompt_about_somebody_else_is_told_with_its_beginning(folders):
@@ -232,6 +260,67 @@ def test_audio_of_another_length_than_its_text_is_told(folders):
     (told,) = checked(folders)[2:]
     assert "Mater.json, dialogue 2, turn 1, user (1_Mater_0_" in told
     assert "s of audio for 299 characters" in told and "hear it" in told
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (lambda x, path: soundfile.write(path, 0 * x, 16_000), "the audio is silent throughout"),
+        (lambda x, path: path.write_bytes(path.read_bytes()[:-2]), "the last 2 bytes of the audio"),
+        (
+            lambda x, path: soundfile.write(path, x[:100], 16_000),
+            "0.0 s of audio for 40 characters",
+        ),
+    ],
+)
+def test_a_voice_that_is_not_its_text_is_told(change, sentence, folders):
+    path = folders.home / "role_voices/Mater.wav"
+    soundfile.write(path, soundfile.read(path)[0], 16_000)
+    change(soundfile.read(path)[0], path)
+    (told,) = checked(folders)[2:]
+    assert f"voices: {path}: {sentence}" in told
+
+
+def test_audio_whose_length_its_writer_did_not_know_is_whole(folders):
+    """As a service writes it that streams."""
+    path = folders.home / "role_voices/Mater.wav"
+    soundfile.write(path, soundfile.read(path)[0], 16_000)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    for unknown in (b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f"):
+        data[at : at + 4] = unknown
+        assert Speech("voices", None, bytes(data)).fault() is None
+
+
+def test_samples_that_are_no_numbers_are_refused(folders):
+    path = folders.home / "role_voices/Mater.wav"
+    wave = np.full(64_000, 0.1, "float32")
+    wave[-1] = np.nan
+    soundfile.write(path, wave, 16_000, subtype="FLOAT")
+    refused(folders, f"voices: {path} has samples that are no numbers; copy it again")
+
+
+def test_one_file_for_the_user_and_the_role_is_told(folders):
+    folders.edit(
+        "Mater", lambda items: turn(items).update(role_speech_path=turn(items)["user_speech_path"])
+    )
+    (told,) = checked(folders)[2:]
+    assert "turn 1, role, set 1 (" in told and "this is also the user's speech" in told
+
+
+def test_a_dialogue_without_a_system_prompt_is_told(folders):
+    folders.edit("Mater", lambda items: items[0].update(system_prompt=None))
+    assert len(checked(folders)) == 2  # there is a file of the profile
+    (told,) = checked(folders, profiles=None)[2:]
+    assert "Mater.json, dialogue 1 (it has no system_prompt; the role's profile is from" in told
+    profile = folders.released(profiles=None).profile(ROWS["Mater"])
+    assert profile.profile.startswith("I want you to act like Mater")
+
+
+def test_endings_of_files_may_be_in_capitals(folders):
+    path = folders.home / "role_voices/Mater.wav"
+    path.rename(path.with_suffix(".WAV"))
+    assert len(checked(folders)) == 2
 
 
 def test_what_is_not_as_its_folder_says_is_told(folders):
