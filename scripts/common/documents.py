@@ -48,7 +48,7 @@ def check(document: Any, schema: str, where: str) -> None:
     raise UserError(f"{where}: {place or 'the document'}: {error.message}{meant}")
 
 
-def columns(names: list[str], schema: str, where: str) -> None:
+def columns(names: list[str], schema: str, where: str, separator: str = "one tab") -> None:
     """Check the names of a table's columns; checks of rows would miss those of an empty table.
 
     Raises UserError for an empty, duplicate, unknown or missing name.
@@ -61,7 +61,7 @@ def columns(names: list[str], schema: str, where: str) -> None:
             raise UserError(f"{where}: the column '{name}' is there twice; remove one.")
         if name not in rules["properties"]:
             meant = nearest(name, rules["properties"])
-            tabs = " Columns are separated by one tab." if len(names) == 1 else ""
+            tabs = f" Columns are separated by {separator}." if len(names) == 1 else ""
             raise UserError(f"{where}: unknown column '{name}'{meant}{tabs}")
     for name in rules["required"]:
         if name not in names:

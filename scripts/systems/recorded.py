@@ -22,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scripts.benchmark.checks import listed
-from scripts.benchmark.items import Speech, odd_length
+from scripts.benchmark.items import Speech, oddity
 from scripts.benchmark.layout import Names, by_role, located, role_called, visible
 from scripts.common.documents import check, columns
 from scripts.common.errors import UserError
@@ -129,8 +129,7 @@ def check_answers(
     odd = []
     for turns in found.values():
         for answer in turns.values():
-            seconds = answer.speech.header()[0] if answer.speech else 0
-            fault = odd_length(answer.text, seconds) if answer.text and answer.speech else None
+            fault = oddity(answer.text, answer.speech) if answer.speech else None
             odd += [f"{answer.where}: {fault}"] if fault else []
     notices = listed(odd, "judged as recorded; hear it, and copy it again if it is another's")
     if questions is None:
@@ -147,9 +146,13 @@ def check_answers(
         if reason:
             lost.append(f"{key}: {item[0]}, {item[1]} {item[2]}: {reason}")
     notices += listed(lost, "no whole reply, so its scores count as missing")
-    others = len(found.keys() - questions.keys())
+    others = sorted(found.keys() - questions.keys())
     if others:
-        notices.append(f"{key}: {others} recorded dialogues are none of this run's.")
+        role, mode, idx = others[0]
+        notices.append(
+            f"{key}: {len(others)} recorded dialogues are none of this run's, as {role}, {mode} "
+            f"{idx}; they are passed over."
+        )
     return notices
 
 
@@ -186,7 +189,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
     except csv.Error as error:
         raise UserError(f"{path} is no CSV that can be read ({error}); save it again.") from error
     (first, header), *rest = lines or [(1, [])]
-    columns(header, SCHEMA, f"{path}, line {first}")
+    columns(header, SCHEMA, f"{path}, line {first}", "a comma")
     rows = []
     for number, cells in rest:
         where = f"{path}, line {number}"
@@ -200,6 +203,7 @@ def _rows(path: Path) -> list[tuple[str, dict[str, str]]]:
 def _of_folder(place: Path, key: str, names: Names) -> Iterator[tuple[Item, int, Recorded]]:
     for (role, mode), path in by_role(place, key, names, modes=()).items():
         document = read_json(path)
+        _about(document, role, names, str(path))
         for idx, turns in _dialogues(document, str(path)):
             for number, found in enumerate(turns, start=1):
                 where = f"{path}, dialogue {idx}, turn {number}"
@@ -225,6 +229,18 @@ def _dialogues(document: Any, where: str) -> Iterator[tuple[int, list[Any]]]:
         if not found or not all(isinstance(turns, list) for turns in found.values()):
             raise UserError(f"{where}: {SHAPE}.")
         yield from found.items()
+
+
+def _about(document: Any, role: str, names: Names, where: str) -> None:
+    """Refuse a file of a role that says that it is another known role's."""
+    for part in document if isinstance(document, list) else [document]:
+        said = part.get("role") if isinstance(part, dict) else None
+        other = names.get(clean(said)) if isinstance(said, str) else None
+        if other not in (None, role):
+            raise UserError(
+                f"{where}: the file is called after role '{role}', but its \"role\" is '{said}'; "
+                "correct the one that is wrong."
+            )
 
 
 def _speech(said: str | None, where: str, places: tuple[Path, ...], key: str) -> Speech | None:

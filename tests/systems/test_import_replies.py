@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 
 from scripts.common import audio
 from scripts.common.errors import UserError
@@ -191,10 +192,21 @@ def test_audio_of_another_length_than_its_text_is_told(tmp_path):
     )
 
 
+def test_answers_that_are_silent_or_cut_off_are_told(tmp_path):
+    recorded = record(tmp_path / "recorded", "tsv")
+    audio.write(recorded / "audio/joe 0.1.wav", np.zeros(8000, np.float32), 8000)
+    path = recorded / "audio/joe 0.2.wav"
+    path.write_bytes(path.read_bytes()[:-100])
+    silent, cut = told(recorded)
+    assert "answers.tsv, line 2: the audio is silent throughout (judged as recorded" in silent
+    assert "answers.tsv, line 3: the last 100 bytes of the audio are not there" in cut
+
+
 def test_what_is_recorded_of_others_is_told(tmp_path):
     some = {key: asked for key, asked in QUESTIONS.items() if key[0] == "joe"}
     (sentence,) = told(record(tmp_path / "recorded"), some)
-    assert sentence == "released_replies.mine: 4 recorded dialogues are none of this run's."
+    assert "released_replies.mine: 4 recorded dialogues are none of this run's" in sentence
+    assert sentence.endswith(", as liyunlong, multi 0; they are passed over.")
     assert told(record(tmp_path / "recorded"), None) == []
 
 
@@ -221,6 +233,11 @@ def edit(path, old, new):
             "tsv",
             lambda home: edit(home / "answers.tsv", "\taudio\t", "\tsound\t"),
             "answers.tsv, line 1: unknown column 'sound'",
+        ),
+        (
+            "csv",
+            lambda home: edit(home / "answers.csv", "role,mode,idx,turn,audio,text", "role;mode"),
+            "answers.csv, line 1: unknown column 'role;mode'.* separated by a comma",
         ),
         (
             "csv",
@@ -269,6 +286,18 @@ def edit(path, old, new):
             "numbered",
             lambda home: edit(home / "multi/joe.json", "model_output", "output"),
             "joe.json, dialogue 0, turn 1: model_output: Field required; expected is",
+        ),
+        (
+            "numbered",
+            lambda home: edit(home / "multi/joe.json", '"role": "joe"', '"role": "liyulong"'),
+            "multi/joe.json: the file is called after role 'joe', but its .* is 'liyulong'",
+        ),
+        (
+            "numbered",
+            lambda home: soundfile.write(
+                home / "audio/joe 0.1.wav", np.full(8000, np.nan), 8000, subtype="FLOAT"
+            ),
+            "joe 0.1.wav has samples that are no numbers",
         ),
         (
             "numbered",
