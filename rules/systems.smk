@@ -33,7 +33,7 @@ with faults_told():
     if RECORDED and workflow.is_main_process:
         asked = RELEASE.questions(ROLES, config["only"]["items"]) if BENCHMARK else None
         for name, place in RECORDED.items():
-            NOTICES += check_answers(Path(place), name, NAMES, asked)
+            NOTICES += check_answers(Path(place), name, NAMES, asked, config["max_missing"])
 
 
 wildcard_constraints:

@@ -121,10 +121,15 @@ def fault_of_answers(turns: Mapping[int, Recorded], questions: list[str]) -> str
 
 
 def check_answers(
-    place: Path, name: str, names: Names, questions: dict[Item, list[str]] | None
+    place: Path,
+    name: str,
+    names: Names,
+    questions: dict[Item, list[str]] | None,
+    max_missing: float = 1.0,
 ) -> list[str]:
     """What a user should know about recorded answers to a benchmark's `questions`; None: they are
-    not known yet. Raises UserError for what cannot be used, and for answers to other dialogues."""
+    not known yet. A table allows `max_missing` (a share) without scores. Raises UserError for what
+    cannot be used, and for answers to other dialogues."""
     key, found = f"released_replies.{name}", read_answers(place, name, names)
     odd = []
     for turns in found.values():
@@ -146,6 +151,12 @@ def check_answers(
         if reason:
             lost.append(f"{key}: {item[0]}, {item[1]} {item[2]}: {reason}")
     notices += listed(lost, "no whole reply, so its scores count as missing")
+    if len(lost) > max_missing * len(questions):
+        notices.append(
+            f"{key}: {len(lost)} of {len(questions)} dialogues have no whole reply, more than "
+            f"max_missing ({max_missing:.3g}) allows, so no table will be written; complete the "
+            "recorded answers, or raise max_missing in the config."
+        )
     others = sorted(found.keys() - questions.keys())
     if others:
         role, mode, idx = others[0]

@@ -168,6 +168,14 @@ def test_replies_that_miss_a_turn_are_told_and_count_as_missing(shape, tmp_path)
     assert len([row for row in found.values() if row.dropped]) == 2
 
 
+def test_more_missing_than_a_table_allows_is_told_before_they_are_judged(tmp_path):
+    recorded = record(tmp_path / "recorded", leave={("joe", "multi", 0, 2)})
+    *_, last = check_answers(recorded, "mine", NAMES, QUESTIONS, 0.01)
+    assert "mine: 1 of 8 dialogues have no whole reply, more than max_missing (0.01)" in last
+    assert "no table will be written; complete the recorded answers, or raise" in last
+    assert len(check_answers(recorded, "mine", NAMES, QUESTIONS, 0.2)) == 1
+
+
 def test_a_turn_without_audio_counts_as_missing(tmp_path):
     recorded = record(tmp_path / "recorded")
     path = recorded / "multi/joe.json"

@@ -91,7 +91,8 @@ def refuse_missing(verdicts: list[Verdict], most: float) -> None:
                 f"{len(lost)} of the {len(own)} scores of {system} by {judge} are missing, more "
                 f"than max_missing ({most:.3g}) allows: {'; '.join([*items][:NAMED])}{more}. Have "
                 "them made again (delete their files in results/judging: kept answers are used), "
-                "add them to the released scores, or raise max_missing in the config."
+                "complete the recorded answers or the released scores, or raise max_missing in the "
+                "config."
             )
 
 
