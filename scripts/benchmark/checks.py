@@ -36,7 +36,7 @@ def check(
     whole(released.files, "benchmark", [row["role"] for row in roles])
     counts: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
-    people, lengths, turns, bare = [], [], [], []
+    people, lengths, turns, bare, several = [], [], [], [], []
     for row in roles:
         clip, said = released.voice(row["role"])
         odd = oddity(said, clip)
@@ -56,7 +56,12 @@ def check(
             )
         released.profile_text(row["role"], everything)
         if not released.text_file(row["role"], "profiles"):
-            bare += [item.where for item in everything if not profile_in(item)]
+            profiles = [" ".join(profile_in(item).split()) for item in everything]
+            bare += [
+                item.where for item, text in zip(everything, profiles, strict=True) if not text
+            ]
+            different = len({*profiles} - {""})
+            several += [f"role '{row['role']}': {different} different profiles"] * (different > 1)
         others = released.other_person(row, everything)
         people += [f"{where} {sentence}" for where, sentence in others.items()]
     notices = [_counted(counts, len(roles), printed)]
@@ -71,6 +76,8 @@ def check(
     notices += listed(lengths, "kept as released; hear it, and copy it again if it is another's")
     notices += listed(turns, kind)
     notices += listed(bare, "it has no system_prompt; the role's profile is from another dialogue")
+    first = "in its system prompts; the first is taken for all, unless the config names `profiles`"
+    notices += listed(several, first)
     known = "no sub-task of Figure 4, so figure2 does without"
     notices += listed([f"category '{kind}' of {n} dialogues" for kind, n in kinds.items()], known)
     return notices

@@ -147,6 +147,8 @@ def own_file(folder: Path | None, key: str, names: Names, role: str, ends: str) 
 def voice_texts(folder: Path, names: Names) -> dict[str, str]:
     """What each role's reference voice says, by role, from audios_text.json."""
     path = folder / VOICE_TEXTS
+    if not path.is_file():
+        raise UserError(f"voices: {path} does not exist; it is released beside the clips.")
     document = read_json(path)
     if not isinstance(document, dict) or not all(isinstance(v, str) for v in document.values()):
         raise UserError(f"voices: {path} must be an object with what each role's clip says.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -62,7 +63,8 @@ def read_rows(path: Path, kind: type[AnyRow]) -> list[AnyRow]:
 def fault_of(error: ValidationError) -> str:
     """The first thing that is wrong with a row: the field, and why."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the line'}: {first['msg']}"
+    why = re.sub(r" or instance of \w+", "", first["msg"])  # a class of ours says nobody anything
+    return f"{'.'.join(map(str, first['loc'])) or 'the line'}: {why}"
 
 
 def read_all(paths: Iterable[Path], kind: type[AnyRow]) -> list[AnyRow]:

@@ -152,6 +152,10 @@ def test_a_role_of_ones_own_is_one_of_the_configs_table(folders):
             ("audios_text.json is not whole JSON",),
         ),
         (
+            lambda home: (home / "role_voices/audios_text.json").unlink(),
+            ("audios_text.json does not exist; it is released beside the clips",),
+        ),
+        (
             lambda home: (home / "role_voices/audios_text.json").write_text("[]"),
             ("audios_text.json must be an object",),
         ),
@@ -173,6 +177,10 @@ def turn(items):
         (lambda items: [], ("Mater.json: a list with at least one dialogue is expected",)),
         (lambda items: [items[0], 7], ("Mater.json, dialogue 2: not a released dialogue",)),
         (lambda items: items[1].pop("dialogue") and None, ("dialogue 2", "Field required")),
+        (
+            lambda items: items[1].update(dialogue=[["Hello?", "Hi."]]),
+            ("dialogue 2", "(dialogue.0: Input should be a valid dictionary);"),
+        ),
         (lambda items: items[1].update(dialogue=[]), ("dialogue 2: it has no turn",)),
         (lambda items: turn(items).pop("role") and None, ("dialogue.0.role: Field required",)),
         (lambda items: turn(items).update(user=" "), ("dialogue.0.user",)),
@@ -315,6 +323,14 @@ def test_a_dialogue_without_a_system_prompt_is_told(folders):
     assert "Mater.json, dialogue 1 (it has no system_prompt; the role's profile is from" in told
     profile = folders.released(profiles=None).profile(ROWS["Mater"])
     assert profile.profile.startswith("I want you to act like Mater")
+
+
+def test_several_profiles_of_a_role_are_told(folders):
+    other = "You are Mater, but another one.\n[Character script]\nMATER: Ho."
+    folders.edit("Mater", lambda items: items[1].update(system_prompt=other), "multi")
+    assert len(checked(folders)) == 2  # there is a file of the profile
+    (told,) = checked(folders, profiles=None)[2:]
+    assert told.startswith("role 'Mater': 2 different profiles (in its system prompts; the first")
 
 
 def test_endings_of_files_may_be_in_capitals(folders):
