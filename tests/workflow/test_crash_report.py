@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import signal
@@ -83,6 +84,8 @@ def folder(tmp_path):
 
 def start(folder: Path, *command: str) -> subprocess.Popen:
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    # Below nohup, SIGHUP would stay ignored.
+    options["preexec_fn"] = functools.partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
     return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, start_new_session=True, **options)
 
 
