@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from scripts.common import job
 from scripts.common.errors import UserError
 
 OPENING, TIMES = 30, 4  # seconds to wait for a lock when opening, and how often
+AGAIN = 0.05  # seconds between two tries of that
 BUSY = 1000  # milliseconds to wait for a lock later
 
 
@@ -60,13 +62,21 @@ class Database:
         self.patience()
 
     def _patiently(self, work: Callable[[], None]) -> None:
+        """Try again while the file is locked: where two processes open a new one, SQLite refuses
+        one of them at once instead of letting it wait."""
         for times in range(1, TIMES + 1):
-            try:
-                return work()
-            except Locked as error:
-                if times == TIMES:
-                    raise
-                print(f"waited for {times * OPENING} s already: {error}", file=job.screen())
+            until = time.monotonic() + OPENING
+            while True:
+                try:
+                    return work()
+                except Locked as error:
+                    if time.monotonic() < until:
+                        time.sleep(AGAIN)
+                        continue
+                    if times == TIMES:
+                        raise
+                    print(f"waited for {times * OPENING} s already: {error}", file=job.screen())
+                    break
 
     @contextmanager
     def _writing(self):

@@ -17,7 +17,7 @@ from scripts.common.errors import UserError
 from scripts.services import blobs, processes, store_writer
 from scripts.services import client as client_
 from scripts.services.client import Call, Response
-from scripts.services.database import Shut
+from scripts.services.database import Locked, Shut
 from scripts.services.response_store import Store
 from scripts.services.waits import WaitReporter
 from tests.servers.scripted import Step
@@ -336,6 +336,22 @@ def test_only_for_a_lock_is_the_opening_tried_again(tmp_path, monkeypatch):
     with pytest.raises(Shut):
         Store(tmp_path / "calls.sqlite")
     assert len(tried) == 1
+
+
+def test_an_opening_that_is_refused_at_once_is_tried_again(tmp_path, monkeypatch, capsys):
+    """Two processes that create the store at the same moment."""
+    tried = []
+    prepare = Store._prepare
+
+    def locked_at_first(store: Store) -> None:
+        tried.append(store)
+        if len(tried) < 9:
+            raise Locked("locked by the other one")
+        prepare(store)
+
+    monkeypatch.setattr(Store, "_prepare", locked_at_first)
+    Store(tmp_path / "calls.sqlite").close()
+    assert len(tried) == 9 and "waited" not in "".join(capsys.readouterr())
 
 
 def test_whoever_waits_for_a_locked_store_at_its_opening_says_so(store):
