@@ -162,6 +162,8 @@ def recorded(home: Path, run: Path, shape: str, system: str = "system-1") -> Pat
     table, documents = [("role", "mode", "idx", "turn", "audio", "text")], {}
     (home / "sound").mkdir(parents=True)
     for reply in replies:
+        if reply.dropped:
+            continue
         item = items[reply.id]
         turns = []
         for number, turn in enumerate(reply.turns, start=1):

@@ -22,7 +22,8 @@ SETTINGS = {
     "judge": "objective",
     "only": {"items": 1},
     "shards": 1,
-    "models": {"cascade-0.5b": {"max_tokens": 8}},
+    "models": {"cascade-0.5b": {"max_tokens": 12}},
+    "max_missing": 0.5,  # what so small a model says may be nothing but a stage direction
 }
 
 
@@ -50,9 +51,9 @@ def test_a_system_and_its_recorded_replies_have_the_same_scores(snakemake, tmp_p
     assert {reply.role for reply in replies} == set(CAST) and len(replies) == 8
 
     folder = recorded(tmp_path / "theirs", home, "authors", "cascade-0.5b")
-    own.write_text(
-        yaml.safe_dump({**release.config, **SETTINGS, "released_replies": {"theirs": str(folder)}})
-    )
+    # Nothing that the first run kept is used.
+    again = {"released_replies": {"theirs": str(folder)}, "kept": None}
+    own.write_text(yaml.safe_dump({**release.config, **SETTINGS, **again}))
     printed = snakemake(*TABLES, "--configfile", str(own), directory=home)
     assert "respond" not in planned(printed)
     ours, theirs = (
@@ -64,4 +65,8 @@ def test_a_system_and_its_recorded_replies_have_the_same_scores(snakemake, tmp_p
         }
         for name in ("cascade-0.5b", "theirs")
     )
-    assert ours == theirs and len(ours) == 8 * 8 and None not in sum(ours.values(), ())
+    answered = {reply.id for reply in replies if reply.dropped is None}
+    assert len(answered) >= 6 and len(ours) == len(theirs) == 8 * 8
+    for key, pair in ours.items():
+        if key[0] in answered:
+            assert None not in pair and theirs[key] == pair
