@@ -14,6 +14,7 @@ from scripts.common import audio
 from scripts.common.paths import ROOT
 from scripts.rows.dialogues import Dialogue, Exchange, Spoken
 from scripts.rows.jsonl import write_rows
+from scripts.rows.judging import Sentences
 from scripts.rows.systems import Reply
 from tests.judging.tiny import PERSON, dialogue, reply, spoken, voice
 
@@ -47,6 +48,10 @@ class Project:
             self.sound("systems/system/1-of-1", f"{name}.flac", 2 * number)
             self.sound("dialogues/speech/test/1-of-1", f"{name}.flac", 2 * number + 1)
         self.sound("roles/voices", "clip.flac", 2 * dialogues)
+        added = {kind: f"{kind}.flac" for kind in ("padding", "order")}
+        for number, name in enumerate(added.values(), start=2 * dialogues + 1):
+            self.sound("judging/sentences", name, number)
+        self.rows("judging/sentences", [Sentences(role=PERSON.role, **added)])
         self.rows("dialogues/test/1-of-1", [asked_of(name) for name in ids])
         self.rows("systems/system/1-of-1", [answered_by(name) for name in ids])
         self.rows("dialogues/speech/test/1-of-1", [spoken_of(name) for name in ids])
