@@ -45,6 +45,7 @@ def figures() -> Iterator[Figure]:
             systems={},
             roles=[],
             max_missing=0,
+            warnings=[],
             expected={"systems": [], "judges": [], "metrics": []},
             ablations={},
         )
