@@ -128,6 +128,7 @@ with faults_told():
     }
     for name in UNTRAINED:
         del SYSTEMS[name], USED[name]
+    config["evaluate"] = [*SYSTEMS]
     # `judge` fills the tables; the others are for agree and judge_audit only.
     JUDGES = {config["judge"]: model(config["judge"], "judge", "judge")}
     JUDGES |= {name: model(name, "judge", "agree") for name in config["agree"]}

@@ -143,8 +143,8 @@ def report(costs: list[Cost]) -> str:
 
 def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float] | None:
     """What a service would bill for some work, in units of config/prices.tsv. A judge hears each
-    recording once a call, so for each metric, or once for all. None for a capability
-    without an entry."""
+    recording once a call, so for each metric, or once for all. None for a capability without an
+    entry."""
     units, times = amount.units, _askings(spec, metrics)
     calls = amount.calls * times
     text = {"input token": calls * amount.read}

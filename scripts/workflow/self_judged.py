@@ -16,14 +16,14 @@ def self_judged(systems: Mapping[str, ModelSpec | str], judge: str, spec: ModelS
     """A sentence if language models of the `judge` are also those of `systems` (of recorded
     answers, given as text, the model is not known)."""
     own = _language_models(spec)
-    both = [
-        name
+    both = {
+        name: own & _language_models(system)
         for name, system in systems.items()
         if isinstance(system, ModelSpec) and own & _language_models(system)
-    ]
+    }
     if not both:
         return []
-    models = ", ".join(sorted({name for _, name in own}))
+    models = ", ".join(sorted({name for _, name in set().union(*both.values())}))
     return [
         f"The judge `{judge}` asks a language model ({models}) that {', '.join(both)} "
         f"{'answer' if len(both) > 1 else 'answers'} with: it finds its own words likelier than "
@@ -35,7 +35,7 @@ def self_judged(systems: Mapping[str, ModelSpec | str], judge: str, spec: ModelS
 def _language_models(spec: ModelSpec) -> set[tuple[str, str]]:
     """Backend and name of the language models of a spec."""
     return {
-        (one.backend, str(specs.option(one, "weights") or specs.option(one, "model")))
+        (one.backend, specs.option(one, "weights") or specs.option(one, "model") or one.backend)
         for one in specs.with_nested([spec])
         if one.capability == "llm"
     }
