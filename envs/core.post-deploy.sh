@@ -24,16 +24,22 @@ _operators.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tens
 """
 
 
+def _folders(package: str) -> list[Path]:
+    """Where a package lies, if it is installed."""
+    found = find_spec(package)
+    return [Path(folder) for folder in found.submodule_search_locations or ()] if found else []
+
+
 def main() -> None:
     import torch
 
     if torch.version.cuda:
         return
-    if found := find_spec("torchaudio"):
-        for library in (Path(found.submodule_search_locations[0]) / "lib").glob("*.so"):
+    for folder in _folders("torchaudio"):
+        for library in (folder / "lib").glob("*.so"):
             library.unlink()
-    if found := find_spec("torchvision"):
-        file = Path(found.submodule_search_locations[0]) / "_meta_registrations.py"
+    for folder in _folders("torchvision"):
+        file = folder / "_meta_registrations.py"
         text = file.read_text("utf-8")
         if MARK not in text:
             file.write_text(OPERATORS + text, "utf-8")

@@ -276,7 +276,8 @@ def voices(joined: Path, names: list[str], target: Path) -> None:
 
 
 def safetensors(joined: Path, names: list[str], target: Path) -> None:
-    """A pickled dict of arrays or tensors, read without running code in it, as safetensors."""
+    """A pickled dict of arrays or tensors, read without running code in it, as safetensors; of a
+    training checkpoint, its `model_state`."""
     import codecs
 
     import numpy as np
@@ -290,7 +291,8 @@ def safetensors(joined: Path, names: list[str], target: Path) -> None:
         *(np.ndarray, np.dtype, np.dtypes.Float32DType, codecs.encode),
     ]
     with torch.serialization.safe_globals(harmless):
-        arrays = torch.load(joined, weights_only=True)
+        arrays = torch.load(joined, map_location="cpu", weights_only=True)
+    arrays = arrays.get("model_state", arrays)
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, target)
 
 

@@ -245,6 +245,18 @@ def test_a_pickle_that_would_run_something_is_refused(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_of_a_training_checkpoint_the_model_is_kept(tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    weight = torch.arange(3.0)
+    state = {"step": 5, "model_state": {"a": weight}, "optimizer_state": {"lr": 0.1}}
+    torch.save(state, tmp_path / "training.pt")
+    setup.safetensors(tmp_path / "training.pt", [], tmp_path / "made.safetensors")
+    found = load_file(tmp_path / "made.safetensors")
+    assert list(found) == ["a"] and torch.equal(found["a"], weight)
+
+
 def test_the_table_pins_every_package_and_knows_every_conversion():
     rows = weights.table()
     assert {row.how for row in rows} <= set(setup.CONVERSIONS)

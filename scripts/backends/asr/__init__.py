@@ -2,7 +2,7 @@
 
 Chinese comes in simplified characters. A clip without speech gives an empty text; if no language
 was requested, its language is then meaningless. Clips of any length are transcribed in full.
-UserError for a language that the model does not support.
+UnknownLanguage, a UserError, for a language that the model does not support.
 
 With the option `word_times`, if a backend has it, a transcription has its words, with their times.
 """
@@ -41,6 +41,10 @@ class Transcription:
     words: list[Word] | None = None
 
 
+class UnknownLanguage(UserError):
+    """A model does not support the requested language."""
+
+
 class AsrBackend(Protocol):
     """A speech recogniser."""
 
@@ -57,9 +61,9 @@ def audible(clip: np.ndarray) -> bool:
 
 
 def speaks(who: str, language: str | None, languages) -> None:
-    """Raise UserError if a model does not support the requested language."""
+    """Raise UnknownLanguage if a model does not support the requested language."""
     if language is not None and language not in languages:
-        raise UserError(
+        raise UnknownLanguage(
             f"{who} does not speak {language}; it speaks {' and '.join(languages)}. Choose another "
             "asr model for this language."
         )

@@ -12,19 +12,21 @@ long form. Each clip is decoded alone, without sampling, so its text never depen
 Options: `weights`, a name in config/weights.tsv or config/hub_weights.tsv (faster-whisper-large-v3)
 or the path (with a /) of a folder; `threads`, the number of clips transcribed in parallel, one CPU
 thread each (nearly twice as fast as two threads for one clip); `device`, "cpu" by default (int8) or
-"cuda" (float16; a word may differ). Needs faster-whisper; opencc-python-reimplemented for
-simplified characters; torch for "cuda".
+"cuda" (float16; a word may differ); `word_times` (bool: start and end of each word, aligned by the
+package from the cross-attention; the text is the same without them). The alignment does not show
+which words were invented in silence: who needs to know gives only what a detector calls speech.
+Needs faster-whisper; opencc-python-reimplemented for simplified characters; torch for "cuda".
 """
 
 from __future__ import annotations
 
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from scripts.backends.asr import RATE, AsrBackend, Transcription, audible, speaks
+from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, speaks
 from scripts.backends.device import opened
 from scripts.common.progress import progress
 
@@ -38,7 +40,9 @@ HOP = 160  # samples per feature frame
 LANGUAGES = {"English": "en", "Chinese": "zh"}
 
 
-def load(weights: str = "whisper-base", threads: int = 2, device: str = "cpu") -> AsrBackend:
+def load(
+    weights: str = "whisper-base", threads: int = 2, device: str = "cpu", word_times: bool = False
+) -> AsrBackend:
     with opened("asr/faster_whisper", weights, device) as home:
         from faster_whisper import WhisperModel
 
@@ -54,7 +58,7 @@ def load(weights: str = "whisper-base", threads: int = 2, device: str = "cpu") -
             num_workers=threads,
             local_files_only=True,
         )
-    return FasterWhisper(net, threads)
+    return FasterWhisper(net, threads, word_times)
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,16 @@ class Heard:
     compression: float
     no_speech: float
     endless: bool  # cut off at the token limit for a clip of this length
+    words: tuple[Word, ...]  # only with word_times
 
 
 class FasterWhisper:
     """See the contract in scripts/backends/asr/__init__.py."""
 
-    def __init__(self, net, threads: int):
+    def __init__(self, net, threads: int, word_times: bool = False):
         from opencc import OpenCC
 
-        self.net, self.threads = net, threads
+        self.net, self.threads, self.word_times = net, threads, word_times
         self.simplify = OpenCC("t2s").convert
 
     def transcribe(
@@ -92,12 +97,15 @@ class FasterWhisper:
 
     def _transcribe(self, clip: np.ndarray, language: str | None) -> Transcription:
         language = language or self._language(clip)
-        text = self._text(clip, language)
-        return Transcription(self.simplify(text) if language == "Chinese" else text, language)
+        text, words = self._said(clip, language)
+        if language == "Chinese":
+            text = self.simplify(text)
+            words = tuple(replace(own, word=self.simplify(own.word)) for own in words)
+        return Transcription(text, language, list(words) if self.word_times else None)
 
-    def _text(self, clip: np.ndarray, language: str) -> str:
+    def _said(self, clip: np.ndarray, language: str) -> tuple[str, tuple[Word, ...]]:
         if not audible(clip):
-            return ""
+            return "", ()
         seconds = len(clip) / RATE
         if seconds + MARGIN > WHOLE:
             return self._long(clip, language)
@@ -105,15 +113,16 @@ class FasterWhisper:
         if doubtful(heard):
             again = self._hear(clip, language, WHOLE, SECOND_BEAM)
             heard = min(heard, again, key=lambda one: (doubtful(one), -one.logprob))
-        return "" if silent(heard) else heard.text
+        return ("", ()) if silent(heard) else (heard.text, heard.words)
 
     def _hear(self, clip: np.ndarray, language: str, seconds: float, beam: int) -> Heard:
         tokenizer = self._tokenizer(language)
         prompt = self.net.get_prompt(tokenizer, [], without_timestamps=True)
         # Nobody speaks more than eight tokens per second.
         most = int(8 * len(clip) / RATE) + 16
+        encoded = self._encode(clip, seconds)
         (result,) = self.net.model.generate(
-            self._encode(clip, seconds),
+            encoded,
             [prompt],
             beam_size=beam,
             max_length=len(prompt) + most,
@@ -121,14 +130,21 @@ class FasterWhisper:
             return_no_speech_prob=True,
         )
         tokens = result.sequences_ids[0]
-        text = tokenizer.decode([token for token in tokens if token < tokenizer.eot]).strip()
+        said = [token for token in tokens if token < tokenizer.eot]
+        text = tokenizer.decode(said).strip()
         written = text.encode()
+        words: tuple[Word, ...] = ()
+        if self.word_times and text:
+            frames = max(2, len(clip) // HOP)
+            (aligned,) = self.net.find_alignment(tokenizer, [said], encoded, frames)
+            words = timed(aligned, len(clip) / RATE)
         return Heard(
             text,
             logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
             compression=len(written) / len(zlib.compress(written)),
             no_speech=result.no_speech_prob,
             endless=len(tokens) >= most,
+            words=words,
         )
 
     def _encode(self, clip: np.ndarray, seconds: float):
@@ -138,15 +154,18 @@ class FasterWhisper:
         features = self.net.feature_extractor(padded, padding=HOP)[None, :, :frames]
         return self.net.encode(features)
 
-    def _long(self, clip: np.ndarray, language: str) -> str:
+    def _long(self, clip: np.ndarray, language: str) -> tuple[str, tuple[Word, ...]]:
         parts, _ = self.net.transcribe(
             clip,
             language=LANGUAGES[language],
             beam_size=BEAM,
             temperature=0,
             condition_on_previous_text=False,
+            word_timestamps=self.word_times,
         )
-        return " ".join(part.text.strip() for part in parts)
+        found = list(parts)
+        aligned = [asdict(word) for part in found for word in part.words or []]
+        return " ".join(part.text.strip() for part in found), timed(aligned, len(clip) / RATE)
 
     def _language(self, clip: np.ndarray) -> str:
         encoded = self._encode(clip[: WHOLE * RATE], WHOLE)
@@ -158,6 +177,20 @@ class FasterWhisper:
 
         code = LANGUAGES[language]
         return Tokenizer(self.net.hf_tokenizer, True, task="transcribe", language=code)
+
+
+def timed(aligned: list[dict], seconds: float) -> tuple[Word, ...]:
+    """Aligned words in order, inside a clip of `seconds`; punctuation joins the word before it."""
+    found: list[Word] = []
+    for own in aligned:
+        text = own["word"].strip()
+        start = max(found[-1].end if found else 0.0, min(round(float(own["start"]), 2), seconds))
+        end = max(start, min(round(float(own["end"]), 2), seconds))
+        if found and not any(letter.isalnum() for letter in text):
+            found[-1] = replace(found[-1], word=found[-1].word + text)
+        elif text:
+            found.append(Word(text, start, end))
+    return tuple(found)
 
 
 def doubtful(heard: Heard) -> bool:
