@@ -86,6 +86,14 @@ def _validator(schema: str) -> Draft202012Validator:
     return Draft202012Validator(yaml.safe_load(text))
 
 
+def refuse_unknown(names: Iterable[str], valid: Iterable[str], where: str) -> None:
+    """Raises UserError for the first name of the config's key `where` that is not valid."""
+    known = sorted(valid)
+    for name in names:
+        if name not in known:
+            raise UserError(f"{where}: there is no '{name}'{nearest(name, known)}")
+
+
 def nearest(name: str, valid: Any) -> str:
     """The end of an error sentence: the nearest valid name if there is one, else all of them."""
     names = sorted(str(item) for item in valid)

@@ -133,7 +133,13 @@ class CachedModel:
                     getattr(model, method)(*arguments)
                     del self._voices[key]
             found = getattr(model, name)(items[0] if alone else items, *rest, **named)
-        return [found] if alone else list(found)
+        made = [found] if alone else list(found)
+        if len(made) != len(items):
+            raise UserError(
+                f"{self._label}: {name} returned {len(made)} results for {len(items)} items; it "
+                "must return one for each, in their order."
+            )
+        return made
 
     def _real(self) -> Any:
         if self._model is None:

@@ -21,14 +21,25 @@ BACKENDS = ROOT / "scripts" / "backends"
 
 
 def resolve(
-    models: dict[str, dict], name: str, capability: str, where: str, folders: Iterable[str] = ()
+    models: dict[str, dict],
+    name: str,
+    capability: str,
+    where: str,
+    folders: Iterable[str] = (),
+    within: tuple[str, ...] = (),
 ) -> ModelSpec:
     """The spec of the model `name` of the config, whose backend may lie in one of `folders`
-    (`backend_paths` of the config).
+    (`backend_paths` of the config), as a part of the models `within`.
 
-    Raises UserError for an unknown model, one of another capability, an unknown backend or an
-    option that the backend's `load` does not have.
+    Raises UserError for an unknown model, one of another capability, an unknown backend, an option
+    that the backend's `load` does not have or that it needs and is not given, a backend file that
+    does not set ENV and GPU, or a model that is a part of itself.
     """
+    if name in within:
+        raise UserError(
+            f"{where}: '{name}' is a part of itself ({' > '.join([*within, name])}); name another "
+            "model there."
+        )
     if name not in models:
         same = [key for key, model in models.items() if model["capability"] == capability]
         raise UserError(f"{where}: no model is called '{name}'{nearest(name, same or models)}")
@@ -55,8 +66,13 @@ def resolve(
                 f"models.{name}.{key}: {capability}/{backend} knows no '{value}'"
                 f"{nearest(value, choices[key])}"
             )
-        if key in capabilities():
-            options[key] = resolve(models, value, key, f"models.{name}.{key}", folders)
+        if key in capabilities() and value is not None:
+            place = f"models.{name}.{key}"
+            options[key] = resolve(models, value, key, place, folders, (*within, name))
+    if lacking := [key for key in required(file_of(found)) if key not in options]:
+        raise UserError(f"models.{name}: {capability}/{backend} needs the option '{lacking[0]}'.")
+    for needed in ("ENV", "GPU"):
+        constant(found, needed)
     return found
 
 
@@ -175,9 +191,19 @@ def defaults(path: Path) -> dict[str, Any]:
 
 
 @functools.cache
+def required(path: Path) -> list[str]:
+    """The options of a backend's `load` that have no default."""
+    arguments = _load(path).args
+    return [arg.arg for arg in arguments.args][: len(arguments.args) - len(arguments.defaults)]
+
+
+@functools.cache
 def tree(path: Path) -> ast.Module:
-    """The syntax tree of a Python file."""
-    return ast.parse(path.read_text(encoding="utf-8"))
+    """The syntax tree of a Python file. Raises UserError for one that Python cannot read."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{path}, line {error.lineno}: no valid Python ({error.msg}).") from error
 
 
 def _load(path: Path) -> ast.FunctionDef:

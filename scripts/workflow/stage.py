@@ -161,8 +161,8 @@ def _from_command_line(function: Callable) -> tuple[dict[str, Any], tuple[str, .
 def _converted(name: str, value: Any, kind: Any) -> Any:
     """A value of the command line whose annotation says that it is a spec, or holds some."""
     try:
-        if kind is ModelSpec:
-            return from_json(value)
+        if kind in (ModelSpec, ModelSpec | None):
+            return None if value is None else from_json(value)
         if ModelSpec not in get_args(kind):
             return value
         if isinstance(value, dict):

@@ -22,6 +22,7 @@ from scripts.workflow.model_cache import CachedModel
 from scripts.workflow.model_spec import ModelSpec
 
 ASR = importlib.import_module("scripts.backends.asr")
+DUPLEX = importlib.import_module("scripts.backends.duplex")
 JUDGE = importlib.import_module("scripts.backends.judge")
 SPEC = ModelSpec("asr", "faster_whisper")
 
@@ -364,3 +365,33 @@ def test_every_kept_method_is_of_the_contract():
     for contract in keeping:
         protocols = [kind for kind in vars(contract).values() if isinstance(kind, type)]
         assert all(any(name in vars(kind) for kind in protocols) for name in contract.KEPT)
+
+
+class Caller:
+    """Says one word in each call; a call without sound fails."""
+
+    rate, voice_mode, takes_role = 8000, "own", True
+
+    def converse(self, calls):
+        return [
+            DUPLEX.Side(call.user / 2, [DUPLEX.Word("Yes.", 0.0, 0.1)], 0.5)
+            if len(call.user)
+            else DUPLEX.Side(None, None, 0.0, "it is empty")
+            for call in calls
+        ]
+
+
+def test_a_side_of_a_conversation_is_kept_with_its_words(tmp_path):
+    spec = ModelSpec("duplex", "echo")
+    users = [np.full(5, 0.5, np.float32), np.zeros(0, np.float32)]
+    calls = [DUPLEX.Call(user, "You are Ann.", CLIPS[0], "Hello.") for user in users]
+    first = stand_in(tmp_path, Caller(), spec)
+    said, failed = first.converse(calls)
+    assert (first.rate, first.voice_mode, first.takes_role) == (8000, "own", True)
+    again = CachedModel(spec, never, DUPLEX, CacheFiles(tmp_path))
+    (kept,) = again.converse(calls[:1])
+    assert np.array_equal(kept.audio, said.audio) and again.rate == 8000
+    assert kept.words == said.words == [DUPLEX.Word("Yes.", 0.0, 0.1)]
+    assert failed.reason == "it is empty"
+    with pytest.raises(AssertionError, match="it is loaded"):  # it may succeed next time
+        again.converse(calls[1:])

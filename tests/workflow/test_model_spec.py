@@ -81,6 +81,17 @@ def test_a_command_line_names_models_in_json(monkeypatch):
         given(monkeypatch, one, "--asr", '{"capability": "asr"}', "--rows", "a")
 
 
+def test_a_model_that_a_stage_can_do_without(monkeypatch):
+    def maybe(llm=None): ...
+
+    maybe.__annotations__["llm"] = ModelSpec | None
+    assert given(monkeypatch, maybe) == given(monkeypatch, maybe, "--llm", "null") == {"llm": None}
+    spec = ModelSpec("asr", "faster_whisper", {"threads": 2})
+    assert given(monkeypatch, maybe, "--llm", ASR) == {"llm": spec}
+    with pytest.raises(UserError, match="--llm: a model is written"):
+        given(monkeypatch, maybe, "--llm", "3")
+
+
 def test_models_inside_a_model_are_read_too():
     inside = {"capability": "asr", "backend": "faster_whisper", "options": dict(EAR.options)}
     options = {"max_tokens": 40, "asr": inside}

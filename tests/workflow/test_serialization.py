@@ -16,6 +16,7 @@ from scripts.workflow.serialization import cache_key, deserialize, serialize
 
 ASR = importlib.import_module("scripts.backends.asr")
 DIALOGUE = importlib.import_module("scripts.backends.dialogue")
+DUPLEX = importlib.import_module("scripts.backends.duplex")
 SPEAKER = importlib.import_module("scripts.backends.speaker")
 CLIPS = [np.full(5, value, np.float32) for value in (1, 2, 3)]
 
@@ -65,3 +66,14 @@ def test_what_cannot_be_kept_is_refused():
         serialize({1})
     with pytest.raises(TypeError, match="two arrays"):
         serialize(CLIPS)
+
+
+def test_a_side_of_a_conversation_keeps_its_words():
+    sound = np.array([0.0, 0.5, -0.5], np.float32)
+    for audio, words in ((sound, [ASR.Word("Hello,", 0.1, 0.4)]), (sound[:0], []), (None, None)):
+        side = DUPLEX.Side(audio, words, 0.5, reason="one of them failed", version="v1")
+        packed, blob = serialize(side, True)
+        found = deserialize(json.loads(json.dumps(packed)), blob, DUPLEX)
+        assert np.array_equal(found.audio, audio) if audio is not None else found.audio is None
+        assert (found.words, found.reason, found.version) == (words, side.reason, "v1")
+        assert (found.compute, found.asked) == (0.5, None)

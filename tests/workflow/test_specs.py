@@ -103,6 +103,7 @@ MODELS = {
     "ear": {"capability": "asr", "backend": "faster_whisper", "weights": "whisper-base"},
     "deaf": {"capability": "asr", "backend": "faster_wisper"},
     "odd": {"capability": "asr", "backend": "faster_whisper", "wieghts": "whisper-base"},
+    "half": {"capability": "tts", "backend": "kokoro"},
 }
 
 
@@ -113,6 +114,7 @@ MODELS = {
         ("deaf", "asr", "no backend 'faster_wisper' for asr; did you mean 'faster_whisper'?"),
         ("odd", "asr", "has no option 'wieghts'; did you mean 'weights'?"),
         ("ear", "tts", "'ear' is of capability asr, tts is needed"),
+        ("half", "tts", "models.half: tts/kokoro needs the option 'speaker'"),
     ],
 )
 def test_a_bad_model_is_told(name, capability, sentence):
@@ -124,6 +126,49 @@ def test_a_bad_model_is_told(name, capability, sentence):
 def test_nested_models_are_resolved():
     spec = specs.resolve(DEFAULT["models"], DEFAULT["evaluate"][0], "dialogue", "evaluate")
     assert spec.options["asr"].backend == "faster_whisper"
+
+
+DUPLEX = {
+    **DEFAULT["models"],
+    "turns": {
+        "capability": "duplex",
+        "backend": "end_of_turn",
+        "dialogue": "cascade-0.5b",
+        "vad": "silero",
+        "tts": None,
+    },
+    "omni-turns": {
+        "capability": "duplex",
+        "backend": "end_of_turn",
+        "dialogue": "omni",
+        "vad": "silero",
+    },
+    "omni": {"capability": "dialogue", "backend": "qwen25_omni"},
+    "by-turns": {"capability": "dialogue", "backend": "duplex", "duplex": "omni-turns"},
+    "round": {"capability": "duplex", "backend": "end_of_turn", "dialogue": "about"},
+    "about": {"capability": "dialogue", "backend": "duplex", "duplex": "round"},
+}
+
+
+def test_a_dialogue_system_is_a_duplex_one_and_the_other_way_round():
+    turns = specs.resolve(DUPLEX, "turns", "duplex", "converse")
+    assert specs.environment(turns) == "core" and not specs.wants_gpu(turns)
+    assert turns.options["tts"] is None and turns.options["dialogue"].backend == "cascade"
+    by_turns = specs.resolve(DUPLEX, "by-turns", "dialogue", "evaluate")
+    assert [spec.label for spec in specs.with_nested([by_turns])] == [
+        "dialogue/duplex",
+        "duplex/end_of_turn",
+        "dialogue/qwen25_omni",
+        "vad/silero",
+    ]
+    assert specs.environment(by_turns) == "torch" and specs.wants_gpu(by_turns)
+    assert not specs.asks_service(by_turns)
+
+
+def test_a_model_that_is_a_part_of_itself_is_told():
+    words = "models.about.duplex: 'round' is a part of itself .round > about > round."
+    with pytest.raises(UserError, match=words):
+        specs.resolve(DUPLEX, "round", "duplex", "converse")
 
 
 def test_the_digest_follows_backends_and_skips_comments(tmp_path, monkeypatch):
