@@ -16,6 +16,7 @@ SUBJECTS = (
     "voices",
     "deduplication",
     "statistics",
+    "duplex_turns",
     "services",
     "rerun",
     "pipeline",

@@ -44,6 +44,9 @@ class Mouth:
         self.made.append(text)
         return f"voice of {text}"
 
+    def fixed_voice(self, language):
+        return f"the users' voice in {language}"
+
     def speak(self, lines):
         for text, _, _ in lines:
             if not text.strip("."):
@@ -96,10 +99,20 @@ def test_role_prompt_history_and_voice_are_handed_on(system):
     assert cascade.tts.spoken[1] == ("Fine, thanks.", "voice of faye's clip", "Chinese")
 
 
+def test_without_a_reference_clip_the_voice_is_the_users(system):
+    cascade = system()
+    cascade.reply([request(clip=USER[:0])])
+    assert cascade.tts.made == []
+    assert cascade.tts.spoken == [("Fine, thanks.", "the users' voice in English", "English")]
+
+
 def test_without_role_prompt_only_the_manner_is_left(system):
-    cascade = system(role_prompt=False)
-    cascade.reply([request()])
-    assert cascade.llm.calls[0][0][0] == {"role": "system", "content": "Be brief."}
+    for cascade, asked in (
+        (system(role_prompt=False), request()),
+        (system(), request(role_prompt="")),
+    ):
+        cascade.reply([asked])
+        assert cascade.llm.calls[0][0][0] == {"role": "system", "content": "Be brief."}
 
 
 def test_answers_keep_the_order_of_the_requests(system):

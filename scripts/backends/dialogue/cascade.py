@@ -91,7 +91,7 @@ class Cascade:
 
     def chat(self, request: Request, heard: str) -> list[dict[str, str]]:
         """The language model's messages: instruction, history, and the user's words."""
-        instruction = [request.role_prompt] if self.role_prompt else []
+        instruction = [request.role_prompt] if self.role_prompt and request.role_prompt else []
         messages = [{"role": "system", "content": "\n\n".join([*instruction, request.manner])}]
         for _, answer in request.history:
             messages.append({"role": "user", "content": answer.heard or ""})
@@ -110,10 +110,13 @@ class Cascade:
         return [sound for line in lines for sound in self.speak([line])]
 
     def voice(self, request: Request):
-        """The role's voice, computed once (its time is not part of any latency)."""
+        """The role's voice, computed once (its time is not part of any latency); without a clip it
+        is the users' voice."""
         if request.role not in self.voices:
-            self.voices[request.role] = self.tts.voice(
-                request.clip, request.clip_text, request.language
+            self.voices[request.role] = (
+                self.tts.voice(request.clip, request.clip_text, request.language)
+                if len(request.clip)
+                else self.tts.fixed_voice(request.language)
             )
         return self.voices[request.role]
 

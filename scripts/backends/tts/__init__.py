@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from scripts.common import audio
 from scripts.workflow import specs
 from scripts.workflow.model_spec import ModelSpec
 
-KEPT = {"voice": 1, "fixed_voice": 1, "speak": 128}
+KEPT = {"voice": 1, "fixed_voice": 1, "voices": 1, "speak": 128}
 SOUND = True
 PAUSE = np.zeros(audio.RATE * 3 // 10, np.float32)  # between joined clips
 
@@ -54,6 +54,19 @@ class TtsBackend(Protocol):
         """Each line as (n,) float32 at `rate`. Long text is spoken in pieces and joined: nothing is
         cut short. Text with nothing to say in it raises ValueError, what a service refuses
         Unvoiced."""
+
+
+class StockTts(TtsBackend, Protocol):
+    """A synthesiser with voices of its own, for lines of nobody in particular."""
+
+    def voices(self, language: str) -> list[Voice]:
+        """Two or more, always in the same order. They need not be made: any process can speak with
+        them."""
+
+
+def has_voices(backend: TtsBackend) -> TypeGuard[StockTts]:
+    """Whether a synthesiser has voices of its own."""
+    return hasattr(backend, "voices")
 
 
 def reference(spec: ModelSpec, files: Sequence[Path]) -> np.ndarray:
@@ -98,3 +111,7 @@ def accept(backend: TtsBackend, speech: np.ndarray, text: str) -> None:
     assert short.dtype == np.float32 and short.ndim == 1
     assert len(long) > 1.5 * len(short) > 0.3 * backend.rate
     assert max(np.abs(short).max(), np.abs(long).max()) <= 1
+    if has_voices(backend):
+        stock = backend.voices("English")
+        assert len({str(own) for own in stock}) == len(stock) > 1
+        assert all(len(said) for said in backend.speak([("Yes.", stock[-1], "English")]))

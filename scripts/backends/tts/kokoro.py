@@ -85,6 +85,11 @@ class Kokoro:
         """The voice of all users of `language`."""
         return {"voice": self.users[language]}
 
+    def voices(self, language: str) -> list[dict]:
+        """The clear voices of `language`, by name; the users' is one of them."""
+        clear = sorted(set(self.model.voices) - UNCLEAR)
+        return [{"voice": name} for name in clear if name.startswith(PREFIX[language])]
+
     def voice(self, clip: np.ndarray, text: str, language: str) -> dict:
         """The stock voice of `language` nearest to `clip`, with its cosine; `text` is not used."""
         names, vectors = self.stock(language)
@@ -126,8 +131,7 @@ class Kokoro:
 
         from scripts.rows.jsonl import content_id
 
-        voices = sorted(set(self.model.voices) - UNCLEAR)
-        names = [name for name in voices if name.startswith(PREFIX[language])]
+        names = [voice["voice"] for voice in self.voices(language)]
         key = content_id(*self._sums(), self.speaker_spec, SAMPLE[language], *names)
         file = ROOT / ".cache" / f"kokoro-{language}-{key}.npy"
         if not file.exists():

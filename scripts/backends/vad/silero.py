@@ -3,7 +3,7 @@
 The network gives a probability of speech every 32 ms. Speech starts when it reaches `threshold` and
 ends when it has been below `release` for `silence` seconds; anything shorter than `shortest`
 seconds is dropped; each piece is extended by `padding` seconds at both ends, at most to the middle
-of the gap to its neighbour.
+of the gap to its neighbour. In a live stream (`talking`) only the two thresholds apply.
 
 Options: `threshold`, `release` (probabilities), `shortest`, `silence`, `padding` (seconds).
 """
@@ -36,6 +36,8 @@ def load(
 class Silero:
     """See the contract in scripts/backends/vad/__init__.py."""
 
+    step = WINDOW / RATE
+
     def __init__(self, net, threshold, release, shortest, silence, padding):
         self.net = net
         self.threshold, self.release = threshold, release
@@ -43,13 +45,21 @@ class Silero:
 
     def speech(self, audio: np.ndarray) -> list[tuple[float, float]]:
         """Pieces of speech in (n,) float32, as (start, end) in seconds."""
-        step = WINDOW / RATE
+        step = self.step
         pieces = hysteresis(
             self._probabilities(audio), self.threshold, self.release, round(self.silence / step)
         )
         times = [(a * step, min(b * step, len(audio) / RATE)) for a, b in pieces]
         kept = [(start, end) for start, end in times if end - start >= self.shortest]
         return pad(kept, self.padding, len(audio) / RATE)
+
+    def talking(self, audio: np.ndarray) -> np.ndarray:
+        """Whether somebody talks in each whole 32 ms of (n,) float32; see the contract."""
+        talks, found = False, []
+        for probability in self._probabilities(audio[: len(audio) // WINDOW * WINDOW]):
+            talks = probability >= (self.release if talks else self.threshold)
+            found.append(talks)
+        return np.array(found, bool)
 
     def _probabilities(self, audio: np.ndarray) -> list[float]:
         self.net.reset()
