@@ -19,7 +19,7 @@ MB = 1 << 20
 TEXT, SOUND = 16 * MB, 160 * MB  # bytes of an answer, by its kind
 SLACK = MB // 16  # bytes by which a compressed body may exceed its content
 ERROR = 1 * MB  # bytes of an error response that are read
-SPEAKS = ("tts", "dialogue")  # capabilities whose answers are audio
+SPEAKS = ("tts", "dialogue", "duplex")  # capabilities whose answers are audio
 WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 47}  # zlib's wbits for each Content-Encoding
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from scripts import backends
 from scripts.backends.dialogue import Request
 from scripts.services import prices
 from scripts.workflow.model_spec import ModelSpec
+from tests.backends import duplex_script
+from tests.servers.duplex import DuplexRealtime, Steps
 
 KEY = "TEST_DIALOGUE_KEY"
 CANARY = "sk-canary-41f0"
@@ -35,11 +38,30 @@ def load(services, monkeypatch):
     services(tries=2, resample=2)
     monkeypatch.setenv(KEY, CANARY)
 
-    def loaded(backend: str, server, path: str = "", **options):
+    def loaded(backend: str, server, path: str = "", capability: str = "dialogue", **options):
         options |= {"address": server.address + path, "key": KEY}
-        return backends.load(ModelSpec("dialogue", backend, options))
+        return backends.load(ModelSpec(capability, backend, options))
 
     return loaded
+
+
+@pytest.fixture
+def realtime(load):
+    """Function (*scripts, script=, **options) -> (server, backend) with a clock of the script."""
+    servers = []
+
+    def start(*scripts, script=duplex_script.SCRIPT, wall=False, **options):
+        server = DuplexRealtime(CANARY, script, scripts).__enter__()
+        servers.append(server)
+        model = load("realtime", server, "/v1", capability="duplex", **options)
+        if not wall:
+            model.clock = partial(Steps, server)
+        return server, model
+
+    yield start
+    for server in servers:
+        if server.thread.is_alive():
+            server.__exit__()
 
 
 def second(answer, user=USER) -> Request:

@@ -22,20 +22,17 @@ from typing import Any
 from scripts.backends.dialogue import DialogueBackend, Request
 from scripts.backends.dialogue.openai_audio import SessionService, instruction
 from scripts.common import audio
-from scripts.common.json_path import mended, number
+from scripts.common.json_path import mended
 from scripts.services import errors
 from scripts.services.client import CallError, Client, Response
+from scripts.services.gemini_live import REFUSED, ended, spent
 from scripts.services.http_limits import Meter
 from scripts.services.openai_chat import straight
-from scripts.services.prices import audio_among
-from scripts.services.prices import tokens as units_of
 
 ENV = ("api", "core", "torch")
 GPU = False
 
 CHUNK = 32_000  # bytes of speech per message
-REFUSED = ("PROHIBITED", "SAFETY", "BLOCKLIST", "REJECTED", "INPUT_OTHER", "CELEBRITY")
-WRONG = (1002, 1003, 1007, 1008)  # websocket close codes for a faulty request
 UNHEARD = "..."  # in place of a user's turn without a transcript
 
 
@@ -122,7 +119,7 @@ async def talk(
     used, reason, meter = dict(most), "", Meter(service)
     async for message in received(session, pieces, words, heard):
         if message.usage_metadata:
-            used = spent(message.usage_metadata, most)
+            used = spent(message.usage_metadata.model_dump(mode="json"), most)
         content = message.server_content
         for part in (content.model_turn.parts or []) if content and content.model_turn else []:
             if part.inline_data and part.inline_data.data:
@@ -160,36 +157,3 @@ async def received(session: Any, *begun: list) -> AsyncIterator[Any]:
         raise ended(error).charged() if any(begun) else ended(error) from error
     except errors.UNREADABLE as error:
         raise errors.unreadable(error) from error
-
-
-def ended(error: Any) -> CallError:
-    """The CallError for a session that the service closed, by its websocket close code (RFC 6455)
-    or HTTP status."""
-    said = f"{error.code}: {error.details}"
-    words = errors.short(said)
-    if 300 <= (error.code or 0) < 600:
-        return errors.by_status(error.code, {}, str(error.details))
-    if errors.REFUSED.search(said):
-        return CallError("refused", words)
-    if errors.USED_UP.search(said):
-        return CallError("fatal", words, status=429)
-    if "quota" in said.lower() or "RESOURCE_EXHAUSTED" in said:
-        return CallError("limited", words)
-    return CallError("fatal" if error.code in WRONG else "transient", words)
-
-
-def spent(usage: Any, most: dict[str, float]) -> dict[str, float]:
-    """The units of config/prices.tsv that a turn used; counts that are not reported are as in
-    `most`. Thoughts count as text."""
-    told = usage.model_dump(mode="json")
-
-    def sound(name: str, whole: float | None) -> float | None:
-        return audio_among(told[name], "token_count", whole)
-
-    read, answered = number(told, "prompt_token_count"), number(told, "response_token_count")
-    thought = number(told, "thoughts_token_count") if told["thoughts_token_count"] else 0
-    written = None if answered is None or thought is None else answered + thought
-    listened = sound("prompt_tokens_details", read)
-    spoken = sound("response_tokens_details", answered)
-    total = number(told, "total_token_count")
-    return units_of(most, read, listened, written, spoken, total)

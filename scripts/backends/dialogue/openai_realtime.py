@@ -24,13 +24,12 @@ import numpy as np
 from scripts.backends.dialogue import DialogueBackend, Request
 from scripts.backends.dialogue.openai_audio import RATE, SessionService, instruction
 from scripts.common import audio
-from scripts.common.json_path import at, loads, mended, number, text
-from scripts.services import errors
+from scripts.common.json_path import at, loads, mended, text
 from scripts.services.client import CallError, Client, Response
 from scripts.services.errors import Kind
 from scripts.services.http_limits import Meter
 from scripts.services.openai_chat import connection, straight
-from scripts.services.prices import tokens as units_of
+from scripts.services.openai_realtime import decoded, fault, spent
 
 ENV = ("api", "core", "torch")
 GPU = False
@@ -127,13 +126,6 @@ def heard(sound: np.ndarray) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": [part]}
 
 
-def decoded(data: str) -> bytes:
-    try:
-        return base64.b64decode(data, validate=True)
-    except ValueError as error:
-        raise CallError("transient", f"a piece of audio cannot be read ({error})") from error
-
-
 def check(response: Any, said: str, used: dict[str, float]) -> None:
     """Raise CallError if a response is not complete."""
     status = at(response, "status")
@@ -147,27 +139,3 @@ def check(response: Any, said: str, used: dict[str, float]) -> None:
         raise fault(error, used)
     if status != "completed":
         raise CallError("transient", f"a reply that is '{status}'", raw=said, used=used)
-
-
-def fault(error: Any, used: dict[str, float] | None = None) -> CallError:
-    """The CallError for an error reported in a session."""
-    kind = text(error, "type")
-    said = f"{text(error, 'code') or kind}: {text(error, 'message')}"
-    words = errors.short(said)
-    if errors.REFUSED.search(said):
-        return CallError("refused", words, used=used)
-    if errors.USED_UP.search(said):
-        return CallError("fatal", words, used=used, status=429)
-    if "rate_limit" in said:
-        return CallError("limited", words, used=used)
-    wrong = kind in ("invalid_request_error", "authentication_error", "permission_error")
-    return CallError("fatal" if wrong else "transient", words, used=used)
-
-
-def spent(response: Any, most: dict[str, float]) -> dict[str, float]:
-    """The units of config/prices.tsv that a response used; counts not reported are as in `most`."""
-    usage = at(response, "usage")
-    listened = number(usage, "input_token_details", "audio_tokens")
-    spoken = number(usage, "output_token_details", "audio_tokens")
-    read, written = number(usage, "input_tokens"), number(usage, "output_tokens")
-    return units_of(most, read, listened, written, spoken, number(usage, "total_tokens"))
