@@ -8,12 +8,13 @@ CLUSTER := .venv-cluster
 BENCH := .venv-bench
 NEWEST := .venv-newest
 
-.PHONY: help quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster test-newest weights lint bench bench-models scale locks env
+.PHONY: help quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster test-newest weights lint bench bench-models scale locks env test-duplex
 help:
 	@echo "make quick    recomputes the printed figures, runs the corpus phase on a telephone call (5 minutes)"
 	@echo "make demo     installs, downloads weights and media, makes every table and figure (20 minutes)"
 	@echo "make test     runs the tests (15 minutes); make lint runs only the static checks"
 	@echo "make test-chaos  tests paid calls under service failures and killed processes (10 minutes; or CALLS=40 SEEDS=3)"
+	@echo "make test-duplex  runs the full-duplex phase in its smallest form (3 minutes)"
 	@echo "make test-models  tests the paper's models with their own packages, on tiny weights (15 minutes)"
 	@echo "make test-cluster  tests the workflow on a local SLURM (needs root; Debian; 10 minutes)"
 	@echo "make test-newest  dry runs on the newest Snakemake and its SLURM plugin (5 minutes)"
@@ -76,12 +77,15 @@ demo: ahead-demo weights
 IN_PARALLEL = -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test weights lint
-	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster --ignore=tests/chaos \
+	$(BIN)/python -m pytest --ignore=tests/models --ignore=tests/cluster --ignore=tests/chaos --ignore=tests/full_duplex \
 	  $(IN_PARALLEL)
 
 # make exports CALLS and SEEDS of its command line; tests/chaos reads them from the environment.
 test-chaos: $(VENV)/.test
 	$(BIN)/python -m pytest tests/chaos
+
+test-duplex: $(VENV)/.test weights
+	$(BIN)/python -m pytest tests/full_duplex
 
 $(MODELS)/.installed: envs/models.txt envs/models-alone.txt scripts/setup/cpu_torch.py
 	$(call environment,$(MODELS),-r envs/models.txt)
@@ -121,7 +125,7 @@ $(BENCH)/.installed: envs/bench.txt
 	@touch $@
 
 bench: $(BENCH)/.installed
-	$(BENCH)/bin/python -m scripts.setup.assemble_weights campplus dnsmos pyannote-segmentation spleeter whisper-base
+	$(BENCH)/bin/python -m scripts.setup.assemble_weights campplus dnsmos kokoro pyannote-segmentation smart-turn spleeter whisper-base
 	$(BENCH)/bin/python -m benchmarks
 
 scale: $(VENV)/.core

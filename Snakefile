@@ -15,6 +15,14 @@
 #   results/systems/export/                                  inputs.json, inputs.csv, audio/
 #   results/judging/sentences/                               rows in sentences.jsonl
 #   results/judging/{judge}/{system}/{shard}.jsonl           probes.jsonl beside the systems
+#   results/duplex/scenarios.jsonl                           service roles; choices.jsonl, scenarios.md
+#   results/duplex/items/{collection}/                       the users' sides; rows in {collection}.jsonl
+#   results/duplex/conversations/{talker}/{collection}/      the systems' sides; likewise
+#   results/duplex/scores/{talker}/{collection}.jsonl
+#   results/duplex/training/                                 material.*, {adapter}/: see its rules
+#   results/duplex/sheet/                                    sheet.tsv, samples/: for people's ratings
+#   results/paper/{duplex_table1,duplex_table2,duplex_table4,duplex_table5,
+#       duplex_figure}.*
 #   results/paper/{table1..table7,corpus_quality,differences,agree,judge_audit,compare,errata,
 #       deviations}.*                                        csv, md, tex; figure2: md, tex
 #   results/paper/export_scores/{joint,per_metric}/{system}/{mode}/{role}.json
@@ -51,6 +59,9 @@ else:
 include: "rules/systems.smk"
 include: "rules/judging.smk"
 include: "rules/paper.smk"
+include: "rules/duplex.smk"
+include: "rules/duplex_training.smk"
+include: "rules/duplex_tables.smk"
 include: "rules/analyses.smk"
 include: "rules/setup.smk"
 include: "rules/environments.smk"

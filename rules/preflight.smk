@@ -38,6 +38,8 @@ def announce(jobs):
         logger.info(cost.report(costs))
     unmet = requirements.missing(work, MEDIA_USED, services)
     unmet += role_requirements.roles_lacking(work, PLAYED, MEDIA_USED)
+    imports = [job for job in jobs if job.rule.name in ("import_duplex", "import_conversations")]
+    unmet += requirements.folders(job.params["folder"] for job in imports)
     if config["built_environments"]:
         places = {job.resources.get("environment") for job in jobs} - {None}
         unmet += [requirements.Requirement("env", text) for text in environments.faults(places)]

@@ -176,7 +176,7 @@ def test_rules_that_ask_a_service_run_where_snakemake_does(tmp_path):
         local = {rule.name for rule in workflow.rules if rule.name in workflow._localrules}
     assert local == {
         *("download", "identify", "profile", "write", "classify", "speak_users"),
-        *("respond_by_service", "judge_by_service", "probe_by_service"),
+        *("respond_by_service", "judge_by_service", "probe_by_service", "converse_by_service"),
     }
 
 
@@ -214,7 +214,7 @@ def test_weights_that_are_missing_do_not_stop_their_download(snakemake, tmp_path
     jobs = planned(snakemake(*PAPER, "-n", "models", directory=tmp_path / "run"))
     names = {row["model"] for row in weights.hub_table()}
     unused = {"whisper-medium", "faster-whisper-large-v3", "paraformer-zh", "sensevoice-small"}
-    unused |= {"ecapa-voxceleb", "wavlm-base-plus-sv", "yi-1.5-9b"}
+    unused |= {"ecapa-voxceleb", "wavlm-base-plus-sv", "yi-1.5-9b", "personaplex-7b-v1", "moshiko"}
     assert jobs["download"] == len(names - unused)
     receipt = str(tmp_path / "weights/vocos-mel-24khz/receipt.json")
     printed = snakemake(*PAPER, receipt, directory=tmp_path / "run", ok=False)

@@ -17,7 +17,7 @@ from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.stage import ABOUT
 
 ROOT = Path(__file__).resolve().parents[1]
-PHASES = ["corpus", "roles", "dialogues", "benchmark", "systems", "judging", "paper"]
+PHASES = ["corpus", "roles", "dialogues", "benchmark", "systems", "judging", "duplex", "paper"]
 PYTHON = sorted(
     path for folder in ("scripts", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
 )
@@ -235,7 +235,7 @@ def test_backend_says_what_it_is(capability, backend):
 
 def test_every_backend_is_reachable_from_a_shipped_config():
     used = set()
-    for name in ("config", "paper"):
+    for name in ("config", "paper", "personaplex"):
         models = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text("utf-8"))["models"]
         used |= {(model["capability"], model["backend"]) for model in models.values()}
     assert used == set(BACKENDS)

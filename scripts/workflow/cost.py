@@ -25,6 +25,7 @@ from scripts.workflow.workload import REPLY, Size, part
 RATIONALE = {"per_metric": 600, "joint": 2000}  # tokens of a judge's reply, by protocol
 HEARD, SPOKEN = 32, 20  # tokens of a second of speech
 LETTERS = 15  # characters of a second of speech
+EXCHANGE = 10  # seconds of a full-duplex conversation between two replies
 
 
 @dataclass
@@ -143,11 +144,15 @@ def report(costs: list[Cost]) -> str:
 
 def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float] | None:
     """What a service would bill for some work, in units of config/prices.tsv. A judge hears each
-    recording once a call, so for each metric, or once for all. None for a capability without an
+    recording once a call, so for each metric, or once for all. A full-duplex system talks half of
+    the time, and each of its replies reads both sides so far. None for a capability without an
     entry."""
     units, times = amount.units, _askings(spec, metrics)
     calls = amount.calls * times
     text = {"input token": calls * amount.read}
+    replies = max(
+        1.0, units / max(1.0, calls) / EXCHANGE
+    )  # of a conversation; each reads it so far
     counted = {
         "llm": text | {"output token": units},
         "asr": {"audio second": units},
@@ -155,6 +160,9 @@ def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float] | No
         "dialogue": text
         | {"input audio token": units * HEARD, "output audio token": units * SPOKEN}
         | {"output token": calls * REPLY},
+        "duplex": {"input token": calls * replies * amount.read}
+        | {"input audio token": units * (HEARD + SPOKEN / 2) * (replies + 1) / 2}
+        | {"output audio token": units * SPOKEN / 2, "output token": calls * replies * REPLY},
         "judge": text
         | {"input audio token": units * HEARD * times * metrics}
         | {"output token": calls * RATIONALE[_protocol(spec)]},

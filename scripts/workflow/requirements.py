@@ -73,6 +73,12 @@ def there(location: str) -> bool:
     )
 
 
+def folders(places: Iterable[str]) -> list[Requirement]:
+    """The folders of recordings that are not there."""
+    lost = sorted(place for place in set(places) if not Path(place).is_dir())
+    return [Requirement("folder", f"{place} is no folder (config: duplex)") for place in lost]
+
+
 def report(unmet: list[Requirement]) -> str:
     """The requirements as text, with what to do about them."""
     lines = ["What is missing:"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scripts.workflow.lengths import MEDIUM
-from scripts.workflow.workload import CLIP, REPLY, Part
+from scripts.workflow.workload import CLIP, REPLY, SIDE, Part
 
 SPEAKERS, CAST = 20, 2  # speakers of a medium; a name and somebody else are tried for each
 SCORED = 25  # tokens that scoring a speaker's lines for one name takes, in tokens written
@@ -22,7 +22,14 @@ PROBES, ADDED = 10, 5.0  # variants of a probed item, seconds of added speech
 FLAC = {"corpus": 18_000, "speech": 27_000}  # bytes a second at 16 and 24 kHz
 VECTOR = 2_000  # bytes of an embedding
 ROW = 1_000  # bytes of a row about a dialogue, a reply or a metric of one; a third for a clip
+SCENARIO, RATED, MEASURES = 1500, 60, 20  # tokens, tokens, rows: full duplex, of one role or item
 ADAPTER = 40e6  # bytes of a LoRA of 7B parameters, with two checkpoints: three times
+LESSON, LINES, STEREO = (
+    400,
+    6,
+    96_000,
+)  # tokens, lines of a dialogue to train on; bytes a second of two channels at 24 kHz
+LARGE_ADAPTER = 1.6e9  # bytes: rank 128, Moshi, float32; a checkpoint has three times as much
 SELDOM = 3  # files of a rule with one output: a table's csv, md and tex
 
 PROMPT = 1000  # tokens that a call to a service reads beside the speech
@@ -73,6 +80,22 @@ def _judged(own: Part, items: float, turns: float) -> Amounts:
         "llm": Amount(2 * turns * REPLY, 2 * turns),
         "judge": Amount(items * 2 * own.role, items * own.metrics),
     }
+
+
+def _scenarios(roles: int) -> Amount:
+    return Amount(roles * SCENARIO, roles)
+
+
+def _duplex(own: Part) -> Amount:
+    return Amount(own.asked * SIDE, own.asked)
+
+
+def _lessons(own: Part) -> float:
+    return float(own.params["service"] + own.params["questions"])
+
+
+def _sides(own: Part, rate: float) -> tuple[float, float, float]:
+    return own.asked + 1, own.asked * (SIDE * rate + ROW), own.asked * SIDE * rate
 
 
 OTHER = StageCost()  # a rule without models
@@ -161,6 +184,47 @@ COSTS = {
     ),
     "probe": StageCost(
         lambda own: _judged(own, own.params["number"] * PROBES, own.params["number"] * PROBES)
+    ),
+    "scenarios": StageCost(
+        # Without a model, the params are not known here.
+        lambda own: {"llm": _scenarios(own.params.get("roles", 0))}
+    ),
+    "speak_scenarios": StageCost(
+        lambda own: {"tts": _duplex(own)}, lambda own: _sides(own, FLAC["speech"])
+    ),
+    "compose": StageCost(
+        lambda own: {"tts": _duplex(own)}, lambda own: _sides(own, FLAC["speech"])
+    ),
+    "converse": StageCost(
+        lambda own: (
+            dict.fromkeys(("duplex", "dialogue", "asr", "tts"), _duplex(own))
+            | {"llm": Amount(own.asked * REPLY, own.asked)}
+        ),
+        lambda own: _sides(own, FLAC["speech"]),
+    ),
+    "score_duplex": StageCost(
+        lambda own: (
+            dict.fromkeys(("asr", "vad", "speaker"), _duplex(own))
+            | {"llm": Amount(own.asked * RATED, own.asked)}
+        ),
+        lambda own: _rows(own.asked * MEASURES, 0.0),
+    ),
+    "duplex_figure": StageCost(lambda own: {"vad": _duplex(own)}),
+    "train_material": StageCost(
+        lambda own: {
+            "tts": Amount(_lessons(own) * SIDE, _lessons(own) * LINES),
+            "llm": Amount(own.params["service"] * LESSON, own.params["service"]),
+        },
+        lambda own: (3 * _lessons(own), _lessons(own) * (SIDE * STEREO + ROW), 0.0),
+    ),
+    "check_material": StageCost(lambda own: {"duplex": Amount(own.params["heard"] * SIDE)}),
+    "finetune_duplex": StageCost(
+        lambda own: {
+            "finetune_duplex": Amount(
+                float(own.params["settings"]["steps"] * own.params["settings"]["batch"])
+            )
+        },
+        lambda own: (5, 4 * LARGE_ADAPTER, 0.0),
     ),
 }
 

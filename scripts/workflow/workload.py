@@ -7,7 +7,7 @@ length of dialogues in scripts/workflow/lengths.py. Imported by the Snakefile.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.workflow.lengths import CLIPS, MEDIUM, TURNS, Length, mean_length
@@ -16,6 +16,9 @@ from scripts.workflow.requirements import Work
 CLIP = 6.0  # seconds
 KEPT = 0.71  # of 98 x 1600 dialogues written, the paper keeps 111,454
 REPLY = 100  # tokens
+# Full duplex: questions to a service role, tasks of the set with known truth, items of another set.
+QUESTIONS, KINDS, OTHERS = 7, 7, 200
+SIDE = 18.0  # seconds of a conversation
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Size:
     metrics: int  # of a judge
     lengths: dict[str, Length]  # mode -> mean over the roles
     separate_user_tts: bool = False  # users have their own synthesiser, and rule
+    asked: Mapping[str, float] = field(default_factory=dict)  # full duplex: collection -> items
 
     def dialogues(self, split: str) -> float:
         """Dialogues of a split."""
@@ -66,6 +70,7 @@ class Part:
     roles: int
     metrics: int
     separate_user_tts: bool
+    asked: float  # items of full duplex
     params: Mapping[str, Any]  # of the job
 
 
@@ -88,6 +93,11 @@ def size(
         metrics=len(metrics),
         lengths={mode: mean_length(config["write"], mode, cast) for mode in TURNS},
         separate_user_tts=config["speak"]["tts"] != config["speak"]["user_tts"],
+        asked={
+            "service": QUESTIONS * config["duplex"]["scenarios"]["asked"],
+            "known": KINDS * config["duplex"]["known"]["each"],
+            **dict.fromkeys(config["duplex"]["collections"], OTHERS),
+        },
     )
 
 
@@ -120,5 +130,6 @@ def part(job: Work, run_size: Size) -> Part:
         roles=run_size.roles,
         metrics=run_size.metrics,
         separate_user_tts=run_size.separate_user_tts,
+        asked=run_size.asked.get(job.wildcards.get("collection", ""), sum(run_size.asked.values())),
         params=job.params,
     )

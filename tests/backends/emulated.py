@@ -12,15 +12,16 @@ import time
 import numpy as np
 
 from scripts import backends
+from scripts.backends.duplex import Call
 from scripts.backends.judge import _measures
 from tests.default_models import spec_of
 
 RATE = 16_000
 
 
-def diarize(model, sound: np.ndarray) -> list[dict]:
-    """Half a second in a window of two. QEMU crashes in oneDNN's LSTM, which no real processor
-    does: only that layer is replaced with PyTorch's own."""
+def without_onednn_lstm() -> None:
+    """QEMU crashes in oneDNN's LSTM, which no real processor does: only that layer is replaced with
+    PyTorch's own."""
     import torch
 
     forward = torch.nn.LSTM.forward
@@ -30,6 +31,11 @@ def diarize(model, sound: np.ndarray) -> list[dict]:
             return forward(*arguments)
 
     torch.nn.LSTM.forward = own
+
+
+def diarize(model, sound: np.ndarray) -> list[dict]:
+    """Half a second in a window of two."""
+    without_onednn_lstm()
     model.segmentation.duration = 2.0
     return model.diarize(sound[: RATE // 2])
 
@@ -42,12 +48,25 @@ def transcribe(model, sound: np.ndarray) -> list[dict[str, str]]:
     return model.transcribe([sound], "English")
 
 
+def embed(model, sound: np.ndarray) -> np.ndarray:
+    """The embedding of half a second."""
+    without_onednn_lstm()
+    return model.embed([sound[: RATE // 2]])
+
+
+def converse(model, sound: np.ndarray) -> list:
+    """A side of two seconds."""
+    call = Call(sound, "", sound[:0], "")
+    return model.converse([call])
+
+
 USES = {
     "separation": lambda model, sound: model.separate(sound[::4], RATE // 4),
     "diarization": diarize,
     "vad": lambda model, sound: model.speech(sound),
     "asr": transcribe,
-    "speaker": lambda model, sound: model.embed([sound[: RATE // 2]]),
+    "speaker": embed,
+    "duplex": converse,
     # One token after another one: a chat's template is thirty, and each takes a minute.
     "llm": lambda model, sound: model.run([tuple(model.tokens("Hello"))], max_new_tokens=1),
     "tts": lambda model, sound: model.speak([("Yes.", model.fixed_voice("English"), "English")]),

@@ -8,8 +8,9 @@ neither FMA nor AVX2 (code that is dispatched by CPU runs there), and a Haswell 
 On a CPU that itself has no AVX-512 the models are not emulated: there each backend's own tests show
 it, and emulation would take minutes of the slowest machines.
 
-Left out are dnsmos (five minutes; it uses the same onnxruntime as kokoro), qwen-1.5b (the same code
-as qwen-0.5b) and the cascades (made of the others).
+Left out are dnsmos (five minutes; it uses the same onnxruntime as kokoro), qwen-1.5b and
+whisper-base-words (the same code as another one), the cascades and always_talking (made of the
+others; Smart Turn also is onnxruntime's).
 """
 
 from __future__ import annotations
@@ -38,10 +39,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = (  # the longest first; two at a time
     ("SandyBridge", ("kokoro",)),
     ("Haswell", ("qwen-0.5b", "e5", "objective")),
-    ("SandyBridge", ("silero", "unseparated", "spleeter", "minilm", "whisper-base")),
-    ("SandyBridge", ("campplus", "pyannote-campplus")),
+    (
+        "SandyBridge",
+        ("silero", "unseparated", "spleeter", "minilm", "whisper-base", "pocketsphinx"),
+    ),
+    ("SandyBridge", ("campplus", "pyannote-campplus", "resemblyzer", "silent", "echo")),
 )
-LEFT_OUT = {"dnsmos", "qwen-1.5b", "cascade-1.5b", "cascade-0.5b", "cascade-1.5b-no-role"}
+LEFT_OUT = {"dnsmos", "qwen-1.5b", "whisper-base-words"}
+LEFT_OUT |= {"cascade-1.5b", "cascade-0.5b", "cascade-1.5b-no-role"}
+LEFT_OUT |= {"cascade_duplex", "always_talking"}
 # What QEMU and PyTorch say of the CPU, again and again.
 NOISE = ("TCG doesn't support", "Could not initialize NNPACK")
 LONGEST = 1500  # seconds for one process

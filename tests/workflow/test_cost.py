@@ -13,12 +13,12 @@ from scripts.paper.report.published import PAPER_METRICS
 from scripts.services import settings
 from scripts.workflow import cost as cost_
 from scripts.workflow import specs
-from scripts.workflow.cost import HEARD, RATIONALE, report
+from scripts.workflow.cost import HEARD, RATIONALE, SPOKEN, report
 from scripts.workflow.lengths import BYTES, ROLE, SCRIPT, TURNS, USER, Length, mean_length
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work
-from scripts.workflow.stage_costs import PROMPT
-from scripts.workflow.workload import KEPT, size
+from scripts.workflow.stage_costs import PROMPT, Amount
+from scripts.workflow.workload import KEPT, REPLY, size
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEEDS = ROOT / "config/speeds.tsv"
@@ -269,6 +269,19 @@ def test_a_service_of_a_new_capability_is_not_said_to_lack_a_price(model, priced
     told = report([cost])
     assert "Without a price" not in told
     assert "cost.py does not say what a service of it bills: emotion." in told
+
+
+def test_a_live_conversation_is_read_again_for_each_reply():
+    """Ten conversations of 40 s: four replies each, which read a quarter, a half ... of it."""
+    found = cost_.used(ModelSpec("duplex", "realtime"), Amount(400.0, 10), metrics=8)
+    assert found == {
+        "input token": 10 * 4 * PROMPT,
+        "input audio token": pytest.approx(10 * (40 + 30 + 20 + 10) * (HEARD + SPOKEN / 2)),
+        "output audio token": 400 * SPOKEN / 2,
+        "output token": 10 * 4 * REPLY,
+    }
+    short = cost_.used(ModelSpec("duplex", "realtime"), Amount(20.0, 10), metrics=8)
+    assert short["input token"] == 10 * PROMPT
 
 
 def test_training_has_a_speed_of_its_own(model):
