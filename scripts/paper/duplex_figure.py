@@ -116,6 +116,8 @@ def _draw(axes: Axes, row: DuplexItem, tracks: dict[str, list], system: str, tak
 def took_over(row: DuplexItem, spans: Iterable[Span]) -> float | None:
     """Where the system's speech begins in or after what the task is about; None: nowhere."""
     marked = [event.start for event in row.events if event.kind in EVENTS]
+    if row.task == "interruption":  # an answer to it begins after it has begun
+        return next((start for start, _ in spans if start >= min(marked, default=0.0)), None)
     starts = [start for start, end in spans if not marked or end > min(marked)]
     return max(starts[0], min(marked, default=0.0)) if starts else None
 

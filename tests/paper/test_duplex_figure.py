@@ -46,3 +46,10 @@ def test_a_takeover_is_where_speech_goes_on_after_the_mark():
     assert took_over(item, [(1.0, 2.0), (5.0, 6.0)]) == 5.0
     assert took_over(item, [(3.0, 6.0)]) == 4.0
     assert took_over(item, [(1.0, 2.0)]) is None
+
+
+def test_an_interruption_is_answered_by_what_begins_after_it():
+    mark = Event(kind="interruption", start=6.0, end=8.0)
+    item = made.item("a", task="interruption", seconds=12.0, events=[mark])
+    assert took_over(item, [(2.0, 6.5), (8.5, 11.0)]) == 8.5
+    assert took_over(item, [(2.0, 12.0)]) is None
