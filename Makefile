@@ -14,7 +14,7 @@ help:
 	@echo "make demo     installs, downloads weights and media, makes every table and figure (20 minutes)"
 	@echo "make test     runs the tests (15 minutes); make lint runs only the static checks"
 	@echo "make test-chaos  tests paid calls under service failures and killed processes (10 minutes; or CALLS=40 SEEDS=3)"
-	@echo "make test-duplex  runs the full-duplex phase in its smallest form (3 minutes)"
+	@echo "make test-duplex  runs the full-duplex phase in its smallest form (5 minutes)"
 	@echo "make test-models  tests the paper's models with their own packages, on tiny weights (15 minutes)"
 	@echo "make test-cluster  tests the workflow on a local SLURM (needs root; Debian; 10 minutes)"
 	@echo "make test-newest  dry runs on the newest Snakemake and its SLURM plugin (5 minutes)"

@@ -150,9 +150,7 @@ def used(spec: ModelSpec, amount: Amount, metrics: int) -> dict[str, float] | No
     units, times = amount.units, _askings(spec, metrics)
     calls = amount.calls * times
     text = {"input token": calls * amount.read}
-    replies = max(
-        1.0, units / max(1.0, calls) / EXCHANGE
-    )  # of a conversation; each reads it so far
+    replies = max(1.0, units / max(1.0, calls) / EXCHANGE)  # of a full-duplex conversation
     counted = {
         "llm": text | {"output token": units},
         "asr": {"audio second": units},

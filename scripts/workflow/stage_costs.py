@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scripts.workflow.lengths import MEDIUM
-from scripts.workflow.workload import CLIP, REPLY, SIDE, Part
+from scripts.workflow.workload import CLIP, KINDS, QUESTIONS, REPLY, SIDE, Part
 
 SPEAKERS, CAST = 20, 2  # speakers of a medium; a name and somebody else are tried for each
 SCORED = 25  # tokens that scoring a speaker's lines for one name takes, in tokens written
@@ -24,11 +24,8 @@ VECTOR = 2_000  # bytes of an embedding
 ROW = 1_000  # bytes of a row about a dialogue, a reply or a metric of one; a third for a clip
 SCENARIO, RATED, MEASURES = 1500, 60, 20  # tokens, tokens, rows: full duplex, of one role or item
 ADAPTER = 40e6  # bytes of a LoRA of 7B parameters, with two checkpoints: three times
-LESSON, LINES, STEREO = (
-    400,
-    6,
-    96_000,
-)  # tokens, lines of a dialogue to train on; bytes a second of two channels at 24 kHz
+LESSON, LINES = 400, 6  # tokens, lines of a dialogue to train on
+STEREO = 96_000  # bytes a second of two channels at 24 kHz
 LARGE_ADAPTER = 1.6e9  # bytes: rank 128, Moshi, float32; a checkpoint has three times as much
 SELDOM = 3  # files of a rule with one output: a table's csv, md and tex
 
@@ -94,8 +91,14 @@ def _lessons(own: Part) -> float:
     return float(own.params["service"] + own.params["questions"])
 
 
-def _sides(own: Part, rate: float) -> tuple[float, float, float]:
-    return own.asked + 1, own.asked * (SIDE * rate + ROW), own.asked * SIDE * rate
+def _said(items: float) -> Amount:
+    """What users say, a third of a conversation."""
+    return Amount(items * SIDE / 3, items)
+
+
+def _sides(items: float) -> tuple[float, float, float]:
+    sound = items * SIDE * FLAC["speech"]
+    return items + 1, sound + items * ROW, sound
 
 
 OTHER = StageCost()  # a rule without models
@@ -190,17 +193,19 @@ COSTS = {
         lambda own: {"llm": _scenarios(own.params.get("roles", 0))}
     ),
     "speak_scenarios": StageCost(
-        lambda own: {"tts": _duplex(own)}, lambda own: _sides(own, FLAC["speech"])
+        lambda own: {"tts": _said(QUESTIONS * own.params["roles"])},
+        lambda own: _sides(QUESTIONS * own.params["roles"]),
     ),
     "compose": StageCost(
-        lambda own: {"tts": _duplex(own)}, lambda own: _sides(own, FLAC["speech"])
+        lambda own: {"tts": _said(KINDS * own.params["each"])},
+        lambda own: _sides(KINDS * own.params["each"]),
     ),
     "converse": StageCost(
         lambda own: (
             dict.fromkeys(("duplex", "dialogue", "asr", "tts"), _duplex(own))
             | {"llm": Amount(own.asked * REPLY, own.asked)}
         ),
-        lambda own: _sides(own, FLAC["speech"]),
+        lambda own: _sides(own.asked),
     ),
     "score_duplex": StageCost(
         lambda own: (

@@ -1,6 +1,6 @@
 """`snakemake duplex` in its smallest form, on the embedded models, and its recordings scored again.
 
-Not part of `make test`: `make test-duplex` (3 minutes).
+Not part of `make test`: `make test-duplex` (5 minutes).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 
 from scripts import backends
 from scripts.workflow.model_spec import ModelSpec
-from tests.models import tiny
+from tests.models import talks, tiny
 
 
 def pytest_runtest_setup():
@@ -65,3 +65,21 @@ def hum() -> np.ndarray:
     pitch = 120 + 15 * np.sin(2 * np.pi * 2 * time)
     buzz = np.sin(2 * np.pi * np.cumsum(pitch) / 16_000 * np.arange(1, 9)[:, None]).sum(axis=0)
     return (0.05 * buzz * (np.sin(2 * np.pi * time) > -0.5)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def persona(load):
+    """A tiny PersonaPlex that decodes greedily."""
+    return load("duplex", "personaplex", weights=talks.NAMES["personaplex"], **talks.GREEDY)
+
+
+@pytest.fixture(scope="session")
+def call(hum):
+    """A call to a full-duplex system, with a role and a voice."""
+    return talks.example(hum)
+
+
+@pytest.fixture
+def fed(monkeypatch):
+    """Function (system, call, ...) -> what the system's network was fed."""
+    return functools.partial(talks.fed, monkeypatch=monkeypatch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
 import socket
@@ -20,24 +19,8 @@ from scripts.backends.duplex import accept
 from scripts.backends.duplex._conversations import words
 from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
-from tests.models import talks
-from tests.models.talks import FRAME, GREEDY, NAMES, SILENCE, example, load_from, same
+from tests.models.talks import FRAME, GREEDY, NAMES, SILENCE, load_from, same
 from tests.models.tiny.moshi import CONFIG, CONTEXT, MIMI
-
-
-@pytest.fixture(scope="module")
-def persona(load):
-    return load("duplex", "personaplex", weights=NAMES["personaplex"], **GREEDY)
-
-
-@pytest.fixture(scope="module")
-def call(hum):
-    return example(hum)
-
-
-@pytest.fixture
-def fed(monkeypatch):
-    return functools.partial(talks.fed, monkeypatch=monkeypatch)
 
 
 @pytest.fixture(scope="module")

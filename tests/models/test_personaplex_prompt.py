@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 
 import numpy as np
@@ -17,25 +16,8 @@ from scripts.backends.duplex import RATE
 from scripts.backends.duplex.personaplex import loudness, tagged
 from scripts.common import audio
 from scripts.common.errors import UserError
-from tests.models import talks
-from tests.models.talks import FRAME, GREEDY, NAMES, ROLE, SILENCE, SINE, example, load_from, same
+from tests.models.talks import FRAME, GREEDY, NAMES, ROLE, SILENCE, SINE, load_from, same
 from tests.models.tiny.moshi import sample
-
-
-@pytest.fixture(scope="module")
-def persona(load):
-    return load("duplex", "personaplex", weights=NAMES["personaplex"], **GREEDY)
-
-
-@pytest.fixture(scope="module")
-def call(hum):
-    return example(hum)
-
-
-@pytest.fixture
-def fed(monkeypatch):
-    return functools.partial(talks.fed, monkeypatch=monkeypatch)
-
 
 # The prompt: what is forced, and where.
 
