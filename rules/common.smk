@@ -13,6 +13,8 @@ from snakemake.utils import update_config
 sys.path.insert(0, workflow.basedir)
 # Show the traceback of a job that crashes during imports, before it has a log.
 os.environ.setdefault("PYTHONFAULTHANDLER", "1")
+# Without bytecode on disk each job compiles all that it imports: torch takes 2 s more.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 from scripts.benchmark.layout import cast, names_of
 from scripts.common import documents
 from scripts.common.errors import UserError

@@ -5,6 +5,7 @@ makes  results/duplex/scenarios.jsonl: service roles, and seven questions to eac
        results/duplex/choices.jsonl: the same as multiple choice
        results/duplex/items/{collection}/: the users' sides
        results/duplex/conversations/{talker}/{collection}/: the systems' sides
+       results/duplex/transcripts/{talker}/{collection}.jsonl: when they talk, and their words
        results/duplex/scores/{talker}/{collection}.jsonl: one row an item, measure and form
 
 Their tables are in rules/duplex_tables.smk.
@@ -28,12 +29,8 @@ MEASURING = {
     "speakers": [*EMBEDDERS.values()],
     "llm": stage_model("duplex", "llm"),
 }
-MEASURERS = [
-    *MEASURING["asr"],
-    MEASURING["vad"],
-    *MEASURING["speakers"],
-    MEASURING["llm"],
-]
+HEARING = [*MEASURING["asr"], MEASURING["vad"]]
+SCORING = [*MEASURING["speakers"], MEASURING["llm"]]
 OWN_COLLECTIONS = ["service", "known"]
 COLLECTIONS = [*OWN_COLLECTIONS, *DUPLEX["collections"]]
 
@@ -240,11 +237,38 @@ rule import_conversations:
         "../scripts/duplex/import_conversations.py"
 
 
-rule score_duplex:
+rule transcribe_duplex:
     input:
         item_rows="results/duplex/items/{collection}.jsonl",
         user_audio="results/duplex/items/{collection}",
         conversations="results/duplex/conversations/{talker}/{collection}.jsonl",
+        audio="results/duplex/conversations/{talker}/{collection}",
+    output:
+        transcripts="results/duplex/transcripts/{talker}/{collection}.jsonl",
+    log:
+        "logs/transcribe_duplex/{talker}/{collection}.log",
+    benchmark:
+        "logs/transcribe_duplex/{talker}/{collection}.tsv"
+    localrule: any(map(asks_service, HEARING))
+    conda:
+        env_of(*HEARING)
+    threads: cores(*MEASURING["asr"])
+    resources:
+        **job_resources(*HEARING, mem_mb=4000, runtime=480),
+    params:
+        system="{talker}",
+        asr=MEASURING["asr"],
+        vad=MEASURING["vad"],
+        code=code("duplex/transcribe_duplex", *HEARING),
+    script:
+        "../scripts/duplex/transcribe_duplex.py"
+
+
+rule score_duplex:
+    input:
+        item_rows="results/duplex/items/{collection}.jsonl",
+        user_audio="results/duplex/items/{collection}",
+        transcripts="results/duplex/transcripts/{talker}/{collection}.jsonl",
         audio="results/duplex/conversations/{talker}/{collection}",
         prompt_interruption=project(DUPLEX["prompts"]["interruption"]),
         prompt_service=project(DUPLEX["prompts"]["service"]),
@@ -255,18 +279,16 @@ rule score_duplex:
         "logs/score_duplex/{talker}/{collection}.log",
     benchmark:
         "logs/score_duplex/{talker}/{collection}.tsv"
-    localrule: any(map(asks_service, MEASURERS))
+    localrule: any(map(asks_service, SCORING))
     conda:
-        env_of(*MEASURERS)
-    threads: cores(*MEASURERS)
+        env_of(*SCORING)
+    threads: cores(*SCORING)
     resources:
-        **job_resources(*MEASURERS, mem_mb=4000, runtime=480),
+        **job_resources(*SCORING, mem_mb=4000, runtime=480),
     params:
         system="{talker}",
-        asr=MEASURING["asr"],
-        vad=MEASURING["vad"],
         speakers=MEASURING["speakers"],
         llm=MEASURING["llm"],
-        code=code("duplex/score_duplex", *MEASURERS),
+        code=code("duplex/score_duplex", *SCORING),
     script:
         "../scripts/duplex/score_duplex.py"

@@ -16,11 +16,13 @@ from scripts.common.errors import UserError
 from scripts.duplex.spans import JOIN, Gap, Span, joined
 
 MARGIN = 0.1  # seconds around speech that a recogniser gets too
-LONGEST = 20.0  # seconds of several utterances that are recognised together
+LONGEST = 12.0  # seconds that are recognised together
+AROUND = 2.0  # seconds before that, in which longer speech is cut at its quietest moment
+STEP = 0.02  # seconds: steps of that search
 
 
 @dataclass
-class Track:
+class SideSound:
     """One side: its sound, when it talks, and its words by recogniser (or why there are none)."""
 
     samples: np.ndarray  # (n,) float32 at 16 kHz
@@ -29,24 +31,10 @@ class Track:
     unresampled: list[Span]  # for a detector that takes the file to have 16 kHz; if asked for
     words: dict[str, list[Word] | str] = field(default_factory=dict)
 
-    def heard(self, recogniser: str) -> list[Word]:
-        """The words by one recogniser. Raises Gap, saying why, if there are none."""
-        words = self.words[recogniser]
-        if isinstance(words, str):
-            raise Gap(words)
-        return words
 
-    @property
-    def speech(self) -> np.ndarray:
-        """(m,) float32 at 16 kHz: the stretches of speech, put together."""
-        rate = audio.RATE
-        parts = [self.samples[round(a * rate) : round(b * rate)] for a, b in self.activity]
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-
-def track(file: Path, vad: VadBackend, unresampled: bool = False) -> Track:
-    """Read a file of any rate and number of channels; `unresampled`: whether that is asked for.
-    Raises Gap if the file cannot be used."""
+def read_side(file: Path) -> tuple[np.ndarray, int]:
+    """A file of any rate and number of channels: (n,) float32, the mean of its channels, and its
+    rate. Raises Gap if the file cannot be used."""
     try:
         samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
     except (OSError, soundfile.LibsndfileError) as error:
@@ -56,10 +44,17 @@ def track(file: Path, vad: VadBackend, unresampled: bool = False) -> Track:
         raise Gap(f"{file.name} holds values that are no numbers")
     if not len(native):
         raise Gap(f"{file.name} is empty")
+    return native, rate
+
+
+def side_of(file: Path, vad: VadBackend, unresampled: bool = False) -> SideSound:
+    """A side with its activity; `unresampled`: whether that is asked for. Raises Gap if the file
+    cannot be used."""
+    native, rate = read_side(file)
     sound = audio.resample(native, rate, audio.RATE)
     activity = vad.speech(sound)
     moved = vad.speech(native) if unresampled and rate != audio.RATE else activity
-    return Track(sound, len(native) / rate, activity, moved)
+    return SideSound(sound, len(native) / rate, activity, moved)
 
 
 def pieces(activity: Sequence[Span], seconds: float) -> list[Span]:
@@ -82,33 +77,59 @@ def pieces(activity: Sequence[Span], seconds: float) -> list[Span]:
     ]
 
 
+def clips_of(side: SideSound) -> list[Span]:
+    """The stretches of a side that are recognised, each as one clip."""
+    found = pieces(side.activity, side.seconds)
+    return [part for span in found for part in shorter(side.samples, span)]
+
+
+def shorter(samples: np.ndarray, span: Span) -> list[Span]:
+    """A stretch of (n,) float32 at 16 kHz in parts of at most LONGEST.
+
+    It is cut where three steps are quietest. As only what comes before decides that, two sides that
+    begin alike have their first parts in common, which a cached recogniser hears once.
+    """
+    start, end = span
+    found, width = [], round(STEP * audio.RATE)
+    while end - start > LONGEST:
+        first = round((start + LONGEST - AROUND) * audio.RATE)
+        searched = samples[first:][: round(AROUND * audio.RATE)]
+        steps = searched[: len(searched) // width * width].reshape(-1, width)
+        power = np.convolve(np.square(steps).sum(axis=1), np.ones(3), "valid")
+        cut = (first + (int(power.argmin()) + 1.5) * width) / audio.RATE
+        found.append((start, cut))
+        start = cut
+    return [*found, (start, end)]
+
+
 def recognise(
-    tracks: Sequence[Track], languages: Sequence[str], recognisers: Mapping[str, AsrBackend]
+    sides: Sequence[SideSound], languages: Sequence[str], recognisers: Mapping[str, AsrBackend]
 ) -> None:
-    """Fill `words` of the tracks, in the language of each."""
+    """Fill `words` of the sides, in the language of each. Raises UserError for a recogniser
+    without times of words."""
     for name, recogniser in recognisers.items():
         for language in sorted(set(languages)):
-            own = [t for t, spoken in zip(tracks, languages, strict=True) if spoken == language]
-            spans = [pieces(track.activity, track.seconds) for track in own]
+            own = [s for s, spoken in zip(sides, languages, strict=True) if spoken == language]
+            spans = [clips_of(side) for side in own]
             clips = [
-                track.samples[round(a * audio.RATE) : round(b * audio.RATE)]
-                for track, parts in zip(own, spans, strict=True)
+                side.samples[round(a * audio.RATE) : round(b * audio.RATE)]
+                for side, parts in zip(own, spans, strict=True)
                 for a, b in parts
             ]
             try:
                 found = iter(recogniser.transcribe(clips, language) if clips else [])
             except UnknownLanguage as error:
-                for track in own:
-                    track.words[name] = str(error)
+                for side in own:
+                    side.words[name] = str(error)
                 continue
-            for track, parts in zip(own, spans, strict=True):
+            for side, parts in zip(own, spans, strict=True):
                 heard = [(start, next(found)) for start, _ in parts]
                 if any(said.words is None for _, said in heard):
                     raise UserError(
                         f"the recogniser {name} tells no times of words, which turn taking is "
                         "measured with: give its model in the config `word_times: true`."
                     )
-                track.words[name] = [
+                side.words[name] = [
                     Word(word.word, start + word.start, start + word.end)
                     for start, said in heard
                     for word in said.words or []

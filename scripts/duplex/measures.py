@@ -15,7 +15,6 @@ from scripts.backends.asr import Word
 from scripts.duplex import fdb_corrected as corrected
 from scripts.duplex import fdb_official as official
 from scripts.duplex import turn_taking
-from scripts.duplex.hear import Track
 from scripts.duplex.spans import (
     Gap,
     Measure,
@@ -29,6 +28,7 @@ from scripts.duplex.spans import (
     worded,
     words_inside,
 )
+from scripts.duplex.track import Track
 from scripts.rows.duplex import DuplexItem, EventKind, Form
 
 ACTIVITY = "activity"  # measured from voice activity, without words

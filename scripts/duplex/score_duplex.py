@@ -2,8 +2,8 @@
 
 Each measure of each item is a row, with a value or the reason why it has none. Full-Duplex-Bench's
 measures come in two forms (scripts/duplex/fdb_official.py and fdb_corrected.py), with each
-recogniser, by the system's own text where it has one, and from voice activity alone
-(scripts/duplex/measures.py); `by` tells with what.
+recogniser of transcribe_duplex, by the system's own text where it has one, and from voice activity
+alone (scripts/duplex/measures.py); `by` tells with what.
 
 similarity, official: cosine of a speaker model between the voice sample and the output's speech
 (the PersonaPlex paper's SSIM); corrected: on a scale where a stranger is 0 and the same speaker 1
@@ -19,90 +19,75 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.backends.asr import Word
 from scripts.backends.speaker import SpeakerBackend
-from scripts.backends.vad import VadBackend
 from scripts.common.audio import RATE, read
 from scripts.common.errors import UserError
 from scripts.common.progress import progress
 from scripts.duplex import rated_replies, ratings
-from scripts.duplex.hear import Track, recognise, track
 from scripts.duplex.likeness import Scale, drift, likeness, scales
 from scripts.duplex.measures import Heard, Key, Work, plan, taken
 from scripts.duplex.measuring import label_of, labelled, read_distributions
 from scripts.duplex.spans import Gap, Measure, Span
-from scripts.rows.duplex import Conversation, DuplexItem, DuplexScore
+from scripts.duplex.track import Track, track_of
+from scripts.rows.duplex import DuplexItem, DuplexScore, SideTranscript
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
-BATCH = 16  # conversations in memory at a time
-OWN_TEXT = "own text"  # in `by`
 SAME = 0.08  # seconds by which an output may be longer or shorter than its item
 
 
 def score_duplex(
     item_rows: Path,
-    conversations: Path,
+    transcripts: Path,
     audio: Path,
     user_audio: Path,
     prompt_interruption: Path,
     prompt_service: Path,
     scores: Path,
     system: str,
-    asr: list[ModelSpec],
-    vad: ModelSpec,
     speakers: list[ModelSpec],
     llm: ModelSpec | None = None,
     expected: Path | list[Path] | None = None,
 ) -> None:
     """Write a DuplexScore row for each measure of each DuplexItem row that was not dropped.
 
-    `audio` and `user_audio` are the folders beside the Conversation and the DuplexItem rows. `asr`
-    are recognisers with times of words, the first of which is heard by the judge `llm` (None: no
-    ratings). `expected` is Full-Duplex-Bench's icc_gt_distribution.json, for items of its
-    backchannel task (none, or an empty list: their official distance is a gap).
+    `transcripts` are SideTranscript rows, the first of whose recognisers is heard by the judge
+    `llm` (None: no ratings); `audio` is the folder of the system's sides, `user_audio` that of the
+    items. `expected` is Full-Duplex-Bench's icc_gt_distribution.json, for items of its backchannel
+    task (none, or an empty list: their official distance is a gap).
 
     What is wrong with one item is the reason of its rows and stops no other. Raises UserError for
-    an invalid prompt or `expected`, and for a recogniser without times of words.
+    an invalid prompt or `expected`, and for two models of one label.
     """
     prompts = rated_replies.read_prompts(prompt_interruption, prompt_service)
     distributions = read_distributions(expected)
     rows = [row for row in read_rows(item_rows, DuplexItem) if row.dropped is None]
-    sides = {row.id: row for row in read_rows(conversations, Conversation)}
-    results: dict[str, dict[Key, Measure]] = {row.id: {} for row in rows}
+    found = {row.id: row for row in read_rows(transcripts, SideTranscript)}
+    results: dict[str, dict[Key, Measure]] = {}
     notes: dict[str, str] = {}
     replies: dict[tuple[str, Key], ratings.Asked] = {}
     if rows:
-        detector: VadBackend = backends.load(vad)
-        recognisers = {by: backends.load(spec) for by, spec in labelled(asr).items()}
         embedders = {by: backends.load(spec) for by, spec in labelled(speakers).items()}
         voices, silent = voice_samples(rows, user_audio)
         known = {by: scales(voices, embedder) for by, embedder in embedders.items()}
     judge = label_of(llm) if llm else None
-    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-    for batch in progress(batches, len(batches), "score_duplex, batches"):
-        tracks = {row.id: track_of(row, sides.get(row.id), audio, detector) for row in batch}
-        good = [(t, row.language) for row in batch if isinstance(t := tracks[row.id], Track)]
-        recognise([own for own, _ in good], [language for _, language in good], recognisers)
-        for row in batch:
-            side = partial(given, tracks[row.id])
-            user = cache(partial(user_activity, user_audio / row.audio, detector))
-            heard = Heard(row, side, user, distribution_of(row, distributions))
-            ways = [*recognisers, *own_text(tracks[row.id], sides.get(row.id))]
-            works = plan(heard, ways)
-            for by, embedder in embedders.items():
-                scale = partial(scale_of, row, known[by], silent)
-                works |= voice_measures(side, scale, embedder, by)
-            results[row.id] = {key: taken(work) for key, work in works.items()}
-            notes[row.id] = length_note(row, tracks[row.id])
-            if judge:
-                for key in rated_replies.keys(row, judge):
-                    found = rated_replies.request(heard, key, prompts, next(iter(recognisers)))
-                    if isinstance(found, Measure):
-                        results[row.id][key] = found
-                    else:
-                        replies[row.id, key] = found
+    for row in progress(rows, len(rows), "score_duplex"):
+        own = found[row.id]
+        side = cache(partial(side_of, row, own, audio))
+        heard = Heard(row, side, partial(users_activity, own), distribution_of(row, distributions))
+        works = plan(heard, own.words)
+        for by, embedder in embedders.items():
+            works |= voice_measures(side, partial(scale_of, row, known[by], silent), embedder, by)
+        results[row.id] = {key: taken(work) for key, work in works.items()}
+        notes[row.id] = length_note(row, own)
+        if judge:
+            for key in rated_replies.keys(row, judge):
+                asked = rated_replies.request(heard, key, prompts, next(iter(own.words)))
+                if isinstance(asked, Measure):
+                    results[row.id][key] = asked
+                else:
+                    replies[row.id, key] = asked
     if llm and replies:
         rated = ratings.rate(backends.load(llm), list(replies.values()))
         for (ident, key), asked in replies.items():
@@ -125,18 +110,18 @@ def distribution_of(item: DuplexItem, known: dict[str, list[float]]) -> list[flo
     return known.get(str(int(number[1]))) if number and not own else None
 
 
-def track_of(
-    item: DuplexItem, side: Conversation | None, folder: Path, detector: VadBackend
-) -> Track | str:
-    """The agent's side of an item, or why it cannot be scored."""
+def side_of(item: DuplexItem, transcript: SideTranscript, folder: Path) -> Track:
+    """The system's side of an item. Raises Gap, saying why, if it cannot be scored."""
     if fault := fault_of(item):
-        return fault
-    if side is None or side.audio is None or side.dropped:
-        return f"no conversation: {side.dropped if side else 'the system was not asked'}"
-    try:
-        return track(folder / side.audio, detector, unresampled=item.task == "backchannel")
-    except Gap as why:
-        return str(why)
+        raise Gap(fault)
+    return track_of(transcript, folder)
+
+
+def users_activity(transcript: SideTranscript) -> list[Span]:
+    """When the user talks. Raises Gap if that is not known."""
+    if isinstance(transcript.user, str):
+        raise Gap(transcript.user)
+    return transcript.user or []
 
 
 def fault_of(item: DuplexItem) -> str | None:
@@ -149,30 +134,9 @@ def fault_of(item: DuplexItem) -> str | None:
     return None if item.seconds > 0 else "it has no length"
 
 
-def own_text(found: Track | str, side: Conversation | None) -> list[str]:
-    """OWN_TEXT if a system gave its words with times (a text stream, or a transcript recorded with
-    the sound): they join those that recognisers heard."""
-    if isinstance(found, str) or side is None or side.words is None:
-        return []
-    found.words[OWN_TEXT] = [Word(own.word, own.start, own.end) for own in side.words]
-    return [OWN_TEXT]
-
-
-def given(found: Track | str) -> Track:
-    """The track. Raises Gap with the reason why there is none."""
-    if isinstance(found, str):
-        raise Gap(found)
-    return found
-
-
-def user_activity(file: Path, detector: VadBackend) -> list[Span]:
-    """When the user talks. Raises Gap if that cannot be heard."""
-    return track(file, detector).activity
-
-
-def length_note(item: DuplexItem, found: Track | str) -> str:
+def length_note(item: DuplexItem, found: SideTranscript) -> str:
     """A word on an output that is not as long as its item."""
-    if isinstance(found, str) or abs(found.seconds - item.seconds) <= SAME:
+    if found.dropped or abs(found.seconds - item.seconds) <= SAME:
         return ""
     return f"the output has {found.seconds:.2f} s, the item {item.seconds:.2f} s"
 

@@ -119,6 +119,23 @@ class Conversation(Row):
     dropped: str | None = None
 
 
+class SideTranscript(Row):
+    """When a system's side is active, and its words by each recogniser."""
+
+    id: str
+    collection: str
+    system: str
+    audio: str | None
+    seconds: Seconds = 0.0
+    activity: list[tuple[Seconds, Seconds]] = []
+    # of a detector that takes the file to have 16 kHz, as the official benchmark's does
+    unresampled: list[tuple[Seconds, Seconds]] = []
+    # when the user talks, where no words of the user are marked; or why that is not known
+    user: list[tuple[Seconds, Seconds]] | str | None = None
+    words: dict[str, list[TimedWord] | str]  # by recogniser; or why there are none
+    dropped: str | None = None
+
+
 class DuplexScore(Row):
     """One measure of one conversation, or null with a reason."""
 

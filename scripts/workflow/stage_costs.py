@@ -207,11 +207,12 @@ COSTS = {
         ),
         lambda own: _sides(own.asked),
     ),
+    "transcribe_duplex": StageCost(
+        lambda own: dict.fromkeys(("asr", "vad"), _duplex(own)),
+        lambda own: _rows(own.asked, 0.0),
+    ),
     "score_duplex": StageCost(
-        lambda own: (
-            dict.fromkeys(("asr", "vad", "speaker"), _duplex(own))
-            | {"llm": Amount(own.asked * RATED, own.asked)}
-        ),
+        lambda own: {"speaker": _duplex(own)} | {"llm": Amount(own.asked * RATED, own.asked)},
         lambda own: _rows(own.asked * MEASURES, 0.0),
     ),
     "duplex_figure": StageCost(lambda own: {"vad": _duplex(own)}),

@@ -9,6 +9,7 @@ import soundfile
 
 from scripts import backends
 from scripts.duplex.score_duplex import score_duplex
+from scripts.duplex.transcribe_duplex import transcribe_duplex
 from scripts.rows.duplex import Conversation, DuplexItem, DuplexScore, Event, Question
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow.model_spec import ModelSpec
@@ -63,21 +64,35 @@ class Folder:
         given |= {"id": own.id, "collection": "made", "system": "sys"}
         self.sides.append(Conversation(**given | fields))
 
-    def scores(self, asr=("words", "deaf"), llm=True, **other) -> dict[tuple, DuplexScore]:
+    @property
+    def given(self) -> dict:
+        """The arguments that both stages have."""
+        return {
+            "item_rows": self.home / "items.jsonl",
+            "audio": self.home / "audio",
+            "user_audio": self.home / "user",
+            "transcripts": self.home / "transcripts.jsonl",
+            "system": "sys",
+        }
+
+    def transcribe(self, asr=("words", "deaf")) -> None:
         write_rows(self.home / "items.jsonl", self.items)
         write_rows(self.home / "sides.jsonl", self.sides)
+        transcribe_duplex(
+            **self.given,
+            conversations=self.home / "sides.jsonl",
+            asr=[ModelSpec("asr", name) for name in asr],
+            vad=ModelSpec("vad", "detector"),
+        )
+
+    def scores(self, asr=("words", "deaf"), llm=True, **other) -> dict[tuple, DuplexScore]:
+        self.transcribe(asr)
         prompts = ROOT / "config/prompts"
         score_duplex(
-            item_rows=self.home / "items.jsonl",
-            conversations=self.home / "sides.jsonl",
-            audio=self.home / "audio",
-            user_audio=self.home / "user",
+            **self.given,
             prompt_interruption=prompts / "duplex_interruption.md",
             prompt_service=prompts / "duplex_service.md",
             scores=self.home / "scores.jsonl",
-            system="sys",
-            asr=[ModelSpec("asr", name) for name in asr],
-            vad=ModelSpec("vad", "detector"),
             speakers=[ModelSpec("speaker", "voices")],
             llm=ModelSpec("llm", "judge") if llm else None,
             **other,

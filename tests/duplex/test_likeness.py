@@ -9,6 +9,7 @@ import soundfile
 from scripts.common import weights
 from scripts.duplex import likeness
 from scripts.duplex.score_duplex import score_duplex
+from scripts.duplex.transcribe_duplex import transcribe_duplex
 from scripts.rows.duplex import Conversation, DuplexScore
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow.model_spec import ModelSpec
@@ -101,17 +102,24 @@ def test_real_models_agree_about_a_spoken_answer(tmp_path):
     sides = [Conversation(id=own.id, audio="one.flac", seconds=SECONDS, **given) for own in items]
     write_rows(tmp_path / "sides.jsonl", sides)
     recognisers = {"faster_whisper": {"threads": 1}, "pocketsphinx": {}}
-    score_duplex(
-        item_rows=tmp_path / "items.jsonl",
+    given = {
+        "item_rows": tmp_path / "items.jsonl",
+        "audio": tmp_path / "audio",
+        "user_audio": tmp_path / "user",
+        "transcripts": tmp_path / "transcripts.jsonl",
+        "system": "sys",
+    }
+    transcribe_duplex(
+        **given,
         conversations=tmp_path / "sides.jsonl",
-        audio=tmp_path / "audio",
-        user_audio=tmp_path / "user",
+        asr=[ModelSpec("asr", n, own | {"word_times": True}) for n, own in recognisers.items()],
+        vad=ModelSpec("vad", "silero"),
+    )
+    score_duplex(
+        **given,
         prompt_interruption=ROOT / "config/prompts/duplex_interruption.md",
         prompt_service=ROOT / "config/prompts/duplex_service.md",
         scores=tmp_path / "scores.jsonl",
-        system="sys",
-        asr=[ModelSpec("asr", n, own | {"word_times": True}) for n, own in recognisers.items()],
-        vad=ModelSpec("vad", "silero"),
         speakers=[ModelSpec("speaker", "campplus"), ModelSpec("speaker", "resemblyzer")],
     )
     rows = read_rows(tmp_path / "scores.jsonl", DuplexScore)

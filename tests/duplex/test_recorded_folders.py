@@ -19,6 +19,7 @@ from scripts.duplex.import_conversations import import_conversations
 from scripts.duplex.import_duplex import import_duplex
 from scripts.duplex.score_duplex import score_duplex
 from scripts.duplex.spans import joined
+from scripts.duplex.transcribe_duplex import transcribe_duplex
 from scripts.rows.duplex import DuplexScore
 from scripts.rows.jsonl import read_rows
 from scripts.workflow.model_spec import ModelSpec
@@ -216,18 +217,25 @@ def _scored(home: Path, name: str) -> list[DuplexScore]:
     import_conversations(
         at("items"), at("sides"), at("audio"), "theirs", str(home / name), "fdb-1.0"
     )
-    score_duplex(
-        item_rows=at("items"),
-        user_audio=at("user"),
+    given = {
+        "item_rows": at("items"),
+        "user_audio": at("user"),
+        "audio": at("audio"),
+        "transcripts": at("transcripts"),
+        "system": "theirs",
+    }
+    transcribe_duplex(
+        **given,
         conversations=at("sides"),
-        audio=at("audio"),
+        asr=[ModelSpec("asr", "deaf")],
+        vad=ModelSpec("vad", "detector"),
+    )
+    score_duplex(
+        **given,
         prompt_interruption=ROOT / "config/prompts/duplex_interruption.md",
         prompt_service=ROOT / "config/prompts/duplex_service.md",
         expected=home / "expected.json",
         scores=at("scores"),
-        system="theirs",
-        asr=[ModelSpec("asr", "deaf")],
-        vad=ModelSpec("vad", "detector"),
         speakers=[],
         llm=None,
     )

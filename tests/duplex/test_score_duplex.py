@@ -10,12 +10,12 @@ import soundfile
 
 from scripts import backends
 from scripts.common.errors import UserError
-from scripts.duplex import fdb_corrected, hear, rated_replies
+from scripts.duplex import fdb_corrected, rated_replies
 from scripts.duplex import score_duplex as stage
 from scripts.rows.duplex import Event, TimedWord
 from scripts.workflow.model_spec import ModelSpec
-from tests.duplex.made_folder import EVENTS, ROOT, SECONDS, SPECS, Folder, item, values
-from tests.duplex.simulated_models import RATE, Judge, Recogniser, tone
+from tests.duplex.made_folder import EVENTS, ROOT, SECONDS, Folder, item, values
+from tests.duplex.simulated_models import RATE, Judge, tone
 
 
 @pytest.fixture
@@ -238,24 +238,6 @@ def test_a_language_that_a_recogniser_does_not_know_is_a_gap(folder):
     assert values(found, "takeover", "official", "activity") == {"en": 1, "zh": 1}
 
 
-def test_any_other_error_of_a_recogniser_is_no_gap(folder, monkeypatch):
-    class Broken(Recogniser):
-        def transcribe(self, clips, language=None):
-            raise UserError("no key")
-
-    monkeypatch.setitem(SPECS, "words", Broken())
-    folder.add(item("turn"), tone([(4.8, 7.8)], SECONDS))
-    with pytest.raises(UserError, match="no key"):
-        folder.scores()
-
-
-def test_a_recogniser_without_times_is_refused(folder, monkeypatch):
-    monkeypatch.setitem(SPECS, "words", Recogniser(times=False))
-    folder.add(item("turn"), tone([(4.8, 7.8)], SECONDS))
-    with pytest.raises(UserError, match="word_times: true"):
-        folder.scores()
-
-
 def test_ratings_of_a_service_answer(folder):
     folder.add(item("service", "said"), tone([(4.8, 7.8)], SECONDS))
     folder.add(item("service", "mute"), tone([], SECONDS))
@@ -298,21 +280,6 @@ def test_a_prompt_without_a_line_for_a_rating_is_refused(folder, tmp_path):
         rated_replies.read_prompts(
             ROOT / "config/prompts/duplex_interruption.md", tmp_path / "prompt.md"
         )
-
-
-def test_recognisers_get_speech_alone():
-    """Utterances that are near one another are recognised together; no clip shares any sound."""
-    spans = hear.pieces([(1.0, 2.0), (2.3, 3.0), (3.55, 4.0), (9.0, 10.0)], 10.05)
-    assert np.allclose(spans, [(0.9, 3.1), (3.45, 4.1), (8.9, 10.05)])
-    near = hear.pieces([(0.0, 19.9), (20.0, 25.0)], 30.0)
-    assert np.allclose(near, [(0.0, 19.95), (19.95, 25.1)])
-    assert hear.pieces([], 3.0) == []
-
-
-def test_two_models_of_one_name_are_refused(folder):
-    folder.add(item("turn"), tone([(4.8, 7.8)], SECONDS))
-    with pytest.raises(UserError, match="2 models are called words"):
-        folder.scores(asr=("words", "words"))
 
 
 def test_no_items_need_no_models(folder, monkeypatch):
