@@ -17,6 +17,7 @@ SUBJECTS = (
     "deduplication",
     "statistics",
     "duplex_turns",
+    "duplex_scoring",
     "services",
     "rerun",
     "pipeline",
