@@ -31,8 +31,9 @@ environment = $(PYTHON) -m venv $(1) && \
   $(1)/bin/python -m pip install --quiet --upgrade pip && \
   $(1)/bin/python -m pip install --quiet --no-compile $(2)
 
-# The caller's PYTHONPATH would shadow the pinned packages.
-unexport PYTHONPATH
+# The caller's PYTHONPATH would shadow the pinned packages. Without bytecode every process would compile
+# all that it imports: importing snakemake or torch would take two to three times as long.
+unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 ahead-quick ahead-demo:
 	@$(PYTHON) -m scripts.setup.machine
