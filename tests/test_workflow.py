@@ -94,8 +94,10 @@ def test_what_is_measured_of_a_reference_is_kept_for_every_system(toy):
     assert list(home.glob("*.jsonl")) and not [path for path in home.iterdir() if path.is_dir()]
 
 
-def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):
+def test_another_backend_code_reruns_exactly_what_uses_it(toy, snakemake, tmp_path):
     """In a copy of the project the quality backend is edited: of the corpus, rate uses it."""
+    for name in ("results", ".snakemake"):
+        shutil.copytree(toy / name, tmp_path / name)
     project = tmp_path / "project"
     for name in ("scripts", "rules", "config", "envs", "profiles", "tests/config"):
         shutil.copytree(ROOT / name, project / name)
@@ -103,14 +105,13 @@ def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):
     for name in ("weights", ".cache"):
         (project / name).symlink_to(ROOT / name)
     again = (f"--snakefile={project / 'Snakefile'}", *TOY, "corpus")
-    snakemake(*again, directory=tmp_path)
     assert NOTHING in snakemake(*again, "-n", directory=tmp_path)
     backend = project / "scripts/backends/quality/dnsmos.py"
     backend.write_text(backend.read_text("utf-8") + "\n# a comment changes nothing\n", "utf-8")
     assert NOTHING in snakemake(*again, "-n", directory=tmp_path)
     backend.write_text(backend.read_text("utf-8") + "\nEDITED = True\n", "utf-8")
-    assert set(planned(snakemake(*again, "-n", directory=tmp_path))) <= {"rate", "corpus", "total"}
-    assert "rate" in planned(snakemake(*again, "-n", directory=tmp_path))
+    jobs = set(planned(snakemake(*again, "-n", directory=tmp_path)))
+    assert "rate" in jobs and jobs <= {"rate", "corpus", "total"}
 
 
 @pytest.mark.parametrize(
