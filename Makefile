@@ -31,8 +31,9 @@ environment = $(PYTHON) -m venv $(1) && \
   $(1)/bin/python -m pip install --quiet --upgrade pip && \
   $(1)/bin/python -m pip install --quiet --no-compile $(2)
 
-# The caller's PYTHONPATH would shadow the pinned packages. Images of containers often forbid bytecode:
-# each of hundreds of processes would then compile all it imports (torch: 2 s more).
+# The caller\'s PYTHONPATH would shadow the pinned packages. Without bytecode, which images of containers
+# often forbid, each process compiles all that it imports: snakemake and torch take twice to three
+# times as long.
 unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 ahead-quick ahead-demo:

@@ -30,6 +30,8 @@ STAGES = {
 }
 KEYS = ("OPENAI_API_KEY", "OPENROUTER_API_KEY", "DASHSCOPE_API_KEY", "VOLCENGINE_API_KEY")
 KEYS += ("GEMINI_API_KEY",)
+# Costs and what is missing do not depend on the number of shards; the time of a dry run does.
+ONE_SHARD = ("--config", "shards=1")
 MISSING, STOPPED = "What is missing:", "Nothing was run: what is listed above is missing."
 
 
@@ -121,7 +123,7 @@ def test_keys_and_a_limit_of_cost_are_missing_until_they_are_given(bare, snakema
     with pytest.MonkeyPatch.context() as patch:
         for name in KEYS:
             patch.setenv(name, "sk-canary-1")
-        given = (*PAPER, "--config", "max_usd={all: 1000, judge: 900}", "-n", "all")
+        given = (*PAPER, *ONE_SHARD, "max_usd={all: 1000, judge: 900}", "-n", "all")
         printed = snakemake(*given, directory=tmp_path / "run")
     assert "  key  " not in printed and "  limit  " not in printed and "sk-canary" not in printed
 
@@ -146,7 +148,7 @@ def test_a_run_without_a_key_stops_before_any_job_and_keyless_targets_are_built(
 
 
 def test_without_services_nothing_is_paid(snakemake, tmp_path):
-    printed = snakemake("-n", "all", *over("open"), directory=tmp_path / "run")
+    printed = snakemake("-n", "all", *over("open"), *ONE_SHARD, directory=tmp_path / "run")
     costs = costs_of(printed)
     assert costs["all"][3:5] == ["0", "0.00"] and "  key  " not in printed
     assert "speak_users" not in costs and "_by_service" not in printed
@@ -154,7 +156,7 @@ def test_without_services_nothing_is_paid(snakemake, tmp_path):
 
 
 def test_as_published_asks_once_for_all_metrics(snakemake, tmp_path):
-    printed = snakemake("-n", "all", *over("as_published"), directory=tmp_path / "run")
+    printed = snakemake("-n", "all", *over("as_published"), *ONE_SHARD, directory=tmp_path / "run")
     assert costs_of(printed)["judge"][3] == "3136"
     judge = yaml.safe_load((ROOT / "config/as_published.yaml").read_text("utf-8"))["models"]
     (options,) = judge.values()
@@ -194,7 +196,7 @@ def test_what_is_missing_is_listed_and_a_dry_run_passes(bare):
 
 def test_a_real_run_lists_it_and_stops_before_any_job(snakemake, tmp_path, monkeypatch):
     monkeypatch.setenv("SPEECHROLE_WEIGHTS", str(tmp_path / "weights"))
-    printed = snakemake(*PAPER, "all", directory=tmp_path / "run", ok=False)
+    printed = snakemake(*PAPER, *ONE_SHARD, "--", "all", directory=tmp_path / "run", ok=False)
     assert printed.count(MISSING) == 1 and printed.rstrip().endswith(STOPPED)
     assert "Traceback" not in printed and "Finished jobid" not in printed
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".snakemake"]
