@@ -2,7 +2,7 @@
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata, deviations
-       (csv, md, tex)
+       (csv, md, tex); differences and compare of released scores stand in results/released/
 """
 
 SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
@@ -52,9 +52,9 @@ rule differences:
         published_roles=published("roles"),
         test=[] if RELEASED else dialogues_of("test"),
     output:
-        table_csv="results/paper/differences.csv",
-        table_md=shown("results/paper/differences.md", "Tables"),
-        table_tex="results/paper/differences.tex",
+        table_csv=f"{SCORED}/differences.csv",
+        table_md=shown(f"{SCORED}/differences.md", "Tables"),
+        table_tex=f"{SCORED}/differences.tex",
     log:
         "logs/differences.log",
     benchmark:
@@ -141,9 +141,9 @@ rule compare:
         published_roles=published("roles"),
         released=RELEASED or SHIPPED_SCORES,
     output:
-        table_csv="results/paper/compare.csv",
-        table_md=shown("results/paper/compare.md", "Paper"),
-        table_tex="results/paper/compare.tex",
+        table_csv=f"{SCORED}/compare.csv",
+        table_md=shown(f"{SCORED}/compare.md", "Paper"),
+        table_tex=f"{SCORED}/compare.tex",
     log:
         "logs/compare.log",
     benchmark:

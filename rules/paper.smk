@@ -2,7 +2,9 @@
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: table1..table7 (csv, md, tex), figure2 (md, tex), figure3..figure5 (csv, pdf,
-       svg, png); the phase's target, in rules/analyses.smk, includes those made there
+       svg, png); the phase's target, in rules/analyses.smk, includes those made there.
+       results/released/: table2, table3 where released scores stand in for a run, whose own tables
+       stay as they are
 """
 
 from scripts.paper.report.ratings import read_ratings
@@ -17,6 +19,9 @@ with faults_told():
         for path in config["released_scores"]
         for file in files_of(Path(local(path)))
     ]
+
+# Where the tables of scores stand: those of released ones never overwrite a run's own.
+SCORED = "results/released" if RELEASED else "results/paper"
 
 # Tables whose rules stand in a file of their own, included after this one: it adds their outputs.
 FURTHER_TABLES = []
@@ -78,9 +83,9 @@ rule table2:
         replies=[] if RELEASED else REPLIES,
         test=[] if RELEASED else dialogues_of("test"),
     output:
-        table_csv="results/paper/table2.csv",
-        table_md=shown("results/paper/table2.md", "Tables"),
-        table_tex="results/paper/table2.tex",
+        table_csv=f"{SCORED}/table2.csv",
+        table_md=shown(f"{SCORED}/table2.md", "Tables"),
+        table_tex=f"{SCORED}/table2.tex",
     log:
         "logs/table2.log",
     benchmark:
@@ -112,9 +117,9 @@ rule table3:
         replies=[] if RELEASED else REPLIES,
         test=[] if RELEASED else dialogues_of("test"),
     output:
-        table_csv="results/paper/table3.csv",
-        table_md=shown("results/paper/table3.md", "Tables"),
-        table_tex="results/paper/table3.tex",
+        table_csv=f"{SCORED}/table3.csv",
+        table_md=shown(f"{SCORED}/table3.md", "Tables"),
+        table_tex=f"{SCORED}/table3.tex",
     log:
         "logs/table3.log",
     benchmark:

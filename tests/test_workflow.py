@@ -151,17 +151,21 @@ def test_released_scores_stand_in_for_a_run(snakemake, tmp_path):
     )
     jobs = set(planned(snakemake("-n", *given, directory=tmp_path)))
     assert jobs == {"table2", "table3", "differences", "compare", "total"}
+    own = tmp_path / "results/paper/table2.csv"
+    own.parent.mkdir(parents=True)
+    own.write_text("of a run", "utf-8")
     snakemake(*given, directory=tmp_path)
-    with (tmp_path / "results/paper/table2.csv").open(encoding="utf-8", newline="") as file:
+    assert own.read_text("utf-8") == "of a run" and [*own.parent.iterdir()] == [own]
+    with (tmp_path / "results/released/table2.csv").open(encoding="utf-8", newline="") as file:
         (row,) = [row for row in csv.DictReader(file) if row["source"] == "run"]
     assert (row["system"], row["language"], row["IA_n"]) == ("Their System", "Chinese", "64")
     assert float(row["overall"]) == pytest.approx(0.686, abs=0.0005)
-    page = (tmp_path / "results/paper/table2.md").read_text("utf-8")
+    page = (tmp_path / "results/released/table2.md").read_text("utf-8")
     assert "| Their System | gemini-2.5-pro | released scores |" in page
     assert "this run |" not in page
     snakemake(*given, "only={roles: [hutao], items: 1}", directory=tmp_path)  # a smoke run
     for name in ("table2", "table3"):
-        with (tmp_path / f"results/paper/{name}.csv").open(encoding="utf-8", newline="") as file:
+        with (tmp_path / f"results/released/{name}.csv").open(encoding="utf-8", newline="") as file:
             runs = [row for row in csv.DictReader(file) if row["source"] == "run"]
         assert sum(int(row["IA_n"]) for row in runs) == 2
 
