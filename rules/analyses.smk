@@ -67,6 +67,7 @@ rule differences:
     params:
         roles=ROLES,
         max_missing=config["max_missing"],
+        about_judge=ABOUT_SCORES,
         expected=expected_of(config["judge"]),
         only=config["only"],
         code=code("paper/differences"),
@@ -96,6 +97,7 @@ rule agree:
         systems=ANSWERING,
         roles=ROLE_NAMES,
         judges=JUDGES,
+        about_judge=judge_told(JUDGES, OWN_HOSTS),
         expected=expected_of(*JUDGES),
         code=code("paper/agree"),
     script:
@@ -124,6 +126,7 @@ rule judge_audit:
         **job_resources(),
     params:
         judges=JUDGES,
+        about_judge=judge_told(JUDGES, OWN_HOSTS),
         number=config["judge_audit"]["items"],
         expected=expected_of(*JUDGES),
         code=code("paper/judge_audit"),

@@ -9,6 +9,7 @@ makes  results/paper/: table1..table7 (csv, md, tex), figure2 (md, tex), figure3
 
 from scripts.paper.report.ratings import read_ratings
 from scripts.paper.report.released import files_of
+from scripts.workflow.judge_told import judge_told
 from scripts.workflow.self_judged import self_judged
 
 with faults_told():
@@ -35,8 +36,12 @@ ABLATIONS = {
 }
 # The verdicts of some judges that a table expects (scripts/paper/report/expected.py).
 expected_of = lambda *judges: {"systems": ANSWERING, "judges": list(judges), "metrics": METRICS}
-WARNINGS = [] if RELEASED else self_judged(SYSTEMS, config["judge"], JUDGES[config["judge"]])
-NOTICES += WARNINGS
+SELF_JUDGED = self_judged(SYSTEMS, config["judge"], JUDGES[config["judge"]])
+NOTICES += [] if RELEASED else SELF_JUDGED
+# What the tables say of the judge whose scores they hold, and of all judges.
+OWN_HOSTS = config["services"]["hosts"]
+ABOUT_JUDGE = [*judge_told({config["judge"]: JUDGES[config["judge"]]}, OWN_HOSTS), *SELF_JUDGED]
+ABOUT_SCORES = judge_told({}) if RELEASED else ABOUT_JUDGE
 # A printed table of the paper.
 published = lambda name: project(f"config/published/{name}.tsv")
 # An output that `snakemake --report` shows under `category`, with its caption.
@@ -99,7 +104,7 @@ rule table2:
         systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
-        warnings=WARNINGS,
+        about_judge=ABOUT_SCORES,
         expected=expected_of(config["judge"]),
         only=config["only"],
         ablations={} if RELEASED else ABLATIONS,
@@ -133,7 +138,7 @@ rule table3:
         systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
-        warnings=WARNINGS,
+        about_judge=ABOUT_SCORES,
         expected=expected_of(config["judge"]),
         only=config["only"],
         code=code("paper/table3"),
@@ -191,6 +196,7 @@ rule table5:
     params:
         systems=ANSWERING,
         roles=ROLE_NAMES,
+        about_judge=ABOUT_JUDGE,
         expected=expected_of(config["judge"]),
         code=code("paper/table5"),
     script:

@@ -70,6 +70,7 @@ def differences(
     table_tex: Path,
     roles: list[dict],
     max_missing: float,
+    about_judge: list[str],
     expected: dict[str, list[str]],
     only: dict | None = None,
 ) -> None:
@@ -119,6 +120,7 @@ def differences(
         table_tex,
         title,
         [
+            *about_judge,
             *(note.format(number=number) for note in NOTES),
             *read.notes,
         ],

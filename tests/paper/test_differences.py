@@ -35,6 +35,7 @@ def run(tmp_path, rows, test=(), max_missing=1.0):
         **outputs(tmp_path),
         roles=ROLES,
         max_missing=max_missing,
+        about_judge=["A word on the judge."],
         expected=expected(rows),
     )
     return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")

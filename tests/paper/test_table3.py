@@ -35,7 +35,7 @@ def build(tmp_path, scores):
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=0.01,
-        warnings=[],
+        about_judge=[],
         expected=expected(SCORES),
     )
     return cells(tmp_path / "table.csv")

@@ -36,8 +36,7 @@ NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge"
 NOTES = [
     "A score is the mean over items of the judge's score of the system's reply divided by that of "
     "the reference (section 4.2); overall is the mean of the paper's eight metrics. The best value "
-    "is bold and the second underlined, within a language, a domain and a source. Above 1 the "
-    "judge prefers the system's reply to the reference.",
+    "is bold and the second underlined, within a language, a domain and a source.",
     "Intervals are 95 % t intervals of role means (items of a role are not independent), followed "
     "by items scored / missing; overall counts the scores of those eight. With fewer than "
     "five roles there is none. From twenty roles on the 95 % of 10,000 resamples of whole roles "
