@@ -39,8 +39,8 @@ def table2(
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
     systems, `about_judge` are sentences on the judge, `ablations` maps an ablated system to its
     original and `only` restricts released scores as in the config. `expected` names the systems,
-    judges and metrics that each of the `test` dialogues should have verdicts of. Raises UserError if
-    more than `max_missing` of a system's scores are missing. csv columns:
+    judges and metrics that each of the `test` dialogues should have verdicts of. Raises UserError
+    if more than `max_missing` of a system's scores are missing. csv columns:
     scripts.paper.report.scores.header, domain `all`.
     """
     scores = read_scores(
