@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scripts.paper.report.escape import md_inline, tex_text
+from scripts.paper.report.latex import HEAD
 from scripts.paper.report.published import read_published
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_all
@@ -29,7 +30,7 @@ def figure2(
         if row.subtask in category:
             found[category[row.subtask]] = row
     names = {row["role"]: row["name"] for row in roles}
-    md, tex = [f"# {TITLE}"], [f"% {TITLE}; Chinese text needs XeLaTeX."]
+    md, tex = [f"# {TITLE}"], [f"% {TITLE}\n{HEAD}"]
     for title, dialogue in found.items():
         md.append(f"## {md_inline(title)}")
         tex.append(rf"\paragraph{{{tex_text(title)}}}")
