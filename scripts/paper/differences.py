@@ -102,13 +102,16 @@ def differences(
         table.sort(
             key=lambda row: (LANGUAGES.index(row["language"]), list(POOLS).index(row["domain"]))
         )
+    ranked = {"rank": "Rank", "span": "95 %"}
+    if all(row["span"] == EMPTY for row in ranks):
+        del ranked["span"]  # the notes say why there is none
     sections = [
         Section(
             pairs,
             NAMES | {score: score for score in metrics} | {"overall": "Overall"} | SHARED,
             "Paired differences",
         ),
-        Section(ranks, NAMES | {"rank": "Rank", "span": "95 %"} | SHARED, "Ranks"),
+        Section(ranks, NAMES | ranked | SHARED, "Ranks"),
         Section(scales, NAMES | SCALES, "Other scales"),
     ]
     title = "Differences between systems"
