@@ -85,6 +85,7 @@ def test_a_job_whose_items_are_kept_loads_no_model(toy, snakemake, tmp_path, mon
         *TOY, "--forcerun", "identify", "--", "judging", directory=tmp_path / "again"
     )
     assert "rule judge:" in printed
+    assert "open decisions about speakers, in results/roles/pending.tsv: 2 of The mec" in printed
     for path in (toy / "results").rglob("*"):
         if path.suffix in (".jsonl", ".flac"):
             assert (tmp_path / "again" / path.relative_to(toy)).read_bytes() == path.read_bytes()
@@ -113,6 +114,16 @@ def test_another_backend_code_reruns_exactly_what_uses_it(snakemake, tmp_path):
     backend.write_text(backend.read_text("utf-8") + "\nEDITED = True\n", "utf-8")
     assert set(planned(snakemake(*again, "-n", directory=tmp_path))) <= {"rate", "corpus", "total"}
     assert "rate" in planned(snakemake(*again, "-n", directory=tmp_path))
+
+
+def test_a_run_in_which_nobody_is_decided_on_ends_with_the_reasons(toy, snakemake, tmp_path):
+    for name in ("results", ".snakemake"):
+        shutil.copytree(toy / name, tmp_path / name)
+    drop = ("choose_voices", "--config", "verify={unverified: drop}")
+    printed = " ".join(snakemake(*TOY, *drop, directory=tmp_path, ok=False).split())
+    assert "no role has a voice, so there would be no dialogue. joe, sparky: 1 speaker" in printed
+    assert "Left out of this run: open decisions about speakers, in results/roles" in printed
+    assert (tmp_path / "results/roles/pending.tsv").read_text("utf-8").count("The mechanic") == 2
 
 
 @pytest.mark.parametrize(

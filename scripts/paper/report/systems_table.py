@@ -33,11 +33,13 @@ from scripts.rows.systems import Reply
 from scripts.workflow.model_spec import ModelSpec
 
 RELEASED = "released scores"
+UNRANKED = 0.01  # share of missing scores above which a row is not ranked
 NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
 NOTES = [
     "A score is the mean over items of the judge's score of the system's reply divided by that of "
     "the reference (section 4.2); overall is the mean of the paper's eight metrics. The best value "
-    "is bold and the second underlined, within a language, a domain and a source.",
+    "is bold and the second underlined, within a language, a domain and a source, among the rows "
+    "that lack no more than 1 % of their scores: others are means over other items.",
     "Intervals are 95 % t intervals of role means (items of a role are not independent), followed "
     "by items scored / missing; overall counts the scores of those eight. With fewer than "
     "five roles there is none. From twenty roles on the 95 % of 10,000 resamples of whole roles "
@@ -89,7 +91,7 @@ def write_comparison(
             shown,
             names | {score: score for score in metrics} | {"overall": "Overall"},
             ranked=with_overall(metrics),
-            within=("language", "domain", "source", "judge"),
+            within=("language", "domain", "source", "judge", "apart"),
         ),
         *_intervals([row for row in shown if row["source"] == "run"], with_overall(metrics)),
     ]
@@ -165,7 +167,7 @@ def _labels(
 ) -> dict[str, str]:
     """The `label` of a row, its source and whether every item is synthetic, and `labelled`, which
     also says how many of its scores there are: with some missing, it is a mean over other items
-    than its neighbours'."""
+    than its neighbours'. A row that lacks more than `UNRANKED` is not ranked: `apart` names it."""
     label = own if row["source"] == "run" else SOURCES[row["source"]]
     items = {
         verdict.id
@@ -176,7 +178,8 @@ def _labels(
     label += ", synthetic" if synthetic else ""
     there, lost = row["overall_n"], row["overall_missing"]
     part = f", {there} of {there + lost} scores" if lost else ""
-    return {"label": label, "labelled": label + part}
+    apart = row["system"] if lost and lost > UNRANKED * (there + lost) else ""
+    return {"label": label, "labelled": label + part, "apart": apart}
 
 
 def _intervals(rows: list[dict[str, Any]], scores: Sequence[str]) -> list[Section]:
