@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 from scripts.rows.corpus import Medium, Recording, media_id
@@ -41,7 +41,7 @@ def left_out(
         lines += [f"role {name}: {reason}" for name, reason in mute.items()]
     pending = results / "roles" / "pending.tsv"
     if "verify" in rules and pending.is_file():
-        lines += _open(pending)
+        lines += _open(pending, {row["media"] for row in media})
     return lines
 
 
@@ -75,10 +75,11 @@ def _media(folder: Path, names: dict[str, str], batches: Iterable[str]) -> dict[
     return why
 
 
-def _open(pending: Path) -> list[str]:
-    """A line on the open decisions, with how many each medium has."""
+def _open(pending: Path, media: Set[str]) -> list[str]:
+    """A line on the open decisions about `media`, with how many each has."""
     with pending.open(encoding="utf-8", newline="") as file:
-        places = Counter(row["media"] for row in csv.DictReader(file, delimiter="\t"))
+        rows = csv.DictReader(file, delimiter="\t")
+        places = Counter(row["media"] for row in rows if row["media"] in media)
     if not places:
         return []
     told = ", ".join(f"{number} of {name}" for name, number in places.items())

@@ -29,7 +29,7 @@ def self_judged(systems: Mapping[str, ModelSpec | str], judge: str, spec: ModelS
     models = ", ".join(sorted(set().union(*both.values())))
     return [
         f"The judge `{judge}` asks a language model ({models}) that {', '.join(both)} "
-        f"{'answer' if len(both) > 1 else 'answers'} with: it finds its own words likelier than "
+        f"{'answer' if len(both) > 1 else 'answers'} with: it favours its own words over "
         "others', so compare these scores with those of other systems with care, or choose a judge "
         "that is not under test."
     ]

@@ -29,6 +29,7 @@ def results(folder):
     refused += [rows.refused_voice("bob", "no words"), rows.refused_voice("zoe", "not played")]
     rows.written(folder / "roles/voices_refused.jsonl", refused)
     lines = ["media\tstart\twhy", "The crash\t1.00\tspeaker_0", "The crash\t9.00\tspeaker_1"]
+    lines.append("Another run's film\t9.00\tno medium has this name")
     (folder / "roles/pending.tsv").write_text("\n".join(lines) + "\n", "utf-8")
     return folder
 

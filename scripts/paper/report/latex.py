@@ -134,4 +134,4 @@ def _longest_word(text: str) -> float:
     words = WORD.findall(
         re.sub(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]", "  ", breakable(text))
     )
-    return max([2.0, *(SLACK * _width(word) for word in words)])
+    return max([3.0, *(SLACK * _width(word) for word in words)])
