@@ -27,6 +27,7 @@
 #       deviations}.*                                        csv, md, tex; figure2: md, tex
 #   results/paper/export_scores/{joint,per_metric}/{system}/{mode}/{role}.json
 #                                                            missing.csv beside them
+#   results/released/{table2,table3,differences,compare}.*   of `released_scores` instead of this run
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
 #
 # Where a benchmark is scored, roles/ has voices and profiles, and dialogues/ the test split.

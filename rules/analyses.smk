@@ -2,7 +2,7 @@
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata, deviations
-       (csv, md, tex)
+       (csv, md, tex); differences and compare of released scores stand in results/released/
 """
 
 SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
@@ -52,9 +52,9 @@ rule differences:
         published_roles=published("roles"),
         test=[] if RELEASED else dialogues_of("test"),
     output:
-        table_csv="results/paper/differences.csv",
-        table_md=shown("results/paper/differences.md", "Tables"),
-        table_tex="results/paper/differences.tex",
+        table_csv=f"{SCORED}/differences.csv",
+        table_md=shown(f"{SCORED}/differences.md", "Tables"),
+        table_tex=f"{SCORED}/differences.tex",
     log:
         "logs/differences.log",
     benchmark:
@@ -67,6 +67,7 @@ rule differences:
     params:
         roles=ROLES,
         max_missing=config["max_missing"],
+        about_judge=ABOUT_SCORES,
         expected=expected_of(config["judge"]),
         only=config["only"],
         code=code("paper/differences"),
@@ -96,6 +97,7 @@ rule agree:
         systems=ANSWERING,
         roles=ROLE_NAMES,
         judges=JUDGES,
+        about_judge=judge_told(JUDGES, OWN_HOSTS),
         expected=expected_of(*JUDGES),
         code=code("paper/agree"),
     script:
@@ -124,6 +126,7 @@ rule judge_audit:
         **job_resources(),
     params:
         judges=JUDGES,
+        about_judge=judge_told(JUDGES, OWN_HOSTS),
         number=config["judge_audit"]["items"],
         expected=expected_of(*JUDGES),
         code=code("paper/judge_audit"),
@@ -141,9 +144,9 @@ rule compare:
         published_roles=published("roles"),
         released=RELEASED or SHIPPED_SCORES,
     output:
-        table_csv="results/paper/compare.csv",
-        table_md=shown("results/paper/compare.md", "Paper"),
-        table_tex="results/paper/compare.tex",
+        table_csv=f"{SCORED}/compare.csv",
+        table_md=shown(f"{SCORED}/compare.md", "Paper"),
+        table_tex=f"{SCORED}/compare.tex",
     log:
         "logs/compare.log",
     benchmark:

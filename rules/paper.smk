@@ -2,11 +2,14 @@
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: table1..table7 (csv, md, tex), figure2 (md, tex), figure3..figure5 (csv, pdf,
-       svg, png); the phase's target, in rules/analyses.smk, includes those made there
+       svg, png); the phase's target, in rules/analyses.smk, includes those made there.
+       results/released/: table2, table3 where released scores stand in for a run, whose own tables
+       stay as they are
 """
 
 from scripts.paper.report.ratings import read_ratings
 from scripts.paper.report.released import files_of
+from scripts.workflow.judge_told import judge_told
 from scripts.workflow.self_judged import self_judged
 
 with faults_told():
@@ -17,6 +20,9 @@ with faults_told():
         for path in config["released_scores"]
         for file in files_of(Path(local(path)))
     ]
+
+# Where the tables of scores stand: those of released ones never overwrite a run's own.
+SCORED = "results/released" if RELEASED else "results/paper"
 
 # Tables whose rules stand in a file of their own, included after this one: it adds their outputs.
 FURTHER_TABLES = []
@@ -30,8 +36,12 @@ ABLATIONS = {
 }
 # The verdicts of some judges that a table expects (scripts/paper/report/expected.py).
 expected_of = lambda *judges: {"systems": ANSWERING, "judges": list(judges), "metrics": METRICS}
-WARNINGS = [] if RELEASED else self_judged(SYSTEMS, config["judge"], JUDGES[config["judge"]])
-NOTICES += WARNINGS
+SELF_JUDGED = self_judged(SYSTEMS, config["judge"], JUDGES[config["judge"]])
+NOTICES += [] if RELEASED else SELF_JUDGED
+# What the tables say of the judge whose scores they hold, and of all judges.
+OWN_HOSTS = config["services"]["hosts"]
+ABOUT_JUDGE = [*judge_told({config["judge"]: JUDGES[config["judge"]]}, OWN_HOSTS), *SELF_JUDGED]
+ABOUT_SCORES = judge_told({}) if RELEASED else ABOUT_JUDGE
 # A printed table of the paper.
 published = lambda name: project(f"config/published/{name}.tsv")
 # An output that `snakemake --report` shows under `category`, with its caption.
@@ -78,9 +88,9 @@ rule table2:
         replies=[] if RELEASED else REPLIES,
         test=[] if RELEASED else dialogues_of("test"),
     output:
-        table_csv="results/paper/table2.csv",
-        table_md=shown("results/paper/table2.md", "Tables"),
-        table_tex="results/paper/table2.tex",
+        table_csv=f"{SCORED}/table2.csv",
+        table_md=shown(f"{SCORED}/table2.md", "Tables"),
+        table_tex=f"{SCORED}/table2.tex",
     log:
         "logs/table2.log",
     benchmark:
@@ -94,7 +104,7 @@ rule table2:
         systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
-        warnings=WARNINGS,
+        about_judge=ABOUT_SCORES,
         expected=expected_of(config["judge"]),
         only=config["only"],
         ablations={} if RELEASED else ABLATIONS,
@@ -112,9 +122,9 @@ rule table3:
         replies=[] if RELEASED else REPLIES,
         test=[] if RELEASED else dialogues_of("test"),
     output:
-        table_csv="results/paper/table3.csv",
-        table_md=shown("results/paper/table3.md", "Tables"),
-        table_tex="results/paper/table3.tex",
+        table_csv=f"{SCORED}/table3.csv",
+        table_md=shown(f"{SCORED}/table3.md", "Tables"),
+        table_tex=f"{SCORED}/table3.tex",
     log:
         "logs/table3.log",
     benchmark:
@@ -128,7 +138,7 @@ rule table3:
         systems={} if RELEASED else SYSTEMS | RECORDED,
         roles=ROLES,
         max_missing=config["max_missing"],
-        warnings=WARNINGS,
+        about_judge=ABOUT_SCORES,
         expected=expected_of(config["judge"]),
         only=config["only"],
         code=code("paper/table3"),
@@ -186,6 +196,7 @@ rule table5:
     params:
         systems=ANSWERING,
         roles=ROLE_NAMES,
+        about_judge=ABOUT_JUDGE,
         expected=expected_of(config["judge"]),
         code=code("paper/table5"),
     script:

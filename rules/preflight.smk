@@ -9,9 +9,11 @@ import sys
 from snakemake.logging import logger
 
 from scripts.services import settings
-from scripts.workflow import cost, environments, guards, requirements, role_requirements
-from scripts.workflow import slurm_arrays
+from scripts.workflow import cost, environments, guards, left_out, requirements
+from scripts.workflow import role_requirements, slurm_arrays
 from scripts.workflow.workload import size
+
+REACHED = set()  # the rules that have jobs in the target, finished ones too
 
 with faults_told():
     SPEEDS = read_table(project("config/speeds.tsv"), "speeds")
@@ -73,6 +75,7 @@ with faults_told():
 
 def find_jobs_and_announce():
     find_jobs()
+    REACHED.update(job.rule.name for job in guards.part(workflow.dag, "jobs"))
     if workflow.is_main_process and workflow.executor_plugin and not workflow.touch:
         announce(guards.part(workflow.dag, "needrun_jobs")())
         send_arrays()
@@ -81,12 +84,24 @@ def find_jobs_and_announce():
 workflow._build_dag = find_jobs_and_announce
 
 
+def tell_left_out():
+    """Report what was left out of the phases that the target reaches."""
+    lines = left_out.left_out(REACHED, MEDIA_USED, BATCHES, PLAYED)
+    if lines:
+        print("Left out of this run:", *lines, sep="\n  ")
+
+
 onstart:
     Path("results").mkdir(exist_ok=True)
     Path("results/run_config.yaml").write_text(yaml.safe_dump(dict(config), allow_unicode=True))
 
 
+onsuccess:
+    tell_left_out()
+
+
 onerror:
+    tell_left_out()
     print(
         "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
     )

@@ -98,6 +98,7 @@ rule choose_voices:
         roles=PLAYED,
         speaker=REFERENCE[0],
         diarization=REFERENCE[1],
+        nobody=config["choose_voices"]["nobody"],
         code=code("roles/choose_voices", *REFERENCE),
     script:
         "../scripts/roles/choose_voices.py"

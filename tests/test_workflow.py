@@ -83,6 +83,7 @@ def test_a_job_whose_items_are_kept_loads_no_model(toy, snakemake, tmp_path, mon
         *TOY, "--forcerun", "identify", "--", "judging", directory=tmp_path / "again"
     )
     assert "rule judge:" in printed
+    assert "open decisions about speakers, in results/roles/pending.tsv: 2 of The mec" in printed
     for path in (toy / "results").rglob("*"):
         if path.suffix in (".jsonl", ".flac"):
             assert (tmp_path / "again" / path.relative_to(toy)).read_bytes() == path.read_bytes()
@@ -112,6 +113,16 @@ def test_another_backend_code_reruns_exactly_what_uses_it(toy, snakemake, tmp_pa
     backend.write_text(backend.read_text("utf-8") + "\nEDITED = True\n", "utf-8")
     jobs = set(planned(snakemake(*again, "-n", directory=tmp_path)))
     assert "rate" in jobs and jobs <= {"rate", "corpus", "total"}
+
+
+def test_a_run_in_which_nobody_is_decided_on_ends_with_the_reasons(toy, snakemake, tmp_path):
+    for name in ("results", ".snakemake"):
+        shutil.copytree(toy / name, tmp_path / name)
+    drop = ("choose_voices", "--config", "verify={unverified: drop}")
+    printed = " ".join(snakemake(*TOY, *drop, directory=tmp_path, ok=False).split())
+    assert "no role has a voice, so there would be no dialogue. joe, sparky: 1 speaker" in printed
+    assert "Left out of this run: open decisions about speakers, in results/roles" in printed
+    assert (tmp_path / "results/roles/pending.tsv").read_text("utf-8").count("The mechanic") == 2
 
 
 @pytest.mark.parametrize(
@@ -149,17 +160,21 @@ def test_released_scores_stand_in_for_a_run(snakemake, tmp_path):
     )
     jobs = set(planned(snakemake("-n", *given, directory=tmp_path)))
     assert jobs == {"table2", "table3", "differences", "compare", "total"}
+    own = tmp_path / "results/paper/table2.csv"
+    own.parent.mkdir(parents=True)
+    own.write_text("of a run", "utf-8")
     snakemake(*given, directory=tmp_path)
-    with (tmp_path / "results/paper/table2.csv").open(encoding="utf-8", newline="") as file:
+    assert own.read_text("utf-8") == "of a run" and [*own.parent.iterdir()] == [own]
+    with (tmp_path / "results/released/table2.csv").open(encoding="utf-8", newline="") as file:
         (row,) = [row for row in csv.DictReader(file) if row["source"] == "run"]
     assert (row["system"], row["language"], row["IA_n"]) == ("Their System", "Chinese", "64")
     assert float(row["overall"]) == pytest.approx(0.686, abs=0.0005)
-    page = (tmp_path / "results/paper/table2.md").read_text("utf-8")
+    page = (tmp_path / "results/released/table2.md").read_text("utf-8")
     assert "| Their System | gemini-2.5-pro | released scores |" in page
     assert "this run |" not in page
     snakemake(*given, "only={roles: [hutao], items: 1}", directory=tmp_path)  # a smoke run
     for name in ("table2", "table3"):
-        with (tmp_path / f"results/paper/{name}.csv").open(encoding="utf-8", newline="") as file:
+        with (tmp_path / f"results/released/{name}.csv").open(encoding="utf-8", newline="") as file:
             runs = [row for row in csv.DictReader(file) if row["source"] == "run"]
         assert sum(int(row["IA_n"]) for row in runs) == 2
 

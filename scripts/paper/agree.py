@@ -69,12 +69,14 @@ def agree(
     systems: list[str],
     roles: list[str],
     judges: dict[str, ModelSpec],
+    about_judge: list[str],
     expected: dict[str, list[str]],
 ) -> None:
     """One csv row a metric, pair of judges (people count as one) and measure; columns: HEADER.
 
     `verdicts` are those of all `judges` (specs by name); `systems` and `roles` are the names that
-    a rating may use; `expected` is as in table2. An item is a system's replies to a test dialogue.
+    a rating may use; `about_judge` and `expected` are as
+    in table2. An item is a system's replies to a test dialogue.
     A judge with several versions counts as several judges. With one judge and no ratings the table
     has no rows.
     """
@@ -102,7 +104,9 @@ def agree(
             rows += [{"metric": metric} | row for row in found]
     rows = [dict.fromkeys(HEADER) | row for row in rows]
     alone = [f"{note} {OF_STAND_INS}" for note in stand_ins(judges)]
-    notes = [*alone, *NOTES, *read.notes, *missing_notes(read.verdicts)] if rows else []
+    notes = (
+        [*alone, *about_judge, *NOTES, *read.notes, *missing_notes(read.verdicts)] if rows else []
+    )
     if not given:
         notes.append("No ratings of this run were given: config/human_ratings.tsv.")
     if len(judges) < 2:

@@ -36,20 +36,23 @@ from scripts.paper.report.statistics import (
 from scripts.rows.judging import Verdict
 from scripts.workflow import stage
 
+Items = dict[str, tuple[str, np.ndarray]]  # by id: the role, (scores,) ratios
 PLACE = ["language", "domain", "judge"]
-HEADER = [*PLACE, "system", "other", "metric", "difference", "p", "p_holm", "roles"]
+HEADER = [*PLACE, "system", "other", "metric", "difference", "p", "p_holm", "roles", "items"]
 NAMES = {"language": "Language", "domain": "Domain", "judge": "Judge", "system": "System"}
+SHARED = {"roles": "Roles", "items": "Items"}
 SCALES = {
     **{"ratio": "Ratio", "log_ratio": "Log ratio", "difference": "Difference"},
     **{"win": "Win", "tie": "Tie", "loss": "Loss", "n": "Scores", "missing": "Missing"},
 }
 NOTES = [
-    "Difference: the mean over the roles that both systems have all scores for, of the role's mean "
-    "ratio. In brackets p of a sign-flip test over roles (all patterns up to 16 roles), adjusted "
-    "by Holm's method over the {number} metrics; overall is tested alone. "
-    "With fewer than five roles there is no test.",
-    "Rank: the place of each system by overall (1 is best) and the middle 95 % of its places in "
-    "10,000 resamples of the roles that all systems share; no interval under twenty roles.",
+    "Difference: the mean over roles of the role's mean ratio, over the items that both systems "
+    "have all scores of: an item that one of them lacks is in neither mean. In brackets p of a "
+    "sign-flip test over roles (all patterns up to 16 roles), adjusted by Holm's method over the "
+    "{number} metrics; overall is tested alone. With fewer than five roles there is no test.",
+    "Rank: the place of each system by overall (1 is best), over the items that all systems have "
+    "all scores of, and the middle 95 % of its places in 10,000 resamples of their roles; no "
+    "interval under twenty roles.",
     "Scales, over all scores of all metrics. Ratio: test / reference (the paper's score). Log "
     "ratio: the mean of its natural logarithm (0 is as good as the reference). Difference: test - "
     "reference, in points of the judge's scale. Win, tie, loss: shares of scores above, equal to "
@@ -67,6 +70,7 @@ def differences(
     table_tex: Path,
     roles: list[dict],
     max_missing: float,
+    about_judge: list[str],
     expected: dict[str, list[str]],
     only: dict | None = None,
 ) -> None:
@@ -85,25 +89,29 @@ def differences(
                 if (v.language, v.judge) == place and v.pool in pools and v.offered:
                     systems.setdefault(v.system, []).append(v)
             at = {"language": place[0], "domain": domain, "judge": place[1]}
-            means = {name: role_means(own, metrics) for name, own in systems.items()}
-            for one, other in combinations(means, 2):
-                found = pair_rows(means[one], means[other], metrics)
+            whole = {name: whole_items(own, metrics) for name, own in systems.items()}
+            for one, other in combinations(whole, 2):
+                found = pair_rows(whole[one], whole[other], metrics)
                 rows += [at | {"system": one, "other": other} | row for row in found]
                 cells = {row["metric"]: _told(row) for row in found}
+                cells |= {key: found[0][key] for key in ("roles", "items")}
                 pairs.append(at | {"system": f"{one} - {other}"} | cells)
-            ranks += [at | row for row in rank_rows(means)]
+            ranks += [at | row for row in rank_rows(whole)]
             scales += [at | {"system": name} | scale_row(own) for name, own in systems.items()]
     for table in (rows, pairs, ranks, scales):
         table.sort(
             key=lambda row: (LANGUAGES.index(row["language"]), list(POOLS).index(row["domain"]))
         )
+    ranked = {"rank": "Rank", "span": "95 %"}
+    if all(row["span"] == EMPTY for row in ranks):
+        del ranked["span"]  # the notes say why there is none
     sections = [
         Section(
             pairs,
-            NAMES | {score: score for score in metrics} | {"overall": "Overall"},
+            NAMES | {score: score for score in metrics} | {"overall": "Overall"} | SHARED,
             "Paired differences",
         ),
-        Section(ranks, NAMES | {"rank": "Rank", "span": "95 %", "roles": "Roles"}, "Ranks"),
+        Section(ranks, NAMES | ranked | SHARED, "Ranks"),
         Section(scales, NAMES | SCALES, "Other scales"),
     ]
     title = "Differences between systems"
@@ -115,6 +123,7 @@ def differences(
         table_tex,
         title,
         [
+            *about_judge,
             *(note.format(number=number) for note in NOTES),
             *read.notes,
         ],
@@ -123,51 +132,66 @@ def differences(
     )
 
 
-def role_means(verdicts: list[Verdict], metrics: Sequence[str]) -> dict[str, np.ndarray]:
-    """Mean ratios of each role that has all metrics, with overall as the last."""
-    clusters, values = matrix(verdicts, metrics)
-    sums, counts = cluster_totals(clusters, values)
-    names = sorted(set(clusters))
-    whole = (counts > 0).all(axis=1)
-    means = overall_added(sums[whole] / counts[whole])
-    return dict(zip(np.array(names)[whole].tolist(), means, strict=True))
+def whole_items(verdicts: list[Verdict], metrics: Sequence[str]) -> Items:
+    """The ratios of each item that has all metrics, with overall as the last."""
+    roles, values = matrix(verdicts, metrics)
+    names = dict.fromkeys(verdict.id for verdict in verdicts)
+    return {
+        name: (role, ratios)
+        for name, role, ratios in zip(names, roles, overall_added(values), strict=True)
+        if not np.isnan(ratios).any()
+    }
 
 
-def pair_rows(
-    one: dict[str, np.ndarray], other: dict[str, np.ndarray], metrics: Sequence[str]
-) -> list[dict[str, Any]]:
-    """A row a metric and one for overall: mean difference over shared roles, p and adjusted p."""
-    scores, shared = with_overall(metrics), sorted(set(one) & set(other))
+def shared_means(systems: Sequence[Items]) -> tuple[list[np.ndarray], int]:
+    """The mean ratios of each role, (roles, scores) a system in one order of roles, over the items
+    that all systems have, and how many those are."""
+    shared = sorted(set.intersection(*map(set, systems))) if systems else []
     if not shared:
-        empty = {"difference": None, "p": None, "p_holm": None, "roles": 0}
+        return [], 0
+    roles = [systems[0][name][0] for name in shared]
+    means = []
+    for own in systems:
+        sums, counts = cluster_totals(roles, np.array([own[name][1] for name in shared]))
+        means.append(sums / counts)
+    return means, len(shared)
+
+
+def pair_rows(one: Items, other: Items, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """A row a metric and one for overall: mean difference over shared items, p and adjusted p."""
+    scores, (means, items) = with_overall(metrics), shared_means([one, other])
+    if not items:
+        empty = {"difference": None, "p": None, "p_holm": None, "roles": 0, "items": 0}
         return [{"metric": score} | empty for score in scores]
-    apart = np.array([one[role] - other[role] for role in shared])
-    found = sign_flip_p(apart) if len(shared) >= FEWEST else None
+    apart = means[0] - means[1]
+    found = sign_flip_p(apart) if len(apart) >= FEWEST else None
     p_values = [None] * len(scores) if found is None else found.tolist()
     adjusted = [*holm(p_values[:-1]), p_values[-1]]
+    counts = {"roles": len(apart), "items": items}
     return [
-        {"metric": score, "difference": float(mean), "p": p, "p_holm": p_holm, "roles": len(shared)}
+        {"metric": score, "difference": float(mean), "p": p, "p_holm": p_holm} | counts
         for score, mean, p, p_holm in zip(
             scores, apart.mean(axis=0), p_values, adjusted, strict=True
         )
     ]
 
 
-def rank_rows(means: dict[str, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
-    """Each system's rank by overall and its interval, over the roles that all systems share."""
-    shared = sorted(set.intersection(*map(set, means.values()))) if means else []
-    if not shared:
+def rank_rows(systems: dict[str, Items]) -> list[dict[str, Any]]:
+    """Each system's rank by overall and its interval, over the items that all systems share."""
+    means, items = shared_means([*systems.values()])
+    if not items:
         return []
-    overall = np.array([[means[name][role][-1] for name in means] for role in shared])
+    overall = np.array([own[:, -1] for own in means]).T
     places = rank_intervals(overall.mean(axis=0, keepdims=True))
     spans = [EMPTY] * len(means)
-    if len(shared) >= ENOUGH:
+    if len(overall) >= ENOUGH:
         drawn = resampled_means(overall, np.ones_like(overall))
         spans = [f"{low} to {high}" for low, high in rank_intervals(drawn)]
+    counts = {"roles": len(overall), "items": items}
     return [
-        {"system": name, "rank": place[0], "span": span, "roles": len(shared)}
+        {"system": name, "rank": place[0], "span": span} | counts
         for name, place, span in sorted(
-            zip(means, places, spans, strict=True), key=lambda row: row[1]
+            zip(systems, places, spans, strict=True), key=lambda row: row[1]
         )
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from scripts.duplex.measuring import label_of
 from scripts.duplex.transcribe_duplex import OWN_TEXT
+from scripts.paper.report.duplex_summary import Summary, cell, rater_told, spread, summaries
 from scripts.paper.report.duplex_summary import Summary, cell, spread, summaries
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import read_published
@@ -96,13 +97,14 @@ def duplex_table2(
         f"Measured with: recognisers {', '.join(recognisers)}, of which the first fills the tables "
         f"above; voice activity by {label_of(measuring['vad'])}; replies rated by {judge}."
     )
+    told = [rater_told(llm)] if isinstance(llm := measuring["llm"], ModelSpec) else []
     write_table(
         [*map(_printed, *_cells(printed)), *(_row(one) for one in found)],
         table_csv,
         table_md,
         table_tex,
         "Duplex Table 2: taking turns",
-        [about, *NOTES, *left_out(read_all(item_rows, DuplexItem))],
+        [about, *told, *NOTES, *left_out(read_all(item_rows, DuplexItem))],
         sections=sections,
         header=HEADER,
     )

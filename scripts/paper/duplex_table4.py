@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.duplex.measuring import label_of
-from scripts.paper.report.duplex_summary import cell, summaries
+from scripts.paper.report.duplex_summary import cell, rater_told, summaries
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import read_published
 from scripts.rows.duplex import DuplexItem, DuplexScore
@@ -81,6 +81,7 @@ def duplex_table4(
         "Duplex Table 4: service roles",
         [
             f"This run: rated by {label_of(llm)}, reading what {label_of(asr[0])} heard.",
+            rater_told(llm),
             "The paper's judge is GPT-4o, and its questions were never released: those of this run "
             "are another set, and its rows cannot be compared with the printed ones.",
             "Official: an answer that nobody heard has 0. Corrected: it has no rating; in brackets "

@@ -6,7 +6,7 @@ from typing import Any
 
 from scripts.common.errors import UserError
 from scripts.duplex.measuring import label_of
-from scripts.paper.report.duplex_summary import Summary, cell, summaries
+from scripts.paper.report.duplex_summary import Summary, cell, rater_told, summaries
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import read_published
 from scripts.rows.duplex import DuplexScore
@@ -74,6 +74,7 @@ def duplex_table5(
         "Duplex Table 5: how much training data is used",
         [
             "Printed: PersonaPlex trained on shares of 2,250 hours; 0 is Moshi.",
+            rater_told(llm),
             f"This run: replies rated by {label_of(llm)}, reading what {label_of(asr[0])} heard; "
             "adapters of the rule finetune_duplex, each on a share of this run's own material. "
             "Material, judge and embedders are others than the paper's: only the rows of one part "

@@ -4,7 +4,7 @@ from pathlib import Path
 from statistics import mean
 
 from scripts.paper.report.layout import Section, write_table
-from scripts.paper.report.published import PAPER_METRICS, read_published
+from scripts.paper.report.published import LAST_DIGIT, PAPER_METRICS, read_published
 from scripts.paper.report.statistics import spearman_p
 from scripts.workflow import stage
 
@@ -68,7 +68,7 @@ def _overall(path: Path, table: str) -> list[dict[str, str]]:
     for row in read_published(path):
         cells = mean(row[metric] for metric in PAPER_METRICS)
         # Each cell may be off by half its last digit, and so may their mean.
-        if abs(row["overall"] - cells) > 0.0005:
+        if abs(row["overall"] - cells) > LAST_DIGIT:
             names = [row["language"], row.get("domain", ""), row["system"], "overall"]
             found.append(
                 {

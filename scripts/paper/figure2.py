@@ -3,12 +3,17 @@
 from pathlib import Path
 
 from scripts.paper.report.escape import md_inline, tex_text
+from scripts.paper.report.latex import HEAD
 from scripts.paper.report.published import read_published
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_all
 from scripts.workflow import stage
+from scripts.workflow.stage import final_name
 
 TITLE = "Figure 2: test dialogues of the major task categories (this run)"
+CAPTION = "Test dialogues of the major task categories, of this run (Figure 2 of the paper)"
+# A caption outside a float, which could not break over pages.
+CAPTIONED = r"{\makeatletter\def\@captype{figure}\makeatother\caption{%s}\label{%s}}"
 
 
 def figure2(
@@ -29,7 +34,8 @@ def figure2(
         if row.subtask in category:
             found[category[row.subtask]] = row
     names = {row["role"]: row["name"] for row in roles}
-    md, tex = [f"# {TITLE}"], [f"% {TITLE}; Chinese text needs XeLaTeX."]
+    label = f"fig:{figure_tex.parent.name}:{Path(final_name(figure_tex)).stem}"
+    md, tex = [f"# {TITLE}"], [f"% {TITLE}\n{HEAD}", r"\begingroup\footnotesize"]
     for title, dialogue in found.items():
         md.append(f"## {md_inline(title)}")
         tex.append(rf"\paragraph{{{tex_text(title)}}}")
@@ -48,6 +54,7 @@ def figure2(
         ]
         tex.append("\n".join([rf"\emph{{{tex_text(about)}}}\par", *lines]))
     Path(figure_md).write_text("\n\n".join(md) + "\n", encoding="utf-8")
+    tex += [CAPTIONED % (CAPTION, label), r"\par\endgroup"]
     Path(figure_tex).write_text("\n\n".join(tex) + "\n", encoding="utf-8")
 
 

@@ -92,14 +92,16 @@ def judge_audit(
     table_tex: Path,
     judges: dict[str, ModelSpec],
     number: int,
+    about_judge: list[str],
     expected: dict[str, list[str]],
 ) -> None:
     """One csv row a judge, probe and metric, and one for all metrics; columns: HEADER.
 
     `probes` are the Probe rows of the `judges` (specs by name), `verdicts` all of their Verdict
     rows, from which positional preference is taken where a judge was asked in both orders.
-    `replies`, `test` and `spoken` are rows of what `number` items were chosen from; `expected` as
-    in table2. A comparison without one of its scores is counted in `missing`, in no figure.
+    `replies`, `test` and `spoken` are rows of what `number` items were chosen from; `about_judge`
+    and `expected` as in table2. A comparison without one of its scores is counted in `missing`, in
+    no figure.
     """
     wanted = Expected(test, **expected)
     chosen = _chosen(replies, test, spoken, number)
@@ -142,6 +144,7 @@ def judge_audit(
         table_tex,
         _title(judges),
         [
+            *about_judge,
             *_about(asked.verdicts, judges),
             *(NOTES if rows else ()),
             *(*asked.notes, *judged.notes),

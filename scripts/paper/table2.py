@@ -27,7 +27,7 @@ def table2(
     systems: dict[str, ModelSpec | str],
     roles: list[dict],
     max_missing: float,
-    warnings: list[str],
+    about_judge: list[str],
     expected: dict[str, list[str]],
     ablations: dict[str, str],
     only: dict | None = None,
@@ -37,11 +37,11 @@ def table2(
 
     Scores are those of `verdicts` and of the `released` files; roles of the latter are looked up in
     `published_roles` and in `roles`, the run's own. `systems` holds the specs of this run's
-    systems, `warnings` are notes about them, `ablations` maps an ablated system to its original and
-    `only` restricts released scores as in the config. `expected` names the systems, judges and
-    metrics that each of the `test` dialogues should have verdicts of. Raises UserError if more than
-    `max_missing` of a system's scores are missing. csv columns: scripts.paper.report.scores.header,
-    domain `all`.
+    systems, `about_judge` are sentences on the judge, `ablations` maps an ablated system to its
+    original and `only` restricts released scores as in the config. `expected` names the systems,
+    judges and metrics that each of the `test` dialogues should have verdicts of. Raises UserError
+    if more than `max_missing` of a system's scores are missing. csv columns:
+    scripts.paper.report.scores.header, domain `all`.
     """
     scores = read_scores(
         verdicts, released, published_roles, roles, Expected(test, **expected), only
@@ -59,7 +59,7 @@ def table2(
         "Table 2: scores of all systems",
         sections=[ablation_section(scores.verdicts, ablations)] if ablations else [],
         notes=[
-            *warnings,
+            *about_judge,
             *item_notes(
                 read_all(test, Dialogue), scores.verdicts, roles, read_published(published_roles)
             ),

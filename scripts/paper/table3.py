@@ -29,7 +29,7 @@ def table3(
     systems: dict[str, ModelSpec | str],
     roles: list[dict],
     max_missing: float,
-    warnings: list[str],
+    about_judge: list[str],
     expected: dict[str, list[str]],
     only: dict | None = None,
 ) -> None:
@@ -48,7 +48,7 @@ def table3(
         ["in_domain", "out_of_domain"],
         (table_csv, table_md, table_tex),
         "Table 3: scores in and out of domain",
-        notes=[*warnings, NOTE],
+        notes=[*about_judge, NOTE],
     )
 
 

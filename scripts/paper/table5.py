@@ -39,14 +39,15 @@ def table5(
     table_tex: Path,
     systems: list[str],
     roles: list[str],
+    about_judge: list[str],
     expected: dict[str, list[str]],
 ) -> None:
     """Spearman's rho between mean human and mean automatic scores of systems, per metric.
 
     Sources: `printed`, `recomputed` from the printed Tables 4 (`human`) and 2 (`automatic`,
-    Chinese), and `run` if this run has ratings; its automatic means are over the
-    rated items, and a system with several versions counts as several. `test` and `expected` are
-    as in table2. p is two-sided over all permutations (empty above nine systems), the interval by
+    Chinese), and `run` if this run has ratings; its automatic means are over the rated items, and a
+    system with several versions counts as several. `test`, `about_judge` and `expected` are as in
+    table2. p is two-sided over all permutations (empty above nine systems), the interval by
     Fisher's z with variance 1.06 / (n - 3) (empty for n <= 3 or |rho| = 1).
     """
     metrics = with_printed(expected["metrics"])
@@ -66,7 +67,7 @@ def table5(
     given, lost, notes = read_ratings(ratings, systems, roles, metrics), 0, []
     if given:
         read = read_verdicts(verdicts, Expected(test, **expected))
-        notes = read.notes
+        notes = [*about_judge, *read.notes]
         automatic_of = {
             _item(row): ((row.system, row.judge), score)
             for row in read.verdicts

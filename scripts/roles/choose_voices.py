@@ -19,6 +19,7 @@ from scripts.backends.diarization import DiarizationBackend
 from scripts.backends.speaker import SpeakerBackend
 from scripts.common import audio
 from scripts.common.progress import progress
+from scripts.roles.voiceless import refuse_nobody, why_voiceless
 from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
 from scripts.rows.jsonl import given, read_all, read_rows, write_rows
 from scripts.rows.roles import RefusedVoice, RoleSpeaker, Voice, roles_of
@@ -44,13 +45,15 @@ def choose_voices(
     roles: list[dict],
     speaker: ModelSpec,
     diarization: ModelSpec,
+    nobody: str,
 ) -> None:
     """Write one `Voice` a role that has a usable clip, its clips as FLAC, and rejected clips.
 
     recordings, vocals, turns ... are lists in the same order of batches; roles are the rows of
     roles.tsv that are played. Clips are named by their segment's id, never by the role. A clip
     without recognised words is rejected: it cannot be cloned from. A role with a single clip gets
-    it, with a flag.
+    it, with a flag. `nobody`: what happens if no role has a voice: "fail" (UserError, with each
+    role's reason) or "allow".
     """
     clips.mkdir(parents=True, exist_ok=True)
     folders = {}
@@ -62,12 +65,15 @@ def choose_voices(
     for turn in read_all(turns, Turn):
         talk[turn.media].append(turn)
     said = {row.id: row.text for row in read_all(transcripts, Transcript)}
-    good = {row.id for row in read_all(quality, Quality) if row.dropped is None}
-    role_of = roles_of(read_rows(speakers, RoleSpeaker))
+    rated = {row.id: row for row in read_all(quality, Quality)}
+    good = {key for key, row in rated.items() if row.dropped is None}
+    taken = read_rows(speakers, RoleSpeaker)
+    role_of = roles_of(taken)
     played: set[str] = {role["role"] for role in roles}
     usable: dict[str, list[Segment]] = defaultdict(list)
     refusals: list[RefusedVoice] = []
-    for clip in sorted(read_all(segments, Segment), key=lambda row: row.id):
+    clips_of_all = sorted(read_all(segments, Segment), key=lambda row: row.id)
+    for clip in clips_of_all:
         whose = role_of.get((clip.media, clip.speaker))
         if whose is None or whose not in played or clip.dropped is not None or clip.id not in good:
             continue
@@ -86,7 +92,7 @@ def choose_voices(
     for role in progress(roles, len(roles), "choose voices"):
         own = usable.get(role["role"], [])
         if not own:
-            reason = "it has no clip that is verified, long and good enough and understood"
+            reason = why_voiceless(role, taken, media.values(), clips_of_all, rated)
             refusals.append(RefusedVoice(role=role["role"], segment=None, dropped=reason))
             continue
         samples = [load(row) for row in own]
@@ -132,6 +138,8 @@ def choose_voices(
                 flags=[] if len(own) > 1 else ["one clip only"],
             )
         )
+    if roles and not rows and nobody == "fail":
+        refuse_nobody(refusals)
     write_rows(voices, rows)
     write_rows(refused, refusals)
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scripts.rows.jsonl import read_rows
-from scripts.rows.roles import Profile, Voice
+from scripts.rows.roles import Profile
+from scripts.workflow.left_out import voiceless
 from scripts.workflow.requirements import Requirement, Work, there
 
 NAMED = 10  # roles named one by one
@@ -59,12 +60,12 @@ def _of_rows(
     played: list[dict[str, str]], folder: Path, profiles_anew: bool
 ) -> Iterator[tuple[str, list[str]]]:
     """What roles lack, with their names, by the rows in `folder`."""
-    voices, profiles = folder / "voices.jsonl", folder / "profiles.jsonl"
-    if not voices.is_file():
-        return
-    names = {row.role for row in read_rows(voices, Voice)}
-    mute = [row["role"] for row in played if row["role"] not in names]
-    yield f"no voice ({folder / 'voices_refused.jsonl'} says why)", mute
+    profiles = folder / "profiles.jsonl"
+    why: dict[str, list[str]] = {}
+    for name, reason in voiceless(played, folder).items():
+        why.setdefault(reason, []).append(name)
+    for reason, names in why.items():
+        yield f"no voice ({reason})", names
     if profiles.is_file() and not profiles_anew:
         rows = read_rows(profiles, Profile)
         yield (

@@ -1,7 +1,8 @@
 """Systems that are judged by a language model of their own.
 
 A judge that asks how likely a reply is finds what its own language model wrote likelier than what
-others did, the reference included. Imported by the Snakefile: light imports only.
+others did, the reference included; one that listens is known to prefer its own answers. Imported by
+the Snakefile: light imports only.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 
 from scripts.workflow import specs
 from scripts.workflow.model_spec import ModelSpec
+
+ANSWERING = ("llm", "dialogue", "duplex", "judge")  # capabilities whose models say something
 
 
 def self_judged(systems: Mapping[str, ModelSpec | str], judge: str, spec: ModelSpec) -> list[str]:
@@ -23,19 +26,20 @@ def self_judged(systems: Mapping[str, ModelSpec | str], judge: str, spec: ModelS
     }
     if not both:
         return []
-    models = ", ".join(sorted({name for _, name in set().union(*both.values())}))
+    models = ", ".join(sorted(set().union(*both.values())))
     return [
         f"The judge `{judge}` asks a language model ({models}) that {', '.join(both)} "
-        f"{'answer' if len(both) > 1 else 'answers'} with: it finds its own words likelier than "
+        f"{'answer' if len(both) > 1 else 'answers'} with: it favours its own words over "
         "others', so compare these scores with those of other systems with care, or choose a judge "
         "that is not under test."
     ]
 
 
-def _language_models(spec: ModelSpec) -> set[tuple[str, str]]:
-    """Backend and name of the language models of a spec."""
-    return {
-        (one.backend, specs.option(one, "weights") or specs.option(one, "model") or one.backend)
+def _language_models(spec: ModelSpec) -> set[str]:
+    """The names of the language models of a spec, whatever backend runs them."""
+    named = [
+        specs.option(one, "weights") or specs.option(one, "model")
         for one in specs.with_nested([spec])
-        if one.capability == "llm"
-    }
+        if one.capability in ANSWERING
+    ]
+    return {str(name).rpartition("/")[2].lower() for name in named if name}

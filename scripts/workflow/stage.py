@@ -111,6 +111,11 @@ def _call(function: Callable, arguments: dict[str, Any], outputs: Iterable[str])
             _remove(path)
 
 
+def final_name(path: Path) -> str:
+    """The name of an output, of which `path` may be the temporary one."""
+    return re.sub(r"^\.part-\d+-", "", path.name)
+
+
 def _sweep(path: Path) -> None:
     """Remove partial outputs left by this process or by dead ones."""
     for part in path.parent.glob(".part-*"):

@@ -278,6 +278,7 @@ def test_a_listening_judge_that_always_prefers_a_is_found_out(run, services, tmp
         **outputs(tmp_path),
         judges=specs,
         number=0,
+        about_judge=["A word on the judge."],
         expected={"systems": [], "judges": [], "metrics": []},
     )
     found = {r["probe"]: r for r in cells(tmp_path / "table.csv") if r["metric"] == "all"}

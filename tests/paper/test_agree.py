@@ -26,6 +26,7 @@ def run(tmp_path, ratings, rows=(), backends=("gemini",), test=()):
         systems=SYSTEMS,
         roles=ROLES,
         judges={f"judge-{n}": ModelSpec("judge", name) for n, name in enumerate(backends)},
+        about_judge=["A word on the judge."],
         expected=expected(rows),
     )
     found = cells(tmp_path / "table.csv")

@@ -26,6 +26,7 @@ from tests.paper.made_up import PUBLISHED, ROLES, SYSTEMS, cells, dialogue, file
 ITEMS = [dialogue(f"i{n}", ("joe", "faye")[n % 2], idx=n) for n in range(4)]
 JUDGES = {"objective": ModelSpec("judge", "objective")}
 PRINTED = {f"table{n}": PUBLISHED / f"table{n}.tsv" for n in range(1, 6)}
+ABOUT = ["A word on the judge."]
 SHIPPED = sorted(PUBLISHED.glob("released_scores_*.csv"))
 
 
@@ -65,12 +66,13 @@ def written(tmp_path):
 
 def scores(run, **more):
     kept = {key: run[key] for key in ("verdicts", "test", "expected")}
-    return kept | {"published_roles": PUBLISHED / "roles.tsv", "roles": ROLES} | more
+    kept |= {"published_roles": PUBLISHED / "roles.tsv", "roles": ROLES, "about_judge": ABOUT}
+    return kept | more
 
 
 @pytest.mark.parametrize("table, printed", [(table2, "table2"), (table3, "table3")])
 def test_tables_2_and_3_print_it_beside_the_papers(tmp_path, run, table, printed):
-    more = {"warnings": []} | ({"ablations": {}} if table is table2 else {})
+    more = {"ablations": {}} if table is table2 else {}
     table(
         published=PRINTED[printed], released=[], replies=[], systems=SYSTEMS, max_missing=0,
         **scores(run), **more, **outputs(tmp_path),
@@ -85,6 +87,7 @@ def test_tables_2_and_3_print_it_beside_the_papers(tmp_path, run, table, printed
 
 def test_differences_have_it(tmp_path, run):
     differences(released=[], max_missing=0, **scores(run), **outputs(tmp_path))
+    assert ABOUT[0] in written(tmp_path)[1]
     rows, page = written(tmp_path)
     assert {row["difference"] for row in rows if row["metric"] == "Wit"} == {"0.5"}
     assert "Holm's method over the 9 metrics" in page
@@ -95,15 +98,17 @@ def test_ratings_of_it_are_read(tmp_path, run, metrics):
     people |= {"ratings": tmp_path / "ratings.tsv"}
     table4(published=PRINTED["table4"], metrics=metrics, **people, **outputs(tmp_path))
     assert [r["mean"] for r in written(tmp_path)[0] if r["metric"] == "Wit"] == ["8.0", "4.0"]
-    judged = {key: run[key] for key in ("verdicts", "test", "expected")}
+    judged = {key: run[key] for key in ("verdicts", "test", "expected")} | {"about_judge": ABOUT}
     table5(
         published=PRINTED["table5"], human=PRINTED["table4"], automatic=PRINTED["table2"],
         **people, **judged, **outputs(tmp_path),
     )  # fmt: skip
-    (row,) = [row for row in written(tmp_path)[0] if row["metric"] == "Wit"]
-    assert (row["source"], row["spearman_rho"]) == ("run", "1.0")
+    rows, page = written(tmp_path)
+    (row,) = [row for row in rows if row["metric"] == "Wit"]
+    assert ABOUT[0] in page and (row["source"], row["spearman_rho"]) == ("run", "1.0")
     agree(judges=JUDGES, **people, **judged, **outputs(tmp_path))
-    assert [row for row in written(tmp_path)[0] if row["metric"] == "Wit"]
+    rows, page = written(tmp_path)
+    assert [row for row in rows if row["metric"] == "Wit"] and ABOUT[0] in page
 
 
 def test_the_audit_has_it(tmp_path, run, monkeypatch):
@@ -112,9 +117,11 @@ def test_the_audit_has_it(tmp_path, run, monkeypatch):
         lambda *_: [(item, system) for item in ITEMS for system in ("good", "bare")],
     )
     judge_audit(
-        replies=[], spoken=[], judges=JUDGES, number=8, **run, **outputs(tmp_path)
+        replies=[], spoken=[], judges=JUDGES, number=8, about_judge=ABOUT, **run,
+        **outputs(tmp_path)
     )  # fmt: skip
     rows, page = written(tmp_path)
+    assert ABOUT[0] in page
     assert {row["missing"] for row in rows} == {"0"}
     assert [row["shift"] for row in rows if (row["probe"], row["metric"]) == ("louder", "Wit")]
     assert "| KC | Wit |" in page
@@ -139,9 +146,8 @@ def test_released_scores_may_have_it_and_need_not(tmp_path, run):
     line = ",".join((cell | {"metric": "Wit", "score_test": "9", "score_ref": "9"}).values())
     more.write_text(f"{header}\n{line}\n", "utf-8")
     kept = scores(run, verdicts=[], test=[], systems={}, ablations={}, replies=[], max_missing=1)
-    kept["warnings"] = []
     table2(
         published=PRINTED["table2"], released=[*SHIPPED, more], **kept, **outputs(tmp_path)
     )  # fmt: skip
     found = [row for row in written(tmp_path)[0] if row["source"] == "run" and row["overall"]]
-    assert {(row["Wit_n"], row["Wit_missing"]) for row in found} >= {("1", "0")}
+    assert {(row["Wit_n"], row["Wit_missing"]) for row in found} >= {("1", "63")}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scripts.common.errors import UserError
-from scripts.paper.differences import HEADER, differences, rank_rows, role_means, scale_row
+from scripts.paper.differences import HEADER, differences, rank_rows, scale_row, whole_items
 from scripts.paper.report.published import PAPER_METRICS
 from tests.paper.made_up import (
     PUBLISHED,
@@ -35,6 +35,7 @@ def run(tmp_path, rows, test=(), max_missing=1.0):
         **outputs(tmp_path),
         roles=ROLES,
         max_missing=max_missing,
+        about_judge=["A word on the judge."],
         expected=expected(rows),
     )
     return cells(tmp_path / "table.csv"), (tmp_path / "table.md").read_text("utf-8")
@@ -50,8 +51,23 @@ def test_a_difference_in_every_role_is_sure(tmp_path):
     assert float(row["p"]) == pytest.approx(2 / 2**8)
     assert float(row["p_holm"]) == pytest.approx(8 * 2 / 2**8)
     assert float(overall["all", "overall"]["p_holm"]) == pytest.approx(2 / 2**8)
-    assert "| good - bare | +0.250 (0.062) |" in page
+    assert "| good - bare | +0.250 (0.062) |" in page and "(0.008) | 8 | 8 |" in page
     assert len(found) == 2 * 9  # all and in_domain; no role is out of domain
+
+
+def test_systems_are_compared_and_ranked_on_the_items_that_they_share(tmp_path):
+    """A system that lacks the items that it is bad at is no better for it."""
+    rows = [v for n in range(8) for v in item(n, "good", 8)]
+    bare = [v for n in range(8) for v in item(n, "bare", 9 if n < 4 else 1)]
+    lost = {"score_test": None, "score_ref": None, "dropped": "not in the released scores"}
+    chosen = [v.model_copy(update=lost) if int(v.id[1:]) > 3 else v for v in bare]
+    found, page = run(tmp_path, rows + chosen)
+    row = next(r for r in found if (r["domain"], r["metric"]) == ("all", "overall"))
+    assert (float(row["difference"]), row["roles"], row["items"]) == (-0.125, "4", "4")
+    assert "| English | all | objective | bare | 1 | 4 | 4 |" in page
+    half = [v.model_copy(update=lost) if v.metric == "KC" and v.id == "i0" else v for v in bare]
+    found, _ = run(tmp_path, rows + half)
+    assert {r["items"] for r in found if r["domain"] == "all"} == {"7"}
 
 
 def test_few_roles_have_no_test(tmp_path):
@@ -73,11 +89,11 @@ def test_ranks_have_intervals_from_twenty_roles_on():
         name: [v for n in range(20) for v in item(n, name, float(score + rng.uniform(-1, 1)))]
         for name, score in (("low", 3), ("high", 8), ("near", 3))
     }
-    means = {name: role_means(rows, PAPER_METRICS) for name, rows in systems.items()}
-    best, *rest = rank_rows(means)
+    whole = {name: whole_items(rows, PAPER_METRICS) for name, rows in systems.items()}
+    best, *rest = rank_rows(whole)
     assert (best["system"], best["rank"], best["span"], best["roles"]) == ("high", 1, "1 to 1", 20)
     assert {row["span"] for row in rest} <= {"2 to 3", "2 to 2", "3 to 3"}
-    few = rank_rows({name: dict([*rows.items()][:19]) for name, rows in means.items()})
+    few = rank_rows({name: dict([*rows.items()][:19]) for name, rows in whole.items()})
     assert {row["span"] for row in few} == {"–"}
 
 

@@ -15,7 +15,7 @@ MEASURING = {
     "asr": [ModelSpec("asr", "one"), ModelSpec("asr", "two")],
     "vad": ModelSpec("vad", "silero"),
     "speakers": [],
-    "llm": ModelSpec("llm", "judge"),
+    "llm": ModelSpec("llm", "openvino"),
 }
 
 

@@ -25,7 +25,7 @@ def test_means_are_by_question_and_over_all(tmp_path):
         for role in (1, 2)
         for n in (0, 6)
     ]
-    about = {"task": "service", "metric": "task_adherence", "by": "judge"}
+    about = {"task": "service", "metric": "task_adherence", "by": "openvino"}
     scores = [
         made.score("r1-q0", 5, scenario="r1", **about),
         made.score("r2-q0", 4, scenario="r2", **about),
@@ -40,8 +40,11 @@ def test_means_are_by_question_and_over_all(tmp_path):
         [written(tmp_path / "scores.jsonl", scores)],
         *files,
         asr=[ModelSpec("asr", "ear")],
-        llm=ModelSpec("llm", "judge"),
+        llm=ModelSpec("llm", "openvino"),
     )
+    page = files[1].read_text("utf-8")
+    assert "The judge of replies: openvino, by llm/openvino, which reads them" in page
+    assert "it runs in the job itself, without an address." in page
     page = files[1].read_text("utf-8")
     # 4.5 of question 0; 1 of question 6, where one of two has no rating; 10 / 3 over all.
     assert "| s | official | 4.500 | – | – | – | – | – | 1.000 (1/2) | 3.333 (3/4) |" in page

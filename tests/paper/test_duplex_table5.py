@@ -34,7 +34,7 @@ def table(folder: Path, scores, adapters=(), systems=(), bases=()) -> tuple[str,
         bases=[*bases],
         speakers=[ModelSpec("speaker", "voices")],
         asr=[ModelSpec("asr", "ear")],
-        llm=ModelSpec("llm", "judge"),
+        llm=ModelSpec("llm", "openvino"),
     )
     with files[0].open(encoding="utf-8") as file:
         return files[1].read_text("utf-8"), [*csv.DictReader(file)]
@@ -45,10 +45,10 @@ def scores_of(system: str, similar: float, reply: float | None) -> list:
     return [
         made.score("a", similar, metric="similarity", by="voices", **about),
         made.score("b", similar + 0.1, metric="similarity", by="voices", system=system),
-        made.score("a", reply, metric="reply_score", by="judge", **about),
+        made.score("a", reply, metric="reply_score", by="openvino", **about),
         made.score("a", 1, metric="takeover", **about),
         made.score(
-            "q", 4, metric="task_adherence", by="judge", system=system, task="service",
+            "q", 4, metric="task_adherence", by="openvino", system=system, task="service",
             collection="service",
         ),
     ]  # fmt: skip

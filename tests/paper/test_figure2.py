@@ -31,7 +31,11 @@ def test_each_category_has_a_dialogue_or_says_that_it_has_none(tmp_path):
     assert "陆远航; Chinese; single-turn" in page and "synthetic" in page
     assert "**Joe:**" not in page  # the lowest id of a category is shown
     assert "None of the 4 test dialogues of this run is of this category." in page
-    assert r"5 \% of the way" in tex.read_text("utf-8")
+    written = tex.read_text("utf-8")
+    assert r"5 \% of the way" in written and r"\zhtext{陆远航}" in written
+    assert r"\caption{Test dialogues" in written
+    assert rf"\label{{fig:{tmp_path.name}:figure2}}" in written
+    assert written.count(r"\begingroup") == written.count(r"\endgroup") == 1
 
 
 def test_what_models_wrote_is_words_on_the_page(tmp_path):

@@ -65,6 +65,7 @@ def audit(tmp_path, rows, judged=(), judges=None, items=(), number=0):
         **outputs(tmp_path),
         judges=judges or ASKS,
         number=number,
+        about_judge=["A word on the judge."],
         expected=expected(rows) | {"systems": ["good"]},
     )
     found = cells(tmp_path / "table.csv")

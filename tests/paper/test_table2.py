@@ -32,7 +32,7 @@ def build(tmp_path, items, scores, ablations=None, max_missing=0.1, wanted=None)
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=max_missing,
-        warnings=["A word of warning."],
+        about_judge=["A word on the judge."],
         expected=wanted or expected(scores),
         ablations=ablations or {},
     )
@@ -46,7 +46,9 @@ def test_rows_that_are_gone_are_missing(tmp_path):
     with pytest.raises(UserError, match=r"10 of the 24 scores of bare by objective are missing.*"):
         build(tmp_path, items, scores[:-10])
     rows, page = build(tmp_path, items, scores[:-10], {"bare": "good"}, max_missing=0.5)
-    assert "A word of warning." in page and "| this run, 14 of 16 scores |" in page
+    assert "A word on the judge." in page and "| this run, 14 of 16 scores |" in page
+    own = [line for line in page.splitlines() if "| objective | this run" in line]
+    assert len(own) == 4 and not any("**" in line or "<ins>" in line for line in own)
     run = {(r["language"], r["system"]): r for r in rows if r["source"] == "run"}
     assert run["Chinese", "bare"]["overall_n"] == "0"
     assert [run["Chinese", "bare"][f"{m}_missing"] for m in ("IA", "KC", "overall")] == list("118")

@@ -35,7 +35,7 @@ def build(tmp_path, scores):
         systems=SYSTEMS,
         roles=ROLES,
         max_missing=0.01,
-        warnings=[],
+        about_judge=[],
         expected=expected(SCORES),
     )
     return cells(tmp_path / "table.csv")
@@ -56,7 +56,11 @@ def test_every_system_is_in_both_domains(tmp_path):
     printed = [row for row in rows if row["source"] == "printed"]
     assert len(printed) == 8 and printed[0]["domain"] == "in_domain"
     page = (tmp_path / "table.md").read_text("utf-8")
-    assert "A row of dashes: no role of this run" in page
+    assert "Left out, as there are no items of it: Chinese, out_of_domain." in page
+    own = [line for line in page.splitlines() if "| this run" in line]
+    assert len(own) == 6 and not any("–" in line for line in own)
+    assert "## Scored / missing, this run, English, in_domain (under 5 roles: no intervals)" in page
+    assert "| IA | 1 / 0 | 1 / 0 |" in page and "– (1 / 0)" not in page
     assert (
         "| English | in_domain | SpeechRole-Agent | gemini-2.5-pro | paper (printed) | **0.806**"
         in page

@@ -25,6 +25,7 @@ def build(tmp_path, ratings, scores, test=(), wanted=NONE):
         **outputs(tmp_path),
         systems=["s1", "s2", "s3", "s4"],
         roles=["joe"],
+        about_judge=["A word on the judge."],
         expected=wanted,
     )
     rows = cells(tmp_path / "table.csv")

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scripts import backends
 from scripts.backends.diarization import SpeakerTurn
 from scripts.common import audio
+from scripts.common.errors import UserError
 from scripts.roles.choose_voices import choose_voices, mean_cosine
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import RefusedVoice, Voice
@@ -38,7 +39,9 @@ class Crowded:
         return [SpeakerTurn(n, n + 1, s, False) for n, s in enumerate(names)]
 
 
-def run(tmp_path, monkeypatch, *, roles=ROLES[:1], crowded=(), turns=None, **changed):
+def run(
+    tmp_path, monkeypatch, *, roles=ROLES[:1], crowded=(), turns=None, nobody="allow", **changed
+):
     """Voices and refusals for clips a, b, c, d of speaker_0, who is the first of `roles`."""
     use = {"speaker": ByLoudness(), "diarization": Crowded(*crowded)}
     monkeypatch.setattr(backends, "load", lambda spec: use[spec])
@@ -66,6 +69,7 @@ def run(tmp_path, monkeypatch, *, roles=ROLES[:1], crowded=(), turns=None, **cha
         roles=roles,
         speaker="speaker",
         diarization="diarization",
+        nobody=nobody,
     )
     return read_rows(voices, Voice), read_rows(refused, RefusedVoice)
 
@@ -143,7 +147,48 @@ def test_a_clip_without_words_is_refused(tmp_path, monkeypatch):
 
 def test_a_role_without_a_clip_is_recorded(tmp_path, monkeypatch):
     _, (refused,) = run(tmp_path, monkeypatch, roles=ROLES[:2])
-    assert (refused.role, refused.segment) == ("ann", None) and "no clip" in refused.dropped
+    assert (refused.role, refused.segment) == ("ann", None)
+    assert refused.dropped == (
+        "no speaker of 'The Flight' was taken for this role, by models or by people"
+    )
+
+
+BAD = [quality(key, ovrl=n + 1, dropped=f"OVRL {n + 1} is below 5") for n, key in enumerate("abcd")]
+OPEN = speaker("speaker_0", "joe", status="unverified", dropped="nobody has decided who this is")
+
+
+@pytest.mark.parametrize(
+    "changed, reason",
+    [
+        ({"recordings": [], "segments": []}, "no medium of 'The Flight' could be read"),
+        (
+            {"recordings": [recording(dropped="no sound")], "segments": []},
+            "no medium of 'The Flight' could be read",
+        ),
+        ({"speakers": []}, "no speaker of 'The Flight' was taken for this role"),
+        ({"speakers": [OPEN]}, "1 speaker could be this role: nobody has decided who this is"),
+        ({"segments": []}, "no stretch of speech of its 1 speaker makes a clip"),
+        (
+            {"segments": [segment("a", 0, 1, "speaker_0", dropped="under 3 s")]},
+            "1 clip, none of use: under 3 s",
+        ),
+        ({"quality": BAD}, "4 clips, none good enough: of the best one, OVRL 4 is"),
+        ({"transcripts": []}, "no words were recognised in its 4 clips"),
+    ],
+)
+def test_a_role_without_a_voice_has_the_one_reason_and_is_an_error(
+    tmp_path, monkeypatch, changed, reason
+):
+    _, refused = run(tmp_path, monkeypatch, **changed)
+    assert refused[-1].segment is None and refused[-1].dropped.startswith(reason)
+    with pytest.raises(UserError, match="no role has a voice") as error:
+        run(tmp_path, monkeypatch, nobody="fail", **changed)
+    assert f"joe: {reason}" in str(error.value) and "pending.tsv" in str(error.value)
+
+
+def test_one_voice_is_enough(tmp_path, monkeypatch):
+    voices, refused = run(tmp_path, monkeypatch, roles=ROLES[:2], nobody="fail")
+    assert len(voices) == len(refused) == 1
 
 
 def test_a_dropped_speaker_s_clips_are_not_used(tmp_path, monkeypatch):
@@ -166,6 +211,7 @@ def test_an_empty_corpus_loads_no_model(tmp_path, monkeypatch):
         roles=ROLES[:1],
         speaker={},
         diarization={},
+        nobody="allow",
     )
     assert read_rows(tmp_path / "voices.jsonl", Voice) == []
     assert len(read_rows(tmp_path / "refused.jsonl", RefusedVoice)) == 1
@@ -221,6 +267,7 @@ def test_a_speaker_whose_clips_are_of_two_people_is_refused(tmp_path, monkeypatc
         roles=ROLES[:1],
         speaker="speaker",
         diarization="diarization",
+        nobody="allow",
     )
     assert bool(read_rows(tmp_path / "voices.jsonl", Voice)) == chosen
     if not chosen:

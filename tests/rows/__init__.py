@@ -13,7 +13,7 @@ from scripts.rows.corpus import Quality, Recording, Segment, Transcript, Turn
 from scripts.rows.dialogues import Dialogue, Exchange, Spoken, SpokenTurn
 from scripts.rows.jsonl import Row, write_rows
 from scripts.rows.judging import Verdict
-from scripts.rows.roles import Identity, Profile, RoleSpeaker, Voice
+from scripts.rows.roles import Identity, Profile, RefusedVoice, RoleSpeaker, Voice
 from scripts.rows.systems import Reply, ReplyTurn
 
 Fields = dict[str, Any]
@@ -73,6 +73,11 @@ def voice(role: str = "joe", **fields: Any) -> Voice:
     given = {"text": "Relax.", "similarity": None, "clips": 1, "others": [], "flags": []}
     free = {"synthetic": False, "redistribute": False}
     return Voice(**{"role": role} | ENGLISH | clip | given | free | fields)
+
+
+def refused_voice(role: str, dropped: str, segment: str | None = None) -> RefusedVoice:
+    """A role without a voice, or a clip that is none."""
+    return RefusedVoice(role=role, segment=segment, dropped=dropped)
 
 
 def voices_of(people: list[Profile]) -> list[Voice]:

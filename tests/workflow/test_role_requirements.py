@@ -49,8 +49,9 @@ def test_once_voices_and_profiles_are_made_their_rows_tell(tmp_path):
     flag = f"{NO_PROFILE} (it refused): the lines stand for it"
     people = [rows.profile("ann", flags=[flag], lines=["Hey."]), rows.profile("bob")]
     rows.written(tmp_path / "profiles.jsonl", people)
-    why = f"({tmp_path / 'voices_refused.jsonl'} says why)"
-    voice = f"1 of 3 roles have no voice {why}: cat"
+    refused = [rows.refused_voice("cat", "nobody has decided who this is")]
+    rows.written(tmp_path / "voices_refused.jsonl", refused)
+    voice = "1 of 3 roles have no voice (nobody has decided who this is): cat"
     assert told(["write"], played, folder=tmp_path) == [
         voice,
         "1 of 3 roles have no script: nothing of theirs is known: bob",

@@ -35,3 +35,18 @@ def test_options_that_change_no_weights_do_not_hide_it():
     again = DEFAULT["models"]["qwen-0.5b"] | {"threads": 1}
     cascade = DEFAULT["models"]["cascade-0.5b"] | {"llm": "again"}
     assert told("other", again=again, other=cascade)
+
+
+def test_the_same_weights_by_another_backend_do_not_hide_it():
+    served = {"capability": "llm", "backend": "openai", "model": "own/Qwen2.5-0.5B"}
+    served |= {"address": "http://127.0.0.1:8000/v1"}
+    cascade = DEFAULT["models"]["cascade-0.5b"] | {"llm": "served"}
+    assert "that other answers with" in told("other", served=served, other=cascade)[0]
+
+
+def test_a_judge_that_listens_is_under_test_too():
+    model = {"model": "gpt-audio-1.5", "version": "gpt-audio-1.5"}
+    judge = {"capability": "judge", "backend": "openai_audio_judge"} | model
+    system = {"capability": "dialogue", "backend": "openai_audio"} | model
+    (sentence,) = told("GPT-Audio", judge="listening", listening=judge, **{"GPT-Audio": system})
+    assert "judge `listening`" in sentence and "(gpt-audio-1.5) that GPT-Audio answers" in sentence

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scripts.duplex.measuring import label_of
 from scripts.paper.report.statistics import (
     cluster_totals,
     percentile_interval,
@@ -18,6 +19,19 @@ from scripts.paper.report.statistics import (
     t_interval,
 )
 from scripts.rows.duplex import DuplexScore
+from scripts.services import settings
+from scripts.workflow import specs
+from scripts.workflow.judge_told import place_of
+from scripts.workflow.model_spec import ModelSpec
+
+
+def rater_told(llm: ModelSpec) -> str:
+    """A sentence on the language model that rates replies: how it is asked, and where it runs."""
+    place = place_of(specs.option(llm, "address"), settings.rules().hosts)
+    return (
+        f"The judge of replies: {label_of(llm)}, by {llm.label}, which reads them and is asked "
+        f"once for each rating, 0 to 5; {place}."
+    )
 
 
 @dataclass(frozen=True)

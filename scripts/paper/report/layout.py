@@ -1,12 +1,12 @@
 """Writes a table as csv for programs (unrounded) and as md and tex for people (rounded).
 
-The tex is a fragment: it needs the packages booktabs, graphicx (wide grids are shrunk to the line)
-and xcolor (for red cells) and, for Chinese text, XeLaTeX.
+The tex is a fragment to be included; its first lines say what packages it needs.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from csv import DictWriter
 from dataclasses import dataclass
@@ -15,10 +15,12 @@ from typing import Any
 
 from scripts.common.cells import defused
 from scripts.paper.report.escape import md_inline, md_paragraph, tex_text
+from scripts.paper.report.latex import HEAD, breakable, longtables, slug
+from scripts.workflow.stage import final_name
 
 EMPTY = "–"
-WIDE = 8  # a grid with more columns is shrunk to the line width
 MARKS = {
+    "plain": dict.fromkeys(("best", "second", "red", ""), "{}"),
     "md": {"best": "**{}**", "second": "<ins>{}</ins>", "red": "🟥 {}", "": "{}"},
     "tex": {
         **{"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"},
@@ -78,7 +80,9 @@ def write_table(
         sections = [Section(rows, columns, "", digits, ranked, within)]
     write_csv(rows, csv, header)
     Path(md).write_text(markdown(title, sections, notes), encoding="utf-8")
-    Path(tex).write_text(latex(title, sections, notes), encoding="utf-8")
+    tex = Path(tex)
+    label = f"tab:{tex.parent.name}:{Path(final_name(tex)).stem}"
+    tex.write_text(latex(title, sections, notes, label), encoding="utf-8")
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path, header: Sequence[str]) -> None:
@@ -105,47 +109,36 @@ def markdown(title: str, sections: Sequence[Section], notes: Sequence[str]) -> s
     return "\n\n".join([*parts, *map(md_paragraph, notes)]) + "\n"
 
 
-def latex(title: str, sections: Sequence[Section], notes: Sequence[str]) -> str:
-    """The page as LaTeX: one float a section, the notes under the last.
+def latex(title: str, sections: Sequence[Section], notes: Sequence[str], label: str) -> str:
+    """The page as LaTeX: a table a section, with captions and labels, the notes under the last.
 
-    The title is plain text, not a caption: it has the paper's own number.
+    The first section has the `label`, others that and their title. A number that the title has in
+    the paper is told in brackets: the caption gets another one in the document that includes it.
     """
-    parts = [f"% {title}: needs booktabs, graphicx and xcolor; Chinese text needs XeLaTeX."]
-    for number, section in enumerate(sections, start=1):
-        heading = f"{title} – {section.title}" if section.title else title
-        grid = _tabular(section)
-        lines = [
-            r"\begin{table}",
-            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"{{\normalsize {tex_text(heading)}}}\par\smallskip",
-            rf"\resizebox{{\linewidth}}{{!}}{{{grid}}}" if len(section.columns) > WIDE else grid,
-        ]
-        if number == len(sections):
-            lines += [rf"\par\smallskip\raggedright {tex_text(note)}" for note in notes]
-        parts.append("\n".join([*lines, r"\end{table}"]))
+    parts, labels = [f"% {tex_text(title)}\n{HEAD}"], set[str]()
+    for number, section in enumerate(sections):
+        caption = _caption(title) + (f": {section.title}" if section.title else "")
+        own = f"{label}:{slug(section.title) or number + 1}" if number else label
+        own = f"{own}-{number + 1}" if own in labels else own
+        labels.add(own)
+        plain = _grid(section, "plain", str)
+        marked = _grid(section, "tex", lambda text: tex_text(breakable(text)))
+        if not section.rows:
+            plain = marked = [["none", *([""] * (len(section.columns) - 1))]]
+        parts.append(longtables([*section.columns.values()], plain, marked, caption, own))
+    small = r"\par\smallskip\noindent{\footnotesize\raggedright "
+    parts += [f"{small}{tex_text(breakable(note))}\\par}}" for note in notes]
     return "\n\n".join(parts) + "\n"
 
 
-def _tabular(section: Section) -> str:
-    """The grid of a section: numbers to the right, text to the left."""
-    numeric = [
-        all(isinstance(row.get(key), int | float | None) for row in section.rows)
-        for key in section.columns
-    ]
-    alignment = "".join("r" if right and section.rows else "l" for right in numeric)
-    lines = [" & ".join(line) + r" \\" for line in _grid(section, "tex", tex_text)]
-    headings = " & ".join(tex_text(heading) for heading in section.columns.values()) + r" \\"
-    return "\n".join(
-        [
-            rf"\begin{{tabular}}{{{alignment}}}",
-            r"\toprule",
-            headings,
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-        ]
-    )
+def _caption(title: str) -> str:
+    """A title without its number in the paper, which follows in brackets."""
+    found = re.fullmatch(r"(Duplex )?Table (\d+)( [^:]+)?: (.+)", title)
+    if found is None:
+        return title
+    duplex, number, more, rest = found.groups(default="")
+    paper = "PersonaPlex" if duplex else "the paper"
+    return f"{rest[0].upper()}{rest[1:]} (Table {number} of {paper}{more})"
 
 
 def _grid(section: Section, form: str, escape: Any) -> list[list[str]]:

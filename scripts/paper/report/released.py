@@ -8,8 +8,8 @@ and the position counts.
 
 Nothing doubtful is taken: a file with one such score is refused, naming the place. What a system
 lacks in a language that it has scores of is missing, and counted as such: one of the paper's
-metrics, or a whole item. The items are the paper's 392 if none is given that is not among them,
-else all that any system has.
+metrics, another one that it has scores of, or a whole item. The items are all that any system has,
+and the paper's 392 as soon as one of them is given: a further item does not hide those left out.
 """
 
 from __future__ import annotations
@@ -268,12 +268,15 @@ def _whole(value: Any) -> int | None:
 
 
 def _absent(verdicts: Iterable[Verdict], roles: Sequence[dict[str, str]]) -> list[Verdict]:
-    """A row without scores for each of the paper's metrics that a system lacks of an item in a
-    language that it has scores of: a mean over chosen items looks like one over all."""
+    """A row without scores for each metric that a system lacks of an item in a language that it has
+    scores of: a mean over chosen items looks like one over all."""
     by_item: dict[tuple, dict[str, Verdict]] = {}
     asked: dict[str, dict[str, dict[str, Any]]] = {}  # items by language
+    metrics: dict[tuple, dict[str, None]] = {}  # by system, judge and language
     for row in verdicts:
-        by_item.setdefault((row.system, row.judge, row.language, row.id), {})[row.metric] = row
+        place = (row.system, row.judge, row.language)
+        by_item.setdefault((*place, row.id), {})[row.metric] = row
+        metrics.setdefault(place, dict.fromkeys(PAPER_METRICS))[row.metric] = None
         asked.setdefault(row.language, {})[row.id] = row.model_dump(include=set(ITEM))
     for language, items in asked.items():
         items |= _paper_items(language, items, roles)
@@ -281,9 +284,9 @@ def _absent(verdicts: Iterable[Verdict], roles: Sequence[dict[str, str]]) -> lis
     lost["dropped"] = ABSENT
     return [
         Verdict(system=system, judge=judge, metric=metric, **item, **lost)
-        for system, judge, language in dict.fromkeys(key[:3] for key in by_item)
+        for (system, judge, language), own in metrics.items()
         for name, item in asked[language].items()
-        for metric in PAPER_METRICS
+        for metric in own
         if metric not in by_item.get((system, judge, language, name), {})
     ]
 
@@ -291,7 +294,7 @@ def _absent(verdicts: Iterable[Verdict], roles: Sequence[dict[str, str]]) -> lis
 def _paper_items(
     language: str, given: dict[str, dict[str, Any]], roles: Sequence[dict[str, str]]
 ) -> dict[str, dict[str, Any]]:
-    """All of the paper's items of a language, if each `given` one is among them, else none."""
+    """All of the paper's items of a language if one of them is `given`, else none."""
     items = {
         _item_id(row["role"], mode, idx): {
             **{key: row[key] for key in ("role", "language", "pool")},
@@ -302,7 +305,7 @@ def _paper_items(
         for mode in MODES
         for idx in range(ITEMS // len(MODES))
     }
-    return items if given.keys() <= items.keys() else {}
+    return items if given.keys() & items.keys() else {}
 
 
 def _item_id(role: str, mode: str, idx: int) -> str:

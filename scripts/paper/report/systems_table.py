@@ -24,6 +24,7 @@ from scripts.paper.report.scores import (
     unvoiced_notes,
     with_overall,
 )
+from scripts.paper.report.statistics import FEWEST
 from scripts.paper.report.versioned_verdicts import VersionedVerdicts, bearing
 from scripts.rows.dialogues import Dialogue
 from scripts.rows.jsonl import read_all
@@ -32,12 +33,13 @@ from scripts.rows.systems import Reply
 from scripts.workflow.model_spec import ModelSpec
 
 RELEASED = "released scores"
+UNRANKED = 0.01  # share of missing scores above which a row is not ranked
 NAMES = {"language": "Language", "domain": "Domain", "system": "System", "judge": "Judge"}
 NOTES = [
     "A score is the mean over items of the judge's score of the system's reply divided by that of "
     "the reference (section 4.2); overall is the mean of the paper's eight metrics. The best value "
-    "is bold and the second underlined, within a language, a domain and a source. Above 1 the "
-    "judge prefers the system's reply to the reference.",
+    "is bold and the second underlined, within a language, a domain and a source, among the rows "
+    "that lack no more than 1 % of their scores: others are means over other items.",
     "Intervals are 95 % t intervals of role means (items of a role are not independent), followed "
     "by items scored / missing; overall counts the scores of those eight. With fewer than "
     "five roles there is none. From twenty roles on the 95 % of 10,000 resamples of whole roles "
@@ -76,7 +78,12 @@ def write_comparison(
     made_up = {row.id for row in read_all(test, Dialogue) if row.synthetic}
     # A run has systems of its own; without them the scores are released ones.
     own = SOURCES["run"] if systems else RELEASED
-    shown = [row | _labels(row, verdicts, made_up, own) for row in rows]
+    empty = _without_items(verdicts, domains)
+    shown = [
+        row | _labels(row, verdicts, made_up, own)
+        for row in rows
+        if row["source"] == "printed" or (row["language"], row["domain"]) not in empty
+    ]
     names = {key: name for key, name in NAMES.items() if key != "domain" or len(domains) > 1}
     names |= {"labelled": "Source"}
     page = [
@@ -84,7 +91,7 @@ def write_comparison(
             shown,
             names | {score: score for score in metrics} | {"overall": "Overall"},
             ranked=with_overall(metrics),
-            within=("language", "domain", "source", "judge"),
+            within=("language", "domain", "source", "judge", "apart"),
         ),
         *_intervals([row for row in shown if row["source"] == "run"], with_overall(metrics)),
     ]
@@ -93,11 +100,14 @@ def write_comparison(
         columns = {"language": "Language", "system": "System", "metric": "Metric"}
         columns |= {"reason": "Reason", "n": "Scores"}
         page.append(Section(missing, columns, "Missing scores"))
-    if any(row["source"] == "run" and not row["overall_n"] for row in rows):
+    if empty:
+        places = "; ".join(f"{language}, {domain}" for language, domain in empty)
+        notes = [*notes, f"Left out, as there are no items of it: {places}."]
+    if any(row["source"] == "run" and not row["overall_n"] for row in shown):
         notes = [
             *notes,
-            "A row of dashes: no role of this run has its language and domain, or the system does "
-            "not speak the language (the missing scores say so).",
+            "A row of dashes: the system does not speak the language, or has no score in it (the "
+            "missing scores say so).",
         ]
     about = _about(verdicts, replies, systems, made_up)
     gaps = unvoiced_notes(verdicts)
@@ -140,12 +150,24 @@ def _printed_rows(published: Path, domain: str, columns: list[str]) -> list[dict
     return [common | row for row in read_published(published)]
 
 
+def _without_items(verdicts: list[Verdict], domains: Sequence[str]) -> list[tuple[str, str]]:
+    """The (language, domain) pairs of which nothing was judged, of the languages that have
+    verdicts."""
+    return [
+        (language, domain)
+        for language in LANGUAGES
+        for domain in domains
+        if any(v.language == language for v in verdicts)
+        and not any(v.language == language and v.pool in POOLS[domain] for v in verdicts)
+    ]
+
+
 def _labels(
     row: dict[str, Any], verdicts: list[Verdict], made_up: set[str], own: str
 ) -> dict[str, str]:
     """The `label` of a row, its source and whether every item is synthetic, and `labelled`, which
     also says how many of its scores there are: with some missing, it is a mean over other items
-    than its neighbours'."""
+    than its neighbours'. A row that lacks more than `UNRANKED` is not ranked: `apart` names it."""
     label = own if row["source"] == "run" else SOURCES[row["source"]]
     items = {
         verdict.id
@@ -156,7 +178,8 @@ def _labels(
     label += ", synthetic" if synthetic else ""
     there, lost = row["overall_n"], row["overall_missing"]
     part = f", {there} of {there + lost} scores" if lost else ""
-    return {"label": label, "labelled": label + part}
+    apart = row["system"] if lost and lost > UNRANKED * (there + lost) else ""
+    return {"label": label, "labelled": label + part, "apart": apart}
 
 
 def _intervals(rows: list[dict[str, Any]], scores: Sequence[str]) -> list[Section]:
@@ -171,24 +194,31 @@ def _intervals(rows: list[dict[str, Any]], scores: Sequence[str]) -> list[Sectio
             else row["system"]
             for row in here
         }
+        some = any(row[f"{score}_lo"] is not None for row in here for score in scores)
         lines = [
             {"score": score.capitalize() if score == "overall" else score}
-            | {f"{row['system']} {row['judge']}": _interval(row, score) for row in here}
+            | {f"{row['system']} {row['judge']}": _interval(row, score, some) for row in here}
             for score in scores
         ]
         names = ", ".join(dict.fromkeys([here[0]["label"], *place])).removesuffix(", all")
-        sections.append(Section(lines, columns, f"95 % intervals and counts, {names}"))
+        what = "95 % intervals and counts" if some else "Scored / missing"
+        why = "" if some else f" (under {FEWEST} roles: no intervals)"
+        sections.append(Section(lines, columns, f"{what}, {names}{why}"))
     return sections
 
 
-def _interval(row: dict[str, Any], score: str) -> str:
-    """'low to high; bootstrap (scored / missing)', a dash without an interval."""
+def _interval(row: dict[str, Any], score: str, some: bool) -> str:
+    """'low to high; bootstrap (scored / missing)', a dash without an interval; the counts alone
+    where no row has an interval (not `some`)."""
+    counts = f"{row[f'{score}_n']} / {row[f'{score}_missing']}"
+    if not some:
+        return counts
     low, high = row[f"{score}_lo"], row[f"{score}_hi"]
     span = EMPTY if low is None else f"{low:.3f} to {high:.3f}"
     drawn = ""
     if row.get(f"{score}_boot_lo") is not None:
         drawn = "; {:.3f} to {:.3f}".format(row[f"{score}_boot_lo"], row[f"{score}_boot_hi"])
-    return f"{span}{drawn} ({row[f'{score}_n']} / {row[f'{score}_missing']})"
+    return f"{span}{drawn} ({counts})"
 
 
 def _about(

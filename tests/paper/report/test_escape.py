@@ -108,10 +108,25 @@ def test_what_turns_words_around_or_ends_a_line_is_gone():
 @given(st.lists(st.sampled_from("[]* a{}\\&%") | st.characters(), max_size=12).map("".join))
 def test_no_row_of_latex_begins_with_what_it_would_take_for_an_argument(text):
     section = Section([{"a": text, "b": "b"}] * 2, {"a": text or "a", "b": "b"})
-    page = latex("t", [section], [])
-    body = page.split(r"\toprule")[1].split(r"\bottomrule")[0]
-    assert not re.search(r"(\\\\|\\midrule|^)\s*[\[*]", body)
+    page = latex("t", [section], [], "tab:t")
+    body = page.split(r"\toprule")[1].split(r"\midrule")[0]
+    body += page.split(r"\endlastfoot")[1].split(r"\end{longtable}")[0]
+    assert not re.search(r"(\\\\|^)\s*[\[*]", body)
     assert body.count(r"\\") == 3 and len(re.findall(r"(?<!\\)&", body)) == 3
+
+
+@given(TEXT | st.text(st.characters(min_codepoint=0x80), max_size=24))
+def test_only_chinese_is_left_to_fonts_in_latex(text):
+    """Any other character is one that every engine has, or is named by its code."""
+    rest = re.sub(r"\\zhtext\{[^{}]*\}", "", tex_text(text))
+    assert rest.isascii()
+
+
+def test_greek_letters_accents_and_signs_are_commands():
+    assert tex_text("Spearman's ρ, α ≤ Ω") == r"Spearman's $\rho$, $\alpha$ $\le$ $\Omega$"
+    assert tex_text("hutaο") == "huta$o$"  # a Greek omicron, as the paper prints it
+    assert tex_text("é ß “a” – 5 °") == r"\'{e} \ss{} ``a'' -- 5 $^\circ$"
+    assert tex_text("`ρ` 陆远航, Ж") == r"\texttt{$\rho$} \zhtext{陆远航}, {[}U+0416{]}"
 
 
 @pytest.mark.parametrize("name", ["[v1] Joe", "*Joe", "[", "*"])

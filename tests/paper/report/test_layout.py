@@ -90,15 +90,69 @@ def test_header_chooses_the_columns_of_the_csv(tmp_path):
 
 def test_no_rows_is_a_valid_table_that_says_so(tmp_path):
     rows, md, tex = write(tmp_path, [], columns={"name": "Name"})
+    assert "none" in tex.split(r"\endlastfoot")[1]
     assert rows == [] and "No rows." in md and r"\bottomrule" in tex
     with pytest.raises(ValueError, match="columns must be named"):
         write(tmp_path, [])
 
 
-def test_wide_grids_are_shrunk_to_the_line():
-    row = {str(n): n for n in range(9)}
-    assert "resizebox" in latex("t", [Section([row], {key: key for key in row})], [])
-    assert "resizebox" not in latex("t", [Section([row], {"1": "1"})], [])
+SYSTEM = "SpeechRole-Agent [qwen2.5-omni-7b] αβ 陆远航 results/judging/objective/cascade_1.5b"
+SHARES = re.compile(r"p\{\\dimexpr ([\d.]+)\\linewidth-2\\tabcolsep\\relax\}")
+
+
+def wide(columns, words=1):
+    row = {str(n): " ".join(["0.512 to 0.644"] * words) for n in range(columns)}
+    return Section([row | {"name": SYSTEM}], {"name": "Name"} | {key: SYSTEM for key in row})
+
+
+@pytest.mark.parametrize("columns, words", [(1, 1), (3, 9), (7, 2), (40, 1)])
+def test_a_grid_of_any_width_fits_the_line(columns, words):
+    """Columns are as wide as they are, or widths that add up to the line, on a turned page if the
+    words need it; what is wider still becomes several tables."""
+    tex = latex("t", [wide(columns, words)], [], "tab:t")
+    tables = tex.split(r"\begin{longtable}")[1:]
+    for table in tables:
+        shares = [float(share) for share in SHARES.findall(table.split(r"\caption")[0])]
+        assert not shares or 0.98 < sum(shares) <= 1
+    assert ("landscape" in tex) == (columns > 6) and (len(tables) > 1) == (columns == 40)
+    assert len(set(re.findall(r"\\label\{(.*?)\}", tex))) == len(tables)
+    assert all("0.512" in table for table in tables)
+    small = Section([{"a": "x", "b": 1.5}], {"a": "Name", "b": "Score"})
+    assert r"\begin{longtable}{lr}" in latex("t", [small], [], "tab:t")
+
+
+def test_each_table_has_a_caption_and_a_label_of_its_own(tmp_path):
+    """Also where two pages are included by one document, and two sections have one title."""
+    sections = [Section(ROWS, {"name": "Name"}, title) for title in ("", "Ranks", "Ranks", "等")]
+    labels = []
+    for folder in ("paper", "released"):
+        (tmp_path / folder).mkdir()
+        *_, tex = write(tmp_path / folder, ROWS, sections=sections)
+        found = re.findall(r"\\caption\{(.*?)\}\\label\{(.*?)\}", tex)
+        assert [caption for caption, _ in found][:2] == [r"Title \& more", r"Title \& more: Ranks"]
+        labels += [label for _, label in found]
+    assert len(set(labels)) == len(labels) == 8
+    assert labels[:2] == ["tab:paper:t", "tab:paper:t:ranks"]
+
+
+def test_a_label_is_that_of_the_file_and_not_of_its_temporary_name(tmp_path):
+    paths = [tmp_path / f".part-12-table2.{kind}" for kind in ("csv", "md", "tex")]
+    write_table(ROWS, *paths, "Table 2: scores of all systems")
+    tex = paths[2].read_text("utf-8")
+    assert rf"\label{{tab:{tmp_path.name}:table2}}" in tex
+    assert r"\caption{Scores of all systems (Table 2 of the paper)}" in tex
+
+
+def test_each_environment_ends_and_the_size_is_one():
+    tex = latex("t", [wide(1), wide(7), Section([], {"a": "a"})], ["Of `results/x`, 5 %."], "tab:t")
+    assert tex.count(r"\footnotesize") == 3 + 1 and r"\scriptsize" not in tex
+    stack = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", tex.split("fi}\\fi")[1]):
+        if kind == "begin":
+            stack.append(name)
+        else:
+            assert stack.pop() == name
+    assert not stack and tex.count(r"\begingroup") == tex.count(r"\endgroup") == 3
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
@@ -106,8 +160,8 @@ def test_any_text_keeps_the_grid_whole(first, second):
     section = Section([{"a": first, "b": second}], {"a": "a", "b": "b"})
     line = markdown("t", [section], []).splitlines()[-1]
     assert len(re.findall(r"(?<!\\)\|", line.replace("\\\\", ""))) >= 3
-    tex = latex("t", [section], [])
-    body = tex.split(r"\midrule")[1].split(r"\bottomrule")[0]
+    tex = latex("t", [section], [], "tab:t")
+    body = tex.split(r"\endlastfoot")[1].split(r"\end{longtable}")[0]
     assert len(re.findall(r"(?<!\\)&", body)) == 1
     bare = re.sub(r"\\[{}]", "", tex)
     assert bare.count("{") == bare.count("}")

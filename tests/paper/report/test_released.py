@@ -98,7 +98,7 @@ def test_roles_go_by_the_printed_name_and_by_the_runs_own(tmp_path):
     stanley = table(tmp_path / "a.csv", role="Stanley Ipkiiss")
     joe = table(tmp_path / "b.csv", role="joe")
     rows = read_scores([], [stanley, joe], PUBLISHED / "roles.tsv", ROLES).verdicts
-    assert {(r.role, r.language, r.pool) for r in rows} == {
+    assert {(r.role, r.language, r.pool) for r in rows if r.dropped is None} == {
         ("Stanley Ipkiss", "English", "out_of_domain"),
         ("joe", "English", "train"),
     }
@@ -126,6 +126,26 @@ def test_items_that_were_left_out_are_missing(tmp_path):
     assert {row.dropped for row in rows if row.mode == "multi"} == {"not in the released scores"}
     with pytest.raises(UserError, match="256 of the 512 scores of Qwen2.5-Omni"):
         refuse_missing(rows, 0.01)
+
+
+def test_an_item_more_does_not_hide_those_that_were_left_out(tmp_path):
+    """A row of an item that the paper has not, beside the best half of the paper's."""
+    lines = SHIPPED.read_text("utf-8").splitlines()
+    half = [x for x in lines[1:] if ",single," in x]
+    more = half[0].replace(",single,0,", ",single,7,")
+    path = tmp_path / "half.csv"
+    path.write_text("\n".join([lines[0], *half, more]), "utf-8")
+    rows = read_released([path], PUBLISHED_ROLES)
+    assert len(rows) == 65 * 8 and len(given_of([path])) == 257
+    with pytest.raises(UserError, match="263 of the 520 scores of Qwen2.5-Omni"):
+        refuse_missing(rows, 0.01)
+
+
+def test_a_further_metric_of_chosen_items_is_missing_elsewhere(tmp_path):
+    path = table(tmp_path / "a.csv", metrics=["IA", "Wit"])
+    rows = read_released([path], PUBLISHED_ROLES, (*PAPER_METRICS, "Wit", "Grace"))
+    lost = [row for row in rows if row.metric == "Wit" and row.dropped]
+    assert len(lost) == 63 and not [row for row in rows if row.metric == "Grace"]
 
 
 def test_a_language_without_any_score_is_not_missing(tmp_path):
