@@ -28,6 +28,7 @@
 #   results/paper/export_scores/{joint,per_metric}/{system}/{mode}/{role}.json
 #                                                            missing.csv beside them
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
+#   results/paper/{summary,duplex_summary}.html              all tables and figures on one page
 #
 # Where a benchmark is scored, roles/ has voices and profiles, and dialogues/ the test split.
 #
@@ -40,6 +41,9 @@ min_version("9.0")
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+report: "scripts/paper/captions/workflow.rst"
 
 
 include: "rules/common.smk"

@@ -2,7 +2,7 @@
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata, deviations
-       (csv, md, tex)
+       (csv, md, tex); summary.html, duplex_summary.html
 """
 
 SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
@@ -27,7 +27,7 @@ rule corpus_quality:
         identities=["results/roles/identities.jsonl"] if IDENTIFIERS else [],
     output:
         table_csv="results/paper/corpus_quality.csv",
-        table_md=shown("results/paper/corpus_quality.md", "Corpus"),
+        table_md="results/paper/corpus_quality.md",
         table_tex="results/paper/corpus_quality.tex",
     log:
         "logs/corpus_quality.log",
@@ -53,7 +53,7 @@ rule differences:
         test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv="results/paper/differences.csv",
-        table_md=shown("results/paper/differences.md", "Tables"),
+        table_md="results/paper/differences.md",
         table_tex="results/paper/differences.tex",
     log:
         "logs/differences.log",
@@ -81,7 +81,7 @@ rule agree:
         test=dialogues_of("test") if RATINGS or len(JUDGES) > 1 else [],
     output:
         table_csv="results/paper/agree.csv",
-        table_md=shown("results/paper/agree.md", "Tables"),
+        table_md="results/paper/agree.md",
         table_tex="results/paper/agree.tex",
     log:
         "logs/agree.log",
@@ -111,7 +111,7 @@ rule judge_audit:
         spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
     output:
         table_csv="results/paper/judge_audit.csv",
-        table_md=shown("results/paper/judge_audit.md", "Tables"),
+        table_md="results/paper/judge_audit.md",
         table_tex="results/paper/judge_audit.tex",
     log:
         "logs/judge_audit.log",
@@ -142,7 +142,7 @@ rule compare:
         released=RELEASED or SHIPPED_SCORES,
     output:
         table_csv="results/paper/compare.csv",
-        table_md=shown("results/paper/compare.md", "Paper"),
+        table_md="results/paper/compare.md",
         table_tex="results/paper/compare.tex",
     log:
         "logs/compare.log",
@@ -169,7 +169,7 @@ rule errata:
         published_roles=published("roles"),
     output:
         table_csv="results/paper/errata.csv",
-        table_md=shown("results/paper/errata.md", "Paper"),
+        table_md="results/paper/errata.md",
         table_tex="results/paper/errata.tex",
     log:
         "logs/errata.log",
@@ -194,7 +194,7 @@ rule deviations:
         test_items=project(config["test_items"]),
     output:
         table_csv="results/paper/deviations.csv",
-        table_md=shown("results/paper/deviations.md", "Paper"),
+        table_md="results/paper/deviations.md",
         table_tex="results/paper/deviations.tex",
     log:
         "logs/deviations.log",
@@ -239,24 +239,66 @@ rule export_scores:
         "../scripts/paper/export_scores.py"
 
 
+# What the target `paper` makes; a benchmark has no corpus, and no dialogues but those of the test.
+PAPER = [
+    *([] if BENCHMARK else rules.table1.output),
+    *rules.table2.output,
+    *rules.table3.output,
+    *rules.table4.output,
+    *rules.table5.output,
+    *rules.table6.output,
+    *rules.table7.output,
+    *rules.figure2.output,
+    *rules.figure3.output,
+    *([] if BENCHMARK else rules.figure4.output),
+    *rules.figure5.output,
+    *([] if BENCHMARK else rules.corpus_quality.output),
+    *rules.differences.output,
+    *rules.agree.output,
+    *rules.judge_audit.output,
+    *rules.compare.output,
+    *rules.errata.output,
+    *rules.deviations.output,
+    *FURTHER_TABLES,
+]
+
+
+rule summary:
+    input:
+        pages=[file for file in PAPER if file.endswith((".md", ".svg"))],
+    output:
+        summary_html=shown("results/paper/summary.html", "Summary"),
+    log:
+        "logs/summary.log",
+    benchmark:
+        "logs/summary.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        **job_resources(),
+    params:
+        title="Tables and figures of this run",
+        code=code("paper/summary"),
+    script:
+        "../scripts/paper/summary.py"
+
+
+use rule summary as duplex_summary with:
+    input:
+        pages=[file for file in DUPLEX_PAPER if file.endswith((".md", ".svg"))],
+    output:
+        summary_html=shown("results/paper/duplex_summary.html", "Summary"),
+    log:
+        "logs/duplex_summary.log",
+    benchmark:
+        "logs/duplex_summary.tsv"
+    params:
+        title="Full duplex: tables and figure of this run",
+        code=code("paper/summary"),
+
+
 rule paper:
     input:
-        # A benchmark has no corpus, and no dialogues but those of the test.
-        [] if BENCHMARK else [rules.table1.output, rules.figure4.output],
-        [] if BENCHMARK else rules.corpus_quality.output,
-        rules.table2.output,
-        rules.table3.output,
-        rules.table4.output,
-        rules.table5.output,
-        rules.table6.output,
-        rules.table7.output,
-        rules.figure2.output,
-        rules.figure3.output,
-        rules.figure5.output,
-        rules.differences.output,
-        rules.agree.output,
-        rules.judge_audit.output,
-        rules.compare.output,
-        rules.errata.output,
-        rules.deviations.output,
-        FURTHER_TABLES,
+        PAPER,
+        rules.summary.output,

@@ -129,7 +129,7 @@ rule duplex_table5:
         ],
     output:
         table_csv="results/paper/duplex_table5.csv",
-        table_md=shown("results/paper/duplex_table5.md", "Full duplex"),
+        table_md="results/paper/duplex_table5.md",
         table_tex="results/paper/duplex_table5.tex",
     log:
         "logs/duplex_table5.log",

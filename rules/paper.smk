@@ -52,7 +52,7 @@ rule table1:
         spoken=SPOKEN,
     output:
         table_csv="results/paper/table1.csv",
-        table_md=shown("results/paper/table1.md", "Tables"),
+        table_md="results/paper/table1.md",
         table_tex="results/paper/table1.tex",
     log:
         "logs/table1.log",
@@ -79,7 +79,7 @@ rule table2:
         test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv="results/paper/table2.csv",
-        table_md=shown("results/paper/table2.md", "Tables"),
+        table_md="results/paper/table2.md",
         table_tex="results/paper/table2.tex",
     log:
         "logs/table2.log",
@@ -113,7 +113,7 @@ rule table3:
         test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv="results/paper/table3.csv",
-        table_md=shown("results/paper/table3.md", "Tables"),
+        table_md="results/paper/table3.md",
         table_tex="results/paper/table3.tex",
     log:
         "logs/table3.log",
@@ -142,7 +142,7 @@ rule table4:
         ratings=project(config["human_ratings"]),
     output:
         table_csv="results/paper/table4.csv",
-        table_md=shown("results/paper/table4.md", "Tables"),
+        table_md="results/paper/table4.md",
         table_tex="results/paper/table4.tex",
     log:
         "logs/table4.log",
@@ -172,7 +172,7 @@ rule table5:
         test=dialogues_of("test") if RATINGS else [],
     output:
         table_csv="results/paper/table5.csv",
-        table_md=shown("results/paper/table5.md", "Tables"),
+        table_md="results/paper/table5.md",
         table_tex="results/paper/table5.tex",
     log:
         "logs/table5.log",
@@ -197,7 +197,7 @@ rule table6:
         published=published("roles"),
     output:
         table_csv="results/paper/table6.csv",
-        table_md=shown("results/paper/table6.md", "Tables"),
+        table_md="results/paper/table6.md",
         table_tex="results/paper/table6.tex",
     log:
         "logs/table6.log",
@@ -221,7 +221,7 @@ rule table7:
         published=published("roles"),
     output:
         table_csv="results/paper/table7.csv",
-        table_md=shown("results/paper/table7.md", "Tables"),
+        table_md="results/paper/table7.md",
         table_tex="results/paper/table7.tex",
     log:
         "logs/table7.log",
@@ -245,7 +245,7 @@ rule figure2:
         task_types=published("figure4_task_types"),
         test=dialogues_of("test"),
     output:
-        figure_md=shown("results/paper/figure2.md", "Figures"),
+        figure_md="results/paper/figure2.md",
         figure_tex="results/paper/figure2.tex",
     log:
         "logs/figure2.log",
