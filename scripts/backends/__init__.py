@@ -62,6 +62,7 @@ def load_for(work: Sized, spec: ModelSpec) -> Any:
 
 def _load(spec: ModelSpec) -> Any:
     module = _module(spec)
+    print(f"loading {spec.label}")
     try:
         return module.load(**spec.options)
     except ModuleNotFoundError as error:
