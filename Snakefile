@@ -73,6 +73,7 @@ include: "rules/preflight.smk"
 
 
 rule all:
+    """everything that the paper prints: all tables and figures"""
     default_target: True
     input:
         rules.paper.input,

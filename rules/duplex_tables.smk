@@ -10,6 +10,7 @@ Not in `rule all`: the target is `duplex`.
 
 
 rule duplex_sheet:
+    """full duplex: a blinded sheet for people's ratings"""
     input:
         item_rows=ITEMS,
         user_audio=USERS,
@@ -35,6 +36,7 @@ rule duplex_sheet:
 
 
 rule duplex_table1:
+    """PersonaPlex, Table 1: naturalness, likeness to the voice sample"""
     input:
         published=published("duplex_table1"),
         ratings=project(DUPLEX["ratings"]),
@@ -61,6 +63,7 @@ rule duplex_table1:
 
 
 rule duplex_table2:
+    """PersonaPlex, Table 2: taking turns"""
     input:
         published=published("duplex_table2"),
         item_rows=ITEMS,
@@ -86,6 +89,7 @@ rule duplex_table2:
 
 
 rule duplex_table4:
+    """PersonaPlex, Table 4: answers of service roles"""
     input:
         published=published("duplex_table4"),
         item_rows="results/duplex/items/service.jsonl",
@@ -114,6 +118,7 @@ rule duplex_table4:
 
 
 rule duplex_figure:
+    """full duplex: time lines of conversations"""
     input:
         item_rows=ITEMS,
         user_audio=USERS,
@@ -152,6 +157,7 @@ DUPLEX_PAPER = [
 
 
 rule duplex:
+    """full duplex: conversations, scores, tables, figure and sheet"""
     input:
         DUPLEX_PAPER,
         rules.duplex_sheet.output,

@@ -216,8 +216,10 @@ def test_a_typo_is_refused_before_any_job(setting, sentence, snakemake, tmp_path
     assert sentence in " ".join(printed.split()) and "Traceback" not in printed
 
 
-def test_targets_are_listed(snakemake, tmp_path):
-    listed = snakemake("--list-target-rules", directory=tmp_path).split()
+def test_targets_are_listed_and_say_what_they_are(snakemake, tmp_path):
+    printed = snakemake("--list-target-rules", directory=tmp_path)
+    listed = dict(re.findall(r"^(\w+)(?: \((.+)\))?$", printed, re.MULTILINE))
+    assert all(listed.values()), [name for name, what in listed.items() if not what]
     tables = [f"table{n}" for n in range(1, 8)] + [f"figure{n}" for n in range(2, 6)]
     phases = ["corpus", "roles", "dialogues", "systems", "judging", "paper", "corpus_quality"]
     assert set(tables + phases + ["all"]) <= set(listed)
