@@ -13,7 +13,7 @@ help:
 	@echo "make check    recomputes the printed figures; a small environment, no models (a minute)"
 	@echo "make environment  installs the packages, no models (900 MB)"
 	@echo "make quick    recomputes the printed figures, runs the corpus phase on a telephone call (5 minutes)"
-	@echo "make demo     installs, downloads weights and media, makes every table and figure (20 minutes)"
+	@echo "make demo     installs, downloads weights and media, makes every table and figure (17 to 27 minutes)"
 	@echo "make test     runs the tests (15 minutes); make lint runs only the static checks"
 	@echo "make test-chaos  tests paid calls under service failures and killed processes (10 minutes; or CALLS=40 SEEDS=3)"
 	@echo "make test-duplex  runs the full-duplex phase in its smallest form (5 minutes)"
