@@ -58,7 +58,9 @@ def test_the_report_lands_on_a_summary_with_the_tables_as_html(toy, snakemake):
     page = (toy / "report.html").read_text("utf-8")
     landing = json.loads(re.search(r"var workflow_desc = (.*);$", page, re.MULTILINE)[1])
     assert "system-message" not in landing and "cascade-0.5b" in landing
-    assert "results['results/paper/summary.html'].data_uri})\">All tables and figures</a>" in landing
+    assert (
+        "results['results/paper/summary.html'].data_uri})\">All tables and figures</a>" in landing
+    )
     results = json.loads(re.search(r"var results = (\{.*\});$", page, re.MULTILINE)[1])
     kinds = {Path(path).name: result["mime_type"] for path, result in results.items()}
     assert kinds.pop("summary.html") == "text/html"
