@@ -1,4 +1,4 @@
-"""My system: repeats what it hears. Replace this sentence: the tables describe the system by it."""
+"""My system: repeats what it hears."""
 
 import time
 
