@@ -8,10 +8,12 @@ CLUSTER := .venv-cluster
 BENCH := .venv-bench
 NEWEST := .venv-newest
 
-.PHONY: help quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster test-newest weights lint bench bench-models scale locks env test-duplex
+.PHONY: help environment check quick demo ahead-quick ahead-demo test test-chaos test-models test-cluster test-newest weights lint bench bench-models scale locks env test-duplex
 help:
+	@echo "make check    recomputes the printed figures; a small environment, no models (a minute)"
+	@echo "make environment  installs the packages, no models (900 MB)"
 	@echo "make quick    recomputes the printed figures, runs the corpus phase on a telephone call (5 minutes)"
-	@echo "make demo     installs, downloads weights and media, makes every table and figure (20 minutes)"
+	@echo "make demo     installs, downloads weights and media, makes every table and figure (17 to 27 minutes)"
 	@echo "make test     runs the tests (15 minutes); make lint runs only the static checks"
 	@echo "make test-chaos  tests paid calls under service failures and killed processes (10 minutes; or CALLS=40 SEEDS=3)"
 	@echo "make test-duplex  runs the full-duplex phase in its smallest form (5 minutes)"
@@ -53,8 +55,25 @@ $(VENV)/.test: envs/test.txt $(VENV)/.core
 env: $(VENV)/.core
 	$(BIN)/python -m scripts.setup.build_env $(NAME)
 
+environment: $(VENV)/.core
+	@echo "Now: . $(BIN)/activate"
+
 weights: $(VENV)/.core
 	$(BIN)/python -m scripts.setup.assemble_weights
+
+# In the environment, if there is one; else in one of little more than Snakemake and SciPy.
+CHECK := $(if $(wildcard $(VENV)/.core),$(VENV),.venv-check)
+
+.venv-check/.installed: envs/base.in envs/core.txt
+	@$(PYTHON) -m scripts.setup.machine
+	$(call environment,.venv-check,-r envs/base.in snakemake -c envs/core.txt)
+	@touch $@
+
+check: $(if $(wildcard $(VENV)/.core),,.venv-check/.installed)
+	$(CHECK)/bin/snakemake compare errata --quiet
+	@echo
+	@echo "What is printed, recomputed     results/paper/compare.md (.csv, .tex)"
+	@echo "Where text and data disagree    results/paper/errata.md (.csv, .tex)"
 
 # No language model; 230 MB of weights and media.
 quick: ahead-quick $(VENV)/.core

@@ -29,6 +29,7 @@
 #                                                            missing.csv beside them
 #   results/released/{table2,table3,differences,compare}.*   of `released_scores` instead of this run
 #   results/paper/{figure3..figure5}.{csv,pdf,svg,png}
+#   results/paper/{summary,duplex_summary}.html              all tables and figures on one page
 #
 # Where a benchmark is scored, roles/ has voices and profiles, and dialogues/ the test split.
 #
@@ -41,6 +42,9 @@ min_version("9.0")
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+report: "scripts/paper/captions/workflow.rst"
 
 
 include: "rules/common.smk"
@@ -70,6 +74,7 @@ include: "rules/preflight.smk"
 
 
 rule all:
+    """everything that the paper prints: all tables and figures"""
     default_target: True
     input:
         rules.paper.input,

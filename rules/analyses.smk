@@ -2,7 +2,8 @@
 
 needs  config/published (the paper's printed figures) and, for each rule, only the rows it counts
 makes  results/paper/: corpus_quality, differences, agree, judge_audit, compare, errata, deviations
-       (csv, md, tex); differences and compare of released scores stand in results/released/
+       (csv, md, tex), summary.html, duplex_summary.html; differences and compare of released
+       scores stand in results/released/
 """
 
 SHIPPED_SCORES = sorted(map(str, Path(project("config/published")).glob("released_scores_*.csv")))
@@ -15,6 +16,7 @@ corpus_of = lambda pattern: expand(f"results/corpus/{pattern}", batch=BATCHES)
 
 
 rule corpus_quality:
+    """the corpus beside ground truth: DER, WER, SI-SDR, identities"""
     input:
         truth=corpus_of("truth/{batch}"),
         audio=corpus_of("audio/{batch}"),
@@ -27,7 +29,7 @@ rule corpus_quality:
         identities=["results/roles/identities.jsonl"] if IDENTIFIERS else [],
     output:
         table_csv="results/paper/corpus_quality.csv",
-        table_md=shown("results/paper/corpus_quality.md", "Corpus"),
+        table_md="results/paper/corpus_quality.md",
         table_tex="results/paper/corpus_quality.tex",
     log:
         "logs/corpus_quality.log",
@@ -46,6 +48,7 @@ rule corpus_quality:
 
 
 rule differences:
+    """paired tests, ranks and other scales of all systems"""
     input:
         verdicts=[] if RELEASED else SCORES,
         released=RELEASED,
@@ -53,7 +56,7 @@ rule differences:
         test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv=f"{SCORED}/differences.csv",
-        table_md=shown(f"{SCORED}/differences.md", "Tables"),
+        table_md=f"{SCORED}/differences.md",
         table_tex=f"{SCORED}/differences.tex",
     log:
         "logs/differences.log",
@@ -76,13 +79,14 @@ rule differences:
 
 
 rule agree:
+    """agreement among judges and raters, by system and by item"""
     input:
         ratings=project(config["human_ratings"]),
         verdicts=verdicts_of(JUDGES) if RATINGS or len(JUDGES) > 1 else [],
         test=dialogues_of("test") if RATINGS or len(JUDGES) > 1 else [],
     output:
         table_csv="results/paper/agree.csv",
-        table_md=shown("results/paper/agree.md", "Tables"),
+        table_md="results/paper/agree.md",
         table_tex="results/paper/agree.tex",
     log:
         "logs/agree.log",
@@ -105,6 +109,7 @@ rule agree:
 
 
 rule judge_audit:
+    """the judge's scores of deliberately altered pairs"""
     input:
         probes=expand("results/judging/{judge}/probes.jsonl", judge=JUDGES),
         verdicts=verdicts_of(JUDGES),
@@ -113,7 +118,7 @@ rule judge_audit:
         spoken=expand("results/dialogues/speech/test/{shard}.jsonl", shard=SHARDS),
     output:
         table_csv="results/paper/judge_audit.csv",
-        table_md=shown("results/paper/judge_audit.md", "Tables"),
+        table_md="results/paper/judge_audit.md",
         table_tex="results/paper/judge_audit.tex",
     log:
         "logs/judge_audit.log",
@@ -135,6 +140,7 @@ rule judge_audit:
 
 
 rule compare:
+    """printed and recomputed figures, cell by cell"""
     input:
         table1=published("table1"),
         table2=published("table2"),
@@ -145,7 +151,7 @@ rule compare:
         released=RELEASED or SHIPPED_SCORES,
     output:
         table_csv=f"{SCORED}/compare.csv",
-        table_md=shown(f"{SCORED}/compare.md", "Paper"),
+        table_md=f"{SCORED}/compare.md",
         table_tex=f"{SCORED}/compare.tex",
     log:
         "logs/compare.log",
@@ -165,6 +171,7 @@ rule compare:
 
 
 rule errata:
+    """where the paper's text and data disagree"""
     input:
         table2=published("table2"),
         table3=published("table3"),
@@ -172,7 +179,7 @@ rule errata:
         published_roles=published("roles"),
     output:
         table_csv="results/paper/errata.csv",
-        table_md=shown("results/paper/errata.md", "Paper"),
+        table_md="results/paper/errata.md",
         table_tex="results/paper/errata.tex",
     log:
         "logs/errata.log",
@@ -191,13 +198,14 @@ rule errata:
 
 
 rule deviations:
+    """what this configuration does in another way than the paper"""
     input:
         published_setup=published("setup"),
         published_roles=published("roles"),
         test_items=project(config["test_items"]),
     output:
         table_csv="results/paper/deviations.csv",
-        table_md=shown("results/paper/deviations.md", "Paper"),
+        table_md="results/paper/deviations.md",
         table_tex="results/paper/deviations.tex",
     log:
         "logs/deviations.log",
@@ -221,6 +229,7 @@ rule deviations:
 
 
 rule export_scores:
+    """the scores in both of the authors' JSON shapes"""
     input:
         verdicts=SCORES,
         test=dialogues_of("test"),
@@ -242,24 +251,68 @@ rule export_scores:
         "../scripts/paper/export_scores.py"
 
 
-rule paper:
+# What the target `paper` makes; a benchmark has no corpus, and no dialogues but those of the test.
+PAPER = [
+    *([] if BENCHMARK else rules.table1.output),
+    *rules.table2.output,
+    *rules.table3.output,
+    *rules.table4.output,
+    *rules.table5.output,
+    *rules.table6.output,
+    *rules.table7.output,
+    *rules.figure2.output,
+    *rules.figure3.output,
+    *([] if BENCHMARK else rules.figure4.output),
+    *rules.figure5.output,
+    *([] if BENCHMARK else rules.corpus_quality.output),
+    *rules.differences.output,
+    *rules.agree.output,
+    *rules.judge_audit.output,
+    *rules.compare.output,
+    *rules.errata.output,
+    *rules.deviations.output,
+    *FURTHER_TABLES,
+]
+
+
+rule summary:
+    """all tables and figures on one page"""
     input:
-        # A benchmark has no corpus, and no dialogues but those of the test.
-        [] if BENCHMARK else [rules.table1.output, rules.figure4.output],
-        [] if BENCHMARK else rules.corpus_quality.output,
-        rules.table2.output,
-        rules.table3.output,
-        rules.table4.output,
-        rules.table5.output,
-        rules.table6.output,
-        rules.table7.output,
-        rules.figure2.output,
-        rules.figure3.output,
-        rules.figure5.output,
-        rules.differences.output,
-        rules.agree.output,
-        rules.judge_audit.output,
-        rules.compare.output,
-        rules.errata.output,
-        rules.deviations.output,
-        FURTHER_TABLES,
+        pages=[file for file in PAPER if file.endswith((".md", ".svg"))],
+    output:
+        summary_html=shown("results/paper/summary.html", "Summary"),
+    log:
+        "logs/summary.log",
+    benchmark:
+        "logs/summary.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        **job_resources(),
+    params:
+        title="Tables and figures of this run",
+        code=code("paper/summary"),
+    script:
+        "../scripts/paper/summary.py"
+
+
+use rule summary as duplex_summary with:
+    input:
+        pages=[file for file in DUPLEX_PAPER if file.endswith((".md", ".svg"))],
+    output:
+        summary_html=shown("results/paper/duplex_summary.html", "Summary"),
+    log:
+        "logs/duplex_summary.log",
+    benchmark:
+        "logs/duplex_summary.tsv"
+    params:
+        title="Full duplex: tables and figure of this run",
+        code=code("paper/summary"),
+
+
+rule paper:
+    """phase 6: all tables and figures"""
+    input:
+        PAPER,
+        rules.summary.output,

@@ -59,6 +59,7 @@ if workflow.is_main_process:
 
 
 rule import_roles:
+    """voices and profiles of a released benchmark"""
     input:
         lambda wildcards: filter(fits, files_of_roles(wildcards)),
     output:
@@ -112,6 +113,7 @@ rule import_dialogues:
 
 
 rule benchmark:
+    """a released benchmark, read: dialogues, voices and profiles"""
     input:
         rules.import_roles.output,
         dialogues_of("speech/test"),

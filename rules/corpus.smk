@@ -186,6 +186,7 @@ rule transcribe:
 
 
 rule corpus:
+    """phase 1: media to rated, transcribed clips of one speaker"""
     input:
         expand("results/corpus/quality/{batch}.jsonl", batch=BATCHES),
         expand("results/corpus/transcripts/{batch}.jsonl", batch=BATCHES),

@@ -186,6 +186,7 @@ rule speak:
 
 
 rule dialogues:
+    """phase 3: written, deduplicated, split and spoken dialogues"""
     input:
         expand("results/dialogues/dropped/{shard}.jsonl", shard=SHARDS),
         expand("results/dialogues/speech/{split}/{shard}.jsonl", split=SPLITS, shard=SHARDS),

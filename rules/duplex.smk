@@ -62,6 +62,7 @@ wildcard_constraints:
 
 
 rule scenarios:
+    """full duplex: service roles and their questions"""
     input:
         domains=project("config/duplex/domains.yaml"),
         service_roles=project("config/duplex/service_roles.tsv"),
@@ -90,6 +91,7 @@ rule scenarios:
 
 
 rule speak_scenarios:
+    """full duplex: the users' questions, spoken"""
     input:
         scenarios="results/duplex/scenarios.jsonl",
     output:
@@ -115,6 +117,7 @@ rule speak_scenarios:
 
 
 rule compose:
+    """full duplex: the users' sides with marked events"""
     input:
         lines=project("config/duplex/known.yaml"),
         role_prompts=project("config/duplex/role_prompts.yaml"),

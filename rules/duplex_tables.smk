@@ -10,6 +10,7 @@ Not in `rule all`: the target is `duplex`.
 
 
 rule duplex_sheet:
+    """full duplex: a blinded sheet for people's ratings"""
     input:
         item_rows=ITEMS,
         user_audio=USERS,
@@ -35,6 +36,7 @@ rule duplex_sheet:
 
 
 rule duplex_table1:
+    """PersonaPlex, Table 1: naturalness, likeness to the voice sample"""
     input:
         published=published("duplex_table1"),
         ratings=project(DUPLEX["ratings"]),
@@ -42,7 +44,7 @@ rule duplex_table1:
         scores=DUPLEX_SCORES,
     output:
         table_csv="results/paper/duplex_table1.csv",
-        table_md=shown("results/paper/duplex_table1.md", "Full duplex"),
+        table_md="results/paper/duplex_table1.md",
         table_tex="results/paper/duplex_table1.tex",
     log:
         "logs/duplex_table1.log",
@@ -61,13 +63,14 @@ rule duplex_table1:
 
 
 rule duplex_table2:
+    """PersonaPlex, Table 2: taking turns"""
     input:
         published=published("duplex_table2"),
         item_rows=ITEMS,
         scores=DUPLEX_SCORES,
     output:
         table_csv="results/paper/duplex_table2.csv",
-        table_md=shown("results/paper/duplex_table2.md", "Full duplex"),
+        table_md="results/paper/duplex_table2.md",
         table_tex="results/paper/duplex_table2.tex",
     log:
         "logs/duplex_table2.log",
@@ -86,6 +89,7 @@ rule duplex_table2:
 
 
 rule duplex_table4:
+    """PersonaPlex, Table 4: answers of service roles"""
     input:
         published=published("duplex_table4"),
         item_rows="results/duplex/items/service.jsonl",
@@ -94,7 +98,7 @@ rule duplex_table4:
         ],
     output:
         table_csv="results/paper/duplex_table4.csv",
-        table_md=shown("results/paper/duplex_table4.md", "Full duplex"),
+        table_md="results/paper/duplex_table4.md",
         table_tex="results/paper/duplex_table4.tex",
     log:
         "logs/duplex_table4.log",
@@ -114,6 +118,7 @@ rule duplex_table4:
 
 
 rule duplex_figure:
+    """full duplex: time lines of conversations"""
     input:
         item_rows=ITEMS,
         user_audio=USERS,
@@ -123,8 +128,8 @@ rule duplex_figure:
     output:
         figure_csv="results/paper/duplex_figure.csv",
         figure_pdf="results/paper/duplex_figure.pdf",
-        figure_svg="results/paper/duplex_figure.svg",
-        figure_png=shown("results/paper/duplex_figure.png", "Full duplex"),
+        figure_svg=shown("results/paper/duplex_figure.svg", "Figures"),
+        figure_png="results/paper/duplex_figure.png",
     log:
         "logs/duplex_figure.log",
     benchmark:
@@ -142,11 +147,18 @@ rule duplex_figure:
         "../scripts/paper/duplex_figure.py"
 
 
+DUPLEX_PAPER = [
+    *rules.duplex_table1.output,
+    *rules.duplex_table2.output,
+    *rules.duplex_table4.output,
+    *rules.duplex_table5.output,
+    *rules.duplex_figure.output,
+]
+
+
 rule duplex:
+    """full duplex: conversations, scores, tables, figure and sheet"""
     input:
-        rules.duplex_table1.output,
-        rules.duplex_table2.output,
-        rules.duplex_table4.output,
-        rules.duplex_table5.output,
-        rules.duplex_figure.output,
+        DUPLEX_PAPER,
         rules.duplex_sheet.output,
+        "results/paper/duplex_summary.html",  # rules/analyses.smk

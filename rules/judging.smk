@@ -67,6 +67,7 @@ use rule judge as judge_by_service with:
 
 
 rule speak_probes:
+    """sentences for judge_audit, spoken"""
     input:
         replies=REPLIES,
         answers=expand("results/systems/{system}/{shard}", system=ANSWERING, shard=SHARDS),
@@ -139,5 +140,6 @@ use rule probe as probe_by_service with:
 
 
 rule judging:
+    """phase 5: the judges' scores"""
     input:
         verdicts_of(JUDGES),

@@ -54,6 +54,7 @@ shown = lambda path, category: report(
 
 
 rule table1:
+    """Table 1: characters, samples and hours of each split"""
     input:
         published=published("table1"),
         train=dialogues_of("train"),
@@ -62,7 +63,7 @@ rule table1:
         spoken=SPOKEN,
     output:
         table_csv="results/paper/table1.csv",
-        table_md=shown("results/paper/table1.md", "Tables"),
+        table_md="results/paper/table1.md",
         table_tex="results/paper/table1.tex",
     log:
         "logs/table1.log",
@@ -80,6 +81,7 @@ rule table1:
 
 
 rule table2:
+    """Table 2: eight metrics, every system, English and Chinese"""
     input:
         published=published("table2"),
         verdicts=[] if RELEASED else SCORES,
@@ -89,7 +91,7 @@ rule table2:
         test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv=f"{SCORED}/table2.csv",
-        table_md=shown(f"{SCORED}/table2.md", "Tables"),
+        table_md=f"{SCORED}/table2.md",
         table_tex=f"{SCORED}/table2.tex",
     log:
         "logs/table2.log",
@@ -114,6 +116,7 @@ rule table2:
 
 
 rule table3:
+    """Table 3: the same for roles in and out of the training pool"""
     input:
         published=published("table3"),
         verdicts=[] if RELEASED else SCORES,
@@ -123,7 +126,7 @@ rule table3:
         test=[] if RELEASED else dialogues_of("test"),
     output:
         table_csv=f"{SCORED}/table3.csv",
-        table_md=shown(f"{SCORED}/table3.md", "Tables"),
+        table_md=f"{SCORED}/table3.md",
         table_tex=f"{SCORED}/table3.tex",
     log:
         "logs/table3.log",
@@ -147,12 +150,13 @@ rule table3:
 
 
 rule table4:
+    """Table 4: human ratings"""
     input:
         published=published("table4"),
         ratings=project(config["human_ratings"]),
     output:
         table_csv="results/paper/table4.csv",
-        table_md=shown("results/paper/table4.md", "Tables"),
+        table_md="results/paper/table4.md",
         table_tex="results/paper/table4.tex",
     log:
         "logs/table4.log",
@@ -173,6 +177,7 @@ rule table4:
 
 
 rule table5:
+    """Table 5: correlation between people and judge"""
     input:
         published=published("table5"),
         human=published("table4"),
@@ -182,7 +187,7 @@ rule table5:
         test=dialogues_of("test") if RATINGS else [],
     output:
         table_csv="results/paper/table5.csv",
-        table_md=shown("results/paper/table5.md", "Tables"),
+        table_md="results/paper/table5.md",
         table_tex="results/paper/table5.tex",
     log:
         "logs/table5.log",
@@ -204,11 +209,12 @@ rule table5:
 
 
 rule table6:
+    """Table 6: the roles, part 1"""
     input:
         published=published("roles"),
     output:
         table_csv="results/paper/table6.csv",
-        table_md=shown("results/paper/table6.md", "Tables"),
+        table_md="results/paper/table6.md",
         table_tex="results/paper/table6.tex",
     log:
         "logs/table6.log",
@@ -228,11 +234,12 @@ rule table6:
 
 
 rule table7:
+    """Table 7: the roles, part 2"""
     input:
         published=published("roles"),
     output:
         table_csv="results/paper/table7.csv",
-        table_md=shown("results/paper/table7.md", "Tables"),
+        table_md="results/paper/table7.md",
         table_tex="results/paper/table7.tex",
     log:
         "logs/table7.log",
@@ -252,11 +259,12 @@ rule table7:
 
 
 rule figure2:
+    """Figure 2: a test dialogue of each major task category"""
     input:
         task_types=published("figure4_task_types"),
         test=dialogues_of("test"),
     output:
-        figure_md=shown("results/paper/figure2.md", "Figures"),
+        figure_md="results/paper/figure2.md",
         figure_tex="results/paper/figure2.tex",
     log:
         "logs/figure2.log",
@@ -275,6 +283,7 @@ rule figure2:
 
 
 rule figure3:
+    """Figure 3: lengths of utterances"""
     input:
         published=published("figure3_ranges"),
         spoken=SPOKEN,
@@ -299,6 +308,7 @@ rule figure3:
 
 
 rule figure4:
+    """Figure 4: sub-tasks of the dialogues"""
     input:
         published=published("figure4_task_types"),
         kept=dialogues_of("kept"),
@@ -323,6 +333,7 @@ rule figure4:
 
 
 rule figure5:
+    """Figure 5: roles by language, gender and source"""
     input:
         published=published("roles"),
     output:

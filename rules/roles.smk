@@ -17,6 +17,7 @@ with faults_told():
 
 
 rule identify:
+    """which role a speaker may be, by the language models"""
     input:
         recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
         turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
@@ -47,6 +48,7 @@ rule identify:
 
 
 rule verify:
+    """roles after people's decisions; what is open, in pending.tsv"""
     input:
         identities="results/roles/identities.jsonl",
         turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
@@ -73,6 +75,7 @@ rule verify:
 
 
 rule choose_voices:
+    """a reference voice for each role"""
     input:
         speakers="results/roles/roles.jsonl",
         recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
@@ -105,6 +108,7 @@ rule choose_voices:
 
 
 rule profile:
+    """a profile for each role"""
     input:
         list(filter(fits, GIVEN)),
         speakers="results/roles/roles.jsonl",
@@ -140,6 +144,7 @@ rule profile:
 
 
 rule roles:
+    """phase 2: who speaks, reference voices, role profiles"""
     input:
         rules.profile.output,
         rules.choose_voices.output,

@@ -39,6 +39,7 @@ rule download:
 
 
 rule models:
+    """downloads the weights that the configuration needs from their hub"""
     input:
         [
             f"{weights.folder()}/{name}/{weights.RECEIPT}"

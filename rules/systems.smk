@@ -146,6 +146,7 @@ rule import_replies:
 
 
 rule export_inputs:
+    """prompts and users' speech, for a system that runs elsewhere"""
     input:
         test=dialogues_of("test"),
         spoken=dialogues_of("speech/test"),
@@ -176,5 +177,6 @@ rule export_inputs:
 
 
 rule systems:
+    """phase 4: the systems' replies to the test dialogues"""
     input:
         expand("results/systems/{system}/{shard}.jsonl", system=ANSWERING, shard=SHARDS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -48,6 +49,24 @@ def test_every_table_and_figure_is_there(toy):
         assert "<svg" in (paper / f"{name}.svg").read_text("utf-8")
     assert (paper / "figure2.md").stat().st_size > 0
     assert (toy / "results/run_config.yaml").is_file()
+
+
+def test_the_report_lands_on_a_summary_with_the_tables_as_html(toy, snakemake):
+    snakemake(*TOY, "all", "--report", "report.html", directory=toy)
+    page = (toy / "report.html").read_text("utf-8")
+    landing = json.loads(re.search(r"var workflow_desc = (.*);$", page, re.MULTILINE)[1])
+    assert "system-message" not in landing and "cascade-0.5b" in landing
+    assert (
+        "results['results/paper/summary.html'].data_uri})\">All tables and figures</a>" in landing
+    )
+    results = json.loads(re.search(r"var results = (\{.*\});$", page, re.MULTILINE)[1])
+    kinds = {Path(path).name: result["mime_type"] for path, result in results.items()}
+    assert kinds.pop("summary.html") == "text/html"
+    assert {*kinds.values()} == {"image/svg+xml"} and len(kinds) == 3
+    shown = (toy / "results/paper/summary.html").read_text("utf-8")
+    for name in ("table1", "table2", "table7", "errata", "figure2", "figure4"):
+        assert f'<section id="{name}">' in shown
+    assert shown.count("<table>") >= 13 and shown.count("data:image/svg+xml;base64,") == 3
 
 
 def test_the_counts_of_every_step_add_up(toy):
@@ -212,8 +231,10 @@ def test_a_typo_is_refused_before_any_job(setting, sentence, snakemake, tmp_path
     assert sentence in " ".join(printed.split()) and "Traceback" not in printed
 
 
-def test_targets_are_listed(snakemake, tmp_path):
-    listed = snakemake("--list-target-rules", directory=tmp_path).split()
+def test_targets_are_listed_and_say_what_they_are(snakemake, tmp_path):
+    printed = snakemake("--list-target-rules", directory=tmp_path)
+    listed = dict(re.findall(r"^(\w+)(?: \((.+)\))?$", printed, re.MULTILINE))
+    assert all(listed.values()), [name for name, what in listed.items() if not what]
     tables = [f"table{n}" for n in range(1, 8)] + [f"figure{n}" for n in range(2, 6)]
     phases = ["corpus", "roles", "dialogues", "systems", "judging", "paper", "corpus_quality"]
     assert set(tables + phases + ["all"]) <= set(listed)

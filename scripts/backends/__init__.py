@@ -47,8 +47,12 @@ def load(spec: ModelSpec) -> Any:
             f"there is no backend '{spec.backend}' for {spec.capability}"
             f"{documents.nearest(spec.backend, known)}"
         )
-    contract = importlib.import_module(f"scripts.backends.{spec.capability}")
-    return model_cache.stand_in(spec, lambda: _load(spec), contract)
+    return model_cache.stand_in(spec, lambda: _load(spec), contract(spec.capability))
+
+
+def contract(capability: str) -> ModuleType:
+    """The module of a capability: its Protocol, and `accept`, which checks a backend against it."""
+    return importlib.import_module(f"scripts.backends.{capability}")
 
 
 def load_for(work: Sized, spec: ModelSpec) -> Any:
@@ -58,6 +62,7 @@ def load_for(work: Sized, spec: ModelSpec) -> Any:
 
 def _load(spec: ModelSpec) -> Any:
     module = _module(spec)
+    print(f"loading {spec.label}")
     try:
         return module.load(**spec.options)
     except ModuleNotFoundError as error:

@@ -7,7 +7,6 @@ from typing import Any
 from scripts.duplex.measuring import label_of
 from scripts.duplex.transcribe_duplex import OWN_TEXT
 from scripts.paper.report.duplex_summary import Summary, cell, rater_told, spread, summaries
-from scripts.paper.report.duplex_summary import Summary, cell, spread, summaries
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import read_published
 from scripts.rows.duplex import DuplexItem, DuplexScore

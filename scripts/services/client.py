@@ -98,7 +98,8 @@ class Client:
         }
         left = {key: call for key, call in zip(keys, calls, strict=True) if key not in results}
         if left:
-            print(f"{label}: {len(left)} calls of {self.endpoint}, {len(calls) - len(left)} kept")
+            there = f"{len(calls) - len(left)} found in cache"
+            print(f"{label}: {len(left)} calls of {self.endpoint}, {there}")
             results |= _runner().run(self._send(left, label), context=copy_context())
         return [results[key] for key in keys]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts.common.progress import span
 from scripts.services import errors, waits
 from scripts.services.errors import CallError
 
@@ -36,7 +37,7 @@ def later(endpoint: str, wait: float, deadline: float, words: str) -> str:
     """A service asks for a longer wait than the deadline."""
     return (
         f"{endpoint} wants to be asked again at {waits.moment(wait)} ({words}), and a run waits "
-        f"for {waits.span(deadline)} at most (services.deadline). What was answered is kept: run "
+        f"for {span(deadline)} at most (services.deadline). What was answered is kept: run "
         "the same command again then."
     )
 
@@ -44,7 +45,7 @@ def later(endpoint: str, wait: float, deadline: float, words: str) -> str:
 def starved(endpoint: str, deadline: float, words: str) -> str:
     """A service returned nothing but rate-limit errors until the deadline."""
     return (
-        f"{endpoint} will have answered nothing for {waits.span(deadline)} (services.deadline) but "
+        f"{endpoint} will have answered nothing for {span(deadline)} (services.deadline) but "
         f"that it is asked too often: {words}. Lower services.limits for this model, or run the "
         "same command again later; what was answered is kept."
     )

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from scripts.common import job
+from scripts.common.progress import span, tell
 
 SAID = 30.0  # seconds after which a wait is reported, and reported again
 SPREAD = 0.1  # jitter: share of the wait a service asks for, at most a second
@@ -26,16 +26,8 @@ def moment(seconds: float) -> str:
     return f"{when} (in {span(seconds)})"
 
 
-def span(seconds: float) -> str:
-    """A duration in the unit that reads best."""
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 class WaitReporter:
-    """Reports on the screen why work is waiting, each reason at most once in SAID seconds."""
+    """Reports why work is waiting, each reason at most once in SAID seconds."""
 
     def __init__(self, label: str, clock: Callable[[], float] = time.monotonic):
         self.label, self.clock = label, clock
@@ -49,4 +41,4 @@ class WaitReporter:
             return
         self.told[why] = now
         more = "" if left is None else f", {span(left)} to go"
-        print(f"{self.label}: waiting for {span(now - since)}{more}: {why}", file=job.screen())
+        tell(f"{self.label}: waiting for {span(now - since)}{more}: {why}")

@@ -21,6 +21,8 @@ import tempfile
 from pathlib import Path
 from typing import TextIO
 
+from scripts.workflow.heartbeat import beating, last_line
+
 PARENT_DIED = 1  # PR_SET_PDEATHSIG of prctl(2)
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 # Instruction sets beyond baseline x86-64 that packages are built for: name, flag in /proc/cpuinfo.
@@ -60,11 +62,15 @@ def continue_in_child(stage: str, log: Path, screen: TextIO) -> None:
 
     for number in PASSED_ON:
         signal.signal(number, pass_on)
-    _, status, usage = os.wait4(child, 0)
+    with beating(stage, log, screen):
+        _, status, usage = os.wait4(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         os._exit(code)
+    last = last_line(log)
     told = f"{stage}: {_why(-code, log, usage.ru_maxrss * 1024, killed_before)}"
+    if last and -code in (signal.SIGKILL, *PASSED_ON):  # nothing else says what it was at
+        told = f"{told} It was at this: {last}"
     try:
         print(told, file=sys.stderr, flush=True)
     except OSError:  # the disk is full

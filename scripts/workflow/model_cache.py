@@ -98,7 +98,8 @@ class CachedModel:
             if kept is not None
         }
         if left and name not in VOICES:
-            print(f"{self._label}.{name}: {len(items) - len(left)} of {len(items)} items kept")
+            there = f"{len(items) - len(left)} found in cache"
+            print(f"{self._label}.{name}: {len(items)} items, {there}")
         waiting = list(left)
         for first in range(0, len(waiting), together):
             some = waiting[first : first + together]

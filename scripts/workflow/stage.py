@@ -44,6 +44,7 @@ def run(function: Callable, job: Any = None) -> None:
         with Path(job.log[0]).open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a kill loses none
         crash_report.continue_in_child(context.stage, Path(job.log[0]), screen)
     try:
         if job is not None and job.log:

@@ -1,7 +1,9 @@
-"""Schemas describe each key and column, and config/README.md names every table and column."""
+"""Schemas describe each key and column, config/README.md names every table and column, and what the
+README names is there."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,3 +81,25 @@ def test_the_readme_names_every_configuration():
     text = (ROOT / "config/README.md").read_text("utf-8")
     assert not [path.name for path in ROOT.glob("config/*.yaml") if path.name not in text]
     assert not [path.name for path in ROOT.glob("config/*/") if f"{path.name}/" not in text]
+
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_contents_of_the_readme_are_its_sections():
+    _, *sections = re.findall(r"^## (.+)$", README.replace("## Contents\n", ""), re.MULTILINE)
+    anchors = [re.sub(r"[^\w -]", "", name.lower()).replace(" ", "-") for name in sections]
+    contents = README.split("## Contents\n")[1].split("\n## ")[0]
+    listed = re.findall(r"^- \[(.+)\]\(#(.+)\)$", contents, re.MULTILINE)
+    assert listed == [*zip(sections, anchors, strict=True)]
+    assert sections[:2] == ["Your own system", "Your own media"]
+
+
+def test_what_the_readme_names_is_there():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"(?<=[`\n])make ([\w-]+)", README))
+    assert targets and not [name for name in targets if f"\n{name}: " not in makefile]
+    modules = {name.replace(".", "/") for name in re.findall(r"python -m ([\w.]+)", README)}
+    assert not [name for name in modules if not [*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/")]]
+    linked = re.findall(r"\]\(([\w/.]+)(?:#[\w-]+)?\)", README)
+    assert linked and not [name for name in linked if not (ROOT / name).exists()]

@@ -1,8 +1,11 @@
 """Table 2: printed and run scores side by side, ranked separately."""
 
 import pytest
+import yaml
 
 from scripts.common.errors import UserError
+from scripts.common.paths import ROOT
+from scripts.paper.report import published, systems_table
 from scripts.paper.report.published import PAPER_METRICS
 from scripts.paper.report.scores import header
 from scripts.paper.table2 import table2
@@ -96,11 +99,22 @@ def test_the_page_says_what_a_reader_must_know(tmp_path):
     scores[0] = scores[0].model_copy(update=lost)
     _, page = build(tmp_path, items, scores, {"bare": "good"})
     assert "`objective`, not by the paper's" in page
-    assert "`good` = cascade (llm: tiny (weights: w)). It is a small stand-in" in page
+    assert "`good` = cascade (llm: tiny (weights: w))." in page
     assert "voice matching" in page
     assert "1 of this run's 2 test items are of roles whose voice or script is synthetic" in page
     assert "| English | good | IA | no whole reply: too short | 1 |" in page
     assert "| bare | good | PeC | English | 0 |" in page and "no items" in page
+
+
+def test_only_the_demos_systems_are_called_stand_ins(tmp_path, monkeypatch):
+    """A system of somebody's own is not, whichever backend it uses."""
+    items = [dialogue("a")]
+    scores = [v for row in items for v in verdicts(row, "good", 7)]
+    assert "stand-in" not in build(tmp_path, items, scores, {})[1]
+    monkeypatch.setattr(systems_table, "DEMO", ("good",))
+    assert "(weights: w)). It is a small stand-in, not" in build(tmp_path, items, scores, {})[1]
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))
+    assert sorted(published.DEMO) == sorted(config["evaluate"])
 
 
 def test_the_page_says_its_n_beside_the_papers(tmp_path):

@@ -47,3 +47,11 @@ def test_more_cores_are_faster_up_to_what_the_jobs_keep_busy():
 
 def test_one_minute_is_one():
     assert "about 1 minute on this CPU" in ahead.report("quick", 0, True, set(), 2)
+
+
+def test_the_readme_says_the_same():
+    readme = " ".join((ahead.ROOT / "README.md").read_text("utf-8").split())
+    fast, slow = (round(seconds / ahead.BUSY / 60) for seconds in ahead.SECONDS["demo"])
+    assert (
+        f"about {fast} minutes on two cores of an Intel Xeon with AVX-512, about {slow}" in readme
+    )

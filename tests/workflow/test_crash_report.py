@@ -34,7 +34,7 @@ from scripts.workflow import stage
 
 
 def work(out: Path, how: str) -> None:
-    print("it begins", flush=True)
+    print("it begins")
     out.write_text("half")
     if how.startswith("SIG"):
         os.kill(os.getpid(), getattr(signal, how))
@@ -149,6 +149,7 @@ def test_the_log_says_by_which_signal_a_job_died(folder):
         name = {"package": "SIGILL", "bus": "SIGBUS", "thread": "SIGSEGV"}.get(how, how)
         assert f"died with <Signals.{name}: " in printed
     killed = (folder / "logs/SIGKILL.log").read_text()
+    assert killed.endswith("It was at this: it begins\n")
     assert re.search(r"the machine has \d+\.\d GB, of which \d+\.\d GB are free now", killed)
     assert "GB at " in (folder / "logs/SIGBUS.log").read_text()
 

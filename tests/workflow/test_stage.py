@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from scripts.common.progress import progress
 from scripts.workflow import stage
 
 
@@ -113,8 +112,3 @@ def test_the_command_line_has_the_same_names(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", [*arguments, str(tmp_path / "out.txt"), "--factor", "3"])
     stage.run(double)
     assert (tmp_path / "out.txt").read_text() == "12"
-
-
-def test_progress_yields_everything_and_tells(capsys, monkeypatch):
-    assert list(progress("abc", 3, "letters", every=-1)) == ["a", "b", "c"]
-    assert "letters: 1 of 3" in capsys.readouterr().err

@@ -21,6 +21,7 @@ SYSTEMS = (  # of Tables 2 and 3
 ITEMS = 4  # test items a role, two of each mode: 328 English and 64 Chinese (section 3.3, Table 1)
 JUDGE = "gemini-2.5-pro"  # gave the printed scores (section 4.2)
 LAST_DIGIT = 0.0005 + 1e-9  # how far a mean of cells rounded to three decimals may be off
+DEMO = ("cascade-1.5b", "cascade-0.5b", "cascade-1.5b-no-role")  # the small systems of config.yaml
 STAND_IN = "objective"  # the backend of the embedded judge
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from scripts.paper.report.layout import EMPTY, Section, write_table
 from scripts.paper.report.published import (
+    DEMO,
     JUDGE,
     LANGUAGES,
     SOURCES,
-    SYSTEMS,
     as_printed,
     read_published,
 )
@@ -247,9 +247,7 @@ def _about(
         voices.setdefault(reply.system, set()).add(reply.voice_mode)
     for name, spec in systems.items():
         shown = as_printed(name)
-        stand_in = " It is a small stand-in, not a system of the paper."
-        if shown in SYSTEMS or isinstance(spec, str) or spec.folder:  # somebody's own backend
-            stand_in = ""
+        stand_in = " It is a small stand-in, not a system of the paper." if name in DEMO else ""
         matched = "matched" in voices.get(name, ())
         voice = " Its voices are the nearest of its TTS (voice matching), not cloned."
         notes.append(f"`{shown}` = {describe(spec)}.{stand_in}{voice if matched else ''}")
