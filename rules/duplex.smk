@@ -248,6 +248,7 @@ rule score_duplex:
         audio="results/duplex/conversations/{talker}/{collection}",
         prompt_interruption=project(DUPLEX["prompts"]["interruption"]),
         prompt_service=project(DUPLEX["prompts"]["service"]),
+        prompt_behaviour=project(DUPLEX["prompts"]["behaviour"]),
         expected=project(DUPLEX["expected"]) if DUPLEX["expected"] else [],
     output:
         scores="results/duplex/scores/{talker}/{collection}.jsonl",

@@ -74,6 +74,7 @@ class Folder:
             user_audio=self.home / "user",
             prompt_interruption=prompts / "duplex_interruption.md",
             prompt_service=prompts / "duplex_service.md",
+            prompt_behaviour=prompts / "duplex_behaviour.md",
             scores=self.home / "scores.jsonl",
             system="sys",
             asr=[ModelSpec("asr", name) for name in asr],

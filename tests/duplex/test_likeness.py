@@ -108,6 +108,7 @@ def test_real_models_agree_about_a_spoken_answer(tmp_path):
         user_audio=tmp_path / "user",
         prompt_interruption=ROOT / "config/prompts/duplex_interruption.md",
         prompt_service=ROOT / "config/prompts/duplex_service.md",
+        prompt_behaviour=ROOT / "config/prompts/duplex_behaviour.md",
         scores=tmp_path / "scores.jsonl",
         system="sys",
         asr=[ModelSpec("asr", n, own | {"word_times": True}) for n, own in recognisers.items()],

@@ -223,6 +223,7 @@ def _scored(home: Path, name: str) -> list[DuplexScore]:
         audio=at("audio"),
         prompt_interruption=ROOT / "config/prompts/duplex_interruption.md",
         prompt_service=ROOT / "config/prompts/duplex_service.md",
+        prompt_behaviour=ROOT / "config/prompts/duplex_behaviour.md",
         expected=home / "expected.json",
         scores=at("scores"),
         system="theirs",
