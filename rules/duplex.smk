@@ -111,6 +111,7 @@ rule speak_scenarios:
     params:
         tts=CALLERS,
         roles=DUPLEX["scenarios"]["asked"],
+        voices=DUPLEX["scenarios"]["voices"],
         seed=config["seed"],
         code=code("duplex/speak_scenarios", CALLERS),
     script:

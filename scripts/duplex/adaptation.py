@@ -57,13 +57,9 @@ def levels(speech: np.ndarray) -> np.ndarray:
     return found[found > -200]  # Praat's value of digital silence is -300
 
 
-def differences(pitch: Sequence[np.ndarray], level: Sequence[np.ndarray]) -> dict[str, float]:
-    """The four changes from the first to the second array of each."""
-    values = [f(one) for pair in (pitch, level) for f in (mean, spread) for one in pair]
-    return {
-        name: after - before
-        for name, before, after in zip(CHANGES, values[::2], values[1::2], strict=True)
-    }
+def differences(pitch: Sequence[np.ndarray], level: Sequence[np.ndarray]) -> list[float]:
+    """The changes in the order of CHANGES, from the first to the second array of each."""
+    return [of(two) - of(one) for one, two in (pitch, level) for of in (mean, spread)]
 
 
 def mean(values: np.ndarray) -> float:
@@ -80,7 +76,7 @@ def official(track: Track, place: float) -> dict[str, Measure]:
     """Speech after `place`, where what follows the overlap begins, less that before (oddity 6)."""
     parts = [speech_in(track, 0.0, place), speech_in(track, place, track.seconds)]
     found = differences([*map(pitches, parts)], [*map(levels, parts)])
-    return {name: Measure(value) for name, value in found.items()}
+    return dict(zip(CHANGES, map(Measure, found), strict=True))
 
 
 def corrected(track: Track, clean: Track, window: Span) -> dict[str, Measure]:
@@ -88,13 +84,13 @@ def corrected(track: Track, clean: Track, window: Span) -> dict[str, Measure]:
     parts = [speech_in(own, *window) for own in (clean, track)]
     if reason := too_little(parts):
         return dict.fromkeys(CHANGES, gap(reason))
-    pitch = [12 * np.log2(pitches(part)) for part in parts]
-    found = differences(pitch, [*map(levels, parts)])
-    unvoiced = min(map(len, pitch)) < 2
-    return {
-        name: gap("the speech has no pitch") if unvoiced and "pitch" in name else Measure(value)
-        for name, value in found.items()
-    }
+    pitch, level = [12 * np.log2(pitches(part)) for part in parts], [*map(levels, parts)]
+    found = [Measure(value) for value in differences(pitch, level)]
+    if min(map(len, pitch)) < 2:
+        found[:2] = [gap("the speech has no pitch")] * 2
+    if min(map(len, level)) < 2:
+        found[2:] = [gap("the speech is digital silence")] * 2
+    return dict(zip(CHANGES, found, strict=True))
 
 
 def rate_change(

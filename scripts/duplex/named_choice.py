@@ -79,7 +79,8 @@ def fit(answer: str, reply: str) -> float:
 
 def plain(text: str) -> str:
     """Lower-case words, numbers in figures without anything between their digits ("910 pm")."""
-    figures = re.sub(r"\bone\b", "1", numbers()(text.lower()))  # it spells out a lone 1
+    bare = re.sub(r"(?<!\d)[^\w\s$%]|[^\w\s$%](?!\d)", " ", text.lower())
+    figures = re.sub(r"\bone\b", "1", numbers()(bare))  # it spells out a lone 1
     joined = re.sub(r"(?<=\d)[\s.,:-]+(?=\d)", "", figures)
     return " ".join(re.findall(r"\d+|[^\W\d_]+", joined))
 

@@ -67,7 +67,7 @@ def run(folder: Path, monkeypatch, rows=ALL, backend=None, **changed) -> list[Du
     monkeypatch.setattr(backends, "load", lambda spec: backend or Stock())
     folder.mkdir(exist_ok=True)
     write_rows(folder / "scenarios.jsonl", rows)
-    given = {"tts": ModelSpec("tts", "made"), "roles": 2, "seconds": 1.0}
+    given = {"tts": ModelSpec("tts", "made"), "roles": 2, "voices": 2, "seconds": 1.0}
     out = {"item_rows": folder / "service.jsonl", "audio": folder / "service"}
     speak_scenarios(folder / "scenarios.jsonl", **{**out, **given, **changed})
     return read_rows(out["item_rows"], DuplexItem)
@@ -116,20 +116,30 @@ def test_rows_say_when_the_caller_talks(tmp_path, monkeypatch):
         assert not samples[round(user.end * rate) :].any()
 
 
-def test_a_role_has_one_voice_and_no_caller_has_it(tmp_path, monkeypatch):
-    items = run(tmp_path, monkeypatch, roles=50)
+def test_roles_have_their_voices_in_turn_and_no_caller_has_that_of_its_role(tmp_path, monkeypatch):
+    items = run(tmp_path, monkeypatch, roles=50, voices=3)
     assert len(items) == 350
-    heard = {}
-    for item in items:
+    heard: dict[tuple, int] = {}
+    for number, item in enumerate(items):
         about = (tmp_path / "service" / item.audio).with_name("metadata.json")
         caller = json.loads(about.read_text("utf-8"))["speaker_index"]
-        sample, rate = soundfile.read(tmp_path / "service" / item.voice)
-        assert rate == 24_000 and len(sample) / rate == pytest.approx(3 * SPOKEN, abs=0.003)
-        own = round(np.argmax(np.abs(np.fft.rfft(sample, rate))) / 100) - 1  # pitch of the voice
-        heard.setdefault(item.scenario, set()).add((own, item.voice, item.voice_text))
-        assert own != caller
-    assert all(len(voices) == 1 for voices in heard.values())
-    assert {own for ((own, _, text),) in heard.values()} == {*range(5)}
+        if number < 14:
+            sample, rate = soundfile.read(tmp_path / "service" / item.voice)
+            assert rate == 24_000 and len(sample) / rate == pytest.approx(3 * SPOKEN, abs=0.003)
+            pitch = np.argmax(np.abs(np.fft.rfft(sample, rate))) / 100
+            assert round(pitch) - 1 != caller
+        place = number // 7 + number % 7
+        heard[item.voice, place % 3] = heard.get((item.voice, place % 3), 0) + 1
+    assert len(heard) == 3 and len({voice for voice, _ in heard}) == 3
+    for index in range(7):  # each voice in each kind of question
+        assert len({item.voice for item in items[index::7]}) == 3
+    for role in range(0, 350, 7):  # and in each role
+        assert len({item.voice for item in items[role : role + 7]}) == 3
+
+
+def test_more_voices_than_there_are_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="has 5 voices; the roles need 6"):
+        run(tmp_path, monkeypatch, voices=6)
 
 
 def test_items_do_not_depend_on_how_many_there_are(tmp_path, monkeypatch):
@@ -141,10 +151,11 @@ def test_items_do_not_depend_on_how_many_there_are(tmp_path, monkeypatch):
 
 def test_another_seed_has_other_voices(tmp_path, monkeypatch):
     stock = Stock(28).voices("English")
-    once = [voices_of(row, stock, 0) for row in ALL]
-    assert once == [voices_of(row, stock, 0) for row in ALL]
-    assert once != [voices_of(row, stock, 1) for row in ALL]
-    assert len({voice["voice"] for _, callers in once for voice in callers}) == 28
+    once = [voices_of(row, place, stock, 2, 0) for place, row in enumerate(ALL)]
+    assert once == [voices_of(row, place, stock, 2, 0) for place, row in enumerate(ALL)]
+    roles = [{own["voice"] for own, _ in voices_of(ALL[0], 0, stock, 2, n)} for n in range(5)]
+    assert all(len(own) == 2 for own in roles) and len(set(map(frozenset, roles))) > 1
+    assert len({voice["voice"] for pairs in once for _, voice in pairs}) == 28
 
 
 def test_a_dropped_scenario_keeps_its_numbers(tmp_path, monkeypatch):
@@ -194,7 +205,7 @@ class Cloner:
 
 REFUSED = [
     ({"backend": Cloner()}, "tts/made has no voices of its own"),
-    ({"backend": Stock(1)}, "the tts has 1 voices; caller and role need one each"),
+    ({"backend": Stock(1)}, "the tts has 1 voices; the roles need 2"),
     ({"roles": 0}, "must be above 0"),
     ({"seconds": 0}, "must be above 0"),
     ({"rows": [ALL[0], ALL[0]]}, "its id 'restaurant-1' is that of"),
@@ -236,6 +247,6 @@ def test_a_question_in_a_real_voice():
     stock = kokoro.voices("English")
     assert len(stock) == 28 and has_voices(kokoro) and kokoro.fixed_voice("English") in stock
     assert not [voice for voice in kokoro.voices("Chinese") if voice in stock]
-    _, callers = voices_of(ALL[0], stock, 0)
-    (sound,) = kokoro.speak([(ALL[0].questions[0].text, callers[0], "English")])
+    _, caller = voices_of(ALL[0], 0, stock, 2, 0)[0]
+    (sound,) = kokoro.speak([(ALL[0].questions[0].text, caller, "English")])
     assert 1 < len(piece(sound, kokoro.rate)) / RATE < 4
