@@ -18,7 +18,7 @@ from scripts.duplex.spans import Gap, Measure, spoken
 from scripts.rows.duplex import DuplexItem, Event
 
 PLACES = {"user_clean", "user", "agent_clean", "agent", "overlap"}
-NOTHING = "(nothing)"
+NOTHING, UNKNOWN = "(nothing)", "(not known)"
 
 
 def keys(item: DuplexItem, judge: str) -> list[Key]:
@@ -44,7 +44,7 @@ def request(heard: Heard, prompt: Prompt, recogniser: str) -> ratings.Asked | Me
     wanted = "respond" if kind == "interruption" else "resume"
     labels = (wanted, *(own for own in BEHAVIOURS if own != wanted))
     chat = prompt.chat(
-        user_clean=user_lines(before),
+        user_clean=user_lines(before) if before else UNKNOWN,
         user=user_lines(sorted([*before, *overlaps], key=lambda event: event.start)),
         agent_clean=agent_lines(heard.clean().heard(recogniser)),
         agent=agent_lines(said),
