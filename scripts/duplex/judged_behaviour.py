@@ -1,7 +1,8 @@
 """What a language model is asked about an overlap: the agent's behaviour by Full-Duplex-Bench v1.5.
 
 It reads both sides with and without the overlap, with times: the user's words as they are marked,
-the agent's as the first recogniser heard them, a line for each stretch of speech.
+the agent's as the first recogniser heard them, a line for each stretch of speech. What the agent
+says with the overlap is divided at the first word that begins after it has begun.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from scripts.duplex.overlap_official import BEHAVIOURS
 from scripts.duplex.spans import Gap, Measure, spoken
 from scripts.rows.duplex import DuplexItem, Event
 
-PLACES = {"user_clean", "user", "agent_clean", "agent", "overlap"}
+PLACES = {"user", "undisturbed", "overlap", "before", "after"}
 NOTHING, UNKNOWN = "(nothing)", "(not known)"
 
 
@@ -38,17 +39,18 @@ def request(heard: Heard, prompt: Prompt, recogniser: str) -> ratings.Asked | Me
     if not overlaps:
         raise Gap("the words of the overlap are not known")
     said = heard.words(recogniser)
-    if not any(word.start >= start for word in said):
+    after = [word for word in said if word.start >= start]
+    if not after:
         return Measure(0.0, label="unknown", note="no words after the overlap has begun")
-    before = [event for event in events if event.kind == "user"]
     wanted = "respond" if kind == "interruption" else "resume"
     labels = (wanted, *(own for own in BEHAVIOURS if own != wanted))
+    before = [event for event in events if event.kind == "user"]
     chat = prompt.chat(
-        user_clean=user_lines(before) if before else UNKNOWN,
-        user=user_lines(sorted([*before, *overlaps], key=lambda event: event.start)),
-        agent_clean=agent_lines(heard.clean().heard(recogniser)),
-        agent=agent_lines(said),
-        overlap=f"{start:.1f}",
+        user=user_lines(before) if before else UNKNOWN,
+        overlap=user_lines(overlaps),
+        undisturbed=agent_lines(heard.clean().heard(recogniser)),
+        before=agent_lines([word for word in said if word.start < start]),
+        after=agent_lines(after),
     )
     return ratings.asked(chat, labels)
 

@@ -37,11 +37,14 @@ def test_each_overlap_is_judged_against_its_clean_counterpart(folder):
     verdicts = values(found, "behaviour", "official", "judge")
     assert verdicts == {task: float(task != "interruption") for task in OVERLAPS}
     assert {found[key, "behaviour", "official", "judge"].label for key in verdicts} == {"resume"}
-    asked = {chat[1]["content"] for chat in folder.judge.chats if "overlap" in chat[1]["content"]}
+    asked = {chat[-2]["content"] for chat in folder.judge.chats if "so far" in str(chat[-2])}
     assert len(asked) == 4
     (one,) = [text for text in asked if "(noise)" in text]
-    assert "0.5-1.5 s: How?\n4.0-6.0 s: (noise)" in one and "from 4.0 s on" in one
-    assert one.count("2.0-9.0 s: w0 w1 w2") == 2 and "{" not in one
+    assert "Asked: 0.5-1.5 s: How?\n" in one and "Said over it: 4.0-6.0 s: (noise)\n" in one
+    # Words of 0.3 s from 2 s on; those from w7 on begin after 4 s.
+    whole, before, after = (line for line in one.splitlines() if " w" in line.split(" s:")[-1])
+    assert "2.0-9.0 s: w0 w1" in whole and "2.0-4.1 s: w0 w1 w2 w3 w4 w5 w6" in before
+    assert "4.1-9.0 s: w7 w8" in after and "{" not in one
 
 
 def test_a_counterpart_is_measured_as_one_and_not_as_an_overlap_without_a_mark(folder):
