@@ -55,9 +55,9 @@ def speak_scenarios(
     and the samples of the roles' voices into `audio`.
 
     After the question there are `seconds` of silence, in which the system can answer. The roles
-    have `voices` of those of `tts`, the same for any number of roles; a caller's is drawn by hash
-    of the question, never the one that answers. A question that cannot be spoken has the reason in
-    `dropped`. Raises UserError for a scenario that breaks a rule
+    have `voices` of those of `tts`, the same for any number of roles, of which a sample can be
+    spoken; a caller's is drawn by hash of the question, never the one that answers. A question that
+    cannot be spoken has the reason in `dropped`. Raises UserError for a scenario that breaks a rule
     (scripts/duplex/scenario_checks.py), and for a `tts` without so many voices.
     """
     if roles < 1 or voices < 1 or seconds <= 0:
@@ -75,29 +75,48 @@ def speak_scenarios(
             f"{tts.label} has no voices of its own, of which callers and roles need many; choose "
             "another tts, such as kokoro."
         )
+    roles_voices = sampled(backend, voices, audio, seed) if backend is not None else []
     found, silence = [], round(seconds * 1000)
     for place, row in progress(taken, len(taken), "speak_scenarios"):
         assert backend is not None, "there is a role to speak for"
-        pairs = voices_of(row, place, backend.voices(LANGUAGE), voices, seed)
+        pairs = voices_of(row, place, roles_voices, backend.voices(LANGUAGE), seed)
         found += _items(row, place * len(KINDS), pairs, backend, audio, silence)
     write_rows(item_rows, found)
     print(f"{len(found)} questions, {sum(item.dropped is None for item in found)} spoken.")
 
 
-def voices_of(
-    row: Scenario, place: int, stock: list[Voice], count: int, seed: int
-) -> list[tuple[Voice, Voice]]:
-    """For each question of the scenario at `place`, the role's voice, one of `count`, and the
-    caller's. Raises UserError where there are not enough different voices."""
-    if len(stock) < max(2, count):
+def sampled(backend: StockTts, count: int, folder: Path, seed: int) -> list[Voice]:
+    """The voices of the roles, in an order by hash; writes their samples into `folder`. One whose
+    sample cannot be spoken is passed over. Raises UserError if fewer than `count` are left."""
+    stock = backend.voices(LANGUAGE)
+    found: list[Voice] = []
+    fault = ""
+    for voice in sorted(stock, key=lambda own: content_id("role", seed, _key(own))):
+        if len(found) == count:
+            break
+        sample = _piece(say(backend, [(SAMPLE, voice, LANGUAGE)])[0], backend.rate)
+        if isinstance(sample, ValueError):
+            fault = f" ({_key(voice)}: {sample})"
+            print(f"no voice for roles{fault}")
+            continue
+        sounds.write(folder / _file(voice), sample, RATE)
+        found.append(voice)
+    if len(found) < count or len(stock) < 2:
         raise UserError(
-            f"the tts has {len(stock)} voices; the roles need {count} (duplex.scenarios.voices), "
-            "and each caller another one than the role."
+            f"the tts has {len(stock)} voices, {len(found)} of which can be used for roles{fault}; "
+            f"the roles need {count} (duplex.scenarios.voices), and callers another one."
         )
-    roles = sorted(stock, key=lambda voice: content_id("role", seed, _key(voice)))[:count]
+    return found
+
+
+def voices_of(
+    row: Scenario, place: int, roles: list[Voice], stock: list[Voice], seed: int
+) -> list[tuple[Voice, Voice]]:
+    """For each question of the scenario at `place`, the role's voice, one of `roles`, and the
+    caller's, another one of `stock`."""
     pairs = []
     for number, question in enumerate(row.questions):
-        own = roles[(place + number) % count]
+        own = roles[(place + number) % len(roles)]
         others = [voice for voice in stock if voice != own]
         draw = int(content_id("caller", seed, _id(row, question)), 16)
         pairs.append((own, others[draw % len(others)]))
@@ -115,17 +134,10 @@ def _items(
     """The items of a scenario, whose questions have the numbers from `first`, with the voices of
     role and caller; `silence` is ms."""
     stock = backend.voices(LANGUAGE)
-    files = {_key(own): own for own, _ in pairs}
     lines = [(aloud(q.text), v, LANGUAGE) for q, (_, v) in zip(row.questions, pairs, strict=True)]
-    spoken = say(backend, [*((SAMPLE, own, LANGUAGE) for own in files.values()), *lines])
-    sounds_of = [_piece(sound, backend.rate) for sound in spoken]
-    samples = dict(zip(files, sounds_of, strict=False))
-    for key, sample in samples.items():
-        if isinstance(sample, np.ndarray):
-            sounds.write(folder / _file(key), sample, RATE)
+    spoken = [_piece(sound, backend.rate) for sound in say(backend, lines)]
     found = []
-    asked = zip(row.questions, pairs, sounds_of[len(files) :], strict=True)
-    for question, (own, voice), sound in asked:
+    for question, (own, voice), sound in zip(row.questions, pairs, spoken, strict=True):
         common: dict[str, Any] = {
             "id": _id(row, question),
             "collection": COLLECTION,
@@ -135,9 +147,8 @@ def _items(
             "role_prompt": row.context,
             "question": question,
         }
-        faults = [str(one) for one in (samples[_key(own)], sound) if isinstance(one, ValueError)]
-        if faults or isinstance(sound, ValueError):
-            why = f"cannot be spoken: {faults[0]}"
+        if isinstance(sound, ValueError):
+            why = f"cannot be spoken: {sound}"
             found.append(DuplexItem(**common, audio="", seconds=0.0, dropped=why))
             continue
         track = Track()
@@ -161,7 +172,7 @@ def _items(
                 **common,
                 audio=f"{place.name}/input.wav",
                 seconds=len(track.samples) / RATE,
-                voice=_file(_key(own)),
+                voice=_file(own),
                 voice_text=SAMPLE,
                 events=track.events,
             )
@@ -185,8 +196,8 @@ def _key(voice: Voice) -> str:
     return json.dumps(voice, sort_keys=True)
 
 
-def _file(key: str) -> str:
-    return f"{VOICES}/{content_id(key)}.wav"
+def _file(voice: Voice) -> str:
+    return f"{VOICES}/{content_id(_key(voice))}.wav"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from scripts.backends.tts import accept, has_voices
 from scripts.common.errors import UserError
 from scripts.duplex.pieces import piece
 from scripts.duplex.service_roles import templated
-from scripts.duplex.speak_scenarios import LEAD, SAMPLE, speak_scenarios, voices_of
+from scripts.duplex.speak_scenarios import LEAD, SAMPLE, sampled, speak_scenarios, voices_of
 from scripts.rows.duplex import DuplexItem, Scenario
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow.cache_files import CacheFiles
@@ -138,7 +138,9 @@ def test_roles_have_their_voices_in_turn_and_no_caller_has_that_of_its_role(tmp_
 
 
 def test_more_voices_than_there_are_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="has 5 voices; the roles need 6"):
+    with pytest.raises(
+        UserError, match="has 5 voices, 5 of which can be used for roles; the roles need 6"
+    ):
         run(tmp_path, monkeypatch, voices=6)
 
 
@@ -151,10 +153,12 @@ def test_items_do_not_depend_on_how_many_there_are(tmp_path, monkeypatch):
 
 def test_another_seed_has_other_voices(tmp_path, monkeypatch):
     stock = Stock(28).voices("English")
-    once = [voices_of(row, place, stock, 2, 0) for place, row in enumerate(ALL)]
-    assert once == [voices_of(row, place, stock, 2, 0) for place, row in enumerate(ALL)]
-    roles = [{own["voice"] for own, _ in voices_of(ALL[0], 0, stock, 2, n)} for n in range(5)]
-    assert all(len(own) == 2 for own in roles) and len(set(map(frozenset, roles))) > 1
+    once = [voices_of(row, place, stock[:2], stock, 0) for place, row in enumerate(ALL)]
+    assert once == [voices_of(row, place, stock[:2], stock, 0) for place, row in enumerate(ALL)]
+    assert once != [voices_of(row, place, stock[:2], stock, 1) for place, row in enumerate(ALL)]
+    (tmp_path / "voices").mkdir()
+    roles = [sampled(Stock(28), 2, tmp_path, seed) for seed in range(5)]
+    assert all(len(own) == 2 for own in roles) and len({str(own) for own in roles}) > 1
     assert len({voice["voice"] for pairs in once for _, voice in pairs}) == 28
 
 
@@ -175,11 +179,18 @@ def test_one_question_that_cannot_be_spoken_stops_no_other(tmp_path, monkeypatch
     assert not (tmp_path / "service/4").exists() and len(items) == 14
 
 
-def test_a_role_whose_voice_cannot_be_sampled_is_dropped(tmp_path, monkeypatch):
-    items = run(tmp_path, monkeypatch, backend=Stock(refused="Thank you for waiting"))
-    assert len(items) == 14 and {item.dropped for item in items} == {
-        "cannot be spoken: no Thank you for waiting, please"
-    }
+def test_a_voice_whose_sample_cannot_be_spoken_is_no_role_s(tmp_path, monkeypatch, capsys):
+    class Hoarse(Stock):
+        def speak(self, lines):
+            if any(text == SAMPLE and voice["voice"] in (0, 1, 2) for text, voice, _ in lines):
+                raise ValueError("a noise hides its end")
+            return super().speak(lines)
+
+    items = run(tmp_path, monkeypatch, backend=Hoarse())
+    assert not any(item.dropped for item in items) and len({item.voice for item in items}) == 2
+    assert "no voice for roles" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"5 voices, 2 of which can be used .*: a noise hides"):
+        run(tmp_path, monkeypatch, backend=Hoarse(), voices=3)
 
 
 def test_a_line_without_sound_or_with_no_numbers_is_dropped(tmp_path, monkeypatch):
@@ -205,7 +216,10 @@ class Cloner:
 
 REFUSED = [
     ({"backend": Cloner()}, "tts/made has no voices of its own"),
-    ({"backend": Stock(1)}, "the tts has 1 voices; the roles need 2"),
+    (
+        {"backend": Stock(1)},
+        "the tts has 1 voices, 1 of which can be used for roles; the roles need 2",
+    ),
     ({"roles": 0}, "must be above 0"),
     ({"seconds": 0}, "must be above 0"),
     ({"rows": [ALL[0], ALL[0]]}, "its id 'restaurant-1' is that of"),
@@ -247,6 +261,6 @@ def test_a_question_in_a_real_voice():
     stock = kokoro.voices("English")
     assert len(stock) == 28 and has_voices(kokoro) and kokoro.fixed_voice("English") in stock
     assert not [voice for voice in kokoro.voices("Chinese") if voice in stock]
-    _, caller = voices_of(ALL[0], 0, stock, 2, 0)[0]
+    _, caller = voices_of(ALL[0], 0, stock[:2], stock, 0)[0]
     (sound,) = kokoro.speak([(ALL[0].questions[0].text, caller, "English")])
     assert 1 < len(piece(sound, kokoro.rate)) / RATE < 4
