@@ -2,7 +2,8 @@
 
 Lin et al., 2025, arXiv 2507.23159: while the system talks, the user interrupts, says "mm-hm" or
 talks to somebody else, or speech is heard in the background. Written from the definitions; each
-item has a clean counterpart, the same without what overlaps. Each oddity has a number, and
+item has a clean counterpart, the same without what overlaps. When the user talks is taken from the
+marks where a set has them, else from voice activity, as published. Each oddity has a number, and
 scripts/duplex/overlap_corrected.py mends it under the same number:
 
 1. Stop latency is the length of what both sides say at once, anywhere in the recording: the marked
