@@ -6,7 +6,7 @@ from typing import Any
 from scripts.duplex.measuring import label_of
 from scripts.paper.report.duplex_ratings import mean_opinion, read_sample_ratings
 from scripts.paper.report.duplex_summary import cell, summaries
-from scripts.paper.report.duplex_voices import single_voices, voice_rows, voice_sections
+from scripts.paper.report.duplex_voices import voice_notes, voice_rows, voice_sections
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import read_published
 from scripts.rows.duplex import Conversation, DuplexItem, DuplexScore
@@ -98,15 +98,12 @@ def duplex_table1(
             + "Cosines are those of other embedders than the printed ones, so only the scale on "
             "which a stranger is 0 and the speaker's own other recording 1 may be compared. Drift "
             "is, on that scale, the last third of the speech less the first.",
-            "By role and voice, in brackets how many outputs. If a role's text disturbs the voice, "
-            "its row differs from others in the same column. The samples are numbered in the order "
-            "of their files (results/duplex/items).",
-            *single_voices(items),
+            *voice_notes(items),
         ],
         sections=[
             Section(printed, {"system": "system"} | PRINTED, "Printed", digits=2),
             Section(list(lines.values()), columns, "This run"),
-            *voice_sections(by_voice),
+            *voice_sections(by_voice, items),
         ],
         header=HEADER,
     )

@@ -90,7 +90,7 @@ def test_similarity_is_by_role_and_voice_and_nearest_sample(table):
     assert "| s | known | campplus | r2 | 0.70 (1) | 0.00 (1) | 0.35 |" in page
     assert "| s | known | campplus | voice 1 | 1.00 (2) | 0.00 (2) |" in page
     assert "| s | known | campplus | voice 2 | 0.50 (2) | 0.50 (2) |" in page
-    assert "One voice sample only: other." in page and "| s | other | campplus |" not in page
+    assert "one voice sample: other." in page and "| s | other | campplus |" not in page
     cells = [row for row in rows if row["metric"] == "similarity" and row["role"]]
     assert {(row["role"], row["voice"], row["n"]) for row in cells} == {
         (role, voice, "1") for role in ("r1", "r2") for voice in ("voice 1", "voice 2")
@@ -99,10 +99,11 @@ def test_similarity_is_by_role_and_voice_and_nearest_sample(table):
 
 def test_a_role_is_called_by_its_prompt_where_scenarios_share_it(table):
     items = [
-        made.item(key, role_prompt="You enjoy having a good conversation, any time.", voice="a.wav")
-        for key in "xy"
+        made.item(key, role_prompt="You enjoy having a good conversation, any time.", voice=voice)
+        for key, voice in (("x", "a.wav"), ("y", "b.wav"))
     ]
     about = {"form": "corrected", "by": "campplus", "metric": "similarity"}
     scores = [made.score("x", 0.5, **about), made.score("y", None, **about)]
     _, page = table([], [made.conversation(key) for key in "xy"], scores, items)
-    assert "| You enjoy having a good conversation, an | 0.50 (1) | 0.50 |" in page
+    assert "| You enjoy having a good conversation, an | 0.50 (1) | – | 0.50 |" in page
+    assert "one voice sample" not in page

@@ -69,27 +69,33 @@ def voice_rows(scores: Iterable[DuplexScore], items: Sequence[DuplexItem]) -> li
     return [*_similarities(matrix), *_confusions(taken, voices)]
 
 
-def voice_sections(rows: Sequence[Line]) -> list[Section]:
-    """The grids of the rows; no row of a collection with a single voice in the second one."""
-    alike = [row for row in rows if row["metric"] == "similarity"]
-    nearest = [row for row in rows if row["metric"] == "nearest_voice" and row["n"]]
+def voice_sections(rows: Iterable[Line], items: Iterable[DuplexItem]) -> list[Section]:
+    """The grids of the rows, without collections that have a single voice."""
+    single = single_voices(items)
+    several = [row for row in rows if row["collection"] not in single]
+    alike = [row for row in several if row["metric"] == "similarity"]
+    nearest = [row for row in several if row["metric"] == "nearest_voice"]
     return [
         _wide(alike, "Similarity by role and voice: 0 a stranger, 1 the same", "role", "voice"),
         _wide(nearest, "The voice sample that outputs are nearest to", "voice", "nearest"),
     ]
 
 
-def single_voices(items: Iterable[DuplexItem]) -> list[str]:
-    """A sentence on the collections of which all items have the same voice sample; none if there
-    are none."""
-    counts = Counter(collection for collection, _ in voice_names(items))
-    single = [name for name, count in sorted(counts.items()) if count == 1]
-    if not single:
-        return []
+def voice_notes(items: Iterable[DuplexItem]) -> list[str]:
+    """How the grids are read, and which collections are not in them."""
+    single = ", ".join(single_voices(items))
+    left_out = f" Not there, as all their items have one voice sample: {single}." if single else ""
     return [
-        f"One voice sample only: {', '.join(single)}. There, the columns of voices are one, and no "
-        "output can be nearer to another's."
+        "By role and voice, in brackets how many outputs. If a role's text disturbs the voice, its "
+        "row differs from others in the same column. The samples are numbered in the order of "
+        f"their files (results/duplex/items).{left_out}"
     ]
+
+
+def single_voices(items: Iterable[DuplexItem]) -> list[str]:
+    """The collections of which all items have the same voice sample."""
+    counts = Counter(collection for collection, _ in voice_names(items))
+    return [name for name, count in sorted(counts.items()) if count == 1]
 
 
 def _similarities(matrix: Cells) -> list[Line]:
