@@ -110,6 +110,7 @@ rule speak_scenarios:
     params:
         tts=CALLERS,
         roles=DUPLEX["scenarios"]["asked"],
+        voices=DUPLEX["scenarios"]["voices"],
         seed=config["seed"],
         code=code("duplex/speak_scenarios", CALLERS),
     script:
@@ -275,6 +276,7 @@ rule score_duplex:
         audio="results/duplex/conversations/{talker}/{collection}",
         prompt_interruption=project(DUPLEX["prompts"]["interruption"]),
         prompt_service=project(DUPLEX["prompts"]["service"]),
+        prompt_behaviour=project(DUPLEX["prompts"]["behaviour"]),
         expected=project(DUPLEX["expected"]) if DUPLEX["expected"] else [],
     output:
         scores="results/duplex/scores/{talker}/{collection}.jsonl",

@@ -40,6 +40,7 @@ rule duplex_table1:
     input:
         published=published("duplex_table1"),
         ratings=project(DUPLEX["ratings"]),
+        item_rows=ITEMS,
         conversations=CONVERSATIONS,
         scores=DUPLEX_SCORES,
     output:

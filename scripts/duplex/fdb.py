@@ -11,13 +11,15 @@
 
 In 1.5 each item has metadata.json instead, with context_text, timestamps: [start, end] of what
 overlaps, and its text; clean_input.wav is the same side without it (clean_output.wav and .json: the
-system's answer to that). The names of folders may have the source in front, as in
-candor_pause_handling. Written from the benchmark's descriptions of its data; times are seconds.
+system's answer to that), which also tells when the question is, without context.wav. The names of
+folders may have the source in front, as in candor_pause_handling. Written from the benchmark's
+descriptions of its data; times are seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,9 @@ def _overlapped(one: Found, clean: Found, place: Path) -> None:
     """Add the events of an item of 1.5. Raises Unusable or UserError for what cannot be
     understood."""
     clean.events = _question(place)
+    if not clean.events:
+        with suppress(Unusable):  # the clean item is then dropped, with that reason
+            clean.events = _question(place, file=CLEAN)
     path = place / "metadata.json"
     meta, (key, kind) = object_in(path), OVERLAP[one.task]
     start, end = seconds_of(meta.get("timestamps"), f"{path}: timestamps")
@@ -173,9 +178,9 @@ def _labelled(item: DuplexItem, kind: EventKind, label: str) -> list[dict[str, A
     ]
 
 
-def _question(place: Path, text: str = "") -> list[Event]:
+def _question(place: Path, text: str = "", file: str = CONTEXT) -> list[Event]:
     """The question before what overlaps, where its sound is there on its own."""
-    path = place / CONTEXT
+    path = place / file
     found = speech_in(path) if path.is_file() else None
     if found is None:
         return []

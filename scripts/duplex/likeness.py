@@ -15,7 +15,7 @@ import numpy as np
 
 from scripts.backends.speaker import SpeakerBackend
 from scripts.common import audio
-from scripts.duplex.spans import Measure, gap
+from scripts.duplex.spans import Gap, Measure, gap
 
 FEWEST = 1.0  # seconds of speech that have a voice
 
@@ -55,24 +55,42 @@ def scales(samples: Mapping[str, np.ndarray], embedder: SpeakerBackend) -> dict[
     return found
 
 
-def likeness(speech: np.ndarray, scale: Scale, embedder: SpeakerBackend) -> tuple[Measure, Measure]:
-    """The cosine of some speech, (n,) float32 at 16 kHz, and the voice sample; and on the scale."""
+def voice_of(speech: np.ndarray, embedder: SpeakerBackend) -> np.ndarray:
+    """(d,) the embedding of some speech, (n,) float32 at 16 kHz. Raises Gap if it is too short."""
     seconds = len(speech) / audio.RATE
     if seconds < FEWEST:
-        short = gap(f"{seconds:.2f} s of speech have no voice to compare")
-        return short, short
-    cosine = float(embedder.embed([speech])[0] @ scale.voice)
+        raise Gap(f"{seconds:.2f} s of speech have no voice to compare")
+    return embedder.embed([speech])[0]
+
+
+def likeness(voice: np.ndarray, scale: Scale) -> tuple[Measure, Measure]:
+    """The cosine of a voice and the voice sample; and on the scale."""
+    cosine = float(voice @ scale.voice)
     if scale.reason:
         return Measure(cosine), gap(scale.reason)
     return Measure(cosine), Measure((cosine - scale.stranger) / (scale.same - scale.stranger))
+
+
+def nearest(voice: np.ndarray, own: str, known: Mapping[str, Scale]) -> Measure:
+    """1.0 if no other voice sample of the collection is nearer to a voice than its `own`, by
+    cosine, else 0.0; the label is the nearest one's file."""
+    others = [name for name in known if not np.array_equal(known[name].voice, known[own].voice)]
+    if not others:
+        return gap("the collection has one voice only")
+    # Its own one comes first, as several files may hold the same sample.
+    found = max([own, *others], key=lambda name: float(voice @ known[name].voice))
+    return Measure(float(found == own), label=found)
 
 
 def drift(speech: np.ndarray, scale: Scale, embedder: SpeakerBackend) -> Measure:
     """How much more the last third of some speech is like the voice sample than the first third,
     on the scale: below 0 the voice moves away."""
     third = len(speech) // 3
-    _, first = likeness(speech[:third], scale, embedder)
-    _, last = likeness(speech[len(speech) - third :], scale, embedder)
+    try:
+        _, first = likeness(voice_of(speech[:third], embedder), scale)
+        _, last = likeness(voice_of(speech[len(speech) - third :], embedder), scale)
+    except Gap as why:
+        return gap(f"a third of the speech: {why}")
     if first.value is None or last.value is None:
         return gap(f"a third of the speech: {first.reason or last.reason}")
     return Measure(last.value - first.value)

@@ -57,7 +57,8 @@ class Heard:
     """An item and the agent's side of it, as the measures read them.
 
     Official measures take the side as it is, corrected ones within the item's length. `user` tells
-    when the user talks where no words are marked; both sides' calls raise Gap if there is none.
+    when the user talks where no words are marked; `clean` gives the agent's side of the clean
+    counterpart (None: the item has none). All three raise Gap if there is none.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class Heard:
         track: Callable[[], Track],
         user: Callable[[], Sequence[Span]],
         expected: Sequence[float] | None = None,
+        clean: Callable[[], Track] | None = None,
     ):
         self.item, self.track, self.user, self.expected = item, track, user, expected
+        self.clean = clean
 
     def words(self, by: str) -> list[Word]:
         """All words by a recogniser; none of voice activity."""

@@ -1,5 +1,6 @@
 """What a language model is asked to rate: reply_score of an answer to an interruption, and
-task_adherence and naturalness of an answer to a service question, 0 to 5 each.
+task_adherence and naturalness of an answer to a service question, 0 to 5 each. What it is asked
+about an overlap: scripts/duplex/judged_behaviour.py.
 
 It reads the words that the first recogniser heard. Official: all of them (of an interruption, those
 after its end, where they are a takeover); a service question without any has 0 and 0, as in the
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from scripts.common.errors import UserError
 from scripts.common.prompts import Prompt, read_prompt
-from scripts.duplex import fdb_corrected, fdb_official, ratings
+from scripts.duplex import fdb_corrected, fdb_official, judged_behaviour, ratings
 from scripts.duplex.measures import FORMS, Heard, Key
 from scripts.duplex.spans import Gap, Measure, gap
 from scripts.rows.duplex import DuplexItem
@@ -23,12 +24,13 @@ PLACES = {"context", "interruption", "reply"}
 METRICS = {"interruption": ("reply_score",), "service": ("task_adherence", "naturalness")}
 
 
-def read_prompts(interruption: Path, service: Path) -> dict[str, Prompt]:
-    """The prompts by task. Raises UserError for an invalid one."""
+def read_prompts(interruption: Path, service: Path, behaviour: Path) -> dict[str, Prompt]:
+    """The prompts by task, and that of behaviours. Raises UserError for an invalid one."""
     places = {"context", "question", "reply", "asked"}
     found = {
         "interruption": read_prompt(interruption, PLACES, parts=PARTS),
         "service": read_prompt(service, places, parts=("System", "User", "Tasks", "Reply")),
+        "behaviour": read_prompt(behaviour, judged_behaviour.PLACES, parts=PARTS),
     }
     missing = set(METRICS["service"]) - {name for name, _ in found["service"].lists["Tasks"]}
     if missing:
@@ -40,17 +42,22 @@ def read_prompts(interruption: Path, service: Path) -> dict[str, Prompt]:
 
 
 def keys(item: DuplexItem, judge: str) -> list[Key]:
-    """The ratings that an item has."""
-    return [Key(metric, form, judge) for metric in METRICS.get(item.task, ()) for form in FORMS]
+    """The verdicts that an item has."""
+    ratings_of = [
+        Key(metric, form, judge) for metric in METRICS.get(item.task, ()) for form in FORMS
+    ]
+    return [*ratings_of, *judged_behaviour.keys(item, judge)]
 
 
 def request(
     heard: Heard, key: Key, prompts: Mapping[str, Prompt], recogniser: str
 ) -> ratings.Asked | Measure:
-    """What the judge is asked for a rating, or the measure where there is nothing to ask."""
+    """What the judge is asked for a verdict, or the measure where there is nothing to ask."""
     item = heard.item
     try:
         heard.track()
+        if key.metric == "behaviour":
+            return judged_behaviour.request(heard, prompts["behaviour"], recogniser)
         reply = official_reply if key.form == "official" else corrected_reply
         said = reply(heard, recogniser)
         if not said:

@@ -5,10 +5,15 @@ measures come in two forms (scripts/duplex/fdb_official.py and fdb_corrected.py)
 recogniser of transcribe_duplex, by the system's own text where it has one, and from voice activity
 alone (scripts/duplex/measures.py); `by` tells with what.
 
+Of items in which something overlaps the agent, scripts/duplex/overlap_measures.py; of questions to
+service roles, scripts/duplex/named_choice.py; a clean counterpart has only measures of voices, and
+is what the other item is compared with.
+
 similarity, official: cosine of a speaker model between the voice sample and the output's speech
 (the PersonaPlex paper's SSIM); corrected: on a scale where a stranger is 0 and the same speaker 1
 (scripts/duplex/likeness.py). voice_drift: on that scale, the last third of the speech less the
-first. Ratings by a language model: scripts/duplex/rated_replies.py.
+first. own_voice: whether no other voice sample of the collection is nearer. Ratings by a language
+model: scripts/duplex/rated_replies.py.
 """
 
 import re
@@ -24,9 +29,11 @@ from scripts.common.audio import RATE, read
 from scripts.common.errors import UserError
 from scripts.common.progress import progress
 from scripts.duplex import rated_replies, ratings
-from scripts.duplex.likeness import Scale, drift, likeness, scales
+from scripts.duplex.likeness import Scale, drift, likeness, nearest, scales, voice_of
 from scripts.duplex.measures import Heard, Key, Work, plan, taken
 from scripts.duplex.measuring import label_of, labelled, read_distributions
+from scripts.duplex.named_choice import choices
+from scripts.duplex.overlap_measures import overlap_plan
 from scripts.duplex.spans import Gap, Measure, Span
 from scripts.duplex.track import Track, track_of
 from scripts.rows.duplex import DuplexItem, DuplexScore, SideTranscript
@@ -44,6 +51,7 @@ def score_duplex(
     user_audio: Path,
     prompt_interruption: Path,
     prompt_service: Path,
+    prompt_behaviour: Path,
     scores: Path,
     system: str,
     speakers: list[ModelSpec],
@@ -60,9 +68,10 @@ def score_duplex(
     What is wrong with one item is the reason of its rows and stops no other. Raises UserError for
     an invalid prompt or `expected`, and for two models of one label.
     """
-    prompts = rated_replies.read_prompts(prompt_interruption, prompt_service)
+    prompts = rated_replies.read_prompts(prompt_interruption, prompt_service, prompt_behaviour)
     distributions = read_distributions(expected)
-    rows = [row for row in read_rows(item_rows, DuplexItem) if row.dropped is None]
+    items = {row.id: row for row in read_rows(item_rows, DuplexItem)}
+    rows = [row for row in items.values() if row.dropped is None]
     found = {row.id: row for row in read_rows(transcripts, SideTranscript)}
     results: dict[str, dict[Key, Measure]] = {}
     notes: dict[str, str] = {}
@@ -72,18 +81,25 @@ def score_duplex(
         voices, silent = voice_samples(rows, user_audio)
         known = {by: scales(voices, embedder) for by, embedder in embedders.items()}
     judge = label_of(llm) if llm else None
+    counterparts = {row.clean for row in items.values()}
     for row in progress(rows, len(rows), "score_duplex"):
         own = found[row.id]
         side = cache(partial(side_of, row, own, audio))
-        heard = Heard(row, side, partial(users_activity, own), distribution_of(row, distributions))
-        works = plan(heard, own.words)
+        clean = cache(partial(counterpart, row.clean, items, found, audio)) if row.clean else None
+        expected_of = distribution_of(row, distributions)
+        heard = Heard(row, side, partial(users_activity, own), expected_of, clean)
+        ways = [*own.words]
+        works: dict[Key, Work] = {}
+        if row.id not in counterparts:
+            works |= plan(heard, ways) | overlap_plan(heard, ways[0]) | choices(heard, ways)
         for by, embedder in embedders.items():
-            works |= voice_measures(side, partial(scale_of, row, known[by], silent), embedder, by)
+            scale = partial(scale_of, row, known[by], silent)
+            works |= voice_measures(row, side, scale, known[by], embedder, by)
         results[row.id] = {key: taken(work) for key, work in works.items()}
         notes[row.id] = length_note(row, own)
-        if judge:
+        if judge and row.id not in counterparts:
             for key in rated_replies.keys(row, judge):
-                asked = rated_replies.request(heard, key, prompts, next(iter(own.words)))
+                asked = rated_replies.request(heard, key, prompts, ways[0])
                 if isinstance(asked, Measure):
                     results[row.id][key] = asked
                 else:
@@ -115,6 +131,18 @@ def side_of(item: DuplexItem, transcript: SideTranscript, folder: Path) -> Track
     if fault := fault_of(item):
         raise Gap(fault)
     return track_of(transcript, folder)
+
+
+def counterpart(
+    ident: str, items: dict[str, DuplexItem], found: dict[str, SideTranscript], folder: Path
+) -> Track:
+    """The agent's side of a clean counterpart. Raises Gap if there is none."""
+    try:
+        if ident not in found:
+            raise Gap("it was dropped")
+        return side_of(items[ident], found[ident], folder)
+    except Gap as why:
+        raise Gap(f"the clean counterpart: {why}") from why
 
 
 def users_activity(transcript: SideTranscript) -> list[Span]:
@@ -167,17 +195,25 @@ def scale_of(item: DuplexItem, known: dict[str, Scale], faults: dict[str, str]) 
 
 
 def voice_measures(
-    side: Callable[[], Track], scale: Callable[[], Scale], embedder: SpeakerBackend, by: str
+    item: DuplexItem,
+    side: Callable[[], Track],
+    scale: Callable[[], Scale],
+    known: dict[str, Scale],
+    embedder: SpeakerBackend,
+    by: str,
 ) -> dict[Key, Work]:
-    """How like the voice sample the output is."""
+    """How like the voice sample the output is, and which of the `known` ones it is nearest to."""
 
     @cache
-    def both() -> tuple[Measure, Measure]:
-        return likeness(side().speech, scale(), embedder)
+    def found() -> tuple[Measure, Measure, Measure]:
+        speech, own = side().speech, scale()
+        voice = voice_of(speech, embedder)
+        return *likeness(voice, own), nearest(voice, str(item.voice), known)
 
     return {
-        Key("similarity", "official", by): lambda: both()[0],
-        Key("similarity", "corrected", by): lambda: both()[1],
+        Key("similarity", "official", by): lambda: found()[0],
+        Key("similarity", "corrected", by): lambda: found()[1],
+        Key("own_voice", "corrected", by): lambda: found()[2],
         Key("voice_drift", "corrected", by): lambda: drift(side().speech, scale(), embedder),
     }
 
@@ -194,6 +230,7 @@ def score(item: DuplexItem, system: str, key: Key, measure: Measure, note: str) 
         form=key.form,
         by=key.by,
         value=None if measure.value is None else round(measure.value, 6),
+        label=measure.label,
         note="; ".join(part for part in (measure.note, note) if part),
         each=[round(value, 3) for value in measure.each],
         dropped=measure.reason,

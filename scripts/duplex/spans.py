@@ -19,12 +19,14 @@ class Gap(Exception):
 
 @dataclass(frozen=True)
 class Measure:
-    """The value of one measure, or None with the `reason`; `each`: what a mean is of."""
+    """The value of one measure, or None with the `reason`; `each`: what a mean is of; `label`:
+    which of several was found."""
 
     value: float | None
     reason: str | None = None
     note: str = ""
     each: tuple[float, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,10 @@
 <n>/metadata.json {prompt_text, question_text, question_index, speaker_index} and <n>/input.wav
 (24 kHz, mono, 16 bit), as serviceduplexbench of NVIDIA NeMo-Skills reads them. Number, voices and
 sound of a question depend on its place in the scenarios alone, not on how many roles are taken.
+
+The roles share a few voices, and a role has them in turn, a question each, the next role beginning
+with the next voice: so a voice is heard in all roles and kinds of question, and what a role's text
+does to a voice can be told from the voice.
 """
 
 import json
@@ -43,20 +47,23 @@ def speak_scenarios(
     audio: Path,
     tts: ModelSpec,
     roles: int,
+    voices: int,
     seconds: float = 10.0,
     seed: int = 0,
 ) -> None:
     """Write the questions of the first `roles` usable scenarios as DuplexItem rows, and their sound
     and the samples of the roles' voices into `audio`.
 
-    After the question there are `seconds` of silence, in which the system can answer. A role's
-    voice is drawn from those of `tts` by hash of the role, a caller's by hash of the question,
-    never the same. A question that cannot be spoken has the reason in `dropped`. Raises UserError
-    for a scenario that breaks a rule (scripts/duplex/scenario_checks.py), and for a `tts` without
-    voices.
+    After the question there are `seconds` of silence, in which the system can answer. The roles
+    have `voices` of those of `tts`, the same for any number of roles, of which a sample can be
+    spoken; a caller's is drawn by hash of the question, never the one that answers. A question that
+    cannot be spoken has the reason in `dropped`. Raises UserError for a scenario that breaks a rule
+    (scripts/duplex/scenario_checks.py), and for a `tts` without so many voices.
     """
-    if roles < 1 or seconds <= 0:
-        raise UserError(f"roles ({roles}) and seconds ({seconds}) must be above 0.")
+    if roles < 1 or voices < 1 or seconds <= 0:
+        raise UserError(
+            f"roles ({roles}), voices ({voices}) and seconds ({seconds}) must be above 0."
+        )
     rows = read_scenarios(scenarios)
     taken = [(place, row) for place, row in enumerate(rows) if row.dropped is None][:roles]
     if len(taken) < roles:
@@ -68,40 +75,69 @@ def speak_scenarios(
             f"{tts.label} has no voices of its own, of which callers and roles need many; choose "
             "another tts, such as kokoro."
         )
-    found = []
+    roles_voices = sampled(backend, voices, audio, seed) if backend is not None else []
+    found, silence = [], round(seconds * 1000)
     for place, row in progress(taken, len(taken), "speak_scenarios"):
         assert backend is not None, "there is a role to speak for"
-        found += _items(row, place * len(KINDS), backend, audio, round(seconds * 1000), seed)
+        pairs = voices_of(row, place, roles_voices, backend.voices(LANGUAGE), seed)
+        found += _items(row, place * len(KINDS), pairs, backend, audio, silence)
     write_rows(item_rows, found)
     print(f"{len(found)} questions, {sum(item.dropped is None for item in found)} spoken.")
 
 
-def voices_of(row: Scenario, stock: list[Voice], seed: int) -> tuple[Voice, list[Voice]]:
-    """The voice of a role, and those of the callers of its questions. Raises UserError where there
-    are no two different voices."""
-    if len(stock) < 2:
-        raise UserError(f"the tts has {len(stock)} voices; caller and role need one each.")
-    own = _drawn(stock, "role", seed, row.id)
-    others = [voice for voice in stock if voice != own]
-    return own, [_drawn(others, "caller", seed, _id(row, one)) for one in row.questions]
+def sampled(backend: StockTts, count: int, folder: Path, seed: int) -> list[Voice]:
+    """The voices of the roles, in an order by hash; writes their samples into `folder`. One whose
+    sample cannot be spoken is passed over. Raises UserError if fewer than `count` are left."""
+    stock = backend.voices(LANGUAGE)
+    found: list[Voice] = []
+    fault = ""
+    for voice in sorted(stock, key=lambda own: content_id("role", seed, _key(own))):
+        if len(found) == count:
+            break
+        sample = _piece(say(backend, [(SAMPLE, voice, LANGUAGE)])[0], backend.rate)
+        if isinstance(sample, ValueError):
+            fault = f" ({_key(voice)}: {sample})"
+            print(f"no voice for roles{fault}")
+            continue
+        sounds.write(folder / _file(voice), sample, RATE)
+        found.append(voice)
+    if len(found) < count or len(stock) < 2:
+        raise UserError(
+            f"the tts has {len(stock)} voices, {len(found)} of which can be used for roles{fault}; "
+            f"the roles need {count} (duplex.scenarios.voices), and callers another one."
+        )
+    return found
+
+
+def voices_of(
+    row: Scenario, place: int, roles: list[Voice], stock: list[Voice], seed: int
+) -> list[tuple[Voice, Voice]]:
+    """For each question of the scenario at `place`, the role's voice, one of `roles`, and the
+    caller's, another one of `stock`."""
+    pairs = []
+    for number, question in enumerate(row.questions):
+        own = roles[(place + number) % len(roles)]
+        others = [voice for voice in stock if voice != own]
+        draw = int(content_id("caller", seed, _id(row, question)), 16)
+        pairs.append((own, others[draw % len(others)]))
+    return pairs
 
 
 def _items(
-    row: Scenario, first: int, backend: StockTts, folder: Path, silence: int, seed: int
+    row: Scenario,
+    first: int,
+    pairs: list[tuple[Voice, Voice]],
+    backend: StockTts,
+    folder: Path,
+    silence: int,
 ) -> list[DuplexItem]:
-    """The items of a scenario, whose questions have the numbers from `first`; `silence` is ms."""
+    """The items of a scenario, whose questions have the numbers from `first`, with the voices of
+    role and caller; `silence` is ms."""
     stock = backend.voices(LANGUAGE)
-    own, callers = voices_of(row, stock, seed)
-    lines = [
-        (aloud(q.text), voice, LANGUAGE) for q, voice in zip(row.questions, callers, strict=True)
-    ]
-    spoken = say(backend, [(SAMPLE, own, LANGUAGE), *lines])
-    sample, *asked = [_piece(sound, backend.rate) for sound in spoken]
-    file = f"{VOICES}/{content_id(json.dumps(own, sort_keys=True))}.wav"
-    if isinstance(sample, np.ndarray):
-        sounds.write(folder / file, sample, RATE)
+    lines = [(aloud(q.text), v, LANGUAGE) for q, (_, v) in zip(row.questions, pairs, strict=True)]
+    spoken = [_piece(sound, backend.rate) for sound in say(backend, lines)]
     found = []
-    for question, voice, sound in zip(row.questions, callers, asked, strict=True):
+    for question, (own, voice), sound in zip(row.questions, pairs, spoken, strict=True):
         common: dict[str, Any] = {
             "id": _id(row, question),
             "collection": COLLECTION,
@@ -111,9 +147,8 @@ def _items(
             "role_prompt": row.context,
             "question": question,
         }
-        faults = [str(one) for one in (sample, sound) if isinstance(one, ValueError)]
-        if faults or isinstance(sound, ValueError):
-            why = f"cannot be spoken: {faults[0]}"
+        if isinstance(sound, ValueError):
+            why = f"cannot be spoken: {sound}"
             found.append(DuplexItem(**common, audio="", seconds=0.0, dropped=why))
             continue
         track = Track()
@@ -137,7 +172,7 @@ def _items(
                 **common,
                 audio=f"{place.name}/input.wav",
                 seconds=len(track.samples) / RATE,
-                voice=file,
+                voice=_file(own),
                 voice_text=SAMPLE,
                 events=track.events,
             )
@@ -157,8 +192,12 @@ def _id(row: Scenario, question: Question) -> str:
     return f"{row.id}-q{question.index}"
 
 
-def _drawn(voices: list[Voice], *key: object) -> Voice:
-    return voices[int(content_id(*key), 16) % len(voices)]
+def _key(voice: Voice) -> str:
+    return json.dumps(voice, sort_keys=True)
+
+
+def _file(voice: Voice) -> str:
+    return f"{VOICES}/{content_id(_key(voice))}.wav"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from scripts.rows.duplex import SideTranscript
 
 @dataclass
 class Track:
-    """The side of a transcript; the file of its sound is only read for its speech."""
+    """The side of a transcript; the file of its sound is only read where it is needed."""
 
     file: Path
     seconds: float
@@ -33,12 +33,16 @@ class Track:
         return words
 
     @cached_property
-    def speech(self) -> np.ndarray:
-        """(m,) float32 at 16 kHz: the stretches of speech, put together. Raises Gap if the file
-        cannot be used."""
+    def samples(self) -> np.ndarray:
+        """(n,) float32 at 16 kHz. Raises Gap if the file cannot be used."""
         native, rate = read_side(self.file)
-        samples = audio.resample(native, rate, audio.RATE)
-        parts = [samples[round(a * audio.RATE) : round(b * audio.RATE)] for a, b in self.activity]
+        return audio.resample(native, rate, audio.RATE)
+
+    @property
+    def speech(self) -> np.ndarray:
+        """(m,) float32 at 16 kHz: the stretches of speech, put together. Raises Gap likewise."""
+        rate = audio.RATE
+        parts = [self.samples[round(a * rate) : round(b * rate)] for a, b in self.activity]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 

@@ -91,10 +91,13 @@ def kept_talking(said: Sequence[Utterance], events: Sequence[Span], seconds: flo
     if not events:
         return gap("no such event is marked")
     found = [
-        (talking, min(end + AFTER, seconds - 0.1))
-        for start, end in events
-        if (talking := talking_at(said, start))
+        goes_on(talking, event, seconds)
+        for event in events
+        if (talking := talking_at(said, event[0]))
     ]
-    if not found:
-        return gap(SILENT_AT)
-    return Measure(sum(talking.end >= until for talking, until in found) / len(found))
+    return Measure(sum(found) / len(found)) if found else gap(SILENT_AT)
+
+
+def goes_on(talking: Utterance, event: Span, seconds: float) -> bool:
+    """Whether an utterance lasts until 1 s after an event, or to the end of a recording."""
+    return talking.end >= min(event[1] + AFTER, seconds - 0.1)

@@ -6,17 +6,19 @@ from typing import Any
 from scripts.duplex.measuring import label_of
 from scripts.paper.report.duplex_ratings import mean_opinion, read_sample_ratings
 from scripts.paper.report.duplex_summary import cell, summaries
+from scripts.paper.report.duplex_voices import voice_notes, voice_rows, voice_sections
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import read_published
-from scripts.rows.duplex import Conversation, DuplexScore
+from scripts.rows.duplex import Conversation, DuplexItem, DuplexScore
 from scripts.rows.jsonl import read_all
 from scripts.workflow import stage
 from scripts.workflow.model_spec import ModelSpec
 
 HEADER = [
     *("source", "system", "collection", "metric", "form", "by"),
-    *("value", "low", "high", "n", "missing"),
+    *("value", "low", "high", "n", "missing", "role", "voice", "nearest"),
 ]
+SUMMED = HEADER[1:11]  # what a summary has
 PRINTED = {
     "dmos_fdb": "DMOS, Full-Duplex-Bench",
     "dmos_fdb_ci95": "±",
@@ -30,6 +32,7 @@ METRICS = ("similarity", "voice_drift")
 def duplex_table1(
     published: Path,
     ratings: Path,
+    item_rows: list[Path],
     conversations: list[Path],
     scores: list[Path],
     table_csv: Path,
@@ -38,10 +41,11 @@ def duplex_table1(
     speakers: list[ModelSpec],
 ) -> None:
     """The printed rows; this run's by collection: people's ratings (config/duplex_ratings.tsv) and
-    the similarity of voices, by each of `speakers`.
+    the similarity of voices, by each of `speakers`; the latter also by role and voice, and which
+    voice sample of the collection outputs are nearest to.
 
-    csv: a row a system, collection, measure, form and what it was measured `by`. Raises UserError
-    for ratings of other conversations.
+    csv: a row a system, collection, measure, form and what it was measured `by`, some also by
+    `role`, `voice` and `nearest` sample. Raises UserError for ratings of other conversations.
     """
     sides = read_all(conversations, Conversation)
     rated = read_sample_ratings(ratings, sides)
@@ -60,10 +64,12 @@ def duplex_table1(
         about = {"system": system, "collection": collection, "metric": "dmos", "by": "people"}
         low, high = interval or (None, None)
         rows.append(about | {"value": mean, "low": low, "high": high, "n": len(own), "missing": 0})
-    voices = [row for row in read_all(scores, DuplexScore) if row.metric in METRICS]
+    scored, items = read_all(scores, DuplexScore), read_all(item_rows, DuplexItem)
+    voices = [row for row in scored if row.metric in METRICS]
     for one in summaries(voices, lambda row: "all"):
         lines[one.system, one.collection][f"{one.metric} {one.form} {one.by}"] = cell(one)
-        rows.append({key: getattr(one, key) for key in HEADER[1:]})
+        rows.append({key: getattr(one, key) for key in SUMMED})
+    by_voice = voice_rows(scored, items)
     columns = {"system": "system", "collection": "collection", "dmos": "DMOS (ratings)"}
     for label in map(label_of, speakers):
         columns |= {
@@ -73,7 +79,7 @@ def duplex_table1(
         }
     printed = read_published(published)
     write_table(
-        [*_printed(printed), *({"source": "run"} | row for row in rows)],
+        [*_printed(printed), *({"source": "run"} | row for row in [*rows, *by_voice])],
         table_csv,
         table_md,
         table_tex,
@@ -92,10 +98,12 @@ def duplex_table1(
             + "Cosines are those of other embedders than the printed ones, so only the scale on "
             "which a stranger is 0 and the speaker's own other recording 1 may be compared. Drift "
             "is, on that scale, the last third of the speech less the first.",
+            *voice_notes(items),
         ],
         sections=[
             Section(printed, {"system": "system"} | PRINTED, "Printed", digits=2),
             Section(list(lines.values()), columns, "This run"),
+            *voice_sections(by_voice, items),
         ],
         header=HEADER,
     )

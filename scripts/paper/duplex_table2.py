@@ -1,4 +1,5 @@
-"""Duplex Table 2: turn taking by Full-Duplex-Bench's measures (PersonaPlex, Table 2)."""
+"""Duplex Table 2: turn taking by Full-Duplex-Bench's measures (PersonaPlex, Table 2), and those of
+its version 1.5, which the paper does not print."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any
 
 from scripts.duplex.measuring import label_of
 from scripts.duplex.transcribe_duplex import OWN_TEXT
+from scripts.paper.report.duplex_overlaps import NOTE, overlap_sections, shares
 from scripts.paper.report.duplex_summary import Summary, cell, rater_told, spread, summaries
 from scripts.paper.report.layout import Section, write_table
 from scripts.paper.report.published import read_published
@@ -67,14 +69,16 @@ def duplex_table2(
     table_tex: Path,
     measuring: dict[str, Any],
 ) -> None:
-    """The printed rows, and this run's by collection: in both forms, by what measured takeover, and
-    how turns follow each other. A note counts the items of `item_rows` that nothing was scored of.
+    """The printed rows, and this run's by collection: in both forms, by what measured takeover, how
+    turns follow each other, and what systems do when something overlaps them. A note counts the
+    items of `item_rows` that nothing was scored of.
 
     `measuring` has the specs of what measured: asr (a list), vad, speakers, llm. csv: a row a
     system, collection, task, measure, form and what it was measured `by`.
     """
     printed = read_published(published)
-    found = [one for one in summaries(read_all(scores, DuplexScore)) if one.task != "service"]
+    scored = [row for row in read_all(scores, DuplexScore) if row.task != "service"]
+    found = summaries([*scored, *shares(scored)])
     recognisers = [label_of(spec) for spec in measuring["asr"]]
     judge = label_of(measuring["llm"]) if isinstance(measuring["llm"], ModelSpec) else None
     first = [recognisers[0], "activity", judge]
@@ -92,6 +96,7 @@ def duplex_table2(
         sections.append(Section(wide(chosen, first), columns, title))
     sections.append(by_measurer(found, recognisers))
     sections.append(timing(found))
+    sections += overlap_sections(found)
     about = (
         f"Measured with: recognisers {', '.join(recognisers)}, of which the first fills the tables "
         f"above; voice activity by {label_of(measuring['vad'])}; replies rated by {judge}."
@@ -103,7 +108,7 @@ def duplex_table2(
         table_md,
         table_tex,
         "Duplex Table 2: taking turns",
-        [about, *told, *NOTES, *left_out(read_all(item_rows, DuplexItem))],
+        [about, *told, *NOTES, NOTE, *left_out(read_all(item_rows, DuplexItem))],
         sections=sections,
         header=HEADER,
     )
@@ -156,7 +161,7 @@ def timing(found: list[Summary]) -> Section:
     """Stops, false starts, gaps and overlaps."""
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for one in found:
-        if one.metric in TIMING:
+        if one.metric in TIMING and one.form == "corrected":
             about = {key: getattr(one, key) for key in ("system", "collection", "task")}
             shown = spread(one) if one.metric in ("gap", "overlap") else cell(one)
             rows.setdefault(tuple(about.values()), about)[one.metric] = shown

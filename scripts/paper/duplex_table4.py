@@ -20,7 +20,10 @@ HEADER = [
     *("source", "system", "metric", "form", "by", "question"),
     *("value", "low", "high", "n", "missing"),
 ]
-METRICS = {"task_adherence": "Task adherence", "naturalness": "Naturalness"}
+METRICS = {"task_adherence": "task adherence", "naturalness": "naturalness"}
+CHOICE = "choice"
+ASKING = ("system", "Q0", "Q1", "Q2", "mean")  # of the right one of several answers
+CHANCE = {"chance": "by chance"}
 
 
 def duplex_table4(
@@ -33,15 +36,23 @@ def duplex_table4(
     asr: list[ModelSpec],
     llm: ModelSpec,
 ) -> None:
-    """The printed ratings, and this run's: 0 to 5 for each kind of question and over all.
+    """The printed ratings, and this run's: 0 to 5 for each kind of question and over all; and of
+    questions for a fact the share of replies that name the right one of several answers
+    (scripts/duplex/named_choice.py), beside that of guesses.
 
     `llm` rated what the first of `asr` heard. csv: a row a system, measure, form and question; the
     question `mean` is over all.
     """
-    kinds = {
-        row.id: f"Q{row.question.index}" for row in read_rows(item_rows, DuplexItem) if row.question
-    }
-    rated = [row for row in read_all(scores, DuplexScore) if row.metric in METRICS]
+    items = [row for row in read_rows(item_rows, DuplexItem) if row.question]
+    questions = {row.id: row.question for row in items if row.question}
+    kinds = {ident: f"Q{question.index}" for ident, question in questions.items()}
+    heard = label_of(asr[0])
+    rated = [
+        row
+        for row in read_all(scores, DuplexScore)
+        if row.metric in METRICS
+        or (row.metric == CHOICE and row.by == heard and questions[row.id].fact)
+    ]
     rated.sort(key=lambda row: (row.system, row.form != "official", kinds[row.id]))
     found = {
         (one.system, one.metric, one.form, one.task): one
@@ -54,14 +65,18 @@ def duplex_table4(
     columns = {"system": "system"} | {key: f"{key}: {what}" for key, what in KINDS.items()}
     columns |= {"mean": "mean"}
     sections = [Section(printed, columns, "Printed: task adherence, by GPT-4o", digits=2)]
-    for metric, title in METRICS.items():
+    guesses = [1 / len(own.choices) for own in questions.values() if own.fact and own.choices]
+    chance = f"{sum(guesses) / len(guesses):.3f}" if guesses else None
+    for metric, title in (METRICS | {CHOICE: "the right one of several answers"}).items():
         lines: dict[tuple[str, str], dict[str, Any]] = {}
         for (system, own, form, question), one in found.items():
             if own == metric:
                 line = lines.setdefault((system, form), {"system": system, "form": form})
-                line[question] = cell(one)
+                line |= {question: cell(one), "chance": chance}
         shown = {"system": "system", "form": "form"} | columns
-        sections.append(Section(list(lines.values()), shown, f"This run: {title.lower()}"))
+        if metric == CHOICE:
+            shown = {key: own for key, own in shown.items() if key in ASKING} | CHANCE
+        sections.append(Section(list(lines.values()), shown, f"This run: {title}"))
     rows = [
         {"source": "printed", "system": row["system"], "metric": "task_adherence"}
         | {"form": "official", "by": "gpt-4o", "question": question, "value": row[question]}
@@ -86,6 +101,9 @@ def duplex_table4(
             "are another set, and its rows cannot be compared with the printed ones.",
             "Official: an answer that nobody heard has 0. Corrected: it has no rating; in brackets "
             "the items with a rating of all.",
+            f"The right one of several answers: found in what {heard} heard by a rule, not by a "
+            "judge, in all circular orders of the answers; by chance, if a system named one of "
+            "them without knowing. Answers to Q3 to Q6 are whole sentences, which no rule finds.",
         ],
         sections=sections,
         header=HEADER,

@@ -148,6 +148,7 @@ class DuplexScore(Row):
     form: Form
     by: str  # what it was measured with: a recogniser, "activity", a speaker model, a judge
     value: float | None
+    label: str = ""  # which of several was found (a behaviour, a voice); value: 1 if the wanted one
     each: list[Seconds] = []  # of a distribution: what the value is the mean of
     note: str = ""
     dropped: str | None = None

@@ -92,6 +92,7 @@ class Folder:
             **self.given,
             prompt_interruption=prompts / "duplex_interruption.md",
             prompt_service=prompts / "duplex_service.md",
+            prompt_behaviour=prompts / "duplex_behaviour.md",
             scores=self.home / "scores.jsonl",
             speakers=[ModelSpec("speaker", "voices")],
             llm=ModelSpec("llm", "judge") if llm else None,

@@ -152,6 +152,13 @@ def test_version_1_5_is_read_with_clean_items(tmp_path, v15):
         assert row.scenario == clean.scenario and row.audio != clean.audio
 
 
+def test_without_the_question_alone_the_clean_sound_tells_when_it_is(tmp_path, v15):
+    (v15 / "talking_to_other/1/context.wav").unlink()
+    row = run(tmp_path, v15, "fdb-1.5")["talking_to_other-1"]
+    question = [("user", 0.0, 8.0, "How?"), ("turn_end", 8.0, 8.0, "")]
+    assert events(row) == [*question, ("bystander", 5.5, 6.25, "Oh.")]
+
+
 def test_an_item_without_its_clean_sound_has_none(tmp_path, v15):
     (v15 / "user_backchannel/1/clean_input.wav").unlink()
     rows = run(tmp_path, v15, "fdb-1.5")

@@ -45,6 +45,13 @@ def test_voices_on_a_scale_from_a_stranger_to_oneself(folder):
         -1, abs=0.02
     )
     assert values(found, "voice_drift", "corrected", "voices")["own"] == pytest.approx(0, abs=0.02)
+    nearest = values(found, "own_voice", "corrected", "voices")
+    # 600 Hz are as near to the one as to the other; the first third of `drift` is the sample's.
+    assert {key: nearest[key] for key in ("own", "other", "b", "brief", "lost")} == {
+        "own": 1, "other": 0, "b": 1, "brief": None, "lost": None,
+    }  # fmt: skip
+    labels = {key: found[key, "own_voice", "corrected", "voices"].label for key in nearest}
+    assert (labels["own"], labels["other"], labels["b"]) == ("a.flac", "b.flac", "b.flac")
 
 
 def test_one_voice_alone_has_a_cosine_and_no_scale(folder):
@@ -53,6 +60,7 @@ def test_one_voice_alone_has_a_cosine_and_no_scale(folder):
     own = {key[1:]: row for key, row in folder.scores().items()}
     assert own["similarity", "official", "voices"].value == pytest.approx(1, abs=0.01)
     assert "one voice only" in own["similarity", "corrected", "voices"].dropped
+    assert "one voice only" in own["own_voice", "corrected", "voices"].dropped
 
 
 @pytest.mark.parametrize(
@@ -119,6 +127,7 @@ def test_real_models_agree_about_a_spoken_answer(tmp_path):
         **given,
         prompt_interruption=ROOT / "config/prompts/duplex_interruption.md",
         prompt_service=ROOT / "config/prompts/duplex_service.md",
+        prompt_behaviour=ROOT / "config/prompts/duplex_behaviour.md",
         scores=tmp_path / "scores.jsonl",
         speakers=[ModelSpec("speaker", "campplus"), ModelSpec("speaker", "resemblyzer")],
     )

@@ -234,6 +234,7 @@ def _scored(home: Path, name: str) -> list[DuplexScore]:
         **given,
         prompt_interruption=ROOT / "config/prompts/duplex_interruption.md",
         prompt_service=ROOT / "config/prompts/duplex_service.md",
+        prompt_behaviour=ROOT / "config/prompts/duplex_behaviour.md",
         expected=home / "expected.json",
         scores=at("scores"),
         speakers=[],

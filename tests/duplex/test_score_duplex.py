@@ -278,7 +278,9 @@ def test_a_prompt_without_a_line_for_a_rating_is_refused(folder, tmp_path):
     (tmp_path / "prompt.md").write_text(text.replace("naturalness |", "nature |"))
     with pytest.raises(UserError, match="has no line for naturalness"):
         rated_replies.read_prompts(
-            ROOT / "config/prompts/duplex_interruption.md", tmp_path / "prompt.md"
+            ROOT / "config/prompts/duplex_interruption.md",
+            tmp_path / "prompt.md",
+            ROOT / "config/prompts/duplex_behaviour.md",
         )
 
 

@@ -17,7 +17,7 @@ from scripts.backends.tts import accept, has_voices
 from scripts.common.errors import UserError
 from scripts.duplex.pieces import piece
 from scripts.duplex.service_roles import templated
-from scripts.duplex.speak_scenarios import LEAD, SAMPLE, speak_scenarios, voices_of
+from scripts.duplex.speak_scenarios import LEAD, SAMPLE, sampled, speak_scenarios, voices_of
 from scripts.rows.duplex import DuplexItem, Scenario
 from scripts.rows.jsonl import read_rows, write_rows
 from scripts.workflow.cache_files import CacheFiles
@@ -67,7 +67,7 @@ def run(folder: Path, monkeypatch, rows=ALL, backend=None, **changed) -> list[Du
     monkeypatch.setattr(backends, "load", lambda spec: backend or Stock())
     folder.mkdir(exist_ok=True)
     write_rows(folder / "scenarios.jsonl", rows)
-    given = {"tts": ModelSpec("tts", "made"), "roles": 2, "seconds": 1.0}
+    given = {"tts": ModelSpec("tts", "made"), "roles": 2, "voices": 2, "seconds": 1.0}
     out = {"item_rows": folder / "service.jsonl", "audio": folder / "service"}
     speak_scenarios(folder / "scenarios.jsonl", **{**out, **given, **changed})
     return read_rows(out["item_rows"], DuplexItem)
@@ -116,20 +116,32 @@ def test_rows_say_when_the_caller_talks(tmp_path, monkeypatch):
         assert not samples[round(user.end * rate) :].any()
 
 
-def test_a_role_has_one_voice_and_no_caller_has_it(tmp_path, monkeypatch):
-    items = run(tmp_path, monkeypatch, roles=50)
+def test_roles_have_their_voices_in_turn_and_no_caller_has_that_of_its_role(tmp_path, monkeypatch):
+    items = run(tmp_path, monkeypatch, roles=50, voices=3)
     assert len(items) == 350
-    heard = {}
-    for item in items:
+    heard: dict[tuple, int] = {}
+    for number, item in enumerate(items):
         about = (tmp_path / "service" / item.audio).with_name("metadata.json")
         caller = json.loads(about.read_text("utf-8"))["speaker_index"]
-        sample, rate = soundfile.read(tmp_path / "service" / item.voice)
-        assert rate == 24_000 and len(sample) / rate == pytest.approx(3 * SPOKEN, abs=0.003)
-        own = round(np.argmax(np.abs(np.fft.rfft(sample, rate))) / 100) - 1  # pitch of the voice
-        heard.setdefault(item.scenario, set()).add((own, item.voice, item.voice_text))
-        assert own != caller
-    assert all(len(voices) == 1 for voices in heard.values())
-    assert {own for ((own, _, text),) in heard.values()} == {*range(5)}
+        if number < 14:
+            sample, rate = soundfile.read(tmp_path / "service" / item.voice)
+            assert rate == 24_000 and len(sample) / rate == pytest.approx(3 * SPOKEN, abs=0.003)
+            pitch = np.argmax(np.abs(np.fft.rfft(sample, rate))) / 100
+            assert round(pitch) - 1 != caller
+        place = number // 7 + number % 7
+        heard[item.voice, place % 3] = heard.get((item.voice, place % 3), 0) + 1
+    assert len(heard) == 3 and len({voice for voice, _ in heard}) == 3
+    for index in range(7):  # each voice in each kind of question
+        assert len({item.voice for item in items[index::7]}) == 3
+    for role in range(0, 350, 7):  # and in each role
+        assert len({item.voice for item in items[role : role + 7]}) == 3
+
+
+def test_more_voices_than_there_are_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(
+        UserError, match="has 5 voices, 5 of which can be used for roles; the roles need 6"
+    ):
+        run(tmp_path, monkeypatch, voices=6)
 
 
 def test_items_do_not_depend_on_how_many_there_are(tmp_path, monkeypatch):
@@ -141,10 +153,13 @@ def test_items_do_not_depend_on_how_many_there_are(tmp_path, monkeypatch):
 
 def test_another_seed_has_other_voices(tmp_path, monkeypatch):
     stock = Stock(28).voices("English")
-    once = [voices_of(row, stock, 0) for row in ALL]
-    assert once == [voices_of(row, stock, 0) for row in ALL]
-    assert once != [voices_of(row, stock, 1) for row in ALL]
-    assert len({voice["voice"] for _, callers in once for voice in callers}) == 28
+    once = [voices_of(row, place, stock[:2], stock, 0) for place, row in enumerate(ALL)]
+    assert once == [voices_of(row, place, stock[:2], stock, 0) for place, row in enumerate(ALL)]
+    assert once != [voices_of(row, place, stock[:2], stock, 1) for place, row in enumerate(ALL)]
+    (tmp_path / "voices").mkdir()
+    roles = [sampled(Stock(28), 2, tmp_path, seed) for seed in range(5)]
+    assert all(len(own) == 2 for own in roles) and len({str(own) for own in roles}) > 1
+    assert len({voice["voice"] for pairs in once for _, voice in pairs}) == 28
 
 
 def test_a_dropped_scenario_keeps_its_numbers(tmp_path, monkeypatch):
@@ -164,11 +179,18 @@ def test_one_question_that_cannot_be_spoken_stops_no_other(tmp_path, monkeypatch
     assert not (tmp_path / "service/4").exists() and len(items) == 14
 
 
-def test_a_role_whose_voice_cannot_be_sampled_is_dropped(tmp_path, monkeypatch):
-    items = run(tmp_path, monkeypatch, backend=Stock(refused="Thank you for waiting"))
-    assert len(items) == 14 and {item.dropped for item in items} == {
-        "cannot be spoken: no Thank you for waiting, please"
-    }
+def test_a_voice_whose_sample_cannot_be_spoken_is_no_role_s(tmp_path, monkeypatch, capsys):
+    class Hoarse(Stock):
+        def speak(self, lines):
+            if any(text == SAMPLE and voice["voice"] in (0, 1, 2) for text, voice, _ in lines):
+                raise ValueError("a noise hides its end")
+            return super().speak(lines)
+
+    items = run(tmp_path, monkeypatch, backend=Hoarse())
+    assert not any(item.dropped for item in items) and len({item.voice for item in items}) == 2
+    assert "no voice for roles" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"5 voices, 2 of which can be used .*: a noise hides"):
+        run(tmp_path, monkeypatch, backend=Hoarse(), voices=3)
 
 
 def test_a_line_without_sound_or_with_no_numbers_is_dropped(tmp_path, monkeypatch):
@@ -194,7 +216,10 @@ class Cloner:
 
 REFUSED = [
     ({"backend": Cloner()}, "tts/made has no voices of its own"),
-    ({"backend": Stock(1)}, "the tts has 1 voices; caller and role need one each"),
+    (
+        {"backend": Stock(1)},
+        "the tts has 1 voices, 1 of which can be used for roles; the roles need 2",
+    ),
     ({"roles": 0}, "must be above 0"),
     ({"seconds": 0}, "must be above 0"),
     ({"rows": [ALL[0], ALL[0]]}, "its id 'restaurant-1' is that of"),
@@ -236,6 +261,6 @@ def test_a_question_in_a_real_voice():
     stock = kokoro.voices("English")
     assert len(stock) == 28 and has_voices(kokoro) and kokoro.fixed_voice("English") in stock
     assert not [voice for voice in kokoro.voices("Chinese") if voice in stock]
-    _, callers = voices_of(ALL[0], stock, 0)
-    (sound,) = kokoro.speak([(ALL[0].questions[0].text, callers[0], "English")])
+    _, caller = voices_of(ALL[0], 0, stock[:2], stock, 0)[0]
+    (sound,) = kokoro.speak([(ALL[0].questions[0].text, caller, "English")])
     assert 1 < len(piece(sound, kokoro.rate)) / RATE < 4

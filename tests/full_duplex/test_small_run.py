@@ -68,6 +68,8 @@ def test_each_control_is_where_it_belongs(run):
         assert (
             scores(run, "always_talking")[task, "kept_talking", "corrected", "activity"].value == 1
         )
+        behaviour = scores(run, "always_talking")[task, "behaviour", "corrected", "activity"]
+        assert behaviour.label == "went_on"
     # The user's own words come back in the middle of them.
     assert takeover(run, "echo", "backchannel") == 1
     assert scores(run, "echo")["turn", "false_starts", "corrected", "activity"].value >= 1
@@ -91,6 +93,8 @@ def test_voices_are_compared_by_two_models(run):
         for by in ("campplus", "resemblyzer"):
             row = found["turn", "similarity", "official", by]
             assert (row.value is not None) == own
+            nearest = scores(run, system, "service")["service", "own_voice", "corrected", by]
+            assert (nearest.value is not None) == own
 
 
 def test_tables_and_figure_tell_printed_from_run(run):

@@ -79,3 +79,36 @@ def test_items_that_could_not_be_used_are_counted(tmp_path):
     items = [made.item("a"), made.item("b", dropped="no sound")]
     assert "are in no number above" not in page_of(tmp_path, [], items[:1])[1]
     assert "results/duplex/items): known: 1 of 2." in page_of(tmp_path, [], items)[1]
+
+
+def test_overlaps_have_shares_of_behaviours_by_form(tmp_path):
+    """Four interruptions: respond twice, resume, one that could not be read."""
+    about = {"task": "interruption", "metric": "behaviour", "by": "judge"}
+    scores = [
+        made.score(str(n), float(label == "respond"), **about).model_copy(update={"label": label})
+        for n, label in enumerate(("respond", "respond", "resume"))
+    ]
+    scores += [made.score("3", None, **about)]
+    active = {"task": "bystander", "form": "corrected", "by": "activity"}
+    scores += [made.score("b", 1.0, metric="behaviour", label="went_on", **active)]
+    scores += [made.score("b", -0.5, metric="talk_change", **active)]
+    scores += [
+        made.score("0", 2.0, task="interruption", metric="stop_latency", by="activity"),
+        made.score("0", 0.5, task="interruption", metric="stop_latency", by="activity").model_copy(
+            update={"form": "corrected"}
+        ),
+    ]
+    rows, page = page_of(tmp_path, scores)
+    assert (
+        "| s | known | user interrupts | 0.667 (3/4) | 0.333 (3/4) | 0.000 (3/4) | 0.000 (3/4) "
+        "| 2.000 |"
+    ) in page
+    assert "| s | known | user talks to another | 1.000 | 0.000 | 0.000 | – | -0.500 |" in page
+    # The published stop latency is not among the measures of two tracks.
+    assert "| s | known | interruption | 0.500 | – | – |" in page
+    share = {
+        row["metric"]: row["value"] for row in rows if row["metric"].startswith("behaviour: r")
+    }
+    assert {key: round(float(own), 3) for key, own in share.items()} == {
+        "behaviour: respond": 0.667, "behaviour: resume": 0.333,
+    }  # fmt: skip
