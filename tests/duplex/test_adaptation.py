@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from scripts.duplex import adaptation
-from scripts.duplex.hear import Track
+from scripts.duplex.track import Track
 from tests.duplex.said import run
 from tests.duplex.simulated_models import RATE
 
 SECONDS = 8.0
+
+
+def sounding(sound: np.ndarray, activity: list[tuple[float, float]]) -> Track:
+    found = Track(Path(), SECONDS, activity, [], {})
+    found.samples = sound  # in place of the file's
+    return found
 
 
 def track(*parts: tuple[float, float, float, float]) -> Track:
@@ -21,7 +29,7 @@ def track(*parts: tuple[float, float, float, float]) -> Track:
         on = (time >= start) & (time < end)
         waves = sum(np.sin(2 * np.pi * n * pitch * time) / n for n in range(1, 6))
         sound += (level * waves * on).astype(np.float32)
-    return Track(sound, SECONDS, [(a, b) for a, b, *_ in parts], [])
+    return sounding(sound, [(a, b) for a, b, *_ in parts])
 
 
 FROM = 4.0  # the overlap ends, and what follows begins
@@ -82,7 +90,7 @@ RATES = [
 
 @pytest.mark.parametrize("said, activity, clean, there, change", RATES)
 def test_rate_of_speaking(said, activity, clean, there, change):
-    sides = [Track(np.zeros(round(SECONDS * RATE)), SECONDS, own, []) for own in (activity, there)]
+    sides = [sounding(np.zeros(round(SECONDS * RATE)), own) for own in (activity, there)]
     found = adaptation.rate_change(*sides, (said, clean), (FROM, SECONDS))
     assert found.value == (None if change is None else pytest.approx(change))
 

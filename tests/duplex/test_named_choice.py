@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import pytest
 
 from scripts.backends.asr import Word
 from scripts.duplex.circular_choice import circle
-from scripts.duplex.hear import Track
 from scripts.duplex.measures import Heard
 from scripts.duplex.named_choice import NO_ANSWER, NO_REPLY, SENTENCES, choice, named_in
 from scripts.duplex.spans import Gap
+from scripts.duplex.track import Track
 from scripts.rows.duplex import Question
 from tests.duplex.made_folder import SECONDS, item
 
@@ -54,7 +55,7 @@ def heard(text: str, index: int = 1, answers=tuple(PRICES), when: float = 5.0, *
     fact = answers[0] if index < 3 else None
     question = Question(index=index, text="How much?", fact=fact, choices=list(answers))
     words = [Word(w, when + n * 0.2, when + n * 0.2 + 0.2) for n, w in enumerate(text.split())]
-    track = Track(np.zeros(1), SECONDS, [], [], {"ear": words})
+    track = Track(Path(), SECONDS, [], [], {"ear": words})
     return Heard(item("service", question=question, **other), lambda: track, list)
 
 

@@ -292,3 +292,18 @@ def test_no_items_need_no_models(folder, monkeypatch):
 def test_labels_tell_the_weights():
     assert stage.label_of(ModelSpec("asr", "x", {"weights": "w"})) == "x w"
     assert stage.label_of(ModelSpec("llm", "openai", {"model": "m"})) == "openai m"
+
+
+def test_an_item_without_its_clean_counterpart_is_scored_as_far_as_it_goes(folder):
+    """A counterpart has measures of voices alone; one that is not there is the reason of what is
+    compared with it."""
+    folder.add(item("noise", "clean"), tone([(2.0, 9.0)], SECONDS))
+    folder.add(item("noise", "with", clean="clean"), tone([(2.0, 9.0)], SECONDS))
+    folder.add(item("noise", "lost", clean="nowhere"), tone([(2.0, 9.0)], SECONDS))
+    found = folder.scores()
+    of = {own: {key[1] for key in found if key[0] == own} for own in ("clean", "with", "lost")}
+    assert of["with"] == of["lost"] and "kept_talking" in of["with"]
+    assert of["clean"] == {"similarity", "own_voice", "voice_drift"}
+    assert values(found, "talk_change", "corrected", "activity") == {"with": 0, "lost": None}
+    row = found["lost", "talk_change", "corrected", "activity"]
+    assert row.dropped == "the clean counterpart: it was dropped"

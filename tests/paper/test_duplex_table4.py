@@ -27,7 +27,7 @@ def table(tmp_path, items, scores) -> tuple[list[dict], str]:
         [written(tmp_path / "scores.jsonl", scores)],
         *files,
         asr=[ModelSpec("asr", "ear"), ModelSpec("asr", "other")],
-        llm=ModelSpec("llm", "judge"),
+        llm=ModelSpec("llm", "openvino"),
     )
     with files[0].open(encoding="utf-8") as file:
         return list(csv.DictReader(file)), files[1].read_text("utf-8")
@@ -48,7 +48,7 @@ def test_means_are_by_question_and_over_all(tmp_path):
     ]
     scores = [row.model_copy(update={"form": form}) for form in FORMS for row in scores]
     rows, page = table(tmp_path, items, scores)
-    assert "The judge of replies: judge, by llm/judge, which reads them" in page
+    assert "The judge of replies: openvino, by llm/openvino, which reads them" in page
     assert "it runs in the job itself, without an address." in page
     # 4.5 of question 0; 1 of question 6, where one of two has no rating; 10 / 3 over all.
     assert "| s | official | 4.500 | – | – | – | – | – | 1.000 (1/2) | 3.333 (3/4) |" in page
