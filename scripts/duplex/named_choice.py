@@ -10,7 +10,8 @@ names one of the answers without knowing is right once in as many times as there
 
 It is a gap for questions 3 to 6, whose answers are whole sentences that can be said in many ways;
 for other languages than English; and where nothing was recognised for another reason than silence.
-A reply that names no answer, or no reply, is not right: 0, and the note says so.
+A reply that names no answer, or no reply, is not right: 0, and the note says so. A number that a
+recogniser mishears is another number, so the measure comes by each of them.
 """
 
 from __future__ import annotations
