@@ -26,6 +26,7 @@ from functools import partial
 import numpy as np
 
 from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, ideograph, speaks
+from scripts.common.job import made
 
 ENV = "torch"
 GPU = True
@@ -115,6 +116,7 @@ class Whisper:
                     self.batch,
                     len,
                     f"clips heard by {self.name}",
+                    lambda n, result, own=chosen: made(self, "transcribe", own[n], result),
                 )
                 for i, result in zip(chosen, found, strict=True):
                     results[i] = result
