@@ -9,7 +9,8 @@ import sys
 from snakemake.logging import logger
 
 from scripts.services import settings
-from scripts.workflow import cost, environments, guards, requirements, role_requirements
+from scripts.workflow import cost, environments, guards, interruption, requirements
+from scripts.workflow import role_requirements
 from scripts.workflow import slurm_arrays
 from scripts.workflow.workload import size
 
@@ -72,6 +73,8 @@ with faults_told():
 
 
 def find_jobs_and_announce():
+    if workflow.is_main_process:
+        interruption.be_quiet(logger)
     find_jobs()
     if workflow.is_main_process and workflow.executor_plugin and not workflow.touch:
         announce(guards.part(workflow.dag, "needrun_jobs")())
@@ -87,6 +90,7 @@ onstart:
 
 
 onerror:
-    print(
-        "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
-    )
+    if not interruption.stopped():
+        print(
+            "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
+        )
