@@ -32,6 +32,9 @@ def announce(jobs):
     work = [work_of(job) for job in jobs]
     services = settings.rules(config)
     run_size, keeps = size(config, MEDIA_USED, ROLES, METRICS), config["kept"] is not None
+    if "verify" in (rules := {job.rule.name for job in jobs}) and not rules & {"diarize", "identify"}:
+        with faults_told():
+            refuse_contrary(decisions_matched())
     for notice in NOTICES:
         logger.info(notice)
     costs = cost.estimate(work, run_size, SPEEDS, services, keeps)

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.common.cells import undefused
-from scripts.common.documents import check, columns, nearest
+from scripts.common.documents import check, columns, nearest, trailing
 from scripts.common.errors import UserError
 
 # Zero-width characters: joiners, direction marks and line break opportunities.
@@ -65,6 +65,9 @@ def located(path: Path, schema: str) -> list[tuple[str, dict[str, str]]]:
     for number, line in lines[1:]:
         where, cells = f"{path}, line {number}", line.split("\t")
         if len(cells) == len(first) and not any(map(clean, cells[len(header) :])):
+            cells = cells[: len(header)]
+        further = [name for name in trailing(schema) if name not in header]
+        if further and len(cells) == len(header) + len(further):
             cells = cells[: len(header)]
         if len(cells) != len(header):
             raise UserError(
