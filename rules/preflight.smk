@@ -40,7 +40,9 @@ def announce(jobs):
     costs = cost.estimate(work, run_size, SPEEDS, services, keeps)
     if any(one.gpu_jobs or one.calls for one in costs):
         logger.info(cost.report(costs))
-    unmet = requirements.missing(work, MEDIA_USED, services)
+    with faults_told():
+        had = set() if config["allow_lost_media"] else requirements.fetched(BATCHES)
+    unmet = requirements.missing(work, MEDIA_USED, services, had)
     unmet += role_requirements.roles_lacking(work, PLAYED, MEDIA_USED)
     imports = [job for job in jobs if job.rule.name in ("import_duplex", "import_conversations")]
     unmet += requirements.folders(job.params["folder"] for job in imports)
