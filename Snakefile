@@ -69,6 +69,7 @@ include: "rules/preflight.smk"
 
 
 rule all:
+    """every table and figure of the paper, and what they need (duplex excepted)"""
     default_target: True
     input:
         rules.paper.input,

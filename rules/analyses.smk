@@ -15,6 +15,7 @@ corpus_of = lambda pattern: expand(f"results/corpus/{pattern}", batch=BATCHES)
 
 
 rule corpus_quality:
+    """the corpus against ground truth: DER, WER and CER, SI-SDR, identities"""
     input:
         truth=corpus_of("truth/{batch}"),
         audio=corpus_of("audio/{batch}"),
@@ -46,6 +47,7 @@ rule corpus_quality:
 
 
 rule differences:
+    """paired tests, ranks and other scales of all systems"""
     input:
         verdicts=[] if RELEASED else SCORES,
         released=RELEASED,
@@ -75,6 +77,7 @@ rule differences:
 
 
 rule agree:
+    """agreement among judges and raters, by system and by item"""
     input:
         ratings=project(config["human_ratings"]),
         verdicts=verdicts_of(JUDGES) if RATINGS or len(JUDGES) > 1 else [],
@@ -103,6 +106,7 @@ rule agree:
 
 
 rule judge_audit:
+    """the judge's scores of pairs that were altered on purpose"""
     input:
         probes=expand("results/judging/{judge}/probes.jsonl", judge=JUDGES),
         verdicts=verdicts_of(JUDGES),
@@ -132,6 +136,7 @@ rule judge_audit:
 
 
 rule compare:
+    """printed and recomputed figures, cell by cell"""
     input:
         table1=published("table1"),
         table2=published("table2"),
@@ -162,6 +167,7 @@ rule compare:
 
 
 rule errata:
+    """where the paper's text and data disagree"""
     input:
         table2=published("table2"),
         table3=published("table3"),
@@ -188,6 +194,7 @@ rule errata:
 
 
 rule deviations:
+    """what this configuration does in another way than the paper"""
     input:
         published_setup=published("setup"),
         published_roles=published("roles"),
@@ -218,6 +225,7 @@ rule deviations:
 
 
 rule export_scores:
+    """scores in the released format, one file a role"""
     input:
         verdicts=SCORES,
         test=dialogues_of("test"),
@@ -240,6 +248,7 @@ rule export_scores:
 
 
 rule paper:
+    """every table and figure"""
     input:
         # A benchmark has no corpus, and no dialogues but those of the test.
         [] if BENCHMARK else [rules.table1.output, rules.figure4.output],

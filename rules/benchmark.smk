@@ -59,6 +59,7 @@ if workflow.is_main_process:
 
 
 rule import_roles:
+    """the voices and profiles of a released benchmark"""
     input:
         lambda wildcards: filter(fits, files_of_roles(wildcards)),
     output:
@@ -84,6 +85,7 @@ rule import_roles:
 
 
 rule import_dialogues:
+    """a shard of the dialogues of a released benchmark, with their speech"""
     input:
         lambda wildcards: filter(fits, files_of_dialogues(wildcards)),
     output:
@@ -112,6 +114,7 @@ rule import_dialogues:
 
 
 rule benchmark:
+    """the released benchmark as rows: voices, profiles, dialogues, speech"""
     input:
         rules.import_roles.output,
         dialogues_of("speech/test"),

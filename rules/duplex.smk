@@ -65,6 +65,7 @@ wildcard_constraints:
 
 
 rule scenarios:
+    """service scenarios of full duplex, checked"""
     input:
         domains=project("config/duplex/domains.yaml"),
         service_roles=project("config/duplex/service_roles.tsv"),
@@ -93,6 +94,7 @@ rule scenarios:
 
 
 rule speak_scenarios:
+    """what the users of service scenarios say, as speech"""
     input:
         scenarios="results/duplex/scenarios.jsonl",
     output:
@@ -118,6 +120,7 @@ rule speak_scenarios:
 
 
 rule compose:
+    """the users' sides of a collection of conversations"""
     input:
         lines=project("config/duplex/known.yaml"),
         role_prompts=project("config/duplex/role_prompts.yaml"),
@@ -149,6 +152,7 @@ rule compose:
 
 
 rule import_duplex:
+    """the users' sides of another set of conversations"""
     input:
         role_prompts=project("config/duplex/role_prompts.yaml"),
     output:
@@ -180,6 +184,7 @@ rule import_duplex:
 
 
 rule converse:
+    """a system's sides of a collection of conversations"""
     input:
         lambda wildcards: specs.adapters(TALKERS[wildcards.talker]),
         item_rows="results/duplex/items/{collection}.jsonl",
@@ -214,6 +219,7 @@ use rule converse as converse_by_service with:
 
 
 rule import_conversations:
+    """recorded sides of a system"""
     input:
         item_rows="results/duplex/items/{collection}.jsonl",
     output:
@@ -241,6 +247,7 @@ rule import_conversations:
 
 
 rule score_duplex:
+    """how a system takes turns in a collection of conversations"""
     input:
         item_rows="results/duplex/items/{collection}.jsonl",
         user_audio="results/duplex/items/{collection}",

@@ -10,6 +10,7 @@ Not in `rule all`: the target is `duplex`.
 
 
 rule duplex_sheet:
+    """a blinded sheet for people's ratings of conversations"""
     input:
         item_rows=ITEMS,
         user_audio=USERS,
@@ -35,6 +36,7 @@ rule duplex_sheet:
 
 
 rule duplex_table1:
+    """PersonaPlex's Table 1: naturalness by people's ratings, likeness to the voice"""
     input:
         published=published("duplex_table1"),
         ratings=project(DUPLEX["ratings"]),
@@ -61,6 +63,7 @@ rule duplex_table1:
 
 
 rule duplex_table2:
+    """PersonaPlex's Table 2: taking turns, by published and by mended rules"""
     input:
         published=published("duplex_table2"),
         item_rows=ITEMS,
@@ -86,6 +89,7 @@ rule duplex_table2:
 
 
 rule duplex_table4:
+    """PersonaPlex's Table 4: answers of service roles, by kind of question"""
     input:
         published=published("duplex_table4"),
         item_rows="results/duplex/items/service.jsonl",
@@ -114,6 +118,7 @@ rule duplex_table4:
 
 
 rule duplex_figure:
+    """time lines of conversations"""
     input:
         item_rows=ITEMS,
         user_audio=USERS,
@@ -143,6 +148,7 @@ rule duplex_figure:
 
 
 rule duplex:
+    """the tables and the figure of full duplex"""
     input:
         rules.duplex_table1.output,
         rules.duplex_table2.output,

@@ -23,6 +23,7 @@ ADAPTED = {name: specs.adapters(spec) for name, spec in TALKERS.items() if specs
 
 
 rule train_material:
+    """conversations to train full-duplex systems on"""
     input:
         templates=project("config/duplex/training.yaml"),
         role_prompts=project("config/duplex/role_prompts.yaml"),
@@ -59,6 +60,7 @@ rule train_material:
 
 
 rule check_material:
+    """whether material for training is as its rules say"""
     input:
         material="results/duplex/training/material.jsonl",
         audio="results/duplex/training/material",
@@ -89,6 +91,7 @@ rule check_material:
 
 
 rule finetune_duplex:
+    """an adapter of a full-duplex system"""
     input:
         material="results/duplex/training/material.jsonl",
         audio="results/duplex/training/material",
@@ -119,6 +122,7 @@ rule finetune_duplex:
 
 
 rule duplex_table5:
+    """PersonaPlex's Table 5: adapters of this run by their share of the data"""
     input:
         published=published("duplex_table5"),
         adapters=[paths[0] for paths in ADAPTED.values()],

@@ -26,6 +26,7 @@ with faults_told():
 
 
 rule judge:
+    """a judge's scores of the replies of a system and shard"""
     input:
         lambda wildcards: PROMPTS[wildcards.judge],
         replies="results/systems/{system}/{shard}.jsonl",
@@ -67,6 +68,7 @@ use rule judge as judge_by_service with:
 
 
 rule speak_probes:
+    """the speech that altered pairs need"""
     input:
         replies=REPLIES,
         answers=expand("results/systems/{system}/{shard}", system=ANSWERING, shard=SHARDS),
@@ -97,6 +99,7 @@ rule speak_probes:
 
 
 rule probe:
+    """a judge's scores of altered pairs"""
     input:
         lambda wildcards: PROMPTS[wildcards.judge],
         replies=REPLIES,
@@ -139,5 +142,6 @@ use rule probe as probe_by_service with:
 
 
 rule judging:
+    """all judges' scores of all systems"""
     input:
         verdicts_of(JUDGES),

@@ -44,6 +44,7 @@ shown = lambda path, category: report(
 
 
 rule table1:
+    """Table 1: characters, samples and hours of each split"""
     input:
         published=published("table1"),
         train=dialogues_of("train"),
@@ -70,6 +71,7 @@ rule table1:
 
 
 rule table2:
+    """Table 2: eight metrics of every system, English and Chinese"""
     input:
         published=published("table2"),
         verdicts=[] if RELEASED else SCORES,
@@ -104,6 +106,7 @@ rule table2:
 
 
 rule table3:
+    """Table 3: the same for roles in and out of the training pool"""
     input:
         published=published("table3"),
         verdicts=[] if RELEASED else SCORES,
@@ -137,6 +140,7 @@ rule table3:
 
 
 rule table4:
+    """Table 4: human ratings"""
     input:
         published=published("table4"),
         ratings=project(config["human_ratings"]),
@@ -163,6 +167,7 @@ rule table4:
 
 
 rule table5:
+    """Table 5: Spearman's rho between people and judge"""
     input:
         published=published("table5"),
         human=published("table4"),
@@ -193,6 +198,7 @@ rule table5:
 
 
 rule table6:
+    """Table 6: the roles"""
     input:
         published=published("roles"),
     output:
@@ -217,6 +223,7 @@ rule table6:
 
 
 rule table7:
+    """Table 7: the roles"""
     input:
         published=published("roles"),
     output:
@@ -241,6 +248,7 @@ rule table7:
 
 
 rule figure2:
+    """Figure 2: a test dialogue of each major task category"""
     input:
         task_types=published("figure4_task_types"),
         test=dialogues_of("test"),
@@ -264,6 +272,7 @@ rule figure2:
 
 
 rule figure3:
+    """Figure 3: lengths of utterances"""
     input:
         published=published("figure3_ranges"),
         spoken=SPOKEN,
@@ -288,6 +297,7 @@ rule figure3:
 
 
 rule figure4:
+    """Figure 4: sub-tasks of the dialogues"""
     input:
         published=published("figure4_task_types"),
         kept=dialogues_of("kept"),
@@ -312,6 +322,7 @@ rule figure4:
 
 
 rule figure5:
+    """Figure 5: roles by language, gender and source"""
     input:
         published=published("roles"),
     output:

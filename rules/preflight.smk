@@ -11,7 +11,7 @@ from snakemake.logging import logger
 from scripts.services import settings
 from scripts.workflow import cost, environments, guards, interruption, requirements
 from scripts.workflow import role_requirements
-from scripts.workflow import slurm_arrays
+from scripts.workflow import slurm_arrays, targets
 from scripts.workflow.workload import size
 
 with faults_told():
@@ -32,7 +32,8 @@ def announce(jobs):
     work = [work_of(job) for job in jobs]
     services = settings.rules(config)
     run_size, keeps = size(config, MEDIA_USED, ROLES, METRICS), config["kept"] is not None
-    if "verify" in (rules := {job.rule.name for job in jobs}) and not rules & {"diarize", "identify"}:
+    rules_to_run = {job.rule.name for job in jobs}
+    if "verify" in rules_to_run and not rules_to_run & {"diarize", "identify"}:
         with faults_told():
             refuse_contrary(decisions_matched())
     for notice in NOTICES:
@@ -80,6 +81,8 @@ with faults_told():
 def find_jobs_and_announce():
     if workflow.is_main_process:
         interruption.be_quiet(logger)
+        with faults_told():
+            targets.refuse_unknown_targets(workflow)
     find_jobs()
     if workflow.is_main_process and workflow.executor_plugin and not workflow.touch:
         announce(guards.part(workflow.dag, "needrun_jobs")())

@@ -21,10 +21,13 @@ with faults_told():
 def decisions_matched():
     """The decisions with their speakers, by the rows of an earlier run."""
     turns = [Path(f"results/corpus/turns/{batch}.jsonl") for batch in BATCHES]
-    return matched(DECISIONS, talk_of(turns), read_rows(Path("results/roles/identities.jsonl"), Identity))
+    return matched(
+        DECISIONS, talk_of(turns), read_rows(Path("results/roles/identities.jsonl"), Identity)
+    )
 
 
 rule identify:
+    """the models' votes on who each speaker is"""
     input:
         recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
         turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
@@ -55,6 +58,7 @@ rule identify:
 
 
 rule pending:
+    """what people should decide next about speakers: pending.tsv"""
     input:
         identities="results/roles/identities.jsonl",
         turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
@@ -79,6 +83,7 @@ rule pending:
 
 
 rule verify:
+    """who each speaker is, by people's decisions"""
     input:
         ancient("results/roles/pending.tsv"),  # there even if a decision makes this fail
         identities="results/roles/identities.jsonl",
@@ -105,6 +110,7 @@ rule verify:
 
 
 rule choose_voices:
+    """the reference voice of each role"""
     input:
         speakers="results/roles/roles.jsonl",
         recordings=expand("results/corpus/vocals/{batch}.jsonl", batch=BATCHES),
@@ -136,6 +142,7 @@ rule choose_voices:
 
 
 rule profile:
+    """the profile of each role"""
     input:
         list(filter(fits, GIVEN)),
         speakers="results/roles/roles.jsonl",
@@ -171,6 +178,7 @@ rule profile:
 
 
 rule roles:
+    """who speaks, with reference voices and profiles; pending.tsv"""
     input:
         rules.profile.output,
         rules.choose_voices.output,

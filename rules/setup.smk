@@ -19,6 +19,7 @@ localrules:
 
 
 rule download:
+    """the weights of one model"""
     output:
         receipt=f"{weights.folder()}/{{model}}/{weights.RECEIPT}",
     log:
@@ -39,6 +40,7 @@ rule download:
 
 
 rule models:
+    """the weights of all models that this configuration uses"""
     input:
         [
             f"{weights.folder()}/{name}/{weights.RECEIPT}"

@@ -73,8 +73,8 @@ def refuse_contrary(given: Matched) -> None:
     for one, other in given.contrary:
         raise UserError(
             f"{one.where} and {other.where} are about the same speaker of '{one.title}' and "
-            f"contradict each other: {one.role or 'nobody'} and {other.role or 'nobody'}; change or "
-            "remove one of them."
+            f"contradict each other: {one.role or 'nobody'} and {other.role or 'nobody'}; change "
+            "or remove one of them."
         )
 
 

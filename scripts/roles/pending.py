@@ -76,7 +76,8 @@ def stretches(row: Identity, turns: list[Turn]) -> Iterator[tuple[float, float]]
         (turn for turn in turns if turn.speaker == row.speaker),
         key=lambda turn: (turn.start - turn.end, turn.start),
     )
-    for start, end in [(one.start, one.end) for one in (*row.evidence, *own)]:
+    quoted = [(one.start, one.end) for one in row.evidence]
+    for start, end in [*quoted, *((turn.start, turn.end) for turn in own)]:
         if whose(start, end, turns)[0] == row.speaker:
             yield start, end
     yield own[0].start, own[0].end

@@ -5,6 +5,7 @@ that every model contradicts is flagged.
 """
 
 from pathlib import Path
+from typing import Any
 
 from scripts.common.errors import UserError
 from scripts.roles.decisions import Decision, matched, read_decisions, refuse_contrary, talk_of
@@ -53,7 +54,7 @@ def verify(
 
 def apply_decision(row: Identity, decision: Decision | None, unverified: str) -> RoleSpeaker:
     """A speaker's role, with the decision if there is one."""
-    base = {"media": row.media, "speaker": row.speaker, "work": row.work}
+    base: dict[str, Any] = {"media": row.media, "speaker": row.speaker, "work": row.work}
     if decision is None:
         dropped = "nobody has decided who this is" if unverified == "drop" else None
         if row.role is None:
@@ -65,9 +66,7 @@ def apply_decision(row: Identity, decision: Decision | None, unverified: str) ->
         return RoleSpeaker(
             **base, role=None, status="rejected", by=decision.by, dropped=reason, flags=flags
         )
-    return RoleSpeaker(
-        **base, role=decision.role, status="verified", by=decision.by, flags=flags
-    )
+    return RoleSpeaker(**base, role=decision.role, status="verified", by=decision.by, flags=flags)
 
 
 def against(row: Identity, decision: Decision) -> list[str]:

@@ -172,9 +172,7 @@ def _voices(models: Iterable[ModelSpec]) -> list[Requirement]:
     return found
 
 
-def _media(
-    rows: list[dict[str, str]], all_media: int, had: Container[str]
-) -> list[Requirement]:
+def _media(rows: list[dict[str, str]], all_media: int, had: Container[str]) -> list[Requirement]:
     """Missing media files. One missing medium never stops the others: a run is blocked only if
     none is left, or if an earlier one `had` it, whose results would be made anew without it."""
     gone = [row for row in rows if not there(row["location"])]

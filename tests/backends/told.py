@@ -15,7 +15,9 @@ def told() -> Iterator[Callable[[Any, str], list]]:
     found: list[tuple[Any, str, int, Any]] = []
 
     def of(model: Any, method: str) -> list:
-        own = {place: result for who, name, place, result in found if (who, name) == (model, method)}
+        own = {
+            place: result for who, name, place, result in found if (who, name) == (model, method)
+        }
         return [own[place] for place in sorted(own)]
 
     with entered(Job(taker=lambda *one: found.append(one))):

@@ -67,7 +67,9 @@ def test_every_line_can_be_copied_as_it_is(tmp_path):
         ["The crash", "4.00", "9.00"],
     ]
     assert Decided(tmp_path / "b", *lines).open() == lines
-    said = [line.replace("\t\t", "\tyes\t", 1).replace("\t\t\t", "\tMK\t2026-11-20\t") for line in lines]
+    said = [
+        line.replace("\t\t", "\tyes\t", 1).replace("\t\t\t", "\tMK\t2026-11-20\t") for line in lines
+    ]
     scene = Decided(tmp_path / "c", *said)
     assert scene.open() == [] and [row.role for row in scene.rows()] == ["ann", "joe"]
     idle = Decided(tmp_path / "d", "The crash\t9.1\t9.9\tyes\tjoe\tMK\t2026-11-20")

@@ -121,11 +121,12 @@ class Cascade:
         except ValueError as error:
             if len(lines) == 1:
                 return [error]
-        return [
-            sound
-            for place, line in enumerate(lines)
-            for sound in self.speak([line], lambda _, own, place=place: keep(place, own))
-        ]
+
+        def alone(place: int) -> np.ndarray | ValueError:
+            (sound,) = self.speak([lines[place]], lambda _, own: keep(place, own))
+            return sound
+
+        return list(map(alone, range(len(lines))))
 
     def voice(self, request: Request):
         """The role's voice, computed once (its time is not part of any latency); without a clip it

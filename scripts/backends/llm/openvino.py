@@ -155,8 +155,8 @@ class ChatModel:
         places: dict[tuple[int, ...], list[int]] = {}
         for place, text in enumerate(texts):
             places.setdefault(tuple(text), []).append(place)
-        for text, result in self.run(once, **options):
-            yield from ((place, result) for place in places[text])
+        for whole, result in self.run(once, **options):
+            yield from ((place, result) for place in places[whole])
 
     def run(self, texts: list[tuple[int, ...]], **options) -> Iterator[tuple[tuple[int, ...], Any]]:
         """Run the model on all texts together; each, in order, with its result."""
