@@ -154,8 +154,20 @@ class CachedModel:
                 f"{self._label}: {name} returned {len(made)} results for {len(items)} items; it "
                 "must return one for each, in their order."
             )
+        if self._sound:
+            self._check_sound(name, made)
         left = [(key, value) for key, value in zip(keys, made, strict=True) if key not in results]
         return results | self._kept(left)
+
+    def _check_sound(self, name: str, made: list) -> None:
+        """Raise UserError for audio that is not float32, which no reader of it expects."""
+        for value in made:
+            for sound in (value, getattr(value, "audio", None)):
+                if isinstance(sound, np.ndarray) and sound.dtype != np.float32:
+                    raise UserError(
+                        f"{self._label}: {name} returned audio of type {sound.dtype}; it must be "
+                        "float32, from -1 to 1: add .astype(np.float32) there."
+                    )
 
     def _real(self) -> Any:
         if self._model is None:

@@ -15,6 +15,7 @@ from typing import Any
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
+from scripts.workflow.contracts import lacks
 from scripts.workflow.model_spec import ModelSpec
 
 BACKENDS = ROOT / "scripts" / "backends"
@@ -33,7 +34,8 @@ def resolve(
 
     Raises UserError for an unknown model, one of another capability, an unknown backend, an option
     that the backend's `load` does not have or that it needs and is not given, a backend file that
-    does not set ENV and GPU, or a model that is a part of itself.
+    does not set ENV and GPU, a class of one's own that lacks a part of its contract, or a model
+    that is a part of itself.
     """
     if name in within:
         raise UserError(
@@ -73,7 +75,21 @@ def resolve(
         raise UserError(f"models.{name}: {capability}/{backend} needs the option '{lacking[0]}'.")
     for needed in ("ENV", "GPU"):
         constant(found, needed)
+    if found.folder is not None:
+        _keeps_contract(found)
     return found
+
+
+def _keeps_contract(spec: ModelSpec) -> None:
+    """Raise UserError if the class of a backend of one's own lacks a part of its contract."""
+    path, contract = file_of(spec), BACKENDS / spec.capability / "__init__.py"
+    if lack := lacks(tree(path), tree(contract)):
+        name, line, missing = lack
+        raise UserError(
+            f"{path}, line {line}: {name} has no {' and no '.join(missing)}, which a backend of "
+            f"{spec.capability} must have; scripts/backends/{spec.capability}/__init__.py says "
+            "what it is."
+        )
 
 
 def capabilities() -> list[str]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from scripts.backends.asr import Transcription
 from scripts.backends.dialogue import Answer
 from scripts.common.errors import UserError
-from scripts.common.job import Job, entered, kept, made, uncached
+from scripts.common.job import Job, entered, uncached
 from scripts.workflow import cache_files, model_cache, specs
 from scripts.workflow.cache_files import CacheFiles
 from scripts.workflow.model_cache import CachedModel
@@ -129,40 +129,6 @@ def test_a_killed_job_goes_on_where_it_was(tmp_path, monkeypatch):
     ear = Ear()
     stand_in(tmp_path, ear).transcribe(CLIPS)
     assert ear.heard == 1
-
-
-class Stopped(Ear):
-    """Is stopped within a call, after two clips, the second of which it had first."""
-
-    def transcribe(self, clips, language=None):
-        results = super().transcribe(clips, language)
-        for place in (1, 0)[: len(clips)]:
-            made(self, "transcribe", place, results[place])
-            made(self, "another", place, None)  # other methods and models tell theirs, too
-            made(object(), "transcribe", place, None)
-        raise KeyboardInterrupt
-
-
-def test_what_a_stopped_call_had_made_is_kept(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        stand_in(tmp_path, Stopped()).transcribe(CLIPS)
-    ear = Ear()
-    found = stand_in(tmp_path, ear).transcribe(CLIPS)
-    assert ear.heard == 1 and found == Ear().transcribe(CLIPS)
-
-
-class Telling(Ear):
-    """Tells what it has as it goes, and returns all of it."""
-
-    def transcribe(self, clips, language=None):
-        return kept(self, "transcribe", super().transcribe(clips, language))
-
-
-def test_what_was_told_is_written_once(tmp_path):
-    found = stand_in(tmp_path, Telling()).transcribe(CLIPS)
-    assert found == Ear().transcribe(CLIPS)
-    (rows,) = tmp_path.glob("*.jsonl")
-    assert len([row for row in rows.read_text("utf-8").splitlines() if "English" in row]) == 3
 
 
 @pytest.mark.parametrize("harm", ["torn", "changed", "no array"])
