@@ -11,6 +11,7 @@ Their tables are in rules/duplex_tables.smk.
 """
 
 from scripts.duplex.ahead import check_measuring, check_settings
+from scripts.duplex.measuring import ratings_of
 
 DUPLEX = config["duplex"]
 TALKERS = {name: model(name, "duplex", "duplex.systems") for name in DUPLEX["systems"]}
@@ -44,6 +45,7 @@ with faults_told():
     refuse_duplicates(COLLECTIONS, "duplex.collections")
     check_settings(DUPLEX, local)
     check_measuring(RECOGNISERS, EMBEDDERS)
+    ratings_of(project(DUPLEX["ratings"]))
     documents.refuse_unknown(DUPLEX["figure"], [*TALKERS, *SIDES_RECORDED], "duplex.figure")
 
 # A system that is run is in every collection; a recorded one where sides of it are.

@@ -23,6 +23,7 @@ PROMPTS = {
 
 with faults_told():
     METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
+    specs.refuse_unscored(JUDGES[config["judge"]], project(config["metrics"]))
 
 
 rule judge:

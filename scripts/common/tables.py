@@ -132,9 +132,17 @@ def refer(path: Path, schema: str, column: str, names: Iterable[str], where: str
             )
 
 
-def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
-    """Refuse a table in which two rows have the same value in `column`."""
-    refuse_duplicates([row[column] for row in rows], f"{path}, {column}")
+def unique(path: Path, schema: str, column: str) -> None:
+    """Refuse a table in which two rows have the same value in `column`, but for capital letters."""
+    seen: dict[str, str] = {}
+    for where, row in located(path, schema):
+        name = row[column].casefold()
+        if name in seen:
+            raise UserError(
+                f"{where}: the {column} '{row[column]}' is in {seen[name]}, too (capital letters "
+                "do not count); names are unique."
+            )
+        seen[name] = where
 
 
 def refuse_duplicates(names: Iterable[str], where: str) -> None:

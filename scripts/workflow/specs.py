@@ -15,6 +15,7 @@ from typing import Any
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
+from scripts.common.tables import located
 from scripts.workflow.contracts import lacks
 from scripts.workflow.model_spec import ModelSpec
 
@@ -142,6 +143,31 @@ def constant(spec: ModelSpec, name: str, *default: Any) -> Any:
     if default:
         return default[0]
     raise UserError(f"{path} does not set {name}.")
+
+
+def keys(spec: ModelSpec, name: str) -> list[str] | None:
+    """The keys of the table `name` in the backend of a spec, read without importing it; None
+    without such a table."""
+    for node in tree(file_of(spec)).body:
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) == name:
+            if isinstance(node.value, ast.Dict):
+                return [ast.literal_eval(key) for key in node.value.keys if key is not None]
+    return None
+
+
+def refuse_unscored(judge: ModelSpec, metrics: Path) -> None:
+    """Raise UserError, with file and line, for a metric of the table that a judge with FORMULAS has
+    none for: its column would be empty."""
+    formulas = keys(judge, "FORMULAS")
+    if formulas is None:
+        return
+    for where, row in located(metrics, "metrics"):
+        if row["id"] not in formulas:
+            raise UserError(
+                f"{where}: {judge.label} has no formula for the metric '{row['id']}'"
+                f"{nearest(row['id'], formulas)} Add one in {file_of(judge)}, or choose a judge "
+                "that listens."
+            )
 
 
 def with_nested(specs: Iterable[ModelSpec]) -> list[ModelSpec]:

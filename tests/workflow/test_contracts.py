@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 
 import pytest
+import yaml
 
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
 from scripts.workflow import specs
 from scripts.workflow.contracts import lacks
+from scripts.workflow.model_spec import ModelSpec
 
 MINE = """
 ENV = "core"
@@ -69,3 +71,15 @@ def test_no_backend_of_this_project_lacks_anything():
     for file in files:
         contract = ast.parse((file.parent / "__init__.py").read_text("utf-8"))
         assert lacks(ast.parse(file.read_text("utf-8")), contract) is None, file.relative_to(ROOT)
+
+
+def test_a_metric_without_a_formula_is_refused_with_its_line(tmp_path):
+    text = (ROOT / "config/metrics.tsv").read_text("utf-8")
+    (tmp_path / "metrics.tsv").write_text(f"{text}XX\tAn extra\tNone\tHow much?\n", "utf-8")
+    models = yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8"))["models"]
+    judge = specs.resolve(models, "objective", "judge", "judge")
+    specs.refuse_unscored(judge, ROOT / "config/metrics.tsv")
+    with pytest.raises(UserError, match="metrics.tsv, line 10: judge/objective has no formula"):
+        specs.refuse_unscored(judge, tmp_path / "metrics.tsv")
+    listens = ModelSpec("judge", "gemini")
+    specs.refuse_unscored(listens, tmp_path / "metrics.tsv")
