@@ -85,6 +85,7 @@ rule import_roles:
 
 
 rule import_dialogues:
+    """a shard of the dialogues of a released benchmark, with their speech"""
     input:
         lambda wildcards: filter(fits, files_of_dialogues(wildcards)),
     output:

@@ -56,7 +56,7 @@ def table(key, schema, column=None):
     path = project(config[key])
     rows = read_table(path, schema)
     if column:
-        unique(rows, column, path)
+        unique(path, schema, column)
     return rows
 
 

@@ -16,6 +16,7 @@ MEDIA_OF = {batch: [row for row in MEDIA_USED if row["batch"] == batch] for batc
 
 
 rule fetch:
+    """the media of a batch, and the truth that is known of them"""
     input:
         lambda wildcards: filter(fits, files_of_media(MEDIA_OF[wildcards.batch], local)),
     output:
@@ -45,6 +46,7 @@ rule fetch:
 
 
 rule extract:
+    """the sound of each medium of a batch"""
     input:
         media="results/corpus/media/{batch}",
         index="results/corpus/media/{batch}.jsonl",
@@ -67,6 +69,7 @@ rule extract:
 
 
 rule separate:
+    """the vocals of each recording of a batch"""
     input:
         audio="results/corpus/audio/{batch}",
         recordings="results/corpus/audio/{batch}.jsonl",
@@ -90,6 +93,7 @@ rule separate:
 
 
 rule diarize:
+    """who speaks when in each recording of a batch"""
     input:
         vocals="results/corpus/vocals/{batch}",
         recordings="results/corpus/vocals/{batch}.jsonl",
@@ -112,6 +116,7 @@ rule diarize:
 
 
 rule segment:
+    """clips of one speaker, 3 to 10 seconds long"""
     input:
         vocals="results/corpus/vocals/{batch}",
         recordings="results/corpus/vocals/{batch}.jsonl",
@@ -138,6 +143,7 @@ rule segment:
 
 
 rule rate:
+    """the quality of each clip of a batch"""
     input:
         vocals="results/corpus/vocals/{batch}",
         recordings="results/corpus/vocals/{batch}.jsonl",
@@ -162,6 +168,7 @@ rule rate:
 
 
 rule transcribe:
+    """what is said in each clip of a batch"""
     input:
         vocals="results/corpus/vocals/{batch}",
         recordings="results/corpus/vocals/{batch}.jsonl",

@@ -22,6 +22,7 @@ with faults_told():
 
 
 rule write:
+    """the dialogues of a shard of roles"""
     input:
         profiles="results/roles/profiles.jsonl",
         voices="results/roles/voices.jsonl",
@@ -58,6 +59,7 @@ rule write:
 
 
 rule classify:
+    """the task of each dialogue of a shard"""
     input:
         drafts="results/dialogues/drafts/{shard}.jsonl",
         prompt=project(config["classify"]["prompt"]),
@@ -82,6 +84,7 @@ rule classify:
 
 
 rule deduplicate:
+    """the dialogues that are not nearly alike"""
     input:
         classified=COMPARED,
     output:
@@ -108,6 +111,7 @@ rule deduplicate:
 
 
 rule split:
+    """the dialogues for training, of other roles, and for the test"""
     input:
         kept="results/dialogues/kept/{shard}.jsonl",
         test_items=project(config["test_items"]),
@@ -135,6 +139,7 @@ rule split:
 
 
 rule speak_users:
+    """the users' lines of a shard, where another model speaks them"""
     input:
         dialogues="results/dialogues/{split}/{shard}.jsonl",
         voices="results/roles/voices.jsonl",
@@ -159,6 +164,7 @@ rule speak_users:
 
 
 rule speak:
+    """the dialogues of a shard as speech"""
     input:
         dialogues="results/dialogues/{split}/{shard}.jsonl",
         voices="results/roles/voices.jsonl",

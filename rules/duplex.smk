@@ -12,6 +12,7 @@ Their tables are in rules/duplex_tables.smk.
 """
 
 from scripts.duplex.ahead import check_measuring, check_settings
+from scripts.duplex.measuring import ratings_of
 
 DUPLEX = config["duplex"]
 TALKERS = {name: model(name, "duplex", "duplex.systems") for name in DUPLEX["systems"]}
@@ -41,6 +42,7 @@ with faults_told():
     refuse_duplicates(COLLECTIONS, "duplex.collections")
     check_settings(DUPLEX, local)
     check_measuring(RECOGNISERS, EMBEDDERS)
+    ratings_of(project(DUPLEX["ratings"]))
     documents.refuse_unknown(DUPLEX["figure"], [*TALKERS, *SIDES_RECORDED], "duplex.figure")
 
 # A system that is run is in every collection; a recorded one where sides of it are.
@@ -150,6 +152,7 @@ rule compose:
 
 
 rule import_duplex:
+    """the users' sides of another set of conversations"""
     input:
         role_prompts=project("config/duplex/role_prompts.yaml"),
     output:
@@ -181,6 +184,7 @@ rule import_duplex:
 
 
 rule converse:
+    """a system's sides of a collection of conversations"""
     input:
         lambda wildcards: specs.adapters(TALKERS[wildcards.talker]),
         item_rows="results/duplex/items/{collection}.jsonl",
@@ -215,6 +219,7 @@ use rule converse as converse_by_service with:
 
 
 rule import_conversations:
+    """recorded sides of a system"""
     input:
         item_rows="results/duplex/items/{collection}.jsonl",
     output:
@@ -242,6 +247,7 @@ rule import_conversations:
 
 
 rule transcribe_duplex:
+    """when a system talks and its words, by each recogniser"""
     input:
         item_rows="results/duplex/items/{collection}.jsonl",
         user_audio="results/duplex/items/{collection}",
@@ -269,6 +275,7 @@ rule transcribe_duplex:
 
 
 rule score_duplex:
+    """how a system takes turns in a collection of conversations"""
     input:
         item_rows="results/duplex/items/{collection}.jsonl",
         user_audio="results/duplex/items/{collection}",

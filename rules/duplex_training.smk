@@ -60,6 +60,7 @@ rule train_material:
 
 
 rule check_material:
+    """whether material for training is as its rules say"""
     input:
         material="results/duplex/training/material.jsonl",
         audio="results/duplex/training/material",
@@ -90,6 +91,7 @@ rule check_material:
 
 
 rule finetune_duplex:
+    """an adapter of a full-duplex system"""
     input:
         material="results/duplex/training/material.jsonl",
         audio="results/duplex/training/material",

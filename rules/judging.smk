@@ -23,9 +23,11 @@ PROMPTS = {
 
 with faults_told():
     METRICS = [row["id"] for row in table("metrics", "metrics", "id")]
+    specs.refuse_unscored(JUDGES[config["judge"]], project(config["metrics"]))
 
 
 rule judge:
+    """a judge's scores of the replies of a system and shard"""
     input:
         lambda wildcards: PROMPTS[wildcards.judge],
         replies="results/systems/{system}/{shard}.jsonl",
@@ -98,6 +100,7 @@ rule speak_probes:
 
 
 rule probe:
+    """a judge's scores of altered pairs"""
     input:
         lambda wildcards: PROMPTS[wildcards.judge],
         replies=REPLIES,

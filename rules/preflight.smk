@@ -9,8 +9,8 @@ import sys
 from snakemake.logging import logger
 
 from scripts.services import settings
-from scripts.workflow import cost, environments, guards, left_out, requirements
-from scripts.workflow import role_requirements, slurm_arrays
+from scripts.workflow import cost, environments, guards, interruption, left_out, requirements
+from scripts.workflow import role_requirements, slurm_arrays, targets
 from scripts.workflow.workload import size
 
 REACHED = set()  # the rules that have jobs in the target, finished ones too
@@ -33,12 +33,18 @@ def announce(jobs):
     work = [work_of(job) for job in jobs]
     services = settings.rules(config)
     run_size, keeps = size(config, MEDIA_USED, ROLES, METRICS), config["kept"] is not None
+    rules_to_run = {job.rule.name for job in jobs}
+    if "verify" in rules_to_run and not rules_to_run & {"diarize", "identify"}:
+        with faults_told():
+            refuse_contrary(decisions_matched())
     for notice in NOTICES:
         logger.info(notice)
     costs = cost.estimate(work, run_size, SPEEDS, services, keeps)
     if any(one.gpu_jobs or one.calls for one in costs):
         logger.info(cost.report(costs))
-    unmet = requirements.missing(work, MEDIA_USED, services)
+    with faults_told():
+        had = set() if config["allow_lost_media"] else requirements.fetched(BATCHES)
+    unmet = requirements.missing(work, MEDIA_USED, services, had)
     unmet += role_requirements.roles_lacking(work, PLAYED, MEDIA_USED)
     imports = [job for job in jobs if job.rule.name in ("import_duplex", "import_conversations")]
     unmet += requirements.folders(job.params["folder"] for job in imports)
@@ -74,6 +80,10 @@ with faults_told():
 
 
 def find_jobs_and_announce():
+    if workflow.is_main_process:
+        interruption.be_quiet(logger)
+        with faults_told():
+            targets.refuse_unknown_targets(workflow)
     find_jobs()
     REACHED.update(job.rule.name for job in guards.part(workflow.dag, "jobs"))
     if workflow.is_main_process and workflow.executor_plugin and not workflow.touch:
@@ -101,7 +111,8 @@ onsuccess:
 
 
 onerror:
-    tell_left_out()
-    print(
-        "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
-    )
+    if not interruption.stopped():
+        tell_left_out()
+        print(
+            "A job failed; its log is named above. Finished work is kept: mend it and run the same command again."
+        )

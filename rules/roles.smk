@@ -4,7 +4,9 @@ needs  results/corpus, config/roles.tsv (who may speak in a work), config/speake
 makes  results/roles/: identities, roles, pending.tsv, voices (rows and clips), profiles
 """
 
-from scripts.roles.verify import read_decisions
+from scripts.roles.decisions import matched, read_decisions, refuse_contrary, talk_of
+from scripts.rows.jsonl import read_rows
+from scripts.rows.roles import Identity
 
 IDENTIFIERS = [model(name, "llm", "identify.llms") for name in config["identify"]["llms"]]
 PLAYED = [row for row in ROLES if row["pool"]]
@@ -13,7 +15,15 @@ REFERENCE = [stage_model("choose_voices", name) for name in ("speaker", "diariza
 PROFILER = stage_model("profile", "llm")
 
 with faults_told():
-    read_decisions(project(config["speaker_decisions"]), MEDIA, ROLES)
+    DECISIONS = read_decisions(project(config["speaker_decisions"]), MEDIA, ROLES)
+
+
+def decisions_matched():
+    """The decisions with their speakers, by the rows of an earlier run."""
+    turns = [Path(f"results/corpus/turns/{batch}.jsonl") for batch in BATCHES]
+    return matched(
+        DECISIONS, talk_of(turns), read_rows(Path("results/roles/identities.jsonl"), Identity)
+    )
 
 
 rule identify:
@@ -47,15 +57,40 @@ rule identify:
         "../scripts/roles/identify.py"
 
 
-rule verify:
-    """roles after people's decisions; what is open, in pending.tsv"""
+rule pending:
+    """what people should decide next about speakers: pending.tsv"""
     input:
         identities="results/roles/identities.jsonl",
         turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
         decisions=project(config["speaker_decisions"]),
     output:
-        speakers="results/roles/roles.jsonl",
         pending="results/roles/pending.tsv",
+    log:
+        "logs/pending.log",
+    benchmark:
+        "logs/pending.tsv"
+    conda:
+        env_of()
+    threads: 1
+    resources:
+        **job_resources(),
+    params:
+        media=MEDIA,
+        roles=ROLES,
+        code=code("roles/pending"),
+    script:
+        "../scripts/roles/pending.py"
+
+
+rule verify:
+    """who each speaker is, by people's decisions"""
+    input:
+        ancient("results/roles/pending.tsv"),  # there even if a decision makes this fail
+        identities="results/roles/identities.jsonl",
+        turns=expand("results/corpus/turns/{batch}.jsonl", batch=BATCHES),
+        decisions=project(config["speaker_decisions"]),
+    output:
+        speakers=update("results/roles/roles.jsonl"),
     log:
         "logs/verify.log",
     benchmark:
@@ -149,3 +184,4 @@ rule roles:
         rules.profile.output,
         rules.choose_voices.output,
         rules.verify.output,
+        rules.pending.output,

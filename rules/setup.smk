@@ -19,6 +19,7 @@ localrules:
 
 
 rule download:
+    """the weights of one model"""
     output:
         receipt=f"{weights.folder()}/{{model}}/{weights.RECEIPT}",
     log:

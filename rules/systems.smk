@@ -41,6 +41,7 @@ wildcard_constraints:
 
 
 rule finetune:
+    """an adapter of a system, trained on the dialogues for training"""
     input:
         train=dialogues_of("train"),
         spoken=dialogues_of("speech/train"),
@@ -76,6 +77,7 @@ rule finetune:
 
 
 rule respond:
+    """a system's replies to the test dialogues of a shard"""
     input:
         lambda wildcards: ADAPTERS[wildcards.system],
         test="results/dialogues/test/{shard}.jsonl",
@@ -115,6 +117,7 @@ use rule respond as respond_by_service with:
 
 
 rule import_replies:
+    """recorded replies of a system"""
     input:
         lambda wildcards: filter(fits, files_of_answers(wildcards.system)),
         test="results/dialogues/test/{shard}.jsonl",

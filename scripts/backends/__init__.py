@@ -8,9 +8,10 @@ name. It may also be in a folder <capability>/ of your own, listed in `backend_p
 
 A contract lists in KEPT the methods whose results are cached (scripts/workflow/model_cache.py):
 each takes a list of items and returns one result an item, which depends only on that item and the
-other arguments, or takes a single item. The number says after how many items results are written to
-disk. SOUND: arrays in the results are audio. A backend that sets PARTS is not cached; the models
-that it is made of are.
+other arguments, or takes a single item. The number says how many items a call gets at most; results
+are written to disk after it. A method whose call may take a minute says earlier what it has, by
+`made` of scripts/common/job.py, so that a job that is stopped keeps it. SOUND: arrays in the
+results are audio. A backend that sets PARTS is not cached; the models that it is made of are.
 
 A backend that can run on a GPU has the option `device`: "cuda" unless the config says "cpu". One
 that asks a service over the network has the options `model`, `address` and `key`, the environment

@@ -53,8 +53,10 @@ def in_batches(
     size: int,
     length: Callable[[Item], int],
     label: str,
+    made: Callable[[int, Any], None] = lambda place, result: None,
 ) -> list[Any]:
-    """The result of `work` for each item, in the order of `items`.
+    """The result of `work` for each item, in the order of `items`; after each batch `made` gets the
+    places and results of its items.
 
     Batches of at most `size` items go to `work` longest first, so that they hold little padding and
     memory runs out early if at all. If it does, the batch size is halved for good; raises UserError
@@ -84,7 +86,33 @@ def in_batches(
             raise ValueError(f"{label}: {len(found)} results for {len(chosen)} items")
         for i, result, _ in zip(chosen, found, told, strict=False):
             results[i] = result
+            made(i, result)
         done += len(chosen)
+    return results
+
+
+def in_batches_of_pieces(
+    work: Callable[[list[Item]], Any],
+    items: Sequence[Sequence[Item]],
+    size: int,
+    length: Callable[[Item], int],
+    label: str,
+    made: Callable[[int, list], None],
+) -> list[list[Any]]:
+    """As `in_batches`, of items that consist of pieces: the results of the pieces of each item.
+    `made` gets the places and results of items whose last piece is there."""
+    whose = [(i, n) for i, pieces in enumerate(items) for n in range(len(pieces))]
+    results: list[list[Any]] = [[None] * len(pieces) for pieces in items]
+    left = list(map(len, items))
+
+    def gather(place: int, result: Any) -> None:
+        i, n = whose[place]
+        results[i][n] = result
+        left[i] -= 1
+        if not left[i]:
+            made(i, results[i])
+
+    in_batches(work, [items[i][n] for i, n in whose], size, length, label, gather)
     return results
 
 

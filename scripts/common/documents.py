@@ -68,6 +68,13 @@ def columns(names: list[str], schema: str, where: str, separator: str = "one tab
             raise UserError(f"{where}: the column '{name}' is missing.")
 
 
+def trailing(schema: str) -> list[str]:
+    """The columns whose cells may stand at the end of a line though the header lacks them: the
+    schema's `x-trailing`."""
+    rules: Any = _validator(schema).schema
+    return rules.get("x-trailing", [])
+
+
 def _endless(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
     """The numbers in a document that are not finite, with their paths."""
     if isinstance(value, float) and not math.isfinite(value):

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.common.cells import undefused
-from scripts.common.documents import check, columns, nearest
+from scripts.common.documents import check, columns, nearest, trailing
 from scripts.common.errors import UserError
 
 # Zero-width characters: joiners, direction marks and line break opportunities.
@@ -65,6 +65,9 @@ def located(path: Path, schema: str) -> list[tuple[str, dict[str, str]]]:
     for number, line in lines[1:]:
         where, cells = f"{path}, line {number}", line.split("\t")
         if len(cells) == len(first) and not any(map(clean, cells[len(header) :])):
+            cells = cells[: len(header)]
+        further = [name for name in trailing(schema) if name not in header]
+        if further and len(cells) == len(header) + len(further):
             cells = cells[: len(header)]
         if len(cells) != len(header):
             raise UserError(
@@ -129,9 +132,17 @@ def refer(path: Path, schema: str, column: str, names: Iterable[str], where: str
             )
 
 
-def unique(rows: list[dict[str, str]], column: str, path: Path) -> None:
-    """Refuse a table in which two rows have the same value in `column`."""
-    refuse_duplicates([row[column] for row in rows], f"{path}, {column}")
+def unique(path: Path, schema: str, column: str) -> None:
+    """Refuse a table in which two rows have the same value in `column`, but for capital letters."""
+    seen: dict[str, str] = {}
+    for where, row in located(path, schema):
+        name = row[column].casefold()
+        if name in seen:
+            raise UserError(
+                f"{where}: the {column} '{row[column]}' is in {seen[name]}, too (capital letters "
+                "do not count); names are unique."
+            )
+        seen[name] = where
 
 
 def refuse_duplicates(names: Iterable[str], where: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts import backends
-from scripts.backends.clusters import two_groups
+from scripts.backends.clusters import FEWEST, two_groups
 from scripts.backends.diarization import DiarizationBackend
 from scripts.backends.speaker import SpeakerBackend
 from scripts.common import audio
@@ -28,6 +28,7 @@ from scripts.workflow.model_spec import ModelSpec
 
 ALONE = 5.0  # seconds: a shorter clip has too few windows to tell two speakers apart
 OTHERS = 5  # further clips of each role, for the judge
+Heard = dict[tuple[str, str, str], list[np.ndarray]]  # embeddings by medium, speaker and role
 TOLERANCE = 0.2  # seconds of another speaker's turn at a clip's edge that are tolerated
 
 
@@ -67,8 +68,8 @@ def choose_voices(
     said = {row.id: row.text for row in read_all(transcripts, Transcript)}
     rated = {row.id: row for row in read_all(quality, Quality)}
     good = {key for key, row in rated.items() if row.dropped is None}
-    taken = read_rows(speakers, RoleSpeaker)
-    role_of = roles_of(taken)
+    people = read_rows(speakers, RoleSpeaker)
+    role_of = roles_of(people)
     played: set[str] = {role["role"] for role in roles}
     usable: dict[str, list[Segment]] = defaultdict(list)
     refusals: list[RefusedVoice] = []
@@ -89,14 +90,17 @@ def choose_voices(
     embedder: SpeakerBackend = backends.load_for(usable, speaker)
     diarizer: DiarizationBackend = backends.load_for(usable, diarization)
     rows: list[Voice] = []
+    heard: Heard = {}
     for role in progress(roles, len(roles), "choose voices"):
         own = usable.get(role["role"], [])
         if not own:
-            reason = why_voiceless(role, taken, media.values(), clips_of_all, rated)
+            reason = why_voiceless(role, people, media.values(), clips_of_all, rated)
             refusals.append(RefusedVoice(role=role["role"], segment=None, dropped=reason))
             continue
         samples = [load(row) for row in own]
         vectors = embedder.embed(samples)
+        for clip, vector in zip(own, vectors, strict=True):
+            heard.setdefault((clip.media, clip.speaker, role["role"]), []).append(vector)
         own, kept, faults = of_one_person(own, vectors)
         refusals += [RefusedVoice(role=role["role"], segment=None, dropped=why) for why in faults]
         if not own:
@@ -138,10 +142,39 @@ def choose_voices(
                 flags=[] if len(own) > 1 else ["one clip only"],
             )
         )
+    flagged = {(one.media, one.speaker) for one in people if one.flags}
+    for voice in rows:
+        voice.flags += against(voice.role, flagged, heard)
+        for flag in voice.flags:
+            print(f"{voice.role}: {flag}")
     if roles and not rows and nobody == "fail":
         refuse_nobody(refusals)
     write_rows(voices, rows)
     write_rows(refused, refusals)
+
+
+def against(role: str, flagged: set[tuple[str, str]], heard: Heard) -> list[str]:
+    """What the voices say against decisions for a role that all models contradict: one of its
+    `flagged` speakers sounds like a speaker of another role, and like none of its others."""
+    flags = []
+    for (medium, who, own), vectors in heard.items():
+        if own != role or (medium, who) not in flagged:
+            continue
+        others = [key for key in heard if key[:2] != (medium, who) and key[:2] not in flagged]
+        alike = {key[2] for key in others if alike_voices(vectors, heard[key])}
+        if alike and role not in alike:
+            flags.append(
+                f"{who} of {medium} was decided against all models and sounds like "
+                f"{' and '.join(sorted(alike))}: listen again"
+            )
+    return flags
+
+
+def alike_voices(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
+    """Whether the embeddings of two speakers' clips sound like one person; False for too few."""
+    if min(len(one), len(other)) < FEWEST:
+        return False
+    return two_groups(np.stack([*one, *other])) is None
 
 
 def of_one_person(

@@ -48,6 +48,7 @@ class RoleSpeaker(Row):
     status: Literal["verified", "unverified", "rejected"]
     by: str  # a person's name or initials, or "models"
     dropped: str | None = None
+    flags: list[str] = []  # what speaks against a person's decision
 
 
 def roles_of(rows: list[RoleSpeaker]) -> dict[tuple[str, str], str]:

@@ -3,7 +3,8 @@
 To Snakemake a job is done or not: a killed job starts over, and one new role reruns every job
 downstream of the profiles. So inside a job a `CachedModel` stands in for each model. It answers
 from the job's own files below `kept` (config) and loads the model only for items that are missing;
-if there are none, the model is never loaded.
+if there are none, the model is never loaded. Results are written when a call returns, or as soon as
+the model says that it has them (`made` of scripts/common/job.py).
 
 The cache key covers the item, the other arguments, the model's spec, its backend's code and its
 weights. The files lie outside the rules' outputs and may be deleted at any time; each process
@@ -16,7 +17,8 @@ Answers of services have their own store (scripts/services/client.py).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +27,7 @@ import numpy as np
 
 from scripts.common.audio import Sound
 from scripts.common.errors import UserError
-from scripts.common.job import current, uncached
+from scripts.common.job import current, entered, uncached
 from scripts.common.weights import RECEIPT, path
 from scripts.workflow import code_digest, specs
 from scripts.workflow.cache_files import CacheFiles
@@ -108,15 +110,7 @@ class CachedModel:
                 key: [of[key] for of in own] if isinstance(value, list) else value
                 for key, value in named.items()
             }
-            made = self._made(name, list(theirs), rest, together_named, alone)
-            keeping = []
-            for key, value in zip(some, made, strict=True):
-                results[key] = value
-                if not getattr(value, "reason", None):  # a failure may succeed next time
-                    packed = serialize(value, self._sound)
-                    keeping.append((key, *packed))
-                    results[key] = deserialize(*packed, self._contract)
-            self._cache.put(keeping)
+            results |= self._made(name, some, list(theirs), rest, together_named, alone)
         values = [results[key] for key in keys]
         if name in VOICES and not left:
             self._voices[keys[0]] = (name, arguments, values[0])
@@ -125,22 +119,56 @@ class CachedModel:
         rows = values and isinstance(values[0], np.ndarray) and not self._sound
         return np.stack(values) if rows else values
 
-    def _made(self, name: str, items: list, rest: list, named: dict, alone: bool) -> list:
-        """The results of the model itself for the items."""
+    def _kept(self, made: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        """The values by their keys, as the cache has them from now on."""
+        results, keeping = {}, []
+        for key, value in made:
+            results[key] = value
+            if not getattr(value, "reason", None):  # a failure may succeed next time
+                packed = serialize(value, self._sound)
+                keeping.append((key, *packed))
+                results[key] = deserialize(*packed, self._contract)
+        self._cache.put(keeping)
+        return results
+
+    def _made(
+        self, name: str, keys: list[str], items: list, rest: list, named: dict, alone: bool
+    ) -> dict[str, Any]:
+        """The results of the model itself for the items, by their keys."""
         model = self._real()
+        results: dict[str, Any] = {}
+
+        def take(who: Any, method: str, place: int, value: Any) -> None:
+            if who is model and method == name:  # not a model inside it, or another method
+                results.update(self._kept([(keys[place], value)]))
+
         with uncached():
             for key, (method, arguments, voice) in list(self._voices.items()):
                 if name not in VOICES and any(part == voice for item in items for part in item):
                     getattr(model, method)(*arguments)
                     del self._voices[key]
-            found = getattr(model, name)(items[0] if alone else items, *rest, **named)
+            with entered(replace(current(), taker=take)):
+                found = getattr(model, name)(items[0] if alone else items, *rest, **named)
         made = [found] if alone else list(found)
         if len(made) != len(items):
             raise UserError(
                 f"{self._label}: {name} returned {len(made)} results for {len(items)} items; it "
                 "must return one for each, in their order."
             )
-        return made
+        if self._sound:
+            self._check_sound(name, made)
+        left = [(key, value) for key, value in zip(keys, made, strict=True) if key not in results]
+        return results | self._kept(left)
+
+    def _check_sound(self, name: str, made: list) -> None:
+        """Raise UserError for audio that is not float32, which no reader of it expects."""
+        for value in made:
+            for sound in (value, getattr(value, "audio", None)):
+                if isinstance(sound, np.ndarray) and sound.dtype != np.float32:
+                    raise UserError(
+                        f"{self._label}: {name} returned audio of type {sound.dtype}; it must be "
+                        "float32, from -1 to 1: add .astype(np.float32) there."
+                    )
 
     def _real(self) -> Any:
         if self._model is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from scripts.common import weights
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
+from scripts.rows.corpus import Medium, media_id
+from scripts.rows.jsonl import read_all
 from scripts.services import requirements
 from scripts.services.settings import Rules
 from scripts.workflow import specs
@@ -43,16 +45,21 @@ class Requirement:
     blocking: bool = True
 
 
-def missing(work: Iterable[Work], media: list[dict[str, str]], rules: Rules) -> list[Requirement]:
+def missing(
+    work: Iterable[Work],
+    media: list[dict[str, str]],
+    rules: Rules,
+    had: Container[str] = frozenset(),
+) -> list[Requirement]:
     """The unmet requirements of the jobs of `work`. `media` are all rows of media.tsv that a run
-    could use, `rules` the config of services."""
+    could use, `rules` the config of services, `had` the ids of media that may not be missing."""
     work = list(work)
     models = {repr(spec): spec for job in work for spec in models_of(job)}
     rows = [row for job in work if job.rule == "fetch" for row in job.params["rows"]]
     return [
         *_weights(models.values()),
         *_voices(models.values()),
-        *_media(rows, len(media)),
+        *_media(rows, len(media), had),
         *_services([m for m in models.values() if specs.is_service(m)], rules),
     ]
 
@@ -64,6 +71,13 @@ def models_of(job: Work) -> list[ModelSpec]:
     ):
         return []  # only written episodes need its synthesiser
     return list({repr(spec): spec for spec in specs.with_nested(_specs(dict(job.params)))}.values())
+
+
+def fetched(batches: Iterable[str], folder: Path = Path("results/corpus/media")) -> set[str]:
+    """The ids of the media that an earlier run had."""
+    files = [folder / f"{batch}.jsonl" for batch in batches]
+    rows = read_all([file for file in files if file.is_file()], Medium)
+    return {row.id for row in rows if row.file}
 
 
 def there(location: str) -> bool:
@@ -158,13 +172,15 @@ def _voices(models: Iterable[ModelSpec]) -> list[Requirement]:
     return found
 
 
-def _media(rows: list[dict[str, str]], all_media: int) -> list[Requirement]:
+def _media(rows: list[dict[str, str]], all_media: int, had: Container[str]) -> list[Requirement]:
     """Missing media files. One missing medium never stops the others: a run is blocked only if
-    none is left."""
+    none is left, or if an earlier one `had` it, whose results would be made anew without it."""
     gone = [row for row in rows if not there(row["location"])]
     if not gone:
         return []
-    blocking = len(gone) == all_media
+    lost = [row for row in gone if media_id(row) in had]
+    gone = lost + [row for row in gone if row not in lost]
+    blocking = len(gone) == all_media or bool(lost)
     found = [
         Requirement("media", f"{row['location']} ({row['media']})", blocking)
         for row in gone[:LISTED]
@@ -173,7 +189,16 @@ def _media(rows: list[dict[str, str]], all_media: int) -> list[Requirement]:
         found.append(
             Requirement("media", f"and {len(gone) - LISTED} more rows of the table", blocking)
         )
-    if not blocking:
+    if lost:
+        files = "the first is" if len(lost) == 1 else f"the first {len(lost)} are"
+        found.append(
+            Requirement(
+                "media",
+                f"{files} in the results of an earlier run: is a disk not mounted? To make these "
+                "results anew without what is gone, set allow_lost_media: true in the config",
+            )
+        )
+    elif not blocking:
         found.append(Requirement("media", "the others are used without these", False))
     return found
 

@@ -15,6 +15,8 @@ from typing import Any
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
 from scripts.common.paths import ROOT
+from scripts.common.tables import located
+from scripts.workflow.contracts import lacks
 from scripts.workflow.model_spec import ModelSpec
 
 BACKENDS = ROOT / "scripts" / "backends"
@@ -33,7 +35,8 @@ def resolve(
 
     Raises UserError for an unknown model, one of another capability, an unknown backend, an option
     that the backend's `load` does not have or that it needs and is not given, a backend file that
-    does not set ENV and GPU, or a model that is a part of itself.
+    does not set ENV and GPU, a class of one's own that lacks a part of its contract, or a model
+    that is a part of itself.
     """
     if name in within:
         raise UserError(
@@ -73,7 +76,21 @@ def resolve(
         raise UserError(f"models.{name}: {capability}/{backend} needs the option '{lacking[0]}'.")
     for needed in ("ENV", "GPU"):
         constant(found, needed)
+    if found.folder is not None:
+        _keeps_contract(found)
     return found
+
+
+def _keeps_contract(spec: ModelSpec) -> None:
+    """Raise UserError if the class of a backend of one's own lacks a part of its contract."""
+    path, contract = file_of(spec), BACKENDS / spec.capability / "__init__.py"
+    if lack := lacks(tree(path), tree(contract)):
+        name, line, missing = lack
+        raise UserError(
+            f"{path}, line {line}: {name} has no {' and no '.join(missing)}, which a backend of "
+            f"{spec.capability} must have; scripts/backends/{spec.capability}/__init__.py says "
+            "what it is."
+        )
 
 
 def capabilities() -> list[str]:
@@ -126,6 +143,31 @@ def constant(spec: ModelSpec, name: str, *default: Any) -> Any:
     if default:
         return default[0]
     raise UserError(f"{path} does not set {name}.")
+
+
+def keys(spec: ModelSpec, name: str) -> list[str] | None:
+    """The keys of the table `name` in the backend of a spec, read without importing it; None
+    without such a table."""
+    for node in tree(file_of(spec)).body:
+        if isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) == name:
+            if isinstance(node.value, ast.Dict):
+                return [ast.literal_eval(key) for key in node.value.keys if key is not None]
+    return None
+
+
+def refuse_unscored(judge: ModelSpec, metrics: Path) -> None:
+    """Raise UserError, with file and line, for a metric of the table that a judge with FORMULAS has
+    none for: its column would be empty."""
+    formulas = keys(judge, "FORMULAS")
+    if formulas is None:
+        return
+    for where, row in located(metrics, "metrics"):
+        if row["id"] not in formulas:
+            raise UserError(
+                f"{where}: {judge.label} has no formula for the metric '{row['id']}'"
+                f"{nearest(row['id'], formulas)} Add one in {file_of(judge)}, or choose a judge "
+                "that listens."
+            )
 
 
 def with_nested(specs: Iterable[ModelSpec]) -> list[ModelSpec]:

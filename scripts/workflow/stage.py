@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ from scripts.common.errors import UserError
 from scripts.common.job import Job, entered
 from scripts.services import processes
 from scripts.workflow import crash_report
+from scripts.workflow.interruption import STOPPED
 from scripts.workflow.model_spec import ModelSpec, from_json
 
 RUN_CONFIG = Path("results/run_config.yaml")  # written by the workflow before its first job
@@ -52,6 +54,9 @@ def run(function: Callable, job: Any = None) -> None:
         arguments, outputs = _from_job(function, job) if job else _from_command_line(function)
         with entered(context):
             _call(function, arguments, outputs)
+    except KeyboardInterrupt:
+        print(f"{function.__name__}: {STOPPED}", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except UserError as error:
         print(f"{function.__name__}: {error}", file=sys.stderr)
         sys.exit(1)

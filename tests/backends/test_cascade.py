@@ -14,6 +14,8 @@ from scripts.backends.dialogue import Answer, Request
 from scripts.backends.dialogue.cascade import load, speakable
 from scripts.backends.llm import NoReply
 from scripts.backends.tts import Unvoiced
+from scripts.common.job import kept
+from tests.backends.told import told
 
 USER = np.ones(1600, np.float32) * 0.1
 
@@ -113,6 +115,18 @@ def test_without_role_prompt_only_the_manner_is_left(system):
     ):
         cascade.reply([asked])
         assert cascade.llm.calls[0][0][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_an_answer_is_told_when_it_is_spoken(system, monkeypatch):
+    """Also where one that cannot be spoken has each spoken alone."""
+    model = system(["One.", "...", "Three."])
+    speak = model.tts.speak
+    monkeypatch.setattr(model.tts, "speak", lambda lines: kept(model.tts, "speak", speak(lines)))
+    with told() as early:
+        answers = model.reply([request(), request(), request()])
+    assert [answer.text for answer in early(model, "reply")] == ["One.", "Three."]
+    assert [answer.text for answer in answers if not answer.reason] == ["One.", "Three."]
+    assert not early(model.tts, "speak")  # a part's results are no answers
 
 
 def test_answers_keep_the_order_of_the_requests(system):

@@ -16,6 +16,7 @@ from scripts.backends.llm.openvino import BLOCK, ChatModel, harmful, heads
 from scripts.backends.tts import _mandarin
 from scripts.common.errors import UserError
 from scripts.setup.convert_llm import requantize, tokenizer
+from tests.backends.told import told
 from tests.default_models import spec_of
 
 
@@ -54,6 +55,17 @@ def test_the_prompt_ends_where_the_assistant_goes_on(chat_model):
     text = chat_model.tokenizer.decode(tokens, skip_special_tokens=False)
     assert text.endswith("<|im_start|>assistant\nI am")
     assert "<|im_end|>" not in text[text.rindex("assistant") :]
+
+
+def test_what_is_made_is_told_before_a_call_ends(chat_model, kokoro):
+    chats = [ask(text) for text in ("Hello.", "What is 2 and 2?", "Hello.")]
+    with told() as early:
+        replies = chat_model.generate(chats, 4)
+        scores = chat_model.score([(chat, " four") for chat in chats])
+        sounds = kokoro.speak([(text, {"voice": "af_heart"}, "English") for text in ("Ah", "No")])
+    assert early(chat_model, "generate") == replies and early(chat_model, "score") == scores
+    for before, after in zip(early(kokoro, "speak"), sounds, strict=True):
+        assert np.array_equal(before, after)
 
 
 def test_sampling_follows_the_seed(chat_model):
@@ -107,7 +119,9 @@ def test_chats_with_other_seeds_are_drawn_apart(monkeypatch):
 
     def draw(prompts, texts, **options):
         asked.append((texts, options))
-        return [SimpleNamespace(generated_ids=(*t, options.get("rng_seed"))) for t in texts]
+        return enumerate(
+            SimpleNamespace(generated_ids=(*t, options.get("rng_seed"))) for t in texts
+        )
 
     monkeypatch.setattr(model, "ask", draw, raising=False)
     chats = [ask(letter) for letter in "aba"]

@@ -153,9 +153,18 @@ def test_empty_columns_at_the_end_are_passed_over_but_no_cell_moves(tmp_path):
 
 @pytest.mark.parametrize("names", [("joe", "joe"), ("Joe", "joe"), ("STRASSE", "straße")])
 def test_two_rows_of_one_name_are_refused(tmp_path, names):
-    with pytest.raises(UserError, match=f"role: '{names[0]}' and '{names[1]}' are one name"):
-        unique([{"role": name} for name in names], "role", tmp_path)
-    unique([{"role": "joe"}, {"role": "joey"}], "role", tmp_path)
+    def roles(*own):
+        lines = [row(role=f"role{number}", name=name) for number, name in enumerate(own)]
+        path = tmp_path / f"{'-'.join(own)}.tsv"
+        path.write_text("\n".join([HEADER, *lines]) + "\n", "utf-8")
+        return path
+
+    first = "-".join(names)
+    with pytest.raises(
+        UserError, match=f"line 3: the name '{names[1]}' is in .*{first}.tsv, line 2"
+    ):
+        unique(roles(*names), "roles", "name")
+    unique(roles("joe", "joey"), "roles", "name")
 
 
 def test_a_missing_table_is_told(tmp_path):

@@ -232,7 +232,7 @@ def test_music_needs_a_level():
 
 def test_the_shipped_table_holds_the_default_media():
     rows = tables.read_table(ROOT / "config/media.tsv", "media")
-    tables.unique(rows, "media", ROOT / "config/media.tsv")
+    tables.unique(ROOT / "config/media.tsv", "media", "media")
     assert len({row["location"] for row in rows}) == len(rows)
     assert [row["batch"] for row in rows].count("queen") >= 3
     assert {row["batch"] for row in rows} == {"queen", "pyannote", "chinese"}

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.backends.device import in_batches, pick
+from scripts.backends.device import in_batches, in_batches_of_pieces, pick
 from scripts.common import weights
 from scripts.common.errors import UserError
 from scripts.setup.download import write_receipt
@@ -47,6 +47,23 @@ def test_items_keep_their_order_whatever_fits_into_memory(items, size, room):
     assert all(len(batch) <= size for batch in seen)
     lengths = [len(text) for batch in seen for text in batch]
     assert lengths == sorted(lengths, reverse=True)
+
+
+@given(st.lists(st.lists(st.text(max_size=9), max_size=4), max_size=9), st.integers(1, 7))
+def test_an_item_is_made_with_the_last_of_its_pieces(items, size):
+    made, done = {}, []
+
+    def work(batch):
+        done.extend(batch)
+        return [text.upper() for text in batch]
+
+    def take(place, results):
+        made[place] = results
+        assert all(text in done for text in items[place])
+
+    found = in_batches_of_pieces(work, items, size, len, "texts", take)
+    assert found == [[text.upper() for text in pieces] for pieces in items]
+    assert made == {place: results for place, results in enumerate(found) if results}
 
 
 def test_one_item_too_many_for_memory_is_told():

@@ -10,7 +10,7 @@ from scripts import backends
 from scripts.backends.diarization import SpeakerTurn
 from scripts.common import audio
 from scripts.common.errors import UserError
-from scripts.roles.choose_voices import choose_voices, mean_cosine
+from scripts.roles.choose_voices import against, choose_voices, mean_cosine
 from scripts.rows.jsonl import read_rows
 from scripts.rows.roles import RefusedVoice, Voice
 from tests.roles.tiny import ID, ROLES, recording, role, segment, speaker, turn
@@ -273,3 +273,25 @@ def test_a_speaker_whose_clips_are_of_two_people_is_refused(tmp_path, monkeypatc
     if not chosen:
         (row,) = read_rows(tmp_path / "refused.jsonl", RefusedVoice)
         assert "the 12 clips of speaker_0" in row.dropped and "(6 and 6; listen to" in row.dropped
+
+
+@pytest.mark.parametrize(
+    ("others", "flagged", "flags"),
+    [
+        ({"joe": 1}, True, ["sounds like joe"]),
+        ({"joe": 1}, False, []),  # the models agree
+        ({"joe": -1}, True, []),
+        ({"joe": 1, "ann": 1}, True, []),  # its role has the same voice elsewhere
+    ],
+)
+def test_a_decision_against_the_models_and_the_voice_is_flagged(others, flagged, flags):
+    def clips(sign, offset):
+        return [np.array([sign, (n + offset) / 1000], np.float32) for n in range(6)]
+
+    heard = {("m", "speaker_0", "ann"): clips(1, 0)}
+    for number, (name, sign) in enumerate(others.items(), 1):
+        heard["m", f"speaker_{number}", name] = clips(sign, 7 * number)
+    found = against("ann", {("m", "speaker_0")} if flagged else set(), heard)
+    assert len(found) == len(flags) and all(map(str.__contains__, found, flags))
+    few = {key: vectors[:2] for key, vectors in heard.items()}
+    assert against("ann", {("m", "speaker_0")}, few) == []

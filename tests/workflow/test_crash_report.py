@@ -16,10 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.workflow import crash_report
+from scripts.workflow import crash_report, interruption
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEFILE = """
+from snakemake.logging import logger
+from scripts.workflow import interruption
+
+interruption.be_quiet(logger)  # as rules/preflight.smk does
+
 rule work:
     output: out="{how}.txt"
     log: "logs/{how}.log"
@@ -172,15 +177,17 @@ def test_the_end_is_that_of_the_work(folder, how, code, said):
     assert process.returncode == code and said in (folder / f"logs/{how}.log").read_text()
 
 
-def test_ctrl_c_ends_a_run_at_once(folder):
+def test_ctrl_c_ends_a_run_at_once_and_says_one_line(folder):
     process = start(folder, str(Path(sys.executable).with_name("snakemake")), "-c1", "sleep.txt")
     pids = sleeping(folder)
     begun = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=30)
-    assert time.monotonic() - begun < 10 and all(map(is_gone, pids))
+    printed, _ = process.communicate(timeout=30)
+    assert time.monotonic() - begun < 10 and all(map(is_gone, pids)) and process.returncode
+    assert printed.strip().endswith(f"\n{interruption.STOPPED}")
+    assert "Error" not in printed and "Traceback" not in printed
     log = (folder / "logs/sleep.log").read_text()
-    assert log.endswith("work: interrupted (SIGINT, Ctrl-C).\n") and "KeyboardInterrupt" in log
+    assert log == "it begins\nwork: stopped; the same command goes on\n"
     assert not list(folder.glob("*sleep.txt"))
 
 

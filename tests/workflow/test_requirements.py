@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from scripts.common.paths import ROOT
+from scripts.rows.corpus import Medium, media_id
 from scripts.services import settings
 from scripts.workflow import requirements, specs
 from scripts.workflow.model_spec import ModelSpec
 from scripts.workflow.requirements import Work, models_of, needed, report
+from tests.rows import written
 
 SERVICE = '''"""A paid service."""
 ENV = "api"
@@ -34,8 +36,8 @@ def load(weights: str = "qwen3-8b", vocoder: str = "hifigan-unit", batch: int = 
 RULES = settings.rules(yaml.safe_load((ROOT / "config/config.yaml").read_text("utf-8")))
 
 
-def missing(work, media, rules=RULES):
-    return requirements.missing(work, media, rules)
+def missing(work, media, rules=RULES, had=frozenset()):
+    return requirements.missing(work, media, rules, had)
 
 
 @pytest.fixture
@@ -96,6 +98,27 @@ def test_each_missing_model_is_named_with_its_licence_its_page_and_the_command(b
     assert "Llama 3.1 Community License: https://huggingface.co/meta-llama/Llama-3.1" in line
     assert "`snakemake models`" in page and "`make weights`" in page
     assert "Ask for access on the pages of llama-3.1-8b, and set HF_TOKEN" in page
+
+
+def test_media_that_were_there_and_are_gone_stop_a_run(tmp_path, monkeypatch):
+    """Another that never was there does not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.mp4").write_bytes(b"film")
+    rows = [medium(f"{name}.mp4") for name in "abc"]
+    folder = tmp_path / "results/corpus/media"
+    folder.mkdir(parents=True)
+    about = {"work": "", "language": "English"}
+    found = [Medium(id=media_id(row), file=row["location"], **about) for row in rows[1:]]
+    found.append(Medium(id=media_id(rows[0]), file=None, dropped="it is not there", **about))
+    written(folder / "films.jsonl", found)
+    had = requirements.fetched(["films", "others"])
+    assert had == {media_id(row) for row in rows[1:]}
+    jobs = [job("fetch", rows=rows, tts=None)]
+    unmet = missing(jobs, rows, had=had)
+    assert [one.text for one in unmet[:2]] == ["c.mp4 (c)", "a.mp4 (a)"]
+    assert "the first is in the results of an earlier run" in unmet[2].text
+    assert "allow_lost_media: true" in report(unmet) and all(one.blocking for one in unmet)
+    assert not any(one.blocking for one in missing(jobs, rows))
 
 
 def test_what_is_there_is_not_missing(backend, tmp_path):

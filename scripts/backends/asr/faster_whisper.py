@@ -28,6 +28,7 @@ import numpy as np
 
 from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, speaks
 from scripts.backends.device import opened
+from scripts.common.job import kept
 from scripts.common.progress import progress
 
 ENV = ("core", "torch")
@@ -93,7 +94,7 @@ class FasterWhisper:
         speaks("asr/faster_whisper", language, LANGUAGES)
         with ThreadPoolExecutor(self.threads) as pool:
             found = pool.map(lambda clip: self._transcribe(clip, language), clips)
-            return list(progress(found, len(clips), "clips heard"))
+            return kept(self, "transcribe", progress(found, len(clips), "clips heard"))
 
     def _transcribe(self, clip: np.ndarray, language: str | None) -> Transcription:
         language = language or self._language(clip)

@@ -27,6 +27,7 @@ import numpy as np
 
 from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, ideograph, speaks
 from scripts.common.errors import UserError
+from scripts.common.job import made
 
 ENV = "torch"
 GPU = True
@@ -111,31 +112,27 @@ class FunAsr:
         language: str | None = None,
     ) -> list[Transcription]:
         """Text of each (n,) float32 clip and its language; see the contract."""
-        from scripts.backends.device import in_batches
+        from scripts.backends.device import in_batches_of_pieces
 
         speaks(f"asr/funasr with {self.name}", language, self.languages)
         parts = [
-            (number, start, part)
-            for number, clip in enumerate(clips)
-            if audible(clip)
-            for start, part in cut(clip)
-            if audible(part)
+            [(start, part) for start, part in cut(clip) if audible(part)] if audible(clip) else []
+            for clip in clips
         ]
-        found = in_batches(
-            lambda batch: self.hear([part for *_, part in batch], language),
+
+        def whole(number: int, heard: list[Transcription]) -> Transcription:
+            starts = [start / RATE for start, _ in parts[number]]
+            return self.merge_parts(list(map(moved, heard, starts)), language)
+
+        found = in_batches_of_pieces(
+            lambda batch: self.hear([part for _, part in batch], language),
             parts,
             self.batch,
-            lambda part: len(part[2]),
+            lambda part: len(part[1]),
             f"clips heard by {self.name}",
+            lambda number, heard: made(self, "transcribe", number, whole(number, heard)),
         )
-        heard: list[list[Transcription]] = [[] for _ in clips]
-        for (number, start, _), one in zip(parts, found, strict=True):
-            words = [
-                Word(word.word, *(round(start / RATE + time, 2) for time in (word.start, word.end)))
-                for word in one.words or []
-            ]
-            heard[number].append(replace(one, words=words))
-        return [self.merge_parts(own, language) for own in heard]
+        return [whole(number, heard) for number, heard in enumerate(found)]
 
     def mask_padding(self, encoder, inputs, output) -> tuple:
         """Keep the encoder's output, with zeros for padding: Paraformer counts characters by
@@ -224,6 +221,15 @@ class FunAsr:
                 pieces.append([piece, frame * FRAME, (frame + 1) * FRAME])
             before = number
         return [(word, start, end) for word, start, end in pieces if not TAG.search(word)]
+
+
+def moved(heard: Transcription, start: float) -> Transcription:
+    """A transcription whose words are `start` seconds later."""
+    words = [
+        Word(word.word, round(start + word.start, 2), round(start + word.end, 2))
+        for word in heard.words or []
+    ]
+    return replace(heard, words=words)
 
 
 def cut(clip: np.ndarray) -> list[tuple[int, np.ndarray]]:

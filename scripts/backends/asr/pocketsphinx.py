@@ -21,6 +21,7 @@ import numpy as np
 
 from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, speaks
 from scripts.common.audio import pcm
+from scripts.common.job import kept
 from scripts.common.progress import progress
 
 ENV = ("core", "torch")
@@ -58,7 +59,8 @@ class PocketSphinx:
         """Text of each (n,) float32 clip; see the contract. Whatever it hears is English to it."""
         speaks("asr/pocketsphinx", language, ["English"])
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(progress(pool.map(self._transcribe, clips), len(clips), "clips heard"))
+            found = pool.map(self._transcribe, clips)
+            return kept(self, "transcribe", progress(found, len(clips), "clips heard"))
 
     def _transcribe(self, clip: np.ndarray) -> Transcription:
         words = self._words(clip) if audible(clip) else []

@@ -26,6 +26,7 @@ from functools import partial
 import numpy as np
 
 from scripts.backends.asr import RATE, AsrBackend, Transcription, Word, audible, ideograph, speaks
+from scripts.common.job import made
 
 ENV = "torch"
 GPU = True
@@ -115,10 +116,14 @@ class Whisper:
                     self.batch,
                     len,
                     f"clips heard by {self.name}",
+                    partial(self.tell, chosen),
                 )
                 for i, result in zip(chosen, found, strict=True):
                     results[i] = result
         return results
+
+    def tell(self, chosen: list[int], number: int, result: Transcription) -> None:
+        made(self, "transcribe", chosen[number], result)
 
     def short(self, clips: list[np.ndarray], language: str | None) -> list[Transcription]:
         """Transcribe clips of up to one window; the encoder runs once per batch."""

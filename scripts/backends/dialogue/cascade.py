@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from scripts.backends.asr import AsrBackend
 from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.backends.llm import LlmBackend, why_none
 from scripts.backends.tts import Line, TtsBackend, Unvoiced, Voice
+from scripts.common.job import made, passed_on
 from scripts.common.spoken_text import aloud
 from scripts.workflow.model_spec import ModelSpec
 
@@ -69,15 +71,23 @@ class Cascade:
             for text, request in zip(written, requests, strict=True)
         ]
         begun = time.monotonic()
-        spoken = self.speak(lines)
-        lengths = [0 if isinstance(sound, ValueError) else len(sound) for sound in spoken]
-        pace = (time.monotonic() - begun) / max(1, sum(lengths))
-        return [
-            unspoken(sound, reply, text, user, share)
-            if isinstance(sound, ValueError)
-            else Answer(sound, text, user, share + pace * len(sound))
-            for (text, _, _), user, sound, reply in zip(lines, heard, spoken, written, strict=True)
-        ]
+        lengths: dict[int, int] = {}
+
+        def whole(place: int, sound: np.ndarray | ValueError, seconds: float) -> Answer:
+            text = lines[place][0]
+            if isinstance(sound, ValueError):
+                return unspoken(sound, written[place], text, heard[place], share)
+            pace = seconds / max(1, sum(lengths.values()))
+            return Answer(sound, text, heard[place], share + pace * len(sound))
+
+        def keep(place: int, sound: np.ndarray) -> None:
+            lengths[place] = len(sound)
+            made(self, "reply", place, whole(place, sound, time.monotonic() - begun))
+
+        spoken = self.speak(lines, keep)
+        seconds = time.monotonic() - begun
+        lengths |= {n: len(x) for n, x in enumerate(spoken) if not isinstance(x, ValueError)}
+        return [whole(place, sound, seconds) for place, sound in enumerate(spoken)]
 
     def hear(self, requests: list[Request]) -> list[str]:
         """What the user says in each request."""
@@ -98,16 +108,25 @@ class Cascade:
             messages.append({"role": "assistant", "content": answer.text or ""})
         return [*messages, {"role": "user", "content": heard}]
 
-    def speak(self, lines: list[Line]) -> list[np.ndarray | ValueError]:
-        """The speech of each line, or the error that says why there is none."""
+    def speak(
+        self, lines: list[Line], keep: Callable[[int, np.ndarray], None]
+    ) -> list[np.ndarray | ValueError]:
+        """The speech of each line, or the error that says why there is none; `keep` gets the
+        speech of each place when it is there."""
         if len(lines) == 1 and not lines[0][0]:
             return [ValueError("it is empty")]
         try:
-            return [*self.tts.speak(lines)]
+            with passed_on(self.tts, "speak", keep):
+                return [*self.tts.speak(lines)]
         except ValueError as error:
             if len(lines) == 1:
                 return [error]
-        return [sound for line in lines for sound in self.speak([line])]
+
+        def alone(place: int) -> np.ndarray | ValueError:
+            (sound,) = self.speak([lines[place]], lambda _, own: keep(place, own))
+            return sound
+
+        return list(map(alone, range(len(lines))))
 
     def voice(self, request: Request):
         """The role's voice, computed once (its time is not part of any latency); without a clip it

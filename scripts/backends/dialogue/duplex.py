@@ -23,6 +23,7 @@ from scripts import backends
 from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.backends.duplex import FRAME, RATE, Call, DuplexBackend, Side
 from scripts.common.audio import resample
+from scripts.common.job import made, passed_on
 from scripts.workflow.model_spec import ModelSpec
 
 ENV = ("core", "torch", "personaplex", "api")  # those of its part
@@ -67,11 +68,16 @@ class Duplex:
             )
             for user, request in zip(sides, requests, strict=True)
         ]
-        heard = self.system.converse(calls)
-        return [
-            self.answer(side, len(user) / RATE, request.language)
-            for side, user, request in zip(heard, sides, requests, strict=True)
-        ]
+
+        def whole(place: int, side: Side) -> Answer:
+            return self.answer(side, len(sides[place]) / RATE, requests[place].language)
+
+        def keep(place: int, side: Side) -> None:
+            made(self, "reply", place, whole(place, side))
+
+        with passed_on(self.system, "converse", keep):
+            heard = self.system.converse(calls)
+        return [whole(place, side) for place, side in enumerate(heard)]
 
     def user(self, request: Request) -> np.ndarray:
         """The user's side up to the end of the last turn, (n,) float32 at 24 kHz."""

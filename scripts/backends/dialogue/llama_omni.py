@@ -36,6 +36,7 @@ import numpy as np
 from scripts.backends.device import in_batches, pick
 from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.common.errors import UserError
+from scripts.common.job import made
 from scripts.common.weights import loading, path
 
 ENV = "torch"
@@ -47,7 +48,7 @@ RATE = 16_000
 # In training, exactly these words follow the user's speech.
 ASK = "\nPlease directly answer the questions in the user's speech."
 END = "<|eot_id|>"
-PARTS = ("model.speech_encoder.", "model.speech_projector.", "speech_generator.")
+STORED = ("model.speech_encoder.", "model.speech_projector.", "speech_generator.")
 # Transformers initialises missing or mismatched parameters at random; `demand` refuses that.
 STRICT = {
     "use_safetensors": True,
@@ -123,7 +124,7 @@ def read_model(home: Path, device: str) -> tuple:
     from scripts.backends.dialogue._unit_decoder import UnitDecoder
 
     class Llama(LlamaForCausalLM):
-        _keys_to_ignore_on_load_unexpected = [f"^{re.escape(name)}" for name in PARTS]
+        _keys_to_ignore_on_load_unexpected = [f"^{re.escape(name)}" for name in STORED]
 
     values = json.loads((home / "config.json").read_text("utf-8"))
     if (kind := values.get("model_type")) != "omni_speech2s_llama":
@@ -141,8 +142,8 @@ def read_model(home: Path, device: str) -> tuple:
         config.speech_encoder_hidden_size, config.speech_encoder_ds_rate, config.hidden_size
     )
     units = UnitDecoder(config)
-    fill(adaptor, tensors(home, PARTS[1]), "the speech adaptor")
-    fill(units, tensors(home, PARTS[2]), "the unit decoder")
+    fill(adaptor, tensors(home, STORED[1]), "the speech adaptor")
+    fill(units, tensors(home, STORED[2]), "the unit decoder")
     networks = [network.to(device, dtype) for network in (llm.eval(), adaptor, units)]
     return Tokenizer.from_file(str(home / "tokenizer.json")), *networks
 
@@ -183,8 +184,17 @@ class LlamaOmni:
         prompts = [self.prompt(request) for request in requests]
         pairs = zip(requests, prompts, strict=True)
         reasons = [self.refusal(request, prompt) for request, prompt in pairs]
-        left = [prompt for prompt, reason in zip(prompts, reasons, strict=True) if not reason]
-        found = iter(in_batches(self.answer, left, self.batch, self.length, WHO))
+        left = [place for place, reason in enumerate(reasons) if not reason]
+        found = iter(
+            in_batches(
+                self.answer,
+                [prompts[place] for place in left],
+                self.batch,
+                self.length,
+                WHO,
+                lambda n, answer: made(self, "reply", left[n], answer),
+            )
+        )
         return [
             Answer(None, None, None, 0.0, reason) if reason else next(found) for reason in reasons
         ]

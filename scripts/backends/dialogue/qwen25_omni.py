@@ -29,6 +29,7 @@ from scripts.backends.device import in_batches, opened
 from scripts.backends.dialogue import Answer, Request
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
+from scripts.common.job import made
 from scripts.common.weights import pinned
 from scripts.rows.jsonl import content_id
 
@@ -109,6 +110,7 @@ class Omni:
             self.batch,
             lambda request: sum(len(sound) for sound in sounds(request)),
             WHO,
+            lambda n, answer: made(self, "reply", left[n], answer),
         )
         for i, answer in zip(left, found, strict=True):
             answers[i] = answer

@@ -25,6 +25,7 @@ from scripts.backends.duplex._moshi_lm import (
     delayed,
     frames,
 )
+from scripts.common.job import made
 
 TRAINED = 2048  # frames of the longest conversation in PersonaPlex's training, with its prompt
 
@@ -54,13 +55,23 @@ class Conversations:
     def converse(self, calls: list[Call]) -> list[Side]:
         """The system's side of each conversation."""
         reasons = [self.refusal(call) for call in calls]
-        left = [call for call, reason in zip(calls, reasons, strict=True) if not reason]
+        places = [place for place, reason in enumerate(reasons) if not reason]
+        left = [calls[place] for place in places]
         if long := sum(self.frames(call) > TRAINED for call in left):
             print(
                 f"{self.name}: {long} of {len(calls)} conversations last, with their prompts, more "
                 f"than the {TRAINED * SECONDS:.0f} s that the model was trained on"
             )
-        found = iter(in_batches(self.sides, left, self.batch, self.frames, self.name))
+        found = iter(
+            in_batches(
+                self.sides,
+                left,
+                self.batch,
+                self.frames,
+                self.name,
+                lambda n, side: made(self, "converse", places[n], side),
+            )
+        )
         return [Side(None, None, 0.0, reason) if reason else next(found) for reason in reasons]
 
     def frames(self, call: Call) -> int:

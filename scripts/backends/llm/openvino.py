@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os.path import commonprefix
 from pathlib import Path
+from typing import Any
 
 from scripts.backends.llm import Chat, Score, ScoringLlm, Seeds, answer_in, seeds_of
 from scripts.common.errors import UserError
+from scripts.common.job import made
 from scripts.common.progress import progress
 
 ENV = "core"
@@ -103,18 +105,18 @@ class ChatModel:
         """One reply per chat, of at most `max_tokens` tokens; see the contract."""
         choice = {"max_new_tokens": max_tokens, "repetition_penalty": self.penalty}
         prompts = [self.prompt(chat) for chat in chats]
-        if temperature > 0:
-            seeds = seeds_of(seed, chats)
-            results: list = [None] * len(chats)
-            for own in dict.fromkeys(seeds):  # apart: the same prompt may have several seeds
-                places = [i for i, given in enumerate(seeds) if given == own]
-                some = [prompts[i] for i in places]
-                heat = {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": own}
-                for i, result in zip(places, self.ask(some, some, **choice, **heat), strict=True):
-                    results[i] = result
-        else:
-            results = self.ask(prompts, prompts, **choice, do_sample=False)
-        return [answer_in(self.tokenizer.decode(result.generated_ids)) for result in results]
+        replies = [""] * len(chats)
+        seeds = seeds_of(seed if temperature > 0 else 0, chats)
+        for own in dict.fromkeys(seeds):  # apart: the same prompt may have several seeds
+            places = [i for i, given in enumerate(seeds) if given == own]
+            some = [prompts[i] for i in places]
+            heat = {"do_sample": True, "temperature": temperature, "top_k": 50, "rng_seed": own}
+            manner = heat if temperature > 0 else {"do_sample": False}
+            for n, result in self.ask(some, some, **choice, **manner):
+                reply = answer_in(self.tokenizer.decode(result.generated_ids))
+                replies[places[n]] = reply
+                made(self, "generate", places[n], reply)
+        return replies
 
     def count(self, texts: list[str]) -> list[int]:
         """The number of tokens of each text; see the contract."""
@@ -125,17 +127,20 @@ class ChatModel:
         prompts = [self.prompt(chat) for chat, _ in pairs]
         answers = [self.tokens(continuation) for _, continuation in pairs]
         texts = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-        results = self.ask(prompts, texts, max_new_tokens=1, echo=True, logprobs=1)
-        scores = []
-        for result, answer in zip(results, answers, strict=True):
+        scores = [Score(0.0, 0)] * len(pairs)
+        for n, result in self.ask(prompts, texts, max_new_tokens=1, echo=True, logprobs=1):
             # The last is the one new token's, after those of all tokens that were not cached.
-            found = result.generated_log_probs[-1 - len(answer) : -1]
-            assert len(found) == len(answer)
-            scores.append(Score(float(sum(found)), len(answer)))
+            found = result.generated_log_probs[-1 - len(answers[n]) : -1]
+            assert len(found) == len(answers[n])
+            scores[n] = Score(float(sum(found)), len(found))
+            made(self, "score", n, scores[n])
         return scores
 
-    def ask(self, prompts: list[list[int]], texts: list[list[int]], **options) -> list:
-        """The result for each text, after reading the prefixes that several prompts share.
+    def ask(
+        self, prompts: list[list[int]], texts: list[list[int]], **options
+    ) -> Iterator[tuple[int, Any]]:
+        """The place of each text and its result, as they come, after reading the prefixes that
+        several prompts share.
 
         What earlier calls have read is not read again, unless that would change the results. Within
         a call, texts that are prefixes of others come last (see `harmful`).
@@ -146,12 +151,15 @@ class ChatModel:
             self.pipeline, self.read = self.start(), []
         for head in map(tuple, heads(prompts)):
             if not any(text[: len(head)] == head for text in self.read):
-                self.run([head], max_new_tokens=1)
-        found = dict(zip(once, self.run(once, **options), strict=True))
-        return [found[tuple(text)] for text in texts]
+                list(self.run([head], max_new_tokens=1))
+        places: dict[tuple[int, ...], list[int]] = {}
+        for place, text in enumerate(texts):
+            places.setdefault(tuple(text), []).append(place)
+        for whole, result in self.run(once, **options):
+            yield from ((place, result) for place in places[whole])
 
-    def run(self, texts: list[tuple[int, ...]], **options) -> list:
-        """Run the model on all texts together; a result for each."""
+    def run(self, texts: list[tuple[int, ...]], **options) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """Run the model on all texts together; each, in order, with its result."""
         import numpy as np
         import openvino
         import openvino_genai
@@ -163,16 +171,15 @@ class ChatModel:
             for i, text in enumerate(texts)
         ]
         status = openvino_genai.GenerationStatus
-        results = []
-        for handle in progress(handles, len(handles), f"texts for {self.name}"):
+        both = zip(texts, handles, strict=True)
+        for text, handle in progress(both, len(handles), f"texts for {self.name}"):
             while handle.get_status() == status.RUNNING:
                 self.pipeline.step()
             if handle.get_status() == status.IGNORED:
                 raise UserError(f"{self.name}: a prompt does not fit into the cache of 1 GB.")
-            results += handle.read_all()
-        for text, result in zip(texts, results, strict=True):
+            (result,) = handle.read_all()
             self.read.append((*text, *result.generated_ids[:-1]))  # the last one is never read
-        return results
+            yield text, result
 
 
 def heads(prompts: list[list[int]]) -> list[list[int]]:

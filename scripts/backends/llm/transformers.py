@@ -16,9 +16,11 @@ recommendations in a checkpoint's generation_config.json (top_p and so on) are i
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from scripts.backends.llm import Chat, Score, ScoringLlm, Seeds, answer_in, begun, seeds_of
 from scripts.common.errors import UserError
+from scripts.common.job import made
 
 ENV = "torch"
 GPU = True
@@ -94,7 +96,12 @@ class ChatModel:
         prompts = [self.prompt(chat, max_tokens) for chat in chats]
         asked = list(zip(prompts, seeds_of(seed, chats), strict=True))
         return in_batches(
-            work, asked, self.batch, lambda own: len(own[0]), f"replies of {self.name}"
+            work,
+            asked,
+            self.batch,
+            lambda own: len(own[0]),
+            f"replies of {self.name}",
+            partial(made, self, "generate"),
         )
 
     def count(self, texts: list[str]) -> list[int]:
@@ -115,6 +122,7 @@ class ChatModel:
             self.batch,
             lambda text: len(text[0]) + len(text[1]),
             f"scores of {self.name}",
+            partial(made, self, "score"),
         )
 
     def prompt(self, chat: Chat, room: int) -> list[int]:

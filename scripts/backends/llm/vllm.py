@@ -30,13 +30,14 @@ import urllib.error
 import urllib.request
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 from scripts.backends.llm import Chat, Score, ScoringLlm, Seeds, answer_in, begun, seeds_of
 from scripts.common.documents import nearest
 from scripts.common.errors import UserError
+from scripts.common.job import made
 from scripts.common.json_path import mended
 from scripts.common.progress import progress
 from scripts.services import addresses, errors, http_limits, keys
@@ -253,7 +254,8 @@ class Client:
             return answer_in(keys.cleaned(mended(text)))
 
         asked = list(zip(chats, seeds_of(seed, chats), strict=True))
-        return self.each(work, asked, f"replies of {self.name}")
+        kept = functools.partial(made, self, "generate")
+        return self.each(work, asked, f"replies of {self.name}", kept)
 
     def count(self, texts: list[str]) -> list[int]:
         """The number of tokens of each text; see the contract."""
@@ -268,7 +270,8 @@ class Client:
         found = self.each(self.text_tokens, texts, f"texts for {self.name}")
         answers = dict(zip(texts, found, strict=True))
         both = [(prompts[repr(chat)], answers[text]) for chat, text in pairs]
-        return self.each(self.likelihood, both, f"scores of {self.name}")
+        kept = functools.partial(made, self, "score")
+        return self.each(self.likelihood, both, f"scores of {self.name}", kept)
 
     def form(self, chat: Chat) -> tuple[Chat, dict[str, Any]]:
         """The messages of a request, and options for the chat template."""
@@ -316,12 +319,22 @@ class Client:
             )
         return Score(min(0.0, float(sum(own))), len(answer))
 
-    def each(self, work: Callable, items: Sequence, label: str) -> list:
-        """`work` on each item, in parallel, with results in order; the first error ends it."""
+    def each(
+        self,
+        work: Callable,
+        items: Sequence,
+        label: str,
+        kept: Callable[[int, Any], None] = lambda place, result: None,
+    ) -> list:
+        """`work` on each item, in parallel, with results in order; the first error ends it. `kept`
+        gets each item's place and result when it is there."""
         with ThreadPoolExecutor(self.batch) as pool:
             jobs = [pool.submit(self.call, lambda item=item: work(item)) for item in items]
+            places = {job: place for place, job in enumerate(jobs)}
             try:
-                return [job.result() for job in progress(jobs, len(jobs), label)]
+                for job in progress(as_completed(jobs), len(jobs), label):
+                    kept(places[job], job.result())
+                return [job.result() for job in jobs]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

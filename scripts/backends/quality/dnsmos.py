@@ -14,6 +14,7 @@ import numpy as np
 
 from scripts.backends.quality import QualityBackend, Ratings
 from scripts.common import weights
+from scripts.common.job import kept
 
 ENV = ("core", "torch")
 GPU = False
@@ -51,7 +52,8 @@ class Dnsmos:
         Raises ValueError, with the clip's position, for one that is empty, not finite or outside
         [-1, 1].
         """
-        return [self._rate(checked(clip, position)) for position, clip in enumerate(clips)]
+        found = (self._rate(checked(clip, position)) for position, clip in enumerate(clips))
+        return kept(self, "rate", found)
 
     def _rate(self, clip: np.ndarray) -> Ratings:
         parts = windows(clip)

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from scripts.backends.device import in_batches
+from scripts.backends.device import in_batches_of_pieces
 from scripts.common import audio
 from scripts.common.errors import UserError
+from scripts.common.job import made
 
 BREAKS = (  # where text may be split, best first: after a sentence, after a clause, between words
     r"(?<=[.!?…])\s+|(?<=[.!?…][\"'”’)])\s+|(?<=[。！？])(?![。！？”’」』）])|(?<=[。！？][”’」』）])",
@@ -147,15 +148,20 @@ class Cloning(ABC):
     def speak(self, lines: list[tuple[str, dict[str, str], str]]) -> list[np.ndarray]:
         """(text, voice, language) -> (n,) float32 at `rate`; see the contract."""
         cut = [self._cut(*line) for line in lines]
-        flat = [piece for some in cut for piece in some]
-        spoken = iter(
-            in_batches(
-                self.say, flat, self.batch, lambda piece: len(piece.text.encode()), self.name
-            )
+
+        def whole(said: list[np.ndarray]) -> np.ndarray:
+            joined = join(said, round(self.overlap * self.rate))
+            return np.clip(joined, -1, 1).astype(np.float32, copy=False)
+
+        spoken = in_batches_of_pieces(
+            self.say,
+            cut,
+            self.batch,
+            lambda piece: len(piece.text.encode()),
+            self.name,
+            lambda place, said: made(self, "speak", place, whole(said)),
         )
-        overlap = round(self.overlap * self.rate)
-        joined = (join([next(spoken) for _ in some], overlap) for some in cut)
-        return [np.clip(sound, -1, 1).astype(np.float32, copy=False) for sound in joined]
+        return list(map(whole, spoken))
 
     def _cut(self, text: str, voice: dict[str, str], language: str) -> list[Piece]:
         self.check(language)

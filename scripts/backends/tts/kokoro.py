@@ -17,6 +17,7 @@ import numpy as np
 
 from scripts.backends.tts import TtsBackend
 from scripts.common.errors import UserError
+from scripts.common.job import kept
 from scripts.common.paths import ROOT, sha256_of
 from scripts.workflow.model_spec import ModelSpec
 
@@ -102,7 +103,7 @@ class Kokoro:
         """(text, voice, language) -> (n,) float32 at 24 kHz; see the contract."""
         scripts = [(self._phonemes(*line), line[1]["voice"]) for line in lines]
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(self._say, scripts))
+            return kept(self, "speak", pool.map(self._say, scripts))
 
     def _phonemes(self, text: str, voice: dict, language: str) -> str:
         """The line's phonemes. Raises ValueError if there is nothing to say."""
