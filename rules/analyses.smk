@@ -280,7 +280,7 @@ rule summary:
     input:
         pages=[file for file in PAPER if file.endswith((".md", ".svg"))],
     output:
-        summary_html=shown("results/paper/summary.html", "Summary"),
+        summary_html=shown(f"{SCORED}/summary.html", "Summary"),
     log:
         "logs/summary.log",
     benchmark:

@@ -36,7 +36,7 @@ def announce(jobs):
     rules_to_run = {job.rule.name for job in jobs}
     if "verify" in rules_to_run and not rules_to_run & {"diarize", "identify"}:
         with faults_told():
-            refuse_contrary(decisions_matched())
+            refuse_contrary(matched_earlier(DECISIONS, BATCHES))
     for notice in NOTICES:
         logger.info(notice)
     costs = cost.estimate(work, run_size, SPEEDS, services, keeps)

@@ -4,9 +4,7 @@ needs  results/corpus, config/roles.tsv (who may speak in a work), config/speake
 makes  results/roles/: identities, roles, pending.tsv, voices (rows and clips), profiles
 """
 
-from scripts.roles.decisions import matched, read_decisions, refuse_contrary, talk_of
-from scripts.rows.jsonl import read_rows
-from scripts.rows.roles import Identity
+from scripts.roles.decisions import matched_earlier, read_decisions, refuse_contrary
 
 IDENTIFIERS = [model(name, "llm", "identify.llms") for name in config["identify"]["llms"]]
 PLAYED = [row for row in ROLES if row["pool"]]
@@ -16,14 +14,6 @@ PROFILER = stage_model("profile", "llm")
 
 with faults_told():
     DECISIONS = read_decisions(project(config["speaker_decisions"]), MEDIA, ROLES)
-
-
-def decisions_matched():
-    """The decisions with their speakers, by the rows of an earlier run."""
-    turns = [Path(f"results/corpus/turns/{batch}.jsonl") for batch in BATCHES]
-    return matched(
-        DECISIONS, talk_of(turns), read_rows(Path("results/roles/identities.jsonl"), Identity)
-    )
 
 
 rule identify:

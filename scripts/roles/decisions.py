@@ -16,7 +16,7 @@ from scripts.common import documents
 from scripts.common.errors import UserError
 from scripts.common.tables import located
 from scripts.rows.corpus import Turn, media_id
-from scripts.rows.jsonl import read_all
+from scripts.rows.jsonl import read_all, read_rows
 from scripts.rows.roles import Identity
 
 CLEAR = 0.7  # share of a stretch's speech that a speaker needs for a decision to apply
@@ -58,6 +58,12 @@ def matched(
         if before.role != decision.role:
             result.contrary.append((before, decision))
     return result
+
+
+def matched_earlier(decisions: Iterable[Decision], batches: Iterable[str]) -> Matched:
+    """The same by the rows that an earlier run left in results/."""
+    talk = talk_of([Path(f"results/corpus/turns/{batch}.jsonl") for batch in batches])
+    return matched(decisions, talk, read_rows(Path("results/roles/identities.jsonl"), Identity))
 
 
 def talk_of(turns: list[Path]) -> dict[str, list[Turn]]:
