@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from scripts.backends import duplex
 from scripts.backends.dialogue import Answer
-from scripts.backends.duplex import FRAME, RATE
+from scripts.backends.duplex import FRAME, RATE, end_of_turn
 from tests.backends.calls import DONE, MORE, QUIET, Mouth, Talker, call, heard_at, system
 
 PARTS = some.lists(
@@ -220,3 +220,27 @@ def test_the_agent_never_talks_over_itself_and_its_words_have_times(parts):
     assert times == sorted(times)
     assert all(0 <= time <= len(one.user) / RATE + FRAME for time in times)
     assert np.abs(side.audio).max() <= np.float32(0.3)
+
+
+def test_the_same_question_with_the_same_history_is_asked_once():
+    """Before an interruption and before none; after that the histories differ."""
+    talker = Talker()
+    model = system(talker)
+    start = (1, QUIET), (1, DONE), (2, QUIET)
+    (one,) = model.converse([call(*start, (1, DONE), (4, QUIET))])
+    (two,) = model.converse([call(*start, (4, QUIET))])
+    assert len(talker.requests) == 2, "the answer, and that to the interruption"
+    assert heard_at(one.audio, 24_000)[0][0] == heard_at(two.audio, 24_000)[0][0]
+    model.converse([call((0.5, QUIET), (0.9, DONE), (4, QUIET))])
+    assert len(talker.requests) == 3
+    for number in range(end_of_turn.RECENT + 2):
+        model.converse([call((1, QUIET), (1 + number / 100, DONE), (3, QUIET))])
+    assert len(model.recent) == end_of_turn.RECENT
+
+
+def test_an_answer_that_failed_is_asked_for_again():
+    talker = Talker(answers=[Answer(None, None, None, 0.1, reason="no")])
+    model = system(talker)
+    for _ in range(2):
+        model.converse([call((1, QUIET), (1, DONE), (3, QUIET))])
+    assert len(talker.requests) == 2

@@ -17,7 +17,9 @@ says later. The flow is that of common voice agents, e.g. pipecat's (https://git
 
 An answer that fails leaves silence, and the exchange out of the history; `reason` tells. If nothing
 else was said either, the side has no audio. A call without a voice sample has the voice that the
-dialogue system uses without one. `seed` is not used: dialogue systems have none.
+dialogue system uses without one. `seed` is not used: dialogue systems have none. What was asked a
+short while ago with the same history (sets ask the same question before different events) has the
+same answer again.
 
 Weights: `smart-turn` (`make weights`). Needs onnxruntime and faster-whisper (for its features).
 """
@@ -29,7 +31,7 @@ import functools
 import numpy as np
 
 from scripts import backends
-from scripts.backends.dialogue import DialogueBackend, Request
+from scripts.backends.dialogue import Answer, DialogueBackend, Request
 from scripts.backends.duplex import RATE, Call, DuplexBackend, Side
 from scripts.backends.duplex._agent import Agent, Policy
 from scripts.backends.duplex._smart_turn import SmartTurn
@@ -51,6 +53,7 @@ MANNER = {
     ),
     "Chinese": "你正在和人通电话。请用中文回答，只写你说出口的话：一两句短句。不要舞台说明或注释。",
 }
+RECENT = 64  # answers that are remembered
 BACKCHANNEL = {"English": "Mm-hm.", "Chinese": "嗯。"}
 
 
@@ -95,6 +98,7 @@ class EndOfTurn:
         self.rate = dialogue.rate
         self.voice_mode = "own" if dialogue.voice_mode == "fixed" else dialogue.voice_mode
         self.nods: dict[str, np.ndarray] = {}  # role -> the speech of its backchannel
+        self.recent: dict[str, Answer] = {}  # request -> answer, the latest last
 
     def converse(self, calls: list[Call]) -> list[Side]:
         """Its side of each call. All calls go on to their next answer, then those are given
@@ -103,9 +107,20 @@ class EndOfTurn:
         agents = {i: self.agent(calls[i]) for i, side in enumerate(sides) if side is None}
         asked = {i: agent.advance() for i, agent in agents.items()}
         while requests := {i: request for i, request in asked.items() if request is not None}:
-            answers = self.dialogue.reply([*requests.values()])
+            answers = self.answers([*requests.values()])
             asked = {i: agents[i].advance(a) for i, a in zip(requests, answers, strict=True)}
         return [agents[i].side() if side is None else side for i, side in enumerate(sides)]
+
+    def answers(self, requests: list[Request]) -> list[Answer]:
+        """The answer to each request; equal ones are asked once."""
+        keys = [cache_key(request) for request in requests]
+        found = {key: self.recent[key] for key in keys if key in self.recent}
+        new = {key: own for key, own in zip(keys, requests, strict=True) if key not in found}
+        if new:
+            found |= zip(new, self.dialogue.reply([*new.values()]), strict=True)
+        self.recent |= {key: own for key, own in found.items() if own.reason is None}
+        self.recent = dict([*self.recent.items()][-RECENT:])
+        return [found[key] for key in keys]
 
     def agent(self, call: Call) -> Agent:
         """The agent of a call, before its first frame."""
