@@ -22,6 +22,7 @@ SUBJECTS = (
     "rerun",
     "pipeline",
     "demo",
+    "duplex_run",
 )
 
 

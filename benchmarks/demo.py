@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
+from benchmarks.duplex_run import duplex_rules
 from benchmarks.figures import Figure, job_records, peak_gb, rows, show
 from scripts.rows.corpus import Medium, Recording
 from scripts.rows.dialogues import Dialogue, Spoken
@@ -33,7 +34,7 @@ def figures() -> Iterator[Figure]:
 
 def times() -> Iterator[Figure]:
     """Seconds and memory of the jobs, and of a no-op run."""
-    jobs = job_records(HERE)
+    jobs = [(rule, row) for rule, row in job_records(HERE) if rule not in duplex_rules()]
     by_rule: dict[str, float] = {}
     for rule, row in jobs:
         by_rule[rule] = by_rule.get(rule, 0.0) + float(row["s"])
