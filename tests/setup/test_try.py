@@ -74,7 +74,7 @@ REPLY = "[self.answer(request) for request in requests]"
         ),
         ((REPLY, f"{REPLY}[1:]"), r"line 21 \(reply\): `.*` does not work: not enough values"),
         (('voice_mode = "own"', 'voice_mode = "mine"'), r"line 15 \(voice_mode\): .* is 'mine'"),
-        (('voice_mode = "own"', "mode = 1"), r"line 12 \(voice_mode\): has no 'voice_mode'"),
+        (('voice_mode = "own"', "mode = 1"), "line 12: System has no voice_mode, which a"),
         (("    def reply", "    def reply:"), "line 21: no valid Python"),
         (('ENV = "core"', "E = 1"), "does not set ENV"),
         (("import time", "import no_such_package"), "line 3: ModuleNotFoundError"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import signal
@@ -87,10 +86,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+def heeding() -> None:
+    """Below nohup SIGHUP would stay ignored, in the background of a script SIGINT."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(folder: Path, *command: str) -> subprocess.Popen:
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    # Below nohup, SIGHUP would stay ignored.
-    options["preexec_fn"] = functools.partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+    options["preexec_fn"] = heeding
     return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, start_new_session=True, **options)
 
 
